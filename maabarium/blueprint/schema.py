@@ -1,0 +1,271 @@
+"""The blueprint as records: every field of the original's sections, unchanged, and ours beside them.
+
+Pure data: nothing here reads a file, looks at a repository or knows who evaluates. Unknown keys in the
+original's sections are kept out by `loading` with a warning; in our own sections they are errors.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "ORIGINAL_SECTIONS", "Acceptance", "Agent", "Agents", "Blueprint", "Budget", "Constraints", "Direction",
+    "Domain", "EvaluatorOptions", "Execution", "Identity", "Integrity", "Library", "Metric", "Metrics", "Model",
+    "Models", "Policy", "Promotion", "ProposerOptions", "SandboxOptions", "Section",
+]  # fmt: skip
+
+Direction = Literal["maximize", "minimize"]
+Text = Annotated[str, Field(min_length=1)]
+
+ORIGINAL_SECTIONS = (
+    "blueprint", "domain", "constraints", "metrics", "agents", "models", "evaluator", "library",
+)  # fmt: skip
+"""Sections in which an unknown key is a warning, because the original ignored it."""
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Identity(Section):
+    """`[blueprint]`: who this is."""
+
+    name: Text
+    version: str
+    description: str
+
+
+class Domain(Section):
+    """`[domain]`: what may change. Paths are globs (gitwildmatch) relative to the target's top level."""
+
+    repo_path: str
+    target_files: tuple[str, ...]
+    language: str
+    protected: tuple[str, ...] = ()
+    copy_files: tuple[str, ...] = Field(default=(), alias="copy")
+    isolation: Literal["auto", "worktree", "snapshot"] = "auto"
+
+
+class Constraints(Section):
+    """`[constraints]`: how long and how strict."""
+
+    max_iterations: int = Field(ge=1)
+    timeout_seconds: int = Field(ge=1)
+    require_tests_pass: bool
+    min_improvement: float = Field(ge=0)
+
+
+class Metric(Section):
+    """One thing that "better" means. `source` names who measures it; without one the name's family binds it."""
+
+    name: Text
+    weight: float = Field(ge=0)
+    direction: Direction
+    description: str = ""
+    source: str | None = None
+    role: Literal["objective", "guard"] = "objective"
+    tolerance: float = Field(default=0.0, ge=0)
+    """Guards only: the relative loss against the baseline that is still allowed (0.05 is 5 %)."""
+    range: tuple[float, float] | None = None
+    unit: str = ""
+    noisy: bool | None = None
+    """`None`: found out at the baseline (a clock, or two runs that differ)."""
+
+
+class Metrics(Section):
+    """`[metrics]`: the weights of the objectives sum to 1."""
+
+    metrics: tuple[Metric, ...] = Field(min_length=1)
+
+
+class Agent(Section):
+    """One member of the council."""
+
+    name: Text
+    role: str
+    system_prompt: str
+    model: str
+
+
+class Agents(Section):
+    """`[agents]`: the council."""
+
+    council_size: int = Field(ge=1)
+    debate_rounds: int = Field(ge=0)
+    agents: tuple[Agent, ...] = Field(min_length=1)
+
+
+class Model(Section):
+    """One model and where it is served."""
+
+    name: Text
+    provider: Text
+    endpoint: str
+    api_key_env: str | None = None
+    temperature: float
+    max_tokens: int = Field(ge=1)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+
+
+class Models(Section):
+    """`[models]`: the pool."""
+
+    assignment: Literal["explicit", "round_robin"] = "explicit"
+    models: tuple[Model, ...] = Field(min_length=1)
+
+
+class EvaluatorOptions(Section):
+    """`[evaluator]`: who grades. `builtin = "code"` means `pytest`. Rules are paths relative to the blueprint."""
+
+    kind: str = "auto"
+    builtin: Literal["code", "prompt", "research", "lora"] | None = None
+    manifest_path: str | None = None
+    plugin_id: str | None = None
+    python: str | None = None
+    """Interpreter of the target; default: the one that runs Maabarium."""
+    args: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    holdout: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Options of plug-in evaluators by name: `[evaluator.options.wheel-size]`."""
+
+
+class Library(Section):
+    """`[library]`: how a console lists this blueprint."""
+
+    kind: Literal["workflow", "template"] = "workflow"
+    setup_required: bool = False
+    template: (
+        Literal[
+            "code_quality", "prompt_optimization", "product_builder", "general_research", "lora_validation",
+            "custom",
+        ]
+        | None
+    ) = None  # fmt: skip
+
+
+class ProposerOptions(BaseModel):
+    """`[proposer]`: who proposes. Keys beside these two belong to the proposer, which checks them itself."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: str | None = None
+    """`None`: `council` if there are models, else `mutate`."""
+    evaluate_top: int = Field(default=1, ge=1)
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The proposer's own options, as written."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Acceptance(Section):
+    """`[acceptance]`: when a noisy gain is believed."""
+
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+    """Upper bound of the chance that a run contains any false promotion."""
+    min_effect: float = Field(default=0.01, ge=0)
+    """Relative improvement below which a noisy gain does not count (0.01 is 1 %)."""
+    max_pairs: int = Field(default=40, ge=6)
+
+
+class Integrity(Section):
+    """`[integrity]`: how hard the grader is on cheats."""
+
+    equivalence: Literal["off", "recorded", "generated"] = "off"
+    split: bool = False
+    twins: bool = True
+    redteam: bool = True
+
+
+class Budget(Section):
+    """`[budget]`: what a run may use at most; `None` is no limit. Reaching one ends the run in order."""
+
+    wall_seconds: float | None = Field(default=None, gt=0)
+    evaluations: int | None = Field(default=None, ge=1)
+    tokens: int | None = Field(default=None, ge=1)
+    money: float | None = Field(default=None, gt=0)
+    consecutive_failures: int | None = Field(default=10, ge=1)
+    """Experiments in a row that ended `invalid` or `error`."""
+    patience: int | None = Field(default=None, ge=1)
+    """Experiments in a row without a promotion."""
+
+
+class Promotion(Section):
+    """`[promotion]`: how far a winner may go by itself (0 to 4; 2 keeps on the run's branch)."""
+
+    autonomy: int = Field(default=2, ge=0, le=4)
+    branch: str | None = None
+
+
+class SandboxOptions(Section):
+    """`[sandbox]`: what an evaluated process may do."""
+
+    level: Literal["auto", "trusted", "standard", "strict"] = "auto"
+    memory_mb: int | None = Field(default=None, ge=16)
+    processes: int | None = Field(default=None, ge=1)
+    file_mb: int | None = Field(default=1024, ge=1)
+    open_files: int | None = Field(default=None, ge=16)
+    output_mb: float = Field(default=8, gt=0)
+    readable: tuple[str, ...] = ()
+    network: bool = False
+    pass_env: tuple[str, ...] = ()
+
+
+class Policy(Section):
+    """`[[policy]]`: one WebAssembly policy."""
+
+    path: Text
+
+
+class Execution(Section):
+    """`[execution]`: who runs the measurements."""
+
+    workers: int = Field(default=1, ge=1)
+    executor: str = "serial"
+
+
+class Blueprint(Section):
+    """A whole blueprint. Loading makes it; binding returns a copy with every metric's source filled in."""
+
+    blueprint: Identity
+    domain: Domain
+    constraints: Constraints
+    metrics: Metrics
+    agents: Agents | None = None
+    models: Models | None = None
+    evaluator: EvaluatorOptions = EvaluatorOptions()
+    library: Library | None = None
+    proposer: ProposerOptions = ProposerOptions()
+    acceptance: Acceptance = Acceptance()
+    integrity: Integrity = Integrity()
+    budget: Budget = Budget()
+    promotion: Promotion = Promotion()
+    sandbox: SandboxOptions = SandboxOptions()
+    policy: tuple[Policy, ...] = ()
+    execution: Execution = Execution()
+
+    @property
+    def name(self) -> str:
+        """The blueprint's name, its key in the database."""
+        return self.blueprint.name
+
+    @property
+    def objectives(self) -> tuple[Metric, ...]:
+        """Metrics that are improved; guards only may not get worse."""
+        return tuple(metric for metric in self.metrics.metrics if metric.role == "objective")
+
+    @property
+    def guards(self) -> tuple[Metric, ...]:
+        """Metrics that may not get worse than their tolerance allows."""
+        return tuple(metric for metric in self.metrics.metrics if metric.role == "guard")
+
+    @property
+    def proposer_kind(self) -> str:
+        """The proposer's name: as given, else `council` when models are named, else `mutate`."""
+        return self.proposer.kind or ("council" if self.models and self.agents else "mutate")

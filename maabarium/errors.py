@@ -1,0 +1,105 @@
+"""The error tree: every failure that a person may see has a name here, and no other module defines one.
+
+MaabariumError
+├── UsageProblem            exit 4: the blueprint, the options or the environment must change first
+│   ├── BlueprintError      one or more `Problem`s, reported together
+│   └── PluginError         a plug-in is missing, broken, or contributes a name twice
+├── ProposalError           the proposer's fault: the experiment is `invalid`
+├── ProviderError           a model could not be asked
+│   └── MissingKeyError     no key in the environment or keyring
+├── WorkspaceError          git or the file system
+├── EvaluationError         an evaluator could not do its work (our side, never the candidate's)
+├── SandboxError            a child could not be started or confined
+└── StoreError              the database
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = [
+    "BlueprintError",
+    "EvaluationError",
+    "MaabariumError",
+    "MissingKeyError",
+    "PluginError",
+    "Problem",
+    "ProposalError",
+    "ProviderError",
+    "SandboxError",
+    "StoreError",
+    "UsageProblem",
+    "WorkspaceError",
+]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a blueprint: where (a key path such as `metrics.metrics[1].direction`) and what."""
+
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}  {self.message}" if self.where else self.message
+
+
+class MaabariumError(Exception):
+    """Base of all errors that Maabarium raises on purpose. `str()` of it is a sentence for a person."""
+
+
+class UsageProblem(MaabariumError):
+    """The run cannot start until the user changes something; exit status 4."""
+
+
+class BlueprintError(UsageProblem):
+    """A blueprint cannot be used; carries all its problems at once."""
+
+    def __init__(self, source: str, problems: Iterable[Problem]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__(source, self.problems)
+
+    def __str__(self) -> str:
+        count = len(self.problems)
+        width = max((len(problem.where) for problem in self.problems), default=0)
+        lines = [f"{self.source} has {count} problem{'s' if count != 1 else ''}"]
+        lines += [f"  {problem.where:<{width}}  {problem.message}".rstrip() for problem in self.problems]
+        return "\n".join(lines)
+
+
+class PluginError(UsageProblem):
+    """A plug-in is missing, broken, or contributes a name that exists already."""
+
+
+class ProposalError(MaabariumError):
+    """A proposal cannot be parsed, applied, or leaves its bounds. `reason_code` is one of the closed list."""
+
+    def __init__(self, reason_code: str, message: str) -> None:
+        self.reason_code = reason_code
+        super().__init__(message)
+
+
+class ProviderError(MaabariumError):
+    """A model could not be asked, or did not answer."""
+
+
+class MissingKeyError(ProviderError):
+    """No key was found for a provider that needs one."""
+
+
+class WorkspaceError(MaabariumError):
+    """Git or the file system did not do what was asked."""
+
+
+class EvaluationError(MaabariumError):
+    """An evaluator could not do its work. A candidate that crashes or hangs is not this: that is a gate."""
+
+
+class SandboxError(MaabariumError):
+    """A child process could not be started or confined as demanded."""
+
+
+class StoreError(MaabariumError):
+    """The database could not be opened, read or written."""

@@ -1,0 +1,252 @@
+"""The values that flow through a run: each is a frozen record, made in exactly one place.
+
+This module knows nothing of git, SQLite, processes or pytest. Times are seconds, trees and commits are hex
+object ids of the run's private repository, paths are POSIX paths relative to the target's top level.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "PHASES",
+    "REASON_CODES",
+    "VERDICTS",
+    "Attempt",
+    "Champion",
+    "Clock",
+    "Evaluation",
+    "Experiment",
+    "FileEdit",
+    "Gate",
+    "LineMap",
+    "Measured",
+    "Measurement",
+    "MetricEffect",
+    "Operation",
+    "Origin",
+    "Outcome",
+    "Phase",
+    "Proposal",
+    "ReasonCode",
+    "Record",
+    "Stage",
+    "TestOutcome",
+    "TestResult",
+    "Verdict",
+]  # fmt: skip
+
+Operation = Literal["create", "modify", "delete"]
+Stage = Literal["baseline", "screen", "pair", "audit"]
+Verdict = Literal["baseline", "promoted", "rejected", "invalid", "tampered", "cancelled", "error"]
+TestOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
+Clock = Literal["cpu", "wall"]
+Phase = Literal[
+    "starting", "planning", "branching", "applying", "evaluating", "confirming", "persisting", "promoting",
+    "cleaning_up", "completed", "cancelled",
+]  # fmt: skip
+ReasonCode = Literal[
+    "baseline", "kept", "worse", "undecided", "no_effect", "duplicate", "stale_conflict", "gate_failed",
+    "guard_failed", "tests_lost", "timeout", "crashed", "out_of_memory", "output_flood", "import_failed",
+    "unparseable", "does_not_apply", "out_of_bounds", "policy_objection", "tampered", "differs_from_champion",
+    "grader_unproven", "provider_failed", "budget_spent", "promotion_failed", "interrupted", "exhausted",
+    "internal",
+]  # fmt: skip
+
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+PHASES: tuple[Phase, ...] = get_args(Phase)
+REASON_CODES: tuple[ReasonCode, ...] = get_args(ReasonCode)
+
+
+class Record(BaseModel):
+    """Base of all records: immutable, no unknown fields, bytes as base64 in JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
+
+
+class FileEdit(Record):
+    """The whole final content of one file (`None` only for a deletion). Bytes are kept exactly."""
+
+    path: str
+    operation: Operation
+    content: bytes | None = None
+    mode: Literal[0o100644, 0o100755] | None = None
+    """Git file mode; `None` keeps the parent's (a new file gets 100644)."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content, the key of the store's `blobs` table; empty for a deletion."""
+        return "" if self.content is None else hashlib.sha256(self.content).hexdigest()
+
+
+class Origin(Record):
+    """Who thought of a proposal: the agent or proposer, its arm, operator, and the place it worked on."""
+
+    agent: str = ""
+    arm: str = ""
+    operator: str = ""
+    site: str = ""
+
+
+class Proposal(Record):
+    """A set of edits with a one-line summary that says what changes and why."""
+
+    summary: str
+    edits: tuple[FileEdit, ...]
+    author: str = ""
+    origin: Origin = Origin()
+    data: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """Facts the proposer wants back in its history, such as the parameter values it chose."""
+
+
+class Measurement(Record):
+    """One number from one source, in its own unit. `clock` is set when it is a time taken by a clock."""
+
+    source: str
+    value: float
+    unit: str = ""
+    clock: Clock | None = None
+    possible: float | None = None
+    """For points: the number that could be earned; `value` is the number earned."""
+
+
+class Gate(Record):
+    """One condition that must hold before a score counts. A failed one carries its reason code."""
+
+    name: str
+    passed: bool
+    reason_code: ReasonCode = "gate_failed"
+    detail: str = ""
+
+
+class TestResult(Record):
+    """One test of one evaluation. `detail` is the trimmed failure text, empty when it passed."""
+
+    __test__ = False  # not a pytest class, whatever its name says
+
+    id: str
+    outcome: TestOutcome
+    duration: float = 0.0
+    detail: str = ""
+
+
+class LineMap(Record):
+    """Which lines ran: by test id (path -> lines), and how often in all (path -> line -> hits)."""
+
+    by_test: dict[str, dict[str, tuple[int, ...]]] = Field(default_factory=dict)
+    hits: dict[str, dict[int, int]] = Field(default_factory=dict)
+
+
+class Evaluation(Record):
+    """What one evaluation of one tree found out. Failures of the candidate are failed gates, not exceptions."""
+
+    measurements: tuple[Measurement, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    tests: tuple[TestResult, ...] = ()
+    grader: str = ""
+    """Fingerprint of all that may change the verdict: rules, options, protected files, metric definitions."""
+    environment: str = ""
+    """Fingerprint of interpreter, packages and machine."""
+    log: str = ""
+    """Head and tail of what the child printed; untrusted text."""
+    duration: float = 0.0
+    lines: LineMap | None = None
+
+    @property
+    def failed_gate(self) -> Gate | None:
+        """The first gate that does not hold, or `None`."""
+        return next((gate for gate in self.gates if not gate.passed), None)
+
+    def values(self) -> dict[str, float]:
+        """Measurements by source."""
+        return {measurement.source: measurement.value for measurement in self.measurements}
+
+
+class Champion(Record):
+    """The best tree so far and what was measured of it."""
+
+    number: int
+    commit: str
+    tree: str
+    evaluation: Evaluation
+    total: float
+
+
+class Experiment(Record):
+    """One numbered attempt: which champion it starts from, whose idea it is, and its seed."""
+
+    number: int
+    parent: int
+    parent_commit: str
+    parent_tree: str
+    tree: str = ""
+    origin: Origin = Origin()
+    seed: int = 0
+
+
+class Measured(Record):
+    """The answer to one measure job. `problem` is set only if our side broke (verdict `error`)."""
+
+    number: int
+    stage: Stage
+    candidate: Evaluation | None = None
+    champion: Evaluation | None = None
+    """For a pair: the champion's evaluation made beside the candidate's."""
+    pair: int = 0
+    candidate_first: bool = False
+    problem: str = ""
+    phases: dict[Phase, float] = Field(default_factory=dict)
+
+
+class MetricEffect(Record):
+    """One metric of one outcome: raw values before and after, and the normalised value that entered the total."""
+
+    name: str
+    source: str
+    weight: float
+    direction: Literal["maximize", "minimize"]
+    unit: str = ""
+    baseline: float | None = None
+    champion: float | None = None
+    raw: float | None = None
+    value: float
+    """Normalised to [0, 1]; 0.5 is the baseline for relative metrics."""
+
+
+class Outcome(Record):
+    """The end of one experiment: verdict, reason, and the measured effect."""
+
+    number: int
+    verdict: Verdict
+    reason_code: ReasonCode
+    reason: str
+    summary: str = ""
+    origin: Origin = Origin()
+    parent: int = 0
+    tree: str = ""
+    total: float | None = None
+    metrics: tuple[MetricEffect, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    failing: tuple[str, ...] = ()
+    """Ids of tests that failed (at most 50)."""
+    effect: float | None = None
+    """Improvement factor over the champion (weighted geometric mean; above 1 is better)."""
+    interval: tuple[float, float] | None = None
+    """95 % interval of `effect`, when it was confirmed by pairs."""
+    pairs: int = 0
+    branch: str = ""
+    commit: str = ""
+    duration: float = 0.0
+    phases: dict[Phase, float] = Field(default_factory=dict)
+
+
+class Attempt(Record):
+    """One finished experiment as a proposer sees it."""
+
+    outcome: Outcome
+    data: Mapping[str, str | int | float | bool] = Field(default_factory=dict)
+    paths: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""The pytest side of Maabarium. Importing this package imports nothing: it happens in every pytest session."""

@@ -1,0 +1,1 @@
+"""What the pytest side contributes to Maabarium's plug-in registries."""

@@ -1,0 +1,1 @@
+"""The pytest plug-in. Inert without --maabarium."""

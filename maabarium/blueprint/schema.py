@@ -26,9 +26,9 @@ ORIGINAL_SECTIONS = (
 
 
 class Section(BaseModel):
-    """Base of all sections: immutable, unknown keys refused."""
+    """Base of all sections: immutable, unknown keys refused, no infinities, field docstrings as descriptions."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class Identity(Section):
@@ -56,14 +56,16 @@ class Constraints(Section):
     max_iterations: int = Field(ge=1)
     timeout_seconds: int = Field(ge=1)
     require_tests_pass: bool
-    min_improvement: float = Field(ge=0)
+    min_improvement: float
+    """What deterministic totals must gain to count. Below 0 (the original takes it) losses are kept: a warning."""
 
 
 class Metric(Section):
     """One thing that "better" means. `source` names who measures it; without one the name's family binds it."""
 
     name: Text
-    weight: float = Field(ge=0)
+    weight: float = Field(default=0.0, ge=0)
+    """Share of the total; loading demands it of objectives. A guard has none."""
     direction: Direction
     description: str = ""
     source: str | None = None

@@ -1,0 +1,160 @@
+"""From a file to a `Blueprint`: reading, TOML, unknown keys, schema and checks, with all problems at once.
+
+Looks at the blueprint's own file and nothing else: repository, plug-ins and environment are the affair of `binding`.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from maabarium.blueprint.checks import check, doubts
+from maabarium.blueprint.fields import Pruned, prune
+from maabarium.blueprint.schema import Blueprint
+from maabarium.blueprint.sentences import listed, near, problem_of, quote
+from maabarium.errors import BlueprintError, Problem
+
+__all__ = ["MAX_BYTES", "Loaded", "load", "parse"]
+
+MAX_BYTES = 1_000_000
+"""A blueprint is a page or two; a file above this size was surely given by mistake."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A blueprint that can be bound. `text` is the file as it was read (it enters the run's hash)."""
+
+    blueprint: Blueprint
+    path: Path
+    text: str
+    warnings: tuple[Problem, ...] = ()
+
+
+def load(path: Path | str) -> Loaded:
+    """Read a blueprint file. Raises BlueprintError with every problem found."""
+    path = Path(path)
+    return parse(_read(path), path)
+
+
+def parse(text: str, path: Path | str) -> Loaded:
+    """Make a blueprint of TOML text; `path` is where it is (to be) kept. Raises BlueprintError."""
+    path = Path(path)
+    source = _printable(path)
+    pruned = prune(_document(text, source))
+    problems = pruned.problems + check(pruned.data)
+    blueprint: Blueprint | None = None
+    try:
+        blueprint = Blueprint.model_validate(pruned.data, strict=True)
+    except ValidationError as error:
+        problems = _findings(error, pruned) + problems
+    if problems or blueprint is None:
+        raise BlueprintError(source, _in_order(problems, pruned.data))
+    return Loaded(blueprint, path, text, (*pruned.warnings, *doubts(pruned.data)))
+
+
+def _findings(error: ValidationError, pruned: Pruned) -> list[Problem]:
+    problems = []
+    for finding in error.errors(include_url=False):
+        if finding["type"] == "too_short" and finding["input"]:
+            continue  # its entries are there but wrong, and each is reported
+        problem = problem_of(finding)
+        if finding["type"] == "missing":
+            close = near(str(finding["loc"][-1]), pruned.unknown.get(tuple(finding["loc"][:-1]), ()))
+            hint = f"; is {quote(close)} a misspelling of it?" if close else ""
+            problem = Problem(problem.where, problem.message + hint)
+        problems.append(problem)
+    return problems
+
+
+def _in_order(problems: list[Problem], document: Mapping[str, Any]) -> list[Problem]:
+    """Each problem once, sections in the order of the file."""
+    sections = list(document)
+
+    def place(problem: Problem) -> int:
+        section = re.split(r"[.\[]", problem.where, maxsplit=1)[0]
+        return sections.index(section) if section in sections else len(sections)
+
+    return sorted(dict.fromkeys(problems), key=place)
+
+
+def _document(text: str, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text.removeprefix("\ufeff"))
+    except tomllib.TOMLDecodeError as error:
+        raise BlueprintError(source, [Problem("", f"is not TOML: {_fault(str(error), text)}")]) from None
+    except RecursionError:
+        raise BlueprintError(
+            source, [Problem("", "is not a blueprint: its lists or tables are nested too deep")]
+        ) from None
+    except ValueError:
+        raise BlueprintError(source, [Problem("", "holds a number that is too long to be read")]) from None
+
+
+def _fault(said: str, text: str) -> str:
+    """What tomllib said, with the place in front: `line 3, column 7: invalid value`."""
+    fault, _, place = said.removesuffix(")").rpartition(" (at ")
+    if place == "end of document":
+        place = f"line {text.count(chr(10)) + 1}, where the file ends"
+    return f"{place}: {fault[:1].lower()}{fault[1:200]}" if fault else said[:200]
+
+
+def _read(path: Path) -> str:
+    source = _printable(path)
+    try:
+        kind = path.stat()
+        if stat.S_ISDIR(kind.st_mode):
+            raise BlueprintError(source, [Problem("", f"is a folder, not a blueprint{_blueprints_in(path)}")])
+        if not stat.S_ISREG(kind.st_mode):
+            raise BlueprintError(source, [Problem("", "is not a regular file")])
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise BlueprintError(source, [Problem("", f"there is no such file{_near_files(path)}")]) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BlueprintError(source, [Problem("", f"cannot be read: {reason}")]) from None
+    if len(raw) > MAX_BYTES:
+        raise BlueprintError(source, [Problem("", f"is larger than {MAX_BYTES // 1_000_000} MB: that is no blueprint")])
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise BlueprintError(
+            source, [Problem(f"line {line}", f"is not UTF-8 text (byte {error.start}); save the file as UTF-8")]
+        ) from None
+
+
+def _near_files(path: Path) -> str:
+    """A suggestion from the folder that was named, or the folders beside it where blueprints are usual."""
+    for folder in (path.parent, path.parent / "blueprints"):
+        try:
+            names = sorted(entry.name for entry in folder.iterdir() if entry.suffix == ".toml")
+        except (OSError, ValueError):
+            continue
+        close = f"{path.name}.toml" if f"{path.name}.toml" in names else near(path.name, names)
+        if close:
+            return f"; did you mean {_printable(folder / close)}?"
+    try:
+        return "" if path.parent.is_dir() else f" (nor a folder {_printable(path.parent)})"
+    except (OSError, ValueError):
+        return ""
+
+
+def _blueprints_in(folder: Path) -> str:
+    try:
+        names = [entry.name for entry in folder.iterdir() if entry.suffix == ".toml"]
+    except OSError:
+        return ""
+    return f"; it holds {listed(names)}" if names else ""
+
+
+def _printable(path: Path) -> str:
+    """A path as it may be printed: names of files are untrusted text."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(path))

@@ -1,0 +1,144 @@
+"""Opening the database file and translating what SQLite says into sentences. Knows no table and no record.
+
+SQLite's own messages name neither the file nor a way out; `translated` is the one place that adds both.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from maabarium.errors import StoreError
+
+__all__ = ["connect", "prepare_writing", "timestamp", "transaction", "translated"]
+
+BUSY_SECONDS = 30.0
+"""How long one process waits for another one's transaction; ours take milliseconds."""
+
+_SENTENCES = {
+    sqlite3.SQLITE_FULL: "there is no room left for {path}; free some space, then resume the run",
+    sqlite3.SQLITE_IOERR: "{path} could not be read or written ({error}); check the disk and its free space",
+    sqlite3.SQLITE_READONLY: "{path} cannot be written; make it and its folder writable, or name another database",
+    sqlite3.SQLITE_CANTOPEN: "{path} cannot be opened; check that its folder can be read and written",
+    sqlite3.SQLITE_PERM: "{path} cannot be opened; check its permissions",
+    sqlite3.SQLITE_AUTH: "{path} cannot be opened; check its permissions",
+    sqlite3.SQLITE_NOTADB: "{path} is not an SQLite database; name another one, or move the file away",
+    sqlite3.SQLITE_CORRUPT: "{path} is damaged ({error}); move it away, or restore it from a copy",
+    sqlite3.SQLITE_BUSY: "{path} is kept locked by another process; try again when that one has ended",
+    sqlite3.SQLITE_LOCKED: "{path} is kept locked by another process; try again when that one has ended",
+    sqlite3.SQLITE_TOOBIG: "a file of this proposal is too large for {path}; SQLite stores at most 1 GB in one place",
+}
+
+
+def timestamp() -> str:
+    """The time now: RFC 3339, UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn any sqlite3.Error inside the block into a StoreError that says what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        primary = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the upper bytes hold the extended code
+        sentence = _SENTENCES.get(primary, "{path} could not be used: {error}")
+        raise StoreError(sentence.format(path=path, error=error)) from error
+
+
+@contextmanager
+def transaction(db: Database) -> Iterator[None]:
+    """Run the block in one transaction that holds the write lock from its start.
+
+    A deferred transaction (`atomic()` alone) that reads before it writes fails at once, busy timeout or not,
+    when another process commits in between. Within this one, `atomic()` blocks nest as savepoints.
+    """
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.commit()
+    except BaseException:
+        with suppress(sqlite3.Error):  # a full disk may have ended the transaction already
+            db.rollback()
+        raise
+
+
+def connect(path: Path, *, readonly: bool = False) -> Database:
+    """Open the file without changing it, making it and its folder when it is to be written. Raises StoreError."""
+    if path.is_dir():
+        raise StoreError(f"{path} is a folder; name a file for the database")
+    if readonly:
+        return _connect_readonly(path)
+    _make_folder(path.parent)
+    with translated(path):
+        return _probe(path, "mode=rwc")
+
+
+def prepare_writing(db: Database) -> None:
+    """Set up a database that is known to be ours, or empty. Raises sqlite3.Error when it cannot be written."""
+    # So that pruning gives room back; has an effect only before the first page is written.
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    with transaction(db):
+        pass  # a read-only file says so here
+    db.execute("PRAGMA foreign_keys = ON")
+    # A power cut must not lose the intent to promote when the branch has moved already.
+    db.execute("PRAGMA synchronous = FULL")
+    # A rollback journal is as safe as a WAL, only slower: some network file systems offer nothing else, and
+    # when several processes get here at once the others find the mode changed.
+    with suppress(sqlite3.OperationalError):
+        db.enable_wal()
+
+
+def _database(path: Path, query: str) -> Database:
+    uri = f"{path.absolute().as_uri()}?{query}"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
+    try:
+        # The first statement is what opens the file; plug-ins of sqlite-utils have no business in ours.
+        return Database(connection, execute_plugins=False)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _connect_readonly(path: Path) -> Database:
+    """Open without writing a byte, also where the folder is read-only and SQLite cannot make its side files."""
+    if not path.exists():
+        raise StoreError(f"there is no database at {path}; start a run first, or name the right one")
+    with translated(path):
+        try:
+            return _probe(path, "mode=ro")
+        except sqlite3.OperationalError:
+            wal = path.with_name(path.name + "-wal")
+            if wal.exists() and wal.stat().st_size:
+                raise  # ignoring the WAL would show an old state
+            return _probe(path, "mode=ro&immutable=1")
+
+
+def _probe(path: Path, query: str) -> Database:
+    db = _database(path, query)
+    try:
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder; one that we made ourselves keeps out of git by a `.gitignore` of its own."""
+    if folder.is_dir():
+        return
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            return
+        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"the folder {folder} cannot be made: {error.strerror}; name another database") from error

@@ -1,0 +1,265 @@
+"""Unified diffs of one file: read leniently where that is safe, applied strictly.
+
+The counts in hunk headers are taken from the body, because authors count badly. A hunk goes where its header
+says, or, when its old lines are not there, to the one place in the file where they are; two such places are an
+error, and nothing is ever matched approximately. Lines are bytes and end at a line feed only. This module
+knows no proposals, trees or paths beyond what stands in the diff.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from maabarium.errors import ProposalError
+
+__all__ = ["Diff", "Hunk", "apply_diff", "parse_diff"]
+
+HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
+MODE = re.compile(rb"new (?:file )?mode (100644|100755)\r?$")
+REFUSED = {
+    b"rename from ": "a rename; delete the one path and create the other",
+    b"copy from ": "a copy; create the new path",
+    b"GIT binary patch": "a binary patch; give the content as base64",
+    b"Binary files ": "a binary patch; give the content as base64",
+}
+
+
+@dataclass(frozen=True)
+class Hunk:
+    """Old lines and the new lines in their place. Lines carry their line feed, but for a last line without one."""
+
+    line: int
+    """Where in the diff its header stands, from 1."""
+    start: int
+    """Old line number as its header says, from 1 (0 or the line before, when there are no old lines)."""
+    stated: int
+    """Number of old lines as its header says, right or wrong."""
+    old: tuple[bytes, ...]
+    new: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Diff:
+    """The hunks of one file in order, and the git file mode when the diff sets one."""
+
+    hunks: tuple[Hunk, ...]
+    mode: Literal[0o100644, 0o100755] | None = None
+
+
+def parse_diff(text: str) -> Diff:
+    """Read a unified diff of one file, with or without its file headers.
+
+    Raises ProposalError (`unparseable`) with the line of the diff that is wrong.
+    """
+    try:
+        # Bytes that are no UTF-8 can be written in JSON as lone surrogates (\udc80 to \udcff).
+        lines = text.encode("utf-8", "surrogateescape").split(b"\n")
+    except UnicodeEncodeError as error:
+        raise _unparseable(1, "it contains a character that cannot be encoded") from error
+    if lines[-1] == b"":
+        lines.pop()
+    lines = _without_signature(lines)
+    hunks: list[Hunk] = []
+    mode: Literal[0o100644, 0o100755] | None = None
+    index = 0
+    while index < len(lines):
+        if HUNK.match(lines[index]):
+            hunk, index = _read_hunk(lines, index)
+            hunks.append(hunk)
+            continue
+        if found := MODE.match(lines[index]):
+            mode = 0o100755 if found[1] == b"100755" else 0o100644
+        _check_header(lines, index, bool(hunks))
+        index += 1
+    if not hunks and mode is None:
+        raise _unparseable(1, 'it has no hunk; a hunk starts with "@@ -1,3 +1,4 @@"')
+    return Diff(tuple(hunks), mode)
+
+
+def apply_diff(diff: Diff, before: bytes) -> bytes:
+    """The content after the diff; `before` is empty for a new file.
+
+    When the diff does not fit as it stands, two readings are tried in which only the newlines differ: a diff
+    without carriage returns on a file whose lines all end in CRLF is read with CRLF, and a diff whose lines all
+    end in CRLF on a file without any is read without. Raises ProposalError (`does_not_apply`).
+    """
+    try:
+        return _apply(diff.hunks, before)
+    except ProposalError:
+        other = _other_newlines(diff.hunks, before)
+        if other is None:
+            raise
+        return _apply(other, before)
+
+
+def _unparseable(line: int, problem: str) -> ProposalError:
+    return ProposalError("unparseable", f"the diff cannot be read: line {line}: {problem}")
+
+
+def _without_signature(lines: list[bytes]) -> list[bytes]:
+    """A mailed patch ends with `-- ` and git's version; neither is a line of a hunk."""
+    end = len(lines)
+    while end and not lines[end - 1].strip():
+        end -= 1
+    signed = end >= 2 and lines[end - 2] == b"-- " and re.fullmatch(rb"\d+(\.[\w.-]+)+\r?", lines[end - 1])
+    return lines[: end - 2] if signed else lines
+
+
+def _check_header(lines: Sequence[bytes], index: int, after_hunk: bool) -> None:
+    """Pass over what stands outside hunks, but refuse what cannot be done."""
+    line = lines[index]
+    for start, problem in REFUSED.items():
+        if line.startswith(start):
+            raise _unparseable(index + 1, f"it is {problem}")
+    if after_hunk and line.startswith((b"diff --git ", b"--- ")):
+        raise _unparseable(index + 1, "a second file starts here; give each file its own patch")
+    if line.startswith(b"@@"):
+        raise _unparseable(index + 1, 'a hunk header looks like "@@ -1,3 +1,4 @@"')
+    if after_hunk and line.strip():
+        raise _unparseable(index + 1, 'a line in a hunk starts with " ", "+", "-" or "\\"')
+
+
+def _read_hunk(lines: Sequence[bytes], index: int) -> tuple[Hunk, int]:
+    """The hunk whose header stands at `index`, and the index behind it."""
+    header = HUNK.match(lines[index])
+    assert header is not None
+    start = int(header[1])
+    stated_old = int(header[2]) if header[2] else 1
+    stated_new = int(header[4]) if header[4] else 1
+    old: list[bytes] = []
+    new: list[bytes] = []
+    last = b""
+    position = index + 1
+    while position < len(lines):
+        line = lines[position]
+        complete = len(old) >= stated_old and len(new) >= stated_new
+        if complete and (_starts_file(lines, position) or _only_padding(lines, position)):
+            break
+        kind = line[:1] or b" "  # editors strip the blank that marks an empty context line
+        if kind == b"\\":
+            _drop_newline(last, old, new, position + 1)
+        elif kind in (b" ", b"-", b"+"):
+            if kind != b"+":
+                old.append(line[1:] + b"\n")
+            if kind != b"-":
+                new.append(line[1:] + b"\n")
+        else:
+            break
+        last = kind
+        position += 1
+    if not old and not new:
+        raise _unparseable(index + 1, "the hunk is empty")
+    return Hunk(index + 1, start, stated_old, tuple(old), tuple(new)), position
+
+
+def _starts_file(lines: Sequence[bytes], position: int) -> bool:
+    """`--- ` is also a removed line: it starts a file only when `+++ ` and a hunk follow."""
+    return (
+        lines[position].startswith(b"--- ")
+        and position + 2 < len(lines)
+        and lines[position + 1].startswith(b"+++ ")
+        and HUNK.match(lines[position + 2]) is not None
+    )
+
+
+def _only_padding(lines: Sequence[bytes], position: int) -> bool:
+    """Whether nothing but empty lines is left of this hunk."""
+    following = next((line for line in lines[position:] if line), None)
+    if lines[position] or following is None:
+        return not lines[position]
+    return HUNK.match(following) is not None or following.startswith(b"diff --git ")
+
+
+def _drop_newline(last: bytes, old: list[bytes], new: list[bytes], line: int) -> None:
+    """`\\ No newline at end of file` speaks of the line above it."""
+    if last not in (b" ", b"-", b"+"):
+        raise _unparseable(line, '"\\ No newline at end of file" follows no line')
+    if last != b"+":
+        old[-1] = old[-1][:-1]
+    if last != b"-":
+        new[-1] = new[-1][:-1]
+
+
+def _apply(hunks: Sequence[Hunk], before: bytes) -> bytes:
+    lines = before.split(b"\n")
+    source = [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+    result: list[bytes] = []
+    done = 0
+    for hunk in hunks:
+        place = _place(hunk, source, done)
+        result += source[done:place]
+        result += hunk.new
+        done = place + len(hunk.old)
+    result += source[done:]
+    if any(not line.endswith(b"\n") for line in result[:-1]):
+        raise ProposalError(
+            "does_not_apply", "the diff does not apply: a line without a newline would not be the last one"
+        )
+    return b"".join(result)
+
+
+def _place(hunk: Hunk, source: Sequence[bytes], done: int) -> int:
+    """Index of the hunk's first old line; never before `done`, where the previous hunk ended."""
+    where = f"the diff does not apply: the hunk in line {hunk.line} of the diff"
+    if not hunk.old:
+        if not source:
+            return 0
+        place = hunk.start  # a header that counts no old lines names the line after which to insert
+        if hunk.stated or not done <= place <= len(source):
+            raise ProposalError("does_not_apply", f"{where} has no context lines and its header names no place")
+        return place
+    stated = hunk.start - 1
+    if stated >= done and _matches(hunk, source, stated):
+        return stated
+    places = [place for place in range(len(source) - len(hunk.old) + 1) if _matches(hunk, source, place)]
+    if not places:
+        raise ProposalError("does_not_apply", f"{where} does not match the file: {_difference(hunk, source, stated)}")
+    if len(places) > 1:
+        found = ", ".join(str(place + 1) for place in places[:5])
+        raise ProposalError("does_not_apply", f"{where} is not at line {hunk.start} but fits at lines {found}")
+    if places[0] < done:
+        raise ProposalError("does_not_apply", f"{where} overlaps the hunk before it or stands in the wrong order")
+    return places[0]
+
+
+def _matches(hunk: Hunk, source: Sequence[bytes], place: int) -> bool:
+    if not 0 <= place < len(source) or source[place] != hunk.old[0]:
+        return False
+    return tuple(source[place : place + len(hunk.old)]) == hunk.old
+
+
+def _difference(hunk: Hunk, source: Sequence[bytes], stated: int) -> str:
+    """The first line that differs at the stated place, for a person to look at."""
+    for offset, wanted in enumerate(hunk.old):
+        at = stated + offset
+        if not 0 <= at < len(source):
+            return f"line {at + 1} is beyond the end of the file, which has {len(source)} lines"
+        if source[at] != wanted:
+            return f"line {at + 1} is {_shown(source[at])}, not {_shown(wanted)}"
+    return "its lines are elsewhere"
+
+
+def _shown(line: bytes) -> str:
+    text = line.decode("utf-8", "backslashreplace")
+    return repr(text if len(text) <= 80 else text[:77] + "...")
+
+
+def _other_newlines(hunks: Sequence[Hunk], before: bytes) -> tuple[Hunk, ...] | None:
+    """The same hunks with the newlines of the file, when diff and file are each of one kind; else None."""
+    lines = [line for hunk in hunks for line in (*hunk.old, *hunk.new)]
+    if b"\r\n" in before and before.count(b"\r\n") == before.count(b"\n") and not any(b"\r" in line for line in lines):
+        return tuple(_respelled(hunk, b"\n", b"\r\n") for hunk in hunks)
+    ended = [line for line in lines if line.endswith(b"\n")]
+    if ended and b"\r" not in before and all(line.endswith(b"\r\n") for line in ended):
+        return tuple(_respelled(hunk, b"\r\n", b"\n") for hunk in hunks)
+    return None
+
+
+def _respelled(hunk: Hunk, ending: bytes, other: bytes) -> Hunk:
+    def spell(lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        return tuple(line.removesuffix(ending) + other if line.endswith(ending) else line for line in lines)
+
+    return Hunk(hunk.line, hunk.start, hunk.stated, spell(hunk.old), spell(hunk.new))

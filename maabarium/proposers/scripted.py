@@ -1,0 +1,187 @@
+"""The `scripted` proposer: replays a JSON Lines file, one proposal a line, in the original's shape.
+
+It serves people who bring their own changes, and every test that needs to know what is proposed. Proposal n is
+the n-th line that is neither blank nor a comment, so a resumed run repeats itself without any state. It reads
+its file once, when it is made, and knows nothing of who measures.
+
+    # anything after a hash at the start of a line is a comment
+    {"summary": "compile the pattern once",
+     "file_patches": [{"path": "app/parse.py", "operation": "modify", "unified_diff": "@@ -1 +1 @@\\n-a\\n+b\\n"}]}
+
+(Each proposal stands on one line; it is broken here to be read.)
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from maabarium.errors import BlueprintError, Problem, ProposalError
+from maabarium.proposers.diffs import apply_diff, parse_diff
+from maabarium.protocols import ProposalRequest, ProposerContext, TreeView
+from maabarium.records import FileEdit, Operation, Origin, Proposal
+
+__all__ = ["Scripted", "ScriptedOptions"]
+
+
+class ScriptedOptions(BaseModel):
+    """Keys of `[proposer]` for `kind = "scripted"`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = Field(min_length=1)
+    """The JSON Lines file, relative to the blueprint's folder."""
+    loop: bool = False
+    """Start again after the last line instead of being exhausted."""
+
+
+class FilePatch(BaseModel):
+    """What happens to one file: the whole new content, or a unified diff of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = Field(min_length=1)
+    operation: Operation
+    content: str | None = None
+    content_base64: str | None = None
+    unified_diff: str | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> FilePatch:
+        given = sum(form is not None for form in (self.content, self.content_base64, self.unified_diff))
+        if self.operation == "delete":
+            if self.content is not None or self.content_base64 is not None:
+                raise ValueError("a deletion has no content")
+        elif given != 1:
+            raise ValueError("give exactly one of content, content_base64 and unified_diff")
+        return self
+
+
+class ScriptedProposal(BaseModel):
+    """One line of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    summary: str = Field(min_length=1)
+    file_patches: tuple[FilePatch, ...]
+    author: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line that counts, with its number in the file."""
+
+    number: int
+    text: str
+
+
+class Scripted:
+    """Replays the file of its options. Raises BlueprintError when made, if the file cannot be read."""
+
+    def __init__(self, context: ProposerContext) -> None:
+        self.options = ScriptedOptions.model_validate(dict(context.options))
+        path = context.folder / self.options.path
+        try:
+            text = path.read_bytes().decode("utf-8-sig")
+        except OSError as error:
+            problem = f"{self.options.path} cannot be read: {error.strerror or error}"
+            raise BlueprintError(context.blueprint.name, [Problem("proposer.path", problem)]) from error
+        except UnicodeDecodeError as error:
+            problem = f"{self.options.path} is not UTF-8: byte {error.start} cannot be decoded"
+            raise BlueprintError(context.blueprint.name, [Problem("proposer.path", problem)]) from error
+        numbered = (Line(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1))
+        self.lines = tuple(line for line in numbered if line.text and not line.text.startswith("#"))
+        if not self.lines:
+            problem = f"{self.options.path} contains no proposal; write one JSON object a line"
+            raise BlueprintError(context.blueprint.name, [Problem("proposer.path", problem)])
+
+    def propose(self, request: ProposalRequest) -> Proposal | None:
+        """The proposal of line `request.number`; None behind the last. Raises ProposalError for a bad line."""
+        index = request.number - 1
+        if self.options.loop:
+            index %= len(self.lines)
+        if index >= len(self.lines):
+            return None
+        line = self.lines[index]
+        where = f"{self.options.path} line {line.number}"
+        parsed = _parse(line.text, where)
+        try:
+            edits = tuple(_edit(patch, request.files) for patch in parsed.file_patches)
+        except ProposalError as error:
+            raise ProposalError(error.reason_code, f"{where}: {error}") from error
+        origin = Origin(agent="scripted", site=f"line {line.number}")
+        return Proposal(summary=parsed.summary, edits=edits, author=parsed.author or "scripted", origin=origin)
+
+
+def _parse(text: str, where: str) -> ScriptedProposal:
+    try:
+        raw = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        reason = (
+            f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else "nested too deep"
+        )
+        raise ProposalError("unparseable", f"{where} is not JSON: {reason}") from error
+    try:
+        parsed = ScriptedProposal.model_validate(raw)
+    except ValidationError as error:
+        raise ProposalError("unparseable", f"{where} is not a proposal: {_sentence(error)}") from error
+    paths = [patch.path for patch in parsed.file_patches]
+    if twice := next((path for path in paths if paths.count(path) > 1), None):
+        raise ProposalError("unparseable", f"{where} changes {twice} twice; put both changes in one patch")
+    return parsed
+
+
+def _sentence(error: ValidationError) -> str:
+    """What is wrong, with its place, for at most three problems."""
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    shown = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}".lstrip(": ") for each in problems[:3]]
+    return "; ".join(shown) + ("; and more" if len(problems) > 3 else "")
+
+
+def _edit(patch: FilePatch, files: TreeView) -> FileEdit:
+    """The edit with the whole final content. Whether the path may be touched is for the path rules to say."""
+    mode: Literal[0o100644, 0o100755] | None = None
+    content: bytes | None
+    if patch.unified_diff is not None:
+        diff = parse_diff(patch.unified_diff)
+        before = _before(patch, files)
+        try:
+            content, mode = apply_diff(diff, before), diff.mode
+        except ProposalError as error:
+            raise ProposalError(error.reason_code, f"{patch.path}: {error}") from error
+        if patch.operation == "delete":
+            if content:
+                raise ProposalError("does_not_apply", f"{patch.path}: the diff of a deletion must remove every line")
+            content, mode = None, None
+    elif patch.content_base64 is not None:
+        try:
+            content = base64.b64decode(patch.content_base64, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise ProposalError("unparseable", f"{patch.path}: content_base64 is not base64: {error}") from error
+    elif patch.content is not None:
+        try:
+            content = patch.content.encode("utf-8")
+        except UnicodeEncodeError as error:
+            problem = f"{patch.path}: the content is not valid text; give it as content_base64"
+            raise ProposalError("unparseable", problem) from error
+    else:
+        content = None
+    return FileEdit(path=patch.path, operation=patch.operation, content=content, mode=mode)
+
+
+def _before(patch: FilePatch, files: TreeView) -> bytes:
+    """What the diff is applied to: nothing for a new file."""
+    try:
+        before = files.read(patch.path)
+    except KeyError as error:
+        if patch.operation == "create":
+            return b""
+        raise ProposalError("does_not_apply", f"there is no file {patch.path} to {patch.operation}") from error
+    if patch.operation == "create":
+        raise ProposalError("does_not_apply", f"{patch.path} exists already and cannot be created")
+    return before

@@ -1,0 +1,253 @@
+"""From a loaded blueprint to one that can run: every glob, source, name and key is there, or all problems at once.
+
+Pure: what the repository, the plug-ins and the environment offer is given as facts by the layers above.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from maabarium.blueprint.families import is_clock
+from maabarium.blueprint.globs import is_exact, matching
+from maabarium.blueprint.loading import Loaded
+from maabarium.blueprint.schema import Blueprint
+from maabarium.blueprint.selection import LATER, Selection, select_evaluator
+from maabarium.blueprint.sentences import near, quote, suggestion
+from maabarium.blueprint.sources import PYTEST, Offer, SourceBinding, against_the_grain, bind_metric
+from maabarium.errors import BlueprintError, Problem
+
+__all__ = ["BindFacts", "Bound", "bind", "describe", "needed_sources"]
+
+
+@dataclass(frozen=True)
+class BindFacts:
+    """What the surroundings offer, gathered by whoever binds.
+
+    `tree_paths`: files of the commit that is measured, POSIX, relative to the target's top level.
+    `sources`: evaluator -> what it measures; a name ending in `*` is a family.
+    `environment`: names of keys that can be found, in the environment or elsewhere.
+    `missing_packages`, `plugin_problems`: problems found by others, reported together with ours.
+    `rule_scores`, `timed_scores`: see `maabarium.blueprint.rules`; None means that nobody looked.
+    """
+
+    tree_paths: tuple[str, ...]
+    target_name: str
+    sources: Mapping[str, frozenset[str]]
+    proposers: frozenset[str] = frozenset()
+    executors: frozenset[str] = frozenset()
+    strategies: frozenset[str] = frozenset()
+    """Known strategies. No key of a blueprint names one yet, so nothing is checked against them."""
+    environment: frozenset[str] = frozenset()
+    missing_packages: tuple[Problem, ...] = ()
+    plugin_problems: tuple[Problem, ...] = ()
+    rule_scores: frozenset[str] | None = None
+    timed_scores: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A blueprint that can run: `blueprint` has every metric's source and final direction filled in."""
+
+    loaded: Loaded
+    blueprint: Blueprint
+    evaluator: str
+    """The primary evaluator; its gates always hold."""
+    metric_sources: tuple[SourceBinding, ...]
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def evaluators(self) -> tuple[str, ...]:
+        """All evaluators that are needed, the primary one first."""
+        return tuple(dict.fromkeys((self.evaluator, *(binding.evaluator for binding in self.metric_sources))))
+
+    def sources_of(self, evaluator: str) -> frozenset[str]:
+        """What the metrics need from one evaluator, in its own names."""
+        return frozenset(binding.source for binding in self.metric_sources if binding.evaluator == evaluator)
+
+
+def bind(loaded: Loaded, facts: BindFacts) -> Bound:
+    """Check a blueprint against its surroundings. Raises BlueprintError with every problem."""
+    blueprint = loaded.blueprint
+    selection = select_evaluator(blueprint)
+    problems, warnings = _targets(blueprint, facts)
+    bindings, unbound = _metrics(blueprint, selection, facts)
+    problems += [*unbound, *_options(blueprint, facts), *_names(blueprint, facts), *_keys(blueprint, facts)]
+    problems += [*facts.missing_packages, *facts.plugin_problems]
+    if problems:
+        raise BlueprintError(str(loaded.path), dict.fromkeys(problems))
+    warnings += [Problem(selection.where, selection.doubt)] if selection.doubt else []
+    warnings += _doubts(bindings)
+    metrics = blueprint.metrics.model_copy(update={"metrics": tuple(binding.metric for binding in bindings)})
+    filled = blueprint.model_copy(update={"metrics": metrics})
+    return Bound(loaded, filled, selection.name, tuple(bindings), (*loaded.warnings, *warnings))
+
+
+def needed_sources(loaded: Loaded, facts: BindFacts) -> dict[str, frozenset[str]]:
+    """Sources that will be needed by evaluator, as far as they bind; for asking what packages are missing.
+
+    Never raises: what does not bind is reported by `bind`.
+    """
+    selection = select_evaluator(loaded.blueprint)
+    needed: dict[str, frozenset[str]] = {selection.name: frozenset()}
+    for binding in _metrics(loaded.blueprint, selection, facts)[0]:
+        needed[binding.evaluator] = needed.get(binding.evaluator, frozenset()) | {binding.source}
+    return needed
+
+
+def describe(bound: Bound) -> tuple[str, ...]:
+    """Lines for the head of a run: `metrics    throughput 0.8 <- score:lines_per_s, maximize, noisy`."""
+    lines = []
+    for index, binding in enumerate(bound.metric_sources):
+        metric = binding.metric
+        share = f"{metric.weight:g}" if metric.role == "objective" else "guard"
+        words = [f"{quote(metric.name)[1:-1]} {share} <- {metric.source}", metric.direction]
+        if metric.role == "guard" and metric.tolerance:
+            words.append(f"tolerance {metric.tolerance * 100:g} %")
+        if metric.noisy or (metric.noisy is None and binding.timed):
+            words.append("noisy")
+        lines.append(f"{'metrics' if index == 0 else '':<11}{', '.join(words)}")
+    return tuple(lines)
+
+
+def _metrics(blueprint: Blueprint, selection: Selection, facts: BindFacts) -> tuple[list[SourceBinding], list[Problem]]:
+    offer = Offer(facts.sources, selection.name, facts.rule_scores)
+    bindings, problems, waiting = [], [], []
+    for index, metric in enumerate(blueprint.metrics.metrics):
+        answer = bind_metric(metric, offer, f"metrics.metrics[{index}]")
+        if isinstance(answer, SourceBinding):
+            bindings.append(replace(answer, timed=_is_timed(answer, facts)))
+        elif selection.name not in facts.sources and metric.source is None:
+            waiting.append(metric.name)  # the missing evaluator would measure it: one problem, not one each
+        else:
+            problems.append(answer)
+    if selection.name not in facts.sources:
+        problems.append(_missing_evaluator(selection, waiting, offer))
+    return bindings, problems
+
+
+def _missing_evaluator(selection: Selection, metrics: list[str], offer: Offer) -> Problem:
+    whose = f" of {', '.join(quote(name) for name in metrics)}" if metrics else ""
+    if selection.name in LATER:
+        return Problem(
+            selection.where,
+            f"grading{whose} needs the {selection.name} evaluator ({LATER[selection.name]}), which is not installed "
+            f'here. With [evaluator] kind = "{PYTEST}" each metric can have a source of: {offer.listing()}',
+        )
+    if selection.name == "code":
+        return Problem(selection.where, 'no evaluator named "code"; write kind = "pytest"')
+    return Problem(
+        selection.where,
+        f"no evaluator named {quote(selection.name)}{suggestion(selection.name, (*offer.sources, 'auto'))}",
+    )
+
+
+def _is_timed(binding: SourceBinding, facts: BindFacts) -> bool:
+    family, _, name = binding.source.partition(":")
+    return binding.evaluator == PYTEST and (
+        is_clock(binding.source) or (family == "score" and name in facts.timed_scores)
+    )
+
+
+def _targets(blueprint: Blueprint, facts: BindFacts) -> tuple[list[Problem], list[Problem]]:
+    """Problems and warnings. One pattern of several may match nothing: templates list the usual folders."""
+    problems: list[Problem] = []
+    idle: list[Problem] = []
+    patterns = blueprint.domain.target_files
+    if not patterns:
+        problems.append(Problem("domain.target_files", "is empty: nothing may change, so nothing can become better"))
+    matched = False
+    for index, pattern in enumerate(patterns):
+        where = f"domain.target_files[{index}]"
+        if pattern.startswith("/") or ".." in pattern.split("/"):
+            problems.append(Problem(where, f"{quote(pattern)} must be relative to the target and stay inside it"))
+            continue
+        try:
+            found = matching([pattern.removeprefix("!")], facts.tree_paths)
+        except ValueError as error:
+            problems.append(Problem(where, f"{quote(pattern)} is not a pattern: {error}"))
+            continue
+        if found or is_exact(pattern):
+            matched = True
+        else:
+            said = f"{quote(pattern)} matches no file of {facts.target_name}{_near_pattern(pattern, facts.tree_paths)}"
+            idle.append(Problem(where, said))
+    warnings = idle if matched else []
+    problems += [] if matched else idle
+    return problems, warnings + _idle_protection(blueprint, facts)
+
+
+def _idle_protection(blueprint: Blueprint, facts: BindFacts) -> list[Problem]:
+    found = []
+    for index, pattern in enumerate(blueprint.domain.protected):
+        try:
+            idle = not matching([pattern.removeprefix("!")], facts.tree_paths)
+        except ValueError:
+            idle = True
+        if idle:
+            said = f"{quote(pattern)} matches no file of {facts.target_name}: it protects nothing"
+            found.append(Problem(f"domain.protected[{index}]", said))
+    return found
+
+
+def _near_pattern(pattern: str, paths: tuple[str, ...]) -> str:
+    """A suggestion when the first folder of a pattern is a near miss."""
+    first, slash, rest = pattern.partition("/")
+    folders = {path.partition("/")[0] for path in paths if "/" in path}
+    close = near(first, folders) if slash and first not in folders else None
+    if close is None:
+        return ""
+    better = f"{close}/{rest}"
+    return f"; did you mean {quote(better)}?" if matching([better], paths) else ""
+
+
+def _options(blueprint: Blueprint, facts: BindFacts) -> list[Problem]:
+    """Options for evaluators that do not exist."""
+    return [
+        Problem(
+            f"evaluator.options.{name}", f"no evaluator named {quote(name)}{suggestion(name, tuple(facts.sources))}"
+        )
+        for name in blueprint.evaluator.options
+        if name not in facts.sources
+    ]
+
+
+def _names(blueprint: Blueprint, facts: BindFacts) -> list[Problem]:
+    problems = []
+    kind = blueprint.proposer_kind
+    if kind not in facts.proposers:
+        said = f"no proposer named {quote(kind)}{suggestion(kind, facts.proposers)}"
+        if blueprint.proposer.kind is None:
+            said += '. [agents] and [models] ask for it; [proposer] kind = "mutate" needs no model'
+        problems.append(Problem("proposer.kind", said))
+    executor = blueprint.execution.executor
+    if executor not in facts.executors:
+        problems.append(
+            Problem("execution.executor", f"no executor named {quote(executor)}{suggestion(executor, facts.executors)}")
+        )
+    return problems
+
+
+def _keys(blueprint: Blueprint, facts: BindFacts) -> list[Problem]:
+    """Keys of models that will be asked; without the council nobody asks them."""
+    if blueprint.proposer_kind != "council" or blueprint.models is None:
+        return []
+    return [
+        Problem(
+            f"models.models[{index}].api_key_env",
+            f"{quote(model.api_key_env)} is not set: {quote(model.name)} needs a key",
+        )
+        for index, model in enumerate(blueprint.models.models)
+        if model.api_key_env and model.api_key_env not in facts.environment
+    ]
+
+
+def _doubts(bindings: list[SourceBinding]) -> list[Problem]:
+    return [
+        Problem(
+            f"metrics.metrics[{index}].direction",
+            f"{binding.metric.direction}s {binding.source}, which is better the other way round",
+        )
+        for index, binding in enumerate(bindings)
+        if against_the_grain(binding)
+    ]

@@ -6,7 +6,6 @@ number of processes may write runs of their own into one database; one run has o
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,7 +22,18 @@ from maabarium.records import Evaluation
 from maabarium.store import maintenance, queries
 from maabarium.store.connection import connect, timestamp, transaction, translated
 from maabarium.store.migrations import migrate, require_current
-from maabarium.store.payloads import Taken, cell, decode, dumps, encode, load_evaluation, number_of, pack, unpack
+from maabarium.store.payloads import (
+    Taken,
+    cell,
+    decode,
+    dump_payload,
+    encode,
+    load_evaluation,
+    load_payload,
+    number_of,
+    pack,
+    unpack,
+)
 from maabarium.store.projections import Rows
 from maabarium.store.queries import Request, RequestKind, RunSummary, StoredView
 
@@ -85,13 +95,11 @@ class Store:
         return event
 
     def journal(self, run_id: str) -> Journal:
-        """All transitions of a run in their order, exactly as they were appended."""
+        """All transitions of a run in their order, exactly as they were appended; none when it has not started."""
         with self._reading():
             stored = self._db.execute(
                 "SELECT sequence, payload FROM events WHERE run_id = ? ORDER BY sequence", [cell(run_id)]
             ).fetchall()
-            if not stored:
-                raise StoreError(f"run {run_id} is not in {self.path}")
             return tuple(self._decode(run_id, sequence, payload) for sequence, payload in stored)
 
     def evaluation(self, tree: str, grader: str, environment: str) -> Evaluation | None:
@@ -171,16 +179,16 @@ class Store:
         ).fetchone()
         number = number_of(transition)
         row = {"run_id": run, "sequence": sequence, "time": time, "type": transition.type, "number": cell(number)}
-        self._db.table("events").insert({**row, "payload": dumps(taken.payload)})
+        self._db.table("events").insert({**row, "payload": dump_payload(taken.payload)})
         for digest, content in taken.blobs.items():
             if self._db.execute("SELECT 1 FROM blobs WHERE sha256 = ?", [digest]).fetchone() is None:
                 self._db.table("blobs").insert({"sha256": digest, "size": len(content), "data": pack(content)})
             self._db.table("event_blobs").insert({"run_id": run, "sequence": sequence, "sha256": digest})
         return Event(run_id=run_id, sequence=sequence, type=transition.type, number=number, payload=taken.payload)
 
-    def _decode(self, run_id: str, sequence: int, payload: str) -> Transition:
+    def _decode(self, run_id: str, sequence: int, payload: str | bytes) -> Transition:
         try:
-            return decode(json.loads(payload), self._blob, self._evaluation)
+            return decode(load_payload(payload), self._blob, self._evaluation)
         except (ValueError, KeyError, TypeError) as error:
             raise StoreError(f"event {sequence} of run {run_id} in {self.path} cannot be read: {error}") from error
 
@@ -195,7 +203,7 @@ class Store:
         if found is None:
             raise StoreError(f"evaluation {identity} is missing in {self.path}")
         try:
-            return Evaluation.model_validate(load_evaluation(found[0]))
+            return load_evaluation(found[0])
         except ValueError as error:  # pydantic's ValidationError is one
             raise StoreError(f"evaluation {identity} in {self.path} cannot be read: {error}") from error
 

@@ -41,7 +41,7 @@ def delete_runs(db: Database, ids: Sequence[str]) -> dict[str, int]:
 def shrink(db: Database) -> None:
     """Give the room of deleted rows back to the file system, as far as other processes let us."""
     with suppress(OperationalError):
-        db.execute("PRAGMA incremental_vacuum").fetchall()
+        db.executescript("PRAGMA incremental_vacuum;")  # execute() stops after the first page
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 

@@ -1,13 +1,14 @@
 """Transitions as JSON for the `events` table and back, exactly. Knows the records, not the database.
 
 What is large or binary is taken out and handed back beside the JSON: file contents (by SHA-256) and
-evaluations (by their place in the transition). JSON is ASCII, so that lone surrogates of undecodable output
-survive as escapes; floats that are not finite appear as Python writes them (`NaN`, `Infinity`).
+evaluations (by their place in the transition). Lone surrogates, which undecodable output leaves in text, and
+floats that are not finite (as Python writes them: `NaN`, `Infinity`) come back as they were.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,13 +18,14 @@ from maabarium.events import MeasuredEvent, Proposed, Transition, transition_ada
 from maabarium.records import Evaluation
 
 __all__ = [
-    "Side", "Taken", "cell", "decode", "dump_evaluation", "dumps", "encode", "load_evaluation", "number_of", "pack",
-    "unpack",
+    "Side", "Taken", "cell", "decode", "dump_evaluation", "dump_payload", "dumps", "encode", "load_evaluation",
+    "load_payload", "milliseconds", "number_of", "pack", "unpack",
 ]  # fmt: skip
 
 Side = Literal["candidate", "champion"]
 _SIDES: tuple[Side, ...] = ("candidate", "champion")
 _INTEGER_LIMIT = 2**63
+_HIGH_SURROGATE = re.compile("[\ud800-\udbff]")
 
 
 @dataclass(frozen=True)
@@ -68,21 +70,40 @@ def decode(payload: dict[str, Any], blob: Callable[[str], bytes], evaluation: Ca
 
 
 def dumps(value: object) -> str:
-    """Compact ASCII JSON."""
+    """Compact ASCII JSON, for columns that people query."""
     return json.dumps(value, separators=(",", ":"))
+
+
+def dump_payload(value: object) -> str | bytes:
+    """JSON that `load_payload` restores exactly: text where it can be text.
+
+    A high surrogate followed by a low one would come back as one character when both were escaped, so text
+    with high ones is kept as bytes. Names and output that are not UTF-8 give low ones only.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if _HIGH_SURROGATE.search(text):
+        return text.encode("utf-8", "surrogatepass")
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def load_payload(stored: str | bytes) -> dict[str, Any]:
+    """Undo `dump_payload`. ValueError when it is damaged."""
+    text = stored.decode("utf-8", "surrogatepass") if isinstance(stored, bytes) else stored
+    fields = json.loads(text)
+    if not isinstance(fields, dict):
+        raise ValueError("the payload is not an object")
+    return fields
 
 
 def dump_evaluation(evaluation: Evaluation) -> bytes:
     """The compressed JSON of an evaluation."""
-    return pack(dumps(evaluation.model_dump()).encode("ascii"))
+    text = json.dumps(evaluation.model_dump(), ensure_ascii=False, separators=(",", ":"))
+    return pack(text.encode("utf-8", "surrogatepass"))
 
 
-def load_evaluation(stored: bytes) -> dict[str, Any]:
-    """The fields of a stored evaluation, ready to be validated. ValueError when it is damaged."""
-    fields = json.loads(unpack(stored))
-    if not isinstance(fields, dict):
-        raise ValueError("an evaluation is not an object")
-    return fields
+def load_evaluation(stored: bytes) -> Evaluation:
+    """Undo `dump_evaluation`. ValueError when it is damaged."""
+    return Evaluation.model_validate(load_payload(unpack(stored)))
 
 
 def pack(content: bytes) -> bytes:
@@ -123,3 +144,8 @@ def cell(value: object) -> object:
     if isinstance(value, int) and not -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
         return str(value)
     return value
+
+
+def milliseconds(seconds: float) -> int:
+    """Whole milliseconds; a duration that is no number counts as none."""
+    return round(seconds * 1000) if 0 <= seconds < 1e12 else 0

@@ -23,7 +23,7 @@ from maabarium.events import (
     Transition,
 )
 from maabarium.records import Evaluation, Measured, Origin, Outcome, Proposal
-from maabarium.store.payloads import Side, cell, dump_evaluation, dumps
+from maabarium.store.payloads import Side, cell, dump_evaluation, dumps, milliseconds
 
 __all__ = ["Rows"]
 
@@ -113,14 +113,15 @@ class Rows:
         self._db.execute("DELETE FROM proposals WHERE experiment_id = ?", [identity])
         if proposal is not None:
             self._insert("proposals", [_proposal(proposal, identity, self._time)])
-        self._add_phases(identity, {"planning": event.planning_seconds})
+        if event.planning_seconds:
+            self._add_phases(identity, {"planning": event.planning_seconds})
 
     def _decided(self, outcome: Outcome) -> None:
         identity = self._experiment(outcome.number)
         promoted = outcome.verdict == "promoted"
         low, high = outcome.interval or (None, None)
         row: dict[str, Any] = {
-            "weighted_total": outcome.total, "duration_ms": _milliseconds(outcome.duration),
+            "weighted_total": outcome.total, "duration_ms": milliseconds(outcome.duration),
             "error": outcome.reason if outcome.verdict == "error" else None, "promotion_outcome": outcome.verdict,
             "promoted_branch_name": (outcome.branch or None) if promoted else None,
             "promoted_commit_oid": (outcome.commit or None) if promoted else None,
@@ -138,8 +139,9 @@ class Rows:
             {"experiment_id": identity, "position": position, **gate.model_dump()}
             for position, gate in enumerate(outcome.gates)
         ])  # fmt: skip
-        # The outcome knows the whole times; what was added up on the way is replaced.
-        self._set_phases(identity, outcome.phases)
+        if outcome.phases:  # the outcome knows the whole times; what was added up on the way is replaced
+            self._db.execute("DELETE FROM phases WHERE experiment_id = ?", [identity])
+            self._add_phases(identity, outcome.phases)
 
     def _tests(self, experiment: int, evaluation: Evaluation) -> None:
         self._db.execute("DELETE FROM tests WHERE experiment_id = ?", [experiment])
@@ -149,17 +151,11 @@ class Rows:
         )
 
     def _add_phases(self, experiment: int, phases: Mapping[Any, float]) -> None:
-        self._phases(experiment, phases, "seconds + excluded.seconds")
-
-    def _set_phases(self, experiment: int, phases: Mapping[Any, float]) -> None:
-        self._phases(experiment, phases, "excluded.seconds")
-
-    def _phases(self, experiment: int, phases: Mapping[Any, float], seconds: str) -> None:
-        for phase, value in phases.items():
+        for phase, seconds in phases.items():
             self._db.execute(
-                "INSERT INTO phases (experiment_id, phase, seconds) VALUES (?, ?, ?) "
-                f"ON CONFLICT (experiment_id, phase) DO UPDATE SET seconds = {seconds}",
-                [experiment, phase, value],
+                "INSERT INTO phases (experiment_id, phase, seconds) VALUES (?, ?, ?)"
+                " ON CONFLICT (experiment_id, phase) DO UPDATE SET seconds = seconds + excluded.seconds",
+                [experiment, phase, seconds],
             )
 
     def _find(self, number: int) -> int | None:
@@ -240,8 +236,3 @@ def _proposal(proposal: Proposal, experiment: int, time: str) -> dict[str, objec
         "experiment_id": experiment, "summary": proposal.summary, "file_patches_json": dumps(patches),
         "author": proposal.author, "data_json": dumps(proposal.data), "created_at": time,
     }  # fmt: skip
-
-
-def _milliseconds(seconds: float) -> int:
-    """Whole milliseconds; a duration that is no number counts as none."""
-    return round(seconds * 1000) if 0 <= seconds < 1e12 else 0

@@ -1,0 +1,215 @@
+"""A stored run as text and bytes for other programs. Pure: knows no git, no database and no file.
+
+Everything in a run may be untrusted: JSON is pure ASCII, and control characters in CSV are shown as escapes.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import gzip
+import io
+import json
+import math
+import re
+import tarfile
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from email.header import Header
+from email.utils import format_datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from maabarium.errors import StoreError
+from maabarium.events import RunView
+from maabarium.records import FileEdit, Outcome
+from maabarium.store.payloads import milliseconds
+from maabarium.store.queries import StoredView
+
+__all__ = ["MANIFEST", "archive", "export_csv", "export_json", "export_jsonl", "export_patch"]
+
+MANIFEST = "maabarium-export-manifest.json"
+_ORIGINAL_COLUMNS = (
+    "iteration", "blueprint_name", "proposal_summary", "weighted_total", "duration_ms", "error", "promotion_outcome",
+    "created_at", "metrics", "research", "lora",
+)  # fmt: skip
+_OUR_COLUMNS = (
+    "id", "run_id", "promoted_branch_name", "promoted_commit_oid", "promoted_target_branch_name", "reason_code",
+    "reason", "effect", "interval_low", "interval_high", "pairs", "parent", "tree",
+)  # fmt: skip
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_NOTE = "Paths of the proposal that the promoted commit does not have are listed as missing (deleted files)."
+
+
+def export_json(view: RunView) -> str:
+    """An array of experiments, newest first, in the original's shape with our fields after it."""
+    return json.dumps([_finite(row) for row in _experiments(view)], indent=2) + "\n"
+
+
+def export_jsonl(view: RunView) -> str:
+    """One experiment a line, in order of their numbers. `summary` and `file_patches` make it a scripted proposal."""
+    rows = reversed(list(_experiments(view)))
+    return "".join(json.dumps(_finite(row), separators=(",", ":")) + "\n" for row in rows)
+
+
+def export_csv(view: RunView) -> str:
+    """Experiments, newest first: a header, the original's columns in its order, then ours. Lists are JSON."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_ORIGINAL_COLUMNS + _OUR_COLUMNS)
+    for row in _experiments(view):
+        writer.writerow([_csv_cell(_finite(row[column])) for column in _ORIGINAL_COLUMNS + _OUR_COLUMNS])
+    return text.getvalue()
+
+
+def export_patch(view: RunView, diffs: Mapping[int, bytes]) -> bytes:
+    """Winners as one mailbox that `git am` and `git apply` both take.
+
+    `diffs` holds what `git diff --binary` gives, by experiment number; experiments without one are left out.
+    """
+    created = view.created if isinstance(view, StoredView) else {}
+    parts: list[bytes] = []
+    for outcome in view.outcomes:
+        diff = diffs.get(outcome.number)
+        if not diff:
+            continue
+        when = datetime.fromisoformat(created.get(outcome.number, view.started_at))
+        subject = _line(outcome.summary) or f"Keep experiment {outcome.number}"
+        head = (
+            f"From {outcome.commit or '0' * 40} Mon Sep 17 00:00:00 2001\n"
+            "From: maabarium <maabarium@localhost>\n"
+            f"Date: {format_datetime(when)}\n"
+            f"Subject: [PATCH] {Header(subject, 'utf-8', maxlinelen=900).encode()}\n"
+            "MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n\n"
+            f"Maabarium-Run: {view.run.run_id}\nMaabarium-Experiment: {outcome.number}\n---\n\n"
+        )
+        parts.append(head.encode("ascii") + diff + (b"\n" if diff.endswith(b"\n") else b"\n\n"))
+    return b"".join(parts)
+
+
+def archive(commit: str, files: Mapping[str, bytes | None], *, note: str = _NOTE) -> bytes:
+    """A winner as `.tar.gz`: its files (mode 0644; None: not in the commit) and a manifest. Same input, same bytes.
+
+    StoreError for a path that would leave the folder where the archive is unpacked.
+    """
+    manifest = {
+        "promoted_commit_oid": commit,
+        "exported_paths": sorted(path for path, content in files.items() if content is not None),
+        "missing_paths": sorted(path for path, content in files.items() if content is None),
+        "note": note,
+    }
+    packed = io.BytesIO()
+    with (
+        gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as stream,
+        tarfile.open(fileobj=stream, mode="w") as tar,
+    ):
+        for path, content in sorted(files.items()):
+            if content is not None:
+                _add(tar, _safe(path), content)
+        _add(tar, MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode("ascii"))
+    return packed.getvalue()
+
+
+def _add(tar: tarfile.TarFile, path: str, content: bytes) -> None:
+    member = tarfile.TarInfo(path)
+    member.size = len(content)
+    member.mode = 0o644
+    tar.addfile(member, io.BytesIO(content))
+
+
+def _safe(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts:
+        raise StoreError(f"{path!r} is not a path inside the target, so it cannot be exported")
+    if path == MANIFEST:
+        raise StoreError(f"the target has a file {MANIFEST} of its own, so the winner cannot be exported beside it")
+    return path
+
+
+def _experiments(view: RunView) -> Iterator[dict[str, Any]]:
+    for outcome in reversed(view.outcomes):
+        yield {**_original(view, outcome), **_ours(view, outcome)}
+
+
+def _original(view: RunView, outcome: Outcome) -> dict[str, Any]:
+    """The fields of the original. `id` and `created_at` are known of views that come from a store."""
+    stored = view if isinstance(view, StoredView) else None
+    promoted = outcome.verdict == "promoted"
+    return {
+        "id": stored.ids.get(outcome.number) if stored else None,
+        "iteration": outcome.number,
+        "blueprint_name": view.run.blueprint_name,
+        "proposal_summary": outcome.summary,
+        "weighted_total": outcome.total,
+        "duration_ms": milliseconds(outcome.duration),
+        "error": outcome.reason if outcome.verdict == "error" else None,
+        "promotion_outcome": outcome.verdict,
+        "promoted_branch_name": (outcome.branch or None) if promoted else None,
+        "promoted_commit_oid": (outcome.commit or None) if promoted else None,
+        "promoted_target_branch_name": (outcome.branch or None) if promoted else None,
+        "created_at": stored.created.get(outcome.number) if stored else None,
+        "metrics": [{**metric.model_dump(exclude={"raw"}), "raw_value": metric.raw} for metric in outcome.metrics],
+        "research": None,
+        "lora": None,
+    }
+
+
+def _ours(view: RunView, outcome: Outcome) -> dict[str, Any]:
+    proposal = view.proposals.get(outcome.number)
+    low, high = outcome.interval or (None, None)
+    return {
+        "run_id": view.run.run_id,
+        "number": outcome.number,
+        "parent": outcome.parent,
+        "tree": outcome.tree,
+        "reason_code": outcome.reason_code,
+        "reason": outcome.reason,
+        "effect": outcome.effect,
+        "interval_low": low,
+        "interval_high": high,
+        "pairs": outcome.pairs,
+        "gates": [gate.model_dump() for gate in outcome.gates],
+        "failing": list(outcome.failing),
+        "phases": dict(outcome.phases),
+        "origin": outcome.origin.model_dump(),
+        "author": proposal.author if proposal else "",
+        "summary": outcome.summary,
+        "file_patches": [_patch(edit) for edit in proposal.edits] if proposal else [],
+    }
+
+
+def _patch(edit: FileEdit) -> dict[str, Any]:
+    """The original's shape; a content that is not UTF-8 is given as base64 beside it."""
+    patch: dict[str, Any] = {"path": edit.path, "operation": edit.operation}
+    if edit.content is not None:
+        try:
+            patch["content"] = edit.content.decode("utf-8")
+        except UnicodeDecodeError:
+            patch |= {"content": None, "content_base64": base64.b64encode(edit.content).decode("ascii")}
+    return patch
+
+
+def _finite(value: Any) -> Any:
+    """The same value with null for floats that JSON does not know."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return _visible(value)
+    return json.dumps(value) if isinstance(value, list | dict) else value
+
+
+def _visible(text: str) -> str:
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text).encode("utf-8", "backslashreplace").decode()
+
+
+def _line(text: str) -> str:
+    """One visible line."""
+    return _visible(" ".join(text.split()))

@@ -1,0 +1,189 @@
+"""CPU time of a process and everything it starts, read by the parent while they run. Starts and ends nothing.
+
+The best clock is the kernel's software event TASK_CLOCK with `inherit`, perf_event_open(2): exact, also for
+children that nobody waits for. It is opened on the *calling thread*, disabled, with `enable_on_exec`: the thread's
+own copy stays off for ever, a child gets a copy that starts when the child executes its program. So nothing is missed
+and nothing of ours is counted. (A program that the candidate may execute but not read drops the event; then the
+rusage of the child is larger and `cpu_complete` tells.)
+
+Where that is forbidden (`kernel.perf_event_paranoid` above 2, default containers): the CPU clocks of the living
+processes, clock_getcpuclockid(3), and the reaped children's time in /proc; it misses what was never waited for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import platform
+import struct
+import subprocess
+import sys
+import time
+from typing import Protocol
+
+from maabarium.sandbox.process_tree import HAS_PROC, ProcessTree
+
+__all__ = ["CpuClock", "GroupClock", "PerfClock", "ProcClock", "RunClock", "open_perf_event", "probe_clock"]
+
+PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}
+"""System call numbers by machine word: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h."""
+TYPE_SOFTWARE, COUNT_TASK_CLOCK = 1, 1
+DISABLED, INHERIT, EXCLUDE_KERNEL, EXCLUDE_HV, ENABLE_ON_EXEC = 1 << 0, 1 << 1, 1 << 5, 1 << 6, 1 << 12
+"""Bits of `struct perf_event_attr`. Kernel time is counted all the same, for the event is the scheduler's clock;
+`exclude_kernel` is what makes it allowed for ordinary users."""
+ATTR_SIZE = 64  # PERF_ATTR_SIZE_VER0
+FLAG_CLOEXEC = 8
+TICK = 1 / os.sysconf("SC_CLK_TCK")
+
+
+class CpuClock(Protocol):
+    """One way to know the CPU time of a tree."""
+
+    complete: bool
+    """Whether it sees every process of the tree."""
+
+    def start(self, pid: int, tree: ProcessTree) -> None:
+        """The first process runs."""
+
+    def read(self) -> float:
+        """Seconds so far, user and system; never less than before."""
+
+    def close(self) -> None:
+        """Give back what it holds."""
+
+
+def open_perf_event(machine: str | None = None) -> int:
+    """A TASK_CLOCK counter of what the calling thread will execute; a descriptor to read one u64 of nanoseconds.
+
+    Raises OSError when the kernel forbids it or the machine is unknown to us.
+    """
+    number = PERF_EVENT_OPEN.get(machine or platform.machine())
+    if number is None or sys.platform != "linux":
+        raise OSError("perf_event_open: system call number unknown on this machine")
+    flags = DISABLED | INHERIT | EXCLUDE_KERNEL | EXCLUDE_HV | ENABLE_ON_EXEC
+    # type, size, config, sample_period, sample_type, read_format, flags, wakeup_events, bp_type, config1
+    fields = struct.pack("=IIQQQQQIIQ", TYPE_SOFTWARE, ATTR_SIZE, COUNT_TASK_CLOCK, 0, 0, 0, flags, 0, 0, 0)
+    attributes = ctypes.create_string_buffer(fields, ATTR_SIZE)
+    libc = ctypes.CDLL(None, use_errno=True)
+    call = [ctypes.c_long(value) for value in (0, -1, -1, FLAG_CLOEXEC)]  # this thread, any core, no group
+    descriptor = int(libc.syscall(ctypes.c_long(number), attributes, *call))
+    if descriptor < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"perf_event_open: {os.strerror(code)}")
+    return descriptor
+
+
+class PerfClock:
+    """The kernel's counter. Make it in the thread that starts the process, close it in any."""
+
+    complete = True
+
+    def __init__(self) -> None:
+        self._descriptor = open_perf_event()
+
+    def start(self, pid: int, tree: ProcessTree) -> None:
+        """Nothing to do: the kernel started it at exec."""
+
+    def read(self) -> float:
+        """Seconds so far."""
+        return int.from_bytes(os.read(self._descriptor, 8), sys.byteorder) / 1e9
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        os.close(self._descriptor)
+
+
+class ProcClock:
+    """Sum over /proc: exact for living processes, in ticks for children waited for, blind to the rest."""
+
+    complete = False
+
+    def __init__(self) -> None:
+        self._tree: ProcessTree | None = None
+        self._last = 0.0
+
+    def start(self, pid: int, tree: ProcessTree) -> None:
+        """Look at this tree from now on."""
+        self._tree = tree
+
+    def read(self) -> float:
+        """Seconds so far; the largest sum ever seen, for a member that vanishes takes its time along."""
+        total = sum(process_seconds(pid) for pid in self._tree.members()[0]) if self._tree else 0.0
+        self._last = max(self._last, total)
+        return self._last
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def process_seconds(pid: int) -> float:
+    """CPU seconds of a process and of the children it waited for; 0 when it is gone."""
+    try:
+        # MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED) of include/linux/posix-timers_types.h
+        own = time.clock_gettime((~pid << 3) | 2)
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return 0.0
+    return own + (int(fields[13]) + int(fields[14])) * TICK  # cutime, cstime of proc_pid_stat(5)
+
+
+class GroupClock:
+    """Sum over `ps` for systems without /proc: the process group, in hundredths of a second."""
+
+    complete = False
+
+    def __init__(self) -> None:
+        self._group = 0
+        self._last = 0.0
+
+    def start(self, pid: int, tree: ProcessTree) -> None:
+        """The first process leads the group."""
+        self._group = pid
+
+    def read(self) -> float:
+        """Seconds so far; the largest sum ever seen."""
+        listing = subprocess.run(
+            ["/bin/ps", "-A", "-o", "pgid=,time="], capture_output=True, text=True, check=False, timeout=10
+        )
+        rows = (line.split() for line in listing.stdout.splitlines())
+        total = sum(clock_seconds(row[1]) for row in rows if len(row) == 2 and row[0] == str(self._group))
+        self._last = max(self._last, total)
+        return self._last
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def clock_seconds(text: str) -> float:
+    """Seconds of `[[days-]hours:]minutes:seconds[.hundredths]`, as ps(1) prints them."""
+    days, _, clock = text.rpartition("-")
+    seconds = 0.0
+    for part in clock.split(":"):
+        seconds = seconds * 60 + float(part)
+    return seconds + int(days or 0) * 86400
+
+
+def probe_clock() -> CpuClock:
+    """The best clock this system allows, opened on the calling thread."""
+    if HAS_PROC:
+        with contextlib.suppress(OSError):
+            return PerfClock()
+        return ProcClock()
+    return GroupClock()
+
+
+class RunClock:
+    """The clockface that `Command.watch` is given."""
+
+    def __init__(self, source: CpuClock) -> None:
+        self._source = source
+
+    def cpu(self) -> float:
+        """CPU seconds of the tree so far."""
+        return self._source.read()
+
+    def wall(self) -> float:
+        """Monotonic seconds, of the same clock as `time.monotonic`."""
+        return time.monotonic()

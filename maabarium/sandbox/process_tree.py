@@ -1,0 +1,168 @@
+"""All processes that one run started, and their end, however they try to get away. Linux; elsewhere the group.
+
+A process belongs to the run when any of these says so, and a child has each from its parent:
+- its session: the first process leads a new one, `setsid` leaves it;
+- a private value of a resource limit nobody uses (RLIMIT_RTTIME, see getrlimit(2)): it survives `setsid`,
+  double forks, `exec` and a cleaned environment, and costs one system call to read;
+- the run's mark in its environment: it is there from the first instruction, but is lost by `exec` with a clean one.
+
+What escapes: a process that leaves the session, executes with a cleaned environment *and* lowers that limit; one that
+got another identity from a setuid program; and one that forks and ends faster than /proc can be read, in a new
+session each time. Namespaces close these holes; the level `trusted` does not claim to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import secrets
+import signal
+import sys
+import time
+from pathlib import Path
+
+from maabarium.errors import SandboxError
+from maabarium.sandbox.environment import RUN_MARK
+
+__all__ = ["HAS_PROC", "ProcessTree", "new_mark"]
+
+HAS_PROC = sys.platform == "linux" and Path("/proc/self/environ").exists()
+PATIENCE = 10.0
+"""Seconds until processes that do not die of SIGKILL are an error (they hang in the kernel, as on a dead mount)."""
+
+
+def new_mark(inherited: str | None) -> str:
+    """A mark for one run. A run inside a run keeps the outer mark in front, so that the outer one finds it too."""
+    return (f"{inherited}:" if inherited else "") + secrets.token_hex(12)
+
+
+def process_ids() -> set[int]:
+    """Every process there is."""
+    return {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208 (half the time of iterdir)
+
+
+def state_and_parent(pid: int) -> tuple[str, int]:
+    """State letter and parent id, from proc_pid_stat(5); ("X", 0) when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return "X", 0
+    return fields[0].decode(), int(fields[1])
+
+
+class ProcessTree:
+    """Make it before the first process starts, `adopt` that one, ask for `members`, and `kill` in the end."""
+
+    def __init__(self, mark: str) -> None:
+        self._mark = f"{RUN_MARK}={mark}".encode()
+        self._before = process_ids() if HAS_PROC else set()
+        self._leader = 0
+        self._limit: int | None = None
+
+    def adopt(self, pid: int) -> None:
+        """Take the first process, leader of its own session, not yet waited for."""
+        self._leader = pid
+        if HAS_PROC:
+            with contextlib.suppress(OSError, ValueError):
+                ceiling = resource.prlimit(pid, resource.RLIMIT_RTTIME)[1]
+                base = 2**60 if ceiling == resource.RLIM_INFINITY else ceiling
+                if base > 2**50:  # microseconds of real-time scheduling: far beyond any use
+                    limit = base - 1 - secrets.randbelow(2**40)
+                    resource.prlimit(pid, resource.RLIMIT_RTTIME, (limit, limit))
+                    self._limit = limit
+
+    def owns(self, pid: int) -> bool:
+        """Whether a process belongs to the run; a zombie still does. ProcessLookupError when it is gone."""
+        if os.getsid(pid) == self._leader:
+            return True
+        if self._limit is not None:
+            try:
+                if resource.prlimit(pid, resource.RLIMIT_RTTIME)[1] == self._limit:
+                    return True
+            except PermissionError:  # somebody else's: not ours to end either
+                return False
+        if pid in self._before:  # older than the run; saves reading most of the machine's environments
+            return False
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123
+                return self._mark in file.read()
+        except OSError:
+            return False
+
+    def members(self) -> tuple[list[int], bool]:
+        """Ids of all processes of the run, zombies too, and whether some process vanished during the look."""
+        found, vanished = [], False
+        for pid in process_ids() if HAS_PROC else ():
+            try:
+                if self.owns(pid):
+                    found.append(pid)
+            except ProcessLookupError:
+                vanished |= pid not in self._before
+            except PermissionError:
+                continue
+        return found, vanished
+
+    def kill(self) -> None:
+        """End every process of the run. Call it before the first process is waited for: until then nobody else
+        can get its number. Raises SandboxError when some of them do not die.
+        """
+        if not self._leader:
+            return
+        deadline = time.monotonic() + PATIENCE
+        quiet = 0
+        while quiet < 2:
+            self._kill_group(self._leader)
+            alive, vanished = self._strike() if HAS_PROC else ([], False)
+            # A process that vanished while we looked may have forked a child that we did not see.
+            quiet = 0 if alive else quiet + (1 if vanished else 2)
+            if not alive:
+                continue
+            if time.monotonic() > deadline:
+                raise SandboxError(
+                    f"processes {', '.join(map(str, alive[:5]))} of an evaluation do not die, even of SIGKILL; "
+                    "they probably wait for a device or a network file system: look at them with ps, then run again"
+                )
+            time.sleep(0.0005)
+
+    def _strike(self) -> tuple[list[int], bool]:
+        """One round: kill what lives; returns what did, and whether something vanished meanwhile."""
+        found, vanished = self.members()
+        alive = []
+        for pid in found:
+            state, parent = state_and_parent(pid)
+            if state in "ZX":
+                self._bury(pid, parent)
+                continue
+            alive.append(pid)
+            self._kill_one(pid)
+        return alive, vanished
+
+    def _kill_one(self, pid: int) -> None:
+        """Kill it, and its group at one stroke, unless the number changed hands since we looked."""
+        try:
+            handle = os.pidfd_open(pid)
+        except OSError:
+            return
+        try:
+            with contextlib.suppress(OSError):
+                if not self.owns(pid):
+                    return
+                group = os.getpgid(pid)  # of a session that began in this run, so all of it is ours
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+                self._kill_group(group)
+        finally:
+            os.close(handle)
+
+    def _kill_group(self, group: int) -> None:
+        if group == os.getpgrp():  # cannot be; and would be the end of us
+            return
+        with contextlib.suppress(OSError):  # no such group any more; or, on macOS, only zombies in it
+            os.killpg(group, signal.SIGKILL)
+
+    def _bury(self, pid: int, parent: int) -> None:
+        """Wait for an orphan that became our child, as it does when we are process 1 of a container."""
+        if parent == os.getpid() and pid != self._leader:
+            with contextlib.suppress(OSError):
+                os.waitpid(pid, os.WNOHANG)

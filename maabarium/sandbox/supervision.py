@@ -1,0 +1,177 @@
+"""Watch one running process until it ends or has to: one loop, one deadline, never waiting for end-of-file alone.
+
+A daemon may hold the output pipe or the channel open for ever, so the loop ends with the process, not with
+its descriptors. It decides *that* a run is over and why; killing is for the caller. It must not know what runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import select
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from maabarium.protocols import Clockface, Command
+from maabarium.sandbox.output import KeptOutput
+
+__all__ = ["Ending", "ExitNotice", "Supervision"]
+
+Ending = Literal["exited", "timed_out", "flooded", "interrupted"]
+
+SLICE = 0.02
+"""Seconds between looks at `cancel`, an event without a descriptor, and at the memory in use."""
+CHUNK = 64 * 1024
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in one unit of `ru_maxrss`, getrusage(2)."""
+
+
+class ExitNotice:
+    """Something with a `fileno` that becomes readable when a child ends; does not take its exit status."""
+
+    def __init__(self, pid: int) -> None:
+        if sys.platform == "darwin":
+            self._kqueue = select.kqueue()
+            event = select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, select.KQ_NOTE_EXIT)
+            self._kqueue.control([event], 0)
+            self._descriptor = self._kqueue.fileno()
+        else:
+            self._descriptor = os.pidfd_open(pid)
+
+    def fileno(self) -> int:
+        """The descriptor to poll."""
+        return self._descriptor
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        if sys.platform == "darwin":
+            self._kqueue.close()
+        else:
+            os.close(self._descriptor)
+
+
+@dataclass
+class Supervision:
+    """What is known about one running process. `pipe` is the non-blocking end of its output."""
+
+    pid: int
+    pipe: int
+    command: Command
+    clock: Clockface
+    output: KeptOutput
+    deadline: float
+    cancel: threading.Event
+    sampled_rss: int = 0
+    ended: float = 0.0
+    """Monotonic time at which the loop saw the end."""
+
+    def __post_init__(self) -> None:
+        self._poll = select.poll()
+        self._poll.register(self.pipe, select.POLLIN)
+        self._open = True
+        self._next_sample = time.monotonic() + SLICE / 2
+        self._listen: socket.socket | None = None
+        if self.command.listen is not None and self.command.watch is not None:
+            self._listen = self.command.listen
+            self._poll.register(self._listen, select.POLLIN)
+
+    def follow(self) -> Ending:
+        """Loop until the process ends by itself or there is a reason to end it."""
+        notice = ExitNotice(self.pid)
+        try:
+            self._poll.register(notice, select.POLLIN)
+            ending = None
+            while ending is None:
+                ending = self._turn(notice.fileno())
+            self.ended = time.monotonic()
+            return ending
+        finally:
+            notice.close()
+
+    def _turn(self, notice: int) -> Ending | None:
+        """Wait a moment at most, serve what is ready, and say whether it is over."""
+        now = time.monotonic()
+        ready = dict(self._poll.poll(max(0.0, min(SLICE, self.deadline - now)) * 1000))
+        if self.pipe in ready:
+            self._read_output()
+        if self._listen is not None and self._listen.fileno() in ready:
+            self._converse(ready[self._listen.fileno()])
+        if notice in ready:
+            return "exited"
+        if self.output.flooded:
+            return "flooded"
+        if self.cancel.is_set():
+            return "interrupted"
+        if now >= self.deadline:
+            return "timed_out"
+        if now >= self._next_sample:
+            self._next_sample = now + SLICE
+            self.sampled_rss = max(self.sampled_rss, peak_of_living(self.pid))
+        return None
+
+    def _read_output(self) -> bool:
+        """Take one chunk; False when there is nothing now or nothing more to come."""
+        if not self._open:
+            return False
+        try:
+            data = os.read(self.pipe, CHUNK)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._poll.unregister(self.pipe)
+            self._open = False
+            return False
+        self.output.add(data)
+        return True
+
+    def _converse(self, event: int) -> None:
+        """Let `watch` take what came; leave when it is done, or when the other side is gone."""
+        listen, watch = self._listen, self.command.watch
+        if listen is None or watch is None:
+            return
+        if not watch(self.clock) or (event & select.POLLHUP and not has_more(listen)):
+            self._poll.unregister(listen)
+            self._listen = None
+
+    def finish(self) -> None:
+        """After the end of the tree: take what is still in the pipe and in the channel, and no more than that."""
+        while not self.output.flooded and self._read_output():
+            pass
+        patience = time.monotonic() + 1.0
+        while self._listen is not None and time.monotonic() < patience:
+            poll = select.poll()
+            poll.register(self._listen, select.POLLIN)
+            ready = poll.poll(0)
+            if not ready:
+                return
+            self._converse(ready[0][1])
+
+    def peak_rss(self, usage: resource.struct_rusage) -> int:
+        """Bytes of the largest process.
+
+        Between fork and exec a child shares our memory, and Linux counts that as its own peak (`exec_mmap` of
+        fs/exec.c): a value that does not exceed our own peak is only an upper bound, and the sampled one is taken,
+        if the process lived long enough for a sample.
+        """
+        peak = usage.ru_maxrss * RSS_UNIT
+        ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
+        return peak if peak > ours or not self.sampled_rss else self.sampled_rss
+
+
+def has_more(listen: socket.socket) -> bool:
+    """Whether a socket whose other side is closed still holds data."""
+    with contextlib.suppress(OSError):
+        return bool(listen.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    return False
+
+
+def peak_of_living(pid: int) -> int:
+    """Peak resident bytes of a living process, VmHWM of proc_pid_status(5); 0 when unknown."""
+    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123
+        return int(file.read().partition(b"VmHWM:")[2].split(None, 1)[0]) * 1024
+    return 0

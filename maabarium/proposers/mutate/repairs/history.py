@@ -1,0 +1,57 @@
+"""What earlier experiments on this champion say: which changes were tried, and which statements moved the tests.
+
+After Metallaxis (Papadakis and Le Traon, 2015): a change in the faulty statement turns some failing test green,
+a change elsewhere mostly turns passing ones red. Knows nothing of files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from maabarium.records import Attempt, Champion
+
+__all__ = ["Lessons", "learn"]
+
+_UNFINISHED = {"error", "cancelled"}
+_SILENT = {"timeout", "crashed", "out_of_memory", "output_flood", "import_failed", "does_not_apply", "out_of_bounds"}
+_FULL = 50
+"""An outcome names at most so many failing tests; a full list cannot be compared."""
+_FIXED, _BROKE, _SAME = 1.8, 0.92, 0.75
+
+
+@dataclass
+class Lessons:
+    """`tried` holds (site, replacement); `stale` the same for other champions; `lines` factors by path and line."""
+
+    tried: set[tuple[str, str]] = field(default_factory=set)
+    stale: set[tuple[str, str]] = field(default_factory=set)
+    lines: dict[tuple[str, int], float] = field(default_factory=dict)
+
+    def factor(self, path: str, first: int, last: int) -> float:
+        """How much more (or less) a statement is worth than its suspicion says."""
+        value = 1.0
+        for line in range(first, last + 1):
+            value *= self.lines.get((path, line), 1.0)
+        return min(max(value, 0.25), 3.0)
+
+
+def learn(history: Iterable[Attempt], champion: Champion, failing: Iterable[str]) -> Lessons:
+    """Read the attempts that this arm's changes led to."""
+    lessons = Lessons()
+    before = set(failing)
+    for attempt in history:
+        outcome, data = attempt.outcome, attempt.data
+        if outcome.verdict in _UNFINISHED or "replacement" not in data:
+            continue
+        same = outcome.parent == champion.number
+        key = (outcome.origin.site or str(data.get("site", "")), str(data["replacement"]))
+        (lessons.tried if same else lessons.stale).add(key)
+        line = data.get("line")
+        if same and isinstance(line, int) and outcome.verdict == "rejected" and outcome.reason_code not in _SILENT:
+            after = set(outcome.failing)
+            if len(before) < _FULL and after and len(after) < _FULL:
+                place = (key[0].partition("::")[0], line)
+                moved = _FIXED if before - after else (_BROKE if after - before else _SAME)
+                lessons.lines[place] = lessons.lines.get(place, 1.0) * moved
+    return lessons

@@ -1,0 +1,102 @@
+"""Repairs of constants: numbers that are one off or quite wrong, truth values, None, and pieces of text."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from maabarium.proposers.mutate.repairs.place import Draft, Place
+
+__all__ = ["number", "text", "truth"]
+
+
+def number(node: ast.AST, place: Place) -> Iterator[Draft]:
+    """A number by its neighbours, by 0, 1 and -1, and by what failing tests expected."""
+    if not isinstance(node, ast.Constant) or type(node.value) not in (int, float):
+        return
+    if place.text(node)[:1] not in "0123456789." or _inside_text(place):
+        return
+    value = node.value
+    negative = isinstance(place.parent, ast.UnaryOp) and isinstance(place.parent.op, ast.USub)
+    ends = isinstance(place.parent, ast.Subscript) or (negative and _indexes(place))
+    for new, operator, prior, tag in _numbers(value, place):
+        if isinstance(value, int) and ends and new in (0, -1) and value in (0, 1):
+            prior, tag = 0.6, "one"
+        if new < 0 and isinstance(place.parent, ast.BinOp | ast.UnaryOp | ast.Attribute):
+            continue
+        yield from place.replace(operator, node, _written(new), prior, (tag,))
+
+
+def _numbers(value: float, place: Place) -> Iterator[tuple[int | float, str, float, str]]:
+    """New values with operator, prior and tag, each value once."""
+    seen = {value}
+    near: list[tuple[int | float, str, float, str]] = []
+    if isinstance(value, int):
+        near += [(value + 1, "off-by-one", 0.7, "one"), (value - 1, "off-by-one", 0.7, "one")]
+    else:
+        near += [(value + 1, "constant", 0.35, "constant"), (value - 1, "constant", 0.3, "constant")]
+    near += [(0, "constant", 0.3, "constant"), (1, "constant", 0.35, "constant"), (-1, "constant", 0.15, "constant")]
+    near += [(-value, "constant", 0.2, "sign")]
+    near += [(value * 2, "constant", 0.12, "constant"), (value * 10, "constant", 0.08, "constant")]
+    if isinstance(value, int) and value % 2 == 0:
+        near.append((value // 2, "constant", 0.1, "constant"))
+    near += [(expected, "constant", 0.25, "constant") for expected in place.words.numbers]
+    for entry in near:
+        if entry[0] not in seen and abs(entry[0]) < 10**15:
+            seen.add(entry[0])
+            yield entry
+
+
+def truth(node: ast.AST, place: Place) -> Iterator[Draft]:
+    """True by False, and None by the empty values that code usually starts from."""
+    if not isinstance(node, ast.Constant) or (node.value is not None and not isinstance(node.value, bool)):
+        return
+    compared = isinstance(place.parent, ast.Compare)
+    if isinstance(node.value, bool):
+        yield from place.replace("truth", node, str(not node.value), 0.85, ("condition",))
+        if not compared:
+            yield from place.replace("truth", node, "None", 0.1, ("none",))
+    elif not compared:
+        for new, prior in (("0", 0.15), ("True", 0.15), ("False", 0.15), ("[]", 0.12), ('""', 0.12), ("{}", 0.05)):
+            yield from place.replace("truth", node, new, prior, ("none",))
+
+
+def text(node: ast.AST, place: Place) -> Iterator[Draft]:
+    """A text with the piece put right that failing tests show to be wrong; the empty one filled, others emptied."""
+    if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or _inside_text(place):
+        return
+    written = place.text(node)
+    if "\n" in written or len(written) > 200 or written[:1] not in "\"'":
+        return
+    quote = written[0]
+    for wrong, right in place.words.texts:
+        if wrong in node.value if wrong else not node.value:
+            new = node.value.replace(wrong, right, 1) if wrong else right
+            yield from place.replace("text", node, _quoted(new, quote), 0.6, ("text",))
+        elif wrong:
+            continue
+        elif right.strip(node.value) == "" and node.value:
+            yield from place.replace("text", node, _quoted(right + node.value, quote), 0.2, ("text",))
+    if not node.value:
+        yield from place.replace("text", node, _quoted(" ", quote), 0.3, ("text",))
+    elif len(node.value) <= 3:
+        yield from place.replace("text", node, quote * 2, 0.1, ("text",))
+        if node.value.strip() != node.value and node.value.strip():
+            yield from place.replace("text", node, _quoted(node.value.strip(), quote), 0.15, ("text",))
+
+
+def _indexes(place: Place) -> bool:
+    return len(place.parents) > 1 and isinstance(place.parents[-2], ast.Subscript)
+
+
+def _inside_text(place: Place) -> bool:
+    return isinstance(place.parent, ast.JoinedStr)
+
+
+def _written(value: float) -> str:
+    return repr(value)
+
+
+def _quoted(value: str, quote: str) -> str:
+    plain = value.isprintable() and quote not in value and "\\" not in value
+    return f"{quote}{value}{quote}" if plain else repr(value)

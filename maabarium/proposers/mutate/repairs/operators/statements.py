@@ -1,0 +1,117 @@
+"""Repairs of whole statements: loop exits, augmented assignment, returned values, exceptions, superfluous lines."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from maabarium.proposers.mutate.repairs.operators.arithmetic import INSTEAD
+from maabarium.proposers.mutate.repairs.place import Draft, Place
+
+__all__ = ["augmented", "dropped", "exception", "loop_exit", "returned"]
+
+_AUGMENTED = re.compile(r"(?:[\s()\\]|#[^\r\n]*)*((?:\*\*|//|<<|>>|[-+*/%&|^])?=)(?!=)")
+_NEAR = {
+    "ValueError": ("TypeError", "KeyError", "IndexError"),
+    "TypeError": ("ValueError", "AttributeError", "KeyError"),
+    "KeyError": ("IndexError", "ValueError", "LookupError", "AttributeError"),
+    "IndexError": ("KeyError", "ValueError", "LookupError", "StopIteration"),
+    "LookupError": ("KeyError", "IndexError", "ValueError"),
+    "AttributeError": ("KeyError", "TypeError"),
+    "ZeroDivisionError": ("ValueError", "ArithmeticError", "OverflowError"),
+    "OverflowError": ("ValueError", "ZeroDivisionError"),
+    "RuntimeError": ("ValueError", "TypeError", "NotImplementedError"),
+    "NotImplementedError": ("ValueError", "TypeError"),
+    "StopIteration": ("IndexError", "ValueError"),
+    "OSError": ("ValueError", "FileNotFoundError"),
+    "Exception": ("ValueError", "TypeError", "KeyError"),
+}
+
+
+def loop_exit(node: ast.AST, place: Place) -> Iterator[Draft]:
+    """`break` by `continue` and the other way round; `return` without a value inside a loop by both."""
+    if isinstance(node, ast.Break):
+        yield from place.replace("loop-exit", node, "continue", 0.85, ("loop",))
+        yield from place.replace("loop-exit", node, "pass", 0.1, ("loop",))
+    elif isinstance(node, ast.Continue):
+        yield from place.replace("loop-exit", node, "break", 0.85, ("loop",))
+        yield from place.replace("loop-exit", node, "pass", 0.1, ("loop",))
+    elif isinstance(node, ast.Return) and node.value is None and place.statement.in_loop:
+        yield from place.replace("loop-exit", node, "break", 0.25, ("loop",))
+        yield from place.replace("loop-exit", node, "continue", 0.25, ("loop",))
+
+
+def augmented(node: ast.AST, place: Place) -> Iterator[Draft]:
+    """`+=` by `-=`, `=` and so on; `=` by `+=` where the name holds a value already."""
+    if isinstance(node, ast.AugAssign):
+        found = _AUGMENTED.match(place.source.text, place.source.span(node.target)[1])
+        token = found.group(1)[:-1] if found else ""
+        if found is None or token not in INSTEAD:
+            return
+        for new, prior in INSTEAD[token]:
+            yield Draft("augmented", *found.span(1), f"{new}=", prior, ("arithmetic",))
+        yield Draft("augmented", *found.span(1), "=", 0.4, ("arithmetic",))
+    elif isinstance(node, ast.Assign) and len(node.targets) == 1 and _accumulates(node, place):
+        found = _AUGMENTED.match(place.source.text, place.source.span(node.targets[0])[1])
+        if found is not None and found.group(1) == "=":
+            yield Draft("augmented", *found.span(1), "+=", 0.4, ("arithmetic",))
+            yield Draft("augmented", *found.span(1), "-=", 0.12, ("arithmetic",))
+            yield Draft("augmented", *found.span(1), "|=", 0.05, ("arithmetic",))
+
+
+def _accumulates(node: ast.Assign, place: Place) -> bool:
+    """Whether a plain assignment may have been an augmented one: the target holds a value, the value reads it not."""
+    target = node.targets[0]
+    if isinstance(target, ast.Name):
+        before = place.statement.scope.names.get(target.id, node.lineno) < node.lineno
+    else:
+        before = isinstance(target, ast.Attribute | ast.Subscript) and place.statement.scope.kind == "function"
+        before = before and not place.statement.scope.qualname.endswith("__init__")
+    if not before or isinstance(node.value, ast.Dict | ast.Set | ast.Lambda | ast.Compare | ast.BoolOp):
+        return False
+    if isinstance(node.value, ast.Constant) and not isinstance(node.value.value, int | float | str):
+        return False
+    text = ast.dump(target).replace("Store()", "Load()")
+    return text not in ast.dump(node.value)
+
+
+def returned(node: ast.AST, place: Place) -> Iterator[Draft]:
+    """A returned value by another variable of the scope where none, or only a constant, is returned."""
+    if not isinstance(node, ast.Return) or place.statement.scope.kind != "function":
+        return
+    names = place.statement.scope.names
+    last = sorted((name for name in names if names[name] < node.lineno and name != "self"), key=lambda n: -names[n])
+    if node.value is None:
+        for name in last[:3]:
+            yield from place.replace("return", node, f"return {name}", 0.15, ("none",))
+    elif isinstance(node.value, ast.Constant):
+        for name in last[:3]:
+            yield from place.replace("return", node.value, name, 0.12, ("none",))
+
+
+def exception(node: ast.AST, place: Place) -> Iterator[Draft]:
+    """The class of a raised or caught exception by its neighbours and by those that failing tests name."""
+    statement = place.statement.node
+    if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
+        return
+    caught = isinstance(statement, ast.ExceptHandler) and isinstance(place.parent, ast.Tuple | None)
+    raised = isinstance(statement, ast.Raise) and (
+        place.parent is None or (len(place.parents) == 1 and getattr(place.parent, "func", None) is node)
+    )
+    if not (caught or raised) or not (node.id in _NEAR or node.id.endswith(("Error", "Exception", "Exit"))):
+        return
+    named = [name for name in place.words.exceptions if name != node.id]
+    for name in named:
+        yield from place.replace("exception", node, name, 0.75, ("exception",))
+    for rank, name in enumerate(_NEAR.get(node.id, ("ValueError", "TypeError"))):
+        if name not in named:
+            yield from place.replace("exception", node, name, 0.4 - 0.06 * rank, ("exception",))
+
+
+def dropped(node: ast.AST, place: Place) -> Iterator[Draft]:
+    """A simple statement left out, where the block has others. Late: code is seldom wrong by being there."""
+    if node is not place.statement.node or place.statement.scope.kind != "function":
+        return
+    if place.statement.siblings > 1 and isinstance(node, ast.Expr | ast.AugAssign | ast.Continue | ast.Break):
+        yield from place.replace("dropped", node, "pass", 0.08, ("statement",))

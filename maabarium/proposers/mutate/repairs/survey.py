@@ -1,0 +1,192 @@
+"""The statements of one file: where each lies, which scope it is in, and which names can be had there.
+
+Knows nothing of tests and operators. A compound statement stands for its header only; its body's statements
+stand for themselves, so that every line belongs to the smallest statement that a tracer would report.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from maabarium.proposers.mutate.repairs.source import Source
+
+__all__ = ["Scope", "Statement", "survey"]
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(slots=True)
+class Scope:
+    """A function, class or module body. `names` maps a name that holds a value to the line that first binds it."""
+
+    qualname: str
+    kind: str
+    names: dict[str, int] = field(default_factory=dict)
+    attributes: tuple[str, ...] = ()
+    """Attributes of `self` that the enclosing class uses."""
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Statement:
+    """One simple statement, or the header of a compound one. `parts` are the expressions that may be edited."""
+
+    node: ast.AST
+    parts: tuple[ast.AST, ...]
+    first: int
+    last: int
+    scope: Scope
+    number: int
+    in_loop: bool
+    siblings: int
+    """How many statements the block has: the only one cannot be dropped."""
+    deferred: bool
+    """Whether it runs when the file is imported, so that no test seems to cover it."""
+    body: tuple[int, int] | None = None
+    """Lines of the function whose header this is."""
+    binds: tuple[str, ...] = ()
+
+
+def survey(source: Source) -> list[Statement]:
+    """All statements in the order of the text, without imports, docstrings and annotations."""
+    found: list[Statement] = []
+    _Walk(found).block(source.tree.body, Scope("", "module", _bound(source.tree.body, {})), in_loop=False)
+    return found
+
+
+def _bound(body: list[ast.stmt], names: dict[str, int]) -> dict[str, int]:
+    """Names that statements of a body bind, without those of inner functions, classes and comprehensions."""
+    pending: list[ast.AST] = list(reversed(body))
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Store):
+                names[node.id] = min(names.get(node.id, node.lineno), node.lineno)
+        elif isinstance(node, ast.ExceptHandler):
+            pending.extend(reversed(node.body))
+        elif not isinstance(
+            node, _Function | ast.ClassDef | ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+        ):
+            pending.extend(reversed(list(ast.iter_child_nodes(node))))
+    return names
+
+
+def _parameters(node: _Function) -> dict[str, int]:
+    arguments = node.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    every += [extra for extra in (arguments.vararg, arguments.kwarg) if extra is not None]
+    return {argument.arg: node.lineno for argument in every}
+
+
+def _self_attributes(node: ast.ClassDef) -> tuple[str, ...]:
+    names = {
+        child.attr: None
+        for child in ast.walk(node)
+        if isinstance(child, ast.Attribute) and isinstance(child.value, ast.Name) and child.value.id == "self"
+    }
+    return tuple(names)
+
+
+def _header(node: ast.AST) -> tuple[ast.AST, ...]:
+    """The editable expressions of a statement, annotations left out."""
+    match node:
+        case ast.If() | ast.While():
+            return (node.test,)
+        case ast.For() | ast.AsyncFor():
+            return (node.iter,)
+        case ast.With() | ast.AsyncWith():
+            return tuple(item.context_expr for item in node.items)
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            defaults = [*node.args.defaults, *(default for default in node.args.kw_defaults if default is not None)]
+            return (*node.decorator_list, *defaults)
+        case ast.ClassDef():
+            return (*node.decorator_list,)
+        case ast.ExceptHandler():
+            return (node.type,) if node.type is not None else ()
+        case ast.Match():
+            return (node.subject,)
+        case ast.AnnAssign():
+            return (node.value,) if node.value is not None else ()
+        case ast.Assign():
+            targets = tuple(target for target in node.targets if not isinstance(target, ast.Name))
+            return (*targets, node.value)
+        case ast.Try() | ast.Import() | ast.ImportFrom() | ast.Global() | ast.Nonlocal():
+            return ()
+        case ast.Expr(value=ast.Constant()):
+            return ()
+        case _:
+            return tuple(child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
+
+
+class _Walk:
+    """Collects statements in one pass over the blocks."""
+
+    def __init__(self, found: list[Statement]) -> None:
+        self.found = found
+
+    def block(self, body: list[ast.stmt], scope: Scope, *, in_loop: bool) -> None:
+        for node in body:
+            self.statement(node, scope, in_loop=in_loop, siblings=len(body))
+            self.inside(node, scope, in_loop=in_loop)
+
+    def statement(self, node: ast.AST, scope: Scope, *, in_loop: bool, siblings: int) -> None:
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Global | ast.Nonlocal | ast.Try | ast.Pass):
+            return
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            return
+        parts = _header(node)
+        first = getattr(node, "lineno")  # noqa: B009
+        simple = not isinstance(node, ast.ExceptHandler) and not hasattr(node, "body") and not hasattr(node, "cases")
+        last = getattr(node, "end_lineno") if simple else first  # noqa: B009
+        for part in parts:
+            first, last = min(first, getattr(part, "lineno")), max(last, getattr(part, "end_lineno"))  # noqa: B009
+        scope.count += 1
+        function = isinstance(node, _Function)
+        self.found.append(
+            Statement(
+                node=node, parts=parts, first=first, last=last, scope=scope, number=scope.count, in_loop=in_loop,
+                siblings=siblings, deferred=function or isinstance(node, ast.ClassDef) or scope.kind != "function",
+                body=(node.body[0].lineno, node.end_lineno or last) if isinstance(node, _Function) else None,
+                binds=tuple(_targets(node)),
+            )
+        )  # fmt: skip
+
+    def inside(self, node: ast.stmt, scope: Scope, *, in_loop: bool) -> None:
+        if isinstance(node, _Function):
+            names = _bound(node.body, _parameters(node))
+            inner = Scope(_join(scope, node.name), "function", names, scope.attributes)
+            self.block(node.body, inner, in_loop=False)
+        elif isinstance(node, ast.ClassDef):
+            inner = Scope(_join(scope, node.name), "class", _bound(node.body, {}), _self_attributes(node))
+            self.block(node.body, inner, in_loop=False)
+        elif isinstance(node, ast.For | ast.AsyncFor | ast.While):
+            self.block(node.body, scope, in_loop=True)
+            self.block(node.orelse, scope, in_loop=in_loop)
+        elif isinstance(node, ast.Match):
+            for case in node.cases:
+                self.block(case.body, scope, in_loop=in_loop)
+        else:
+            for name in ("body", "handlers", "orelse", "finalbody"):
+                for child in getattr(node, name, []):
+                    if isinstance(child, ast.ExceptHandler):
+                        self.statement(child, scope, in_loop=in_loop, siblings=1)
+                        self.block(child.body, scope, in_loop=in_loop)
+                if name != "handlers" and hasattr(node, name):
+                    self.block(getattr(node, name), scope, in_loop=in_loop)
+
+
+def _join(scope: Scope, name: str) -> str:
+    return f"{scope.qualname}.{name}" if scope.qualname else name
+
+
+def _targets(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, _Function | ast.ClassDef):
+        yield node.name
+        return
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    for target in targets:
+        for child in ast.walk(target) if isinstance(target, ast.AST) else ():
+            if isinstance(child, ast.Name):
+                yield child.id

@@ -1,0 +1,223 @@
+"""What failing tests say: frames of their tracebacks, kind of error, and how far the answer was from the right one.
+
+Reads untrusted text with bounded effort and believes none of it: a symptom only changes an order.
+Knows nothing of files and operators; the tags it weighs are those that operators put on their drafts.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from maabarium.proposers.mutate.repairs.place import Words
+from maabarium.records import TestResult
+
+__all__ = ["Symptom", "boost", "read", "words"]
+
+_LONGEST = 20_000
+_FRAME = re.compile(r"^(?:E\s+)?(?:File \"([^\"\n]+)\", line (\d+)|([^\s:\"][^:\n\"]*\.py):(\d+)(?=:|\s|$))", re.M)
+_ERROR = re.compile(
+    r"^(?:E\s+|\S+\.py:\d+: )?((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Iteration|Interrupt))\b", re.M
+)
+_ASSERT = re.compile(r"^E?\s*(?:AssertionError: )?assert (.{1,2000})$", re.M)
+_WHERE = re.compile(r"^E?\s*\+\s+where (.{1,300}?) = ", re.M)
+_AT_INDEX = re.compile(r"At index \d+ diff: (.{1,300}) != (.{1,300})$", re.M)
+_LENGTHS = re.compile(r"(Left|Right) contains (?:one more item|(\d+) more items)")
+_RAISES = re.compile(r"(?:raises\(\s*\(?|assertRaises\(\s*|DID NOT RAISE <class ')((?:\w+\.)*)(\w+)")
+_SPLITS = (" == ", " != ", " <= ", " >= ", " not in ", " is not ", " < ", " > ", " in ", " is ")
+
+_BY_ERROR: dict[str, dict[str, float]] = {
+    "TypeError": {"arithmetic": 1.5, "arguments": 1.6, "none": 1.6, "name": 1.4, "call": 1.4, "condition": 1.1},
+    "IndexError": {"one": 1.8, "boundary": 1.7, "constant": 1.2, "condition": 1.2, "arithmetic": 1.2},
+    "KeyError": {"name": 1.4, "condition": 1.3, "text": 1.4, "arguments": 1.3, "one": 1.1},
+    "ZeroDivisionError": {"arithmetic": 1.5, "constant": 1.4, "one": 1.3, "condition": 1.3, "boundary": 1.3},
+    "UnboundLocalError": {"name": 1.5, "condition": 1.4, "loop": 1.5},
+    "NameError": {"name": 2.0},
+    "AttributeError": {"call": 1.6, "name": 1.5, "none": 1.5, "condition": 1.3},
+    "RecursionError": {"arithmetic": 1.4, "one": 1.5, "condition": 1.4, "boundary": 1.3, "arguments": 1.2},
+    "StopIteration": {"boundary": 1.4, "condition": 1.3, "one": 1.3},
+    "ValueError": {"condition": 1.2, "boundary": 1.2, "arguments": 1.2, "exception": 1.0, "constant": 1.1},
+}
+_BY_KIND: dict[str, dict[str, float]] = {
+    "one off": {"one": 1.8, "boundary": 1.6, "arithmetic": 1.1},
+    "sign": {"sign": 2.5, "arithmetic": 1.4, "arguments": 1.2},
+    "number": {"arithmetic": 1.3, "constant": 1.2, "one": 1.1, "call": 1.1},
+    "truth": {"condition": 1.6, "boundary": 1.4, "one": 1.05},
+    "length": {"one": 1.5, "boundary": 1.5, "loop": 1.4, "condition": 1.2},
+    "none": {"none": 2.0, "condition": 1.3, "loop": 1.2},
+    "text": {"text": 1.6, "call": 1.3, "one": 1.1},
+    "blanks": {"text": 2.0, "call": 1.7, "one": 1.3, "arithmetic": 1.2},
+    "case": {"call": 2.0},
+    "order": {"arguments": 1.5, "one": 1.3, "sign": 1.4, "call": 1.4, "condition": 1.2},
+    "did not raise": {"condition": 1.6, "boundary": 1.6, "exception": 1.2, "one": 1.1},
+    "other error": {"exception": 2.5},
+}
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """One failing test as text tells it. `frames` are (path, line), the innermost last."""
+
+    test: str
+    frames: tuple[tuple[str, int], ...] = ()
+    error: str = ""
+    kinds: frozenset[str] = frozenset()
+    numbers: tuple[int | float, ...] = ()
+    texts: tuple[tuple[str, str], ...] = ()
+    exceptions: tuple[str, ...] = ()
+
+
+@dataclass
+class _Findings:
+    kinds: set[str] = field(default_factory=set)
+    numbers: dict[int | float, None] = field(default_factory=dict)
+    texts: dict[tuple[str, str], None] = field(default_factory=dict)
+
+
+def read(result: TestResult) -> Symptom:
+    """The symptom of one failing test."""
+    detail = result.detail[:_LONGEST]
+    frames = tuple((m[1] or m[3], int(m[2] or m[4])) for m in _FRAME.finditer(detail) if len(m[2] or m[4]) < 8)
+    errors = [match.rpartition(".")[2] for match in _ERROR.findall(detail)]
+    error = next((name for name in errors if name != "AssertionError"), "AssertionError" if errors else "")
+    found = _Findings()
+    actual = set(_WHERE.findall(detail))
+    for assertion in _ASSERT.findall(detail)[:5]:
+        _compare_sides(assertion.strip(), actual, found)
+    for left, right in _AT_INDEX.findall(detail)[:3]:
+        _differ(_value(left), _value(right), found)
+    if _LENGTHS.search(detail):
+        found.kinds.add("length")
+    named = tuple(dict.fromkeys(match[1] for match in _RAISES.findall(detail)))
+    if "DID NOT RAISE" in detail:
+        found.kinds.add("did not raise")
+    elif named and error and error not in named and error != "AssertionError":
+        found.kinds.add("other error")
+    return Symptom(
+        result.id, frames, error, frozenset(found.kinds), tuple(found.numbers)[:6], tuple(found.texts)[:6], named[:4]
+    )
+
+
+def words(symptoms: Iterable[Symptom]) -> Words:
+    """What the failing tests name together, the commonest first, a bounded number of each."""
+    numbers: dict[int | float, int] = {}
+    texts: dict[tuple[str, str], int] = {}
+    exceptions: dict[str, int] = {}
+    for symptom in symptoms:
+        for number in symptom.numbers:
+            numbers[number] = numbers.get(number, 0) + 1
+        for text in symptom.texts:
+            texts[text] = texts.get(text, 0) + 1
+        for name in symptom.exceptions:
+            exceptions[name] = exceptions.get(name, 0) + 1
+    return Words(
+        tuple(sorted(numbers, key=lambda n: (-numbers[n], abs(n))))[:4],
+        tuple(sorted(texts, key=lambda t: (-texts[t], t)))[:6],
+        tuple(sorted(exceptions, key=lambda e: (-exceptions[e], e)))[:3],
+    )
+
+
+def boost(symptoms: Iterable[Symptom]) -> dict[str, float]:
+    """Factor by tag: the mean over the failing tests of what each speaks for (1.0 is no opinion)."""
+    every = list(symptoms)
+    total: dict[str, float] = {}
+    for symptom in every:
+        own: dict[str, float] = dict(_BY_ERROR.get(symptom.error, {}))
+        for kind in symptom.kinds:
+            for tag, factor in _BY_KIND[kind].items():
+                own[tag] = max(own.get(tag, 1.0), factor)
+        for tag, factor in own.items():
+            total[tag] = total.get(tag, 0.0) + factor - 1.0
+    return {tag: 1.0 + extra / len(every) for tag, extra in total.items()}
+
+
+def _compare_sides(assertion: str, actual: set[str], found: _Findings) -> None:
+    """Read `left == right`; the left side is what was computed unless pytest's `where` lines say otherwise."""
+    if assertion.startswith("not ") or assertion in ("False", "True", "None"):
+        found.kinds.add("truth" if assertion != "None" else "none")
+        return
+    for token in _SPLITS:
+        left, cut, right = assertion.partition(token)
+        if not cut:
+            continue
+        if token.strip() not in ("==", "is"):
+            found.kinds.add("truth" if token.strip() in ("in", "not in") else "number")
+            return
+        if right in actual and left not in actual:
+            left, right = right, left
+        _differ(_value(left), _value(right), found)
+        return
+
+
+_UNREADABLE = object()
+
+
+def _value(text: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.literal_eval(text.strip())
+        except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+            return _UNREADABLE
+
+
+def _differ(wrong: Any, right: Any, found: _Findings, depth: int = 0) -> None:
+    """Note in which way a value is wrong; collections by their first element that differs."""
+    if wrong is _UNREADABLE or right is _UNREADABLE or depth > 4:
+        return
+    if isinstance(wrong, bool) or isinstance(right, bool):
+        found.kinds.add("truth")
+    elif wrong is None or right is None:
+        found.kinds.add("none")
+    elif isinstance(wrong, int | float) and isinstance(right, int | float):
+        _numbers(wrong, right, found)
+    elif isinstance(wrong, str) and isinstance(right, str):
+        _texts(wrong, right, found)
+    elif isinstance(wrong, list | tuple) and isinstance(right, list | tuple):
+        if len(wrong) != len(right):
+            found.kinds.add("length")
+        elif sorted(map(repr, wrong)) == sorted(map(repr, right)):
+            found.kinds.add("order")
+        else:
+            for one, two in zip(wrong, right, strict=True):
+                if one != two:
+                    _differ(one, two, found, depth + 1)
+                    break
+    elif isinstance(wrong, dict) and isinstance(right, dict):
+        for key in sorted(wrong.keys() & right.keys(), key=repr):
+            if wrong[key] != right[key]:
+                _differ(wrong[key], right[key], found, depth + 1)
+                break
+        else:
+            found.kinds.add("length")
+
+
+def _numbers(wrong: float, right: float, found: _Findings) -> None:
+    found.kinds.add("number")
+    if abs(wrong - right) == 1:
+        found.kinds.add("one off")
+    if wrong == -right:
+        found.kinds.add("sign")
+    if abs(right) < 10**9:
+        found.numbers[right] = None
+
+
+def _texts(wrong: str, right: str, found: _Findings) -> None:
+    """Cut what both have in common at the ends; the middles are the wrong piece and the right one."""
+    found.kinds.add("text")
+    if wrong.lower() == right.lower():
+        found.kinds.add("case")
+    if "".join(wrong.split()) == "".join(right.split()):
+        found.kinds.add("blanks")
+    elif sorted(wrong) == sorted(right):
+        found.kinds.add("order")
+    short = min(len(wrong), len(right))
+    head = next((index for index in range(short) if wrong[index] != right[index]), short)
+    tail = next((index for index in range(short - head) if wrong[-1 - index] != right[-1 - index]), short - head)
+    piece = (wrong[head : len(wrong) - tail], right[head : len(right) - tail])
+    if max(map(len, piece)) <= 40:
+        found.texts[piece] = None

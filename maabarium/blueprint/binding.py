@@ -112,11 +112,14 @@ def describe(bound: Bound) -> tuple[str, ...]:
 
 def _metrics(blueprint: Blueprint, selection: Selection, facts: BindFacts) -> tuple[list[SourceBinding], list[Problem]]:
     offer = Offer(facts.sources, selection.name, facts.rule_scores)
-    bindings, problems, waiting = [], [], []
+    bindings: list[SourceBinding] = []
+    problems: list[Problem] = []
+    waiting: list[str] = []
     for index, metric in enumerate(blueprint.metrics.metrics):
         answer = bind_metric(metric, offer, f"metrics.metrics[{index}]")
         if isinstance(answer, SourceBinding):
             bindings.append(replace(answer, timed=_is_timed(answer, facts)))
+            problems += _slower(bindings[-1], f"metrics.metrics[{index}].direction")
         elif selection.name not in facts.sources and metric.source is None:
             waiting.append(metric.name)  # the missing evaluator would measure it: one problem, not one each
         else:
@@ -140,6 +143,14 @@ def _missing_evaluator(selection: Selection, metrics: list[str], offer: Offer) -
         selection.where,
         f"no evaluator named {quote(selection.name)}{suggestion(selection.name, (*offer.sources, 'auto'))}",
     )
+
+
+def _slower(binding: SourceBinding, where: str) -> list[Problem]:
+    """A timer's value is work per second; minimising it asks for slow code, which nobody means."""
+    if binding.timed and binding.source.startswith("score:") and binding.metric.direction == "minimize":
+        said = f'score.timer gives work per second for {quote(binding.source)}: more is better; write "maximize"'
+        return [Problem(where, said)]
+    return []
 
 
 def _is_timed(binding: SourceBinding, facts: BindFacts) -> bool:

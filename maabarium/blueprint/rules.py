@@ -52,7 +52,7 @@ def rule_scores(paths: Iterable[Path]) -> frozenset[str]:
 
 
 def timed_scores(paths: Iterable[Path]) -> frozenset[str]:
-    """Names given to `score.timer`: times, and therefore noisy."""
+    """Names given to `score.timer`: work per second by a clock, and therefore noisy."""
     return frozenset(name for path in paths for method, name in _calls(path) if method == "timer")
 
 

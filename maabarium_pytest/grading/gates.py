@@ -1,0 +1,203 @@
+"""From what a session said and how it ended to the gates of an evaluation.
+
+Pure. Each failed gate carries the reason code and a sentence that says what happened and, at the baseline, what to
+do about it. No gate trusts the exit status alone, nor the stream alone.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterable
+
+from maabarium.errors import EvaluationError
+from maabarium.records import Evaluation, Gate, ReasonCode
+from maabarium_pytest.grading.repeatability import flaky_ids, stable_ids
+from maabarium_pytest.grading.session import Session
+from maabarium_pytest.grading.suite import Suite
+from maabarium_pytest.grading.transcript import Transcript, clean
+
+__all__ = ["POINTS", "baseline_gates", "later_gates", "session_gate"]
+
+PASSED, FAILED, ERRORS, USAGE, NONE = 0, 1, 3, 4, 5
+FAILING = frozenset({"failed", "error"})
+POINTS = "partial"
+NAMED = 5
+"""Most ids that a sentence names."""
+
+
+def session_gate(suite: Suite, session: Session) -> Gate:
+    """Whether the session ran to its end, honestly. Raises EvaluationError when the baseline cannot even start."""
+    found = _tampering(session) or _violence(suite, session) or _ending(suite, session)
+    if found is None:
+        return Gate(name="session", passed=True)
+    return Gate(name="session", passed=False, reason_code=found[0], detail=found[1])
+
+
+def _tampering(session: Session) -> tuple[ReasonCode, str] | None:
+    sentence = session.transcript.fault or session.changed
+    return ("tampered", sentence) if sentence else None
+
+
+def _violence(suite: Suite, session: Session) -> tuple[ReasonCode, str] | None:
+    """Ends that the parent or the kernel saw, whatever the child said before."""
+    completed, heard = session.completed, session.transcript
+    where = f" while {heard.running} ran" if heard.running else ""
+    megabytes = suite.request.blueprint.sandbox.output_mb
+    if completed.interrupted:
+        return "interrupted", "the evaluation was interrupted"
+    if session.flooded or completed.flooded or heard.printed > megabytes * 2**20:
+        return "output_flood", f"the tests printed more than the {megabytes:g} MB that sandbox.output_mb allows"
+    if completed.timed_out:
+        return "timeout", f"the session did not end within {session.mode.timeout:.3g} s{where}"
+    if completed.out_of_memory:
+        return "out_of_memory", f"the process was killed for lack of memory{where}"
+    if heard.status is None:
+        return "crashed", f"the process ended ({_ended(completed.returncode)}) before pytest did{where}"
+    if completed.returncode != heard.status:
+        return "crashed", f"pytest ended with status {heard.status}, its process with {_ended(completed.returncode)}"
+    return None
+
+
+def _ended(returncode: int) -> str:
+    if returncode < 0:
+        try:
+            return signal.Signals(-returncode).name
+        except ValueError:
+            return f"signal {-returncode}"
+    return f"status {returncode}"
+
+
+def _ending(suite: Suite, session: Session) -> tuple[ReasonCode, str] | None:
+    """Whether pytest itself says that the session went through."""
+    heard, baseline = session.transcript, suite.request.baseline
+    known = {test.id for test in baseline.tests} if baseline else set()
+    broken = [id for id in heard.broken if id not in known]
+    if broken and (baseline is not None or suite.strict or heard.status == 2):
+        return "import_failed", f"{named(broken)} cannot be collected: {last_line(heard.broken[broken[0]])}"
+    if heard.status == USAGE:
+        return _usage(suite, session)
+    if heard.status == NONE or (heard.status == PASSED and not heard.ids):
+        return _nothing(suite)
+    if heard.status not in (PASSED, FAILED):
+        memory = "MemoryError" in session.completed.output
+        reason: ReasonCode = "out_of_memory" if memory else "crashed"
+        return reason, f"pytest ended with status {heard.status}: {last_line(session.completed.output)}"
+    unfinished = [id for id in heard.ids if id not in heard.results]
+    if unfinished:
+        return "tests_lost", f"the session ended before {named(unfinished)} ran"
+    failed = any(test.outcome in FAILING for test in heard.results.values()) or bool(heard.broken)
+    if heard.status == FAILED and not failed:
+        return "gate_failed", "pytest ended with status 1 although no test failed: a plug-in or a hook says no"
+    return None
+
+
+def _usage(suite: Suite, session: Session) -> tuple[ReasonCode, str]:
+    """Exit status 4: options or plug-ins of the target do not fit, or a conftest cannot be imported."""
+    output = clean(session.completed.output)
+    conftest = "while loading conftest" in output
+    if suite.request.baseline is None and not conftest:
+        lines = [line for line in output.splitlines() if "rror" in line] or output.splitlines()[-1:]
+        raise EvaluationError(
+            f"the target's pytest refuses to start: {' '.join(lines).strip()[:600]} "
+            f"(interpreter {suite.python}; install the plug-in it misses there, or change the target's options)"
+        )
+    return "import_failed", f"a conftest.py cannot be imported: {last_line(output)}" if conftest else last_line(output)
+
+
+def _nothing(suite: Suite) -> tuple[ReasonCode, str]:
+    if suite.request.baseline is not None:
+        return "tests_lost", "no test was collected any more"
+    where = suite.request.workspace.root.name
+    return "gate_failed", (
+        f"no tests were collected in {where}: write a test, point testpaths of the target or evaluator.args to the "
+        "tests, or name rules in evaluator.rules"
+    )
+
+
+def baseline_gates(suite: Suite, heard: Transcript, flaky: Iterable[str]) -> list[Gate]:
+    """Gates on the tests of the baseline itself."""
+    unstable = frozenset(flaky)
+    failing = [
+        test.id
+        for test in heard.results.values()
+        if test.outcome in FAILING and test.id not in unstable and not _is_rule(test.id)
+    ]
+    gates = [Gate(name="tests", passed=True, detail=f"{len(failing)} fail before anything is changed")]
+    if not failing:
+        gates = [Gate(name="tests", passed=True)]
+    elif suite.strict:
+        gates = [_failed("tests", "gate_failed", (
+            f"the suite is red before anything is changed: {named(failing)}; make it green, or set "
+            "constraints.require_tests_pass = false to let red tests be"
+        ))]  # fmt: skip
+    return [
+        *gates,
+        _rules_gate(heard, unstable),
+        Gate(name=POINTS, passed=True, detail="\n".join(sorted(heard.partial))),
+    ]
+
+
+def later_gates(suite: Suite, heard: Transcript, baseline: Evaluation, *, only_rules: bool) -> list[Gate]:
+    """Gates on the tests of a changed tree, held against the baseline's."""
+    flaky = flaky_ids(baseline)
+    partial = next((set(gate.detail.split("\n")) for gate in baseline.gates if gate.name == POINTS), set())
+    required = {id for id in stable_ids(baseline) - partial if _is_rule(id) or not only_rules}
+    lost = sorted(required - heard.results.keys())
+    gates = (
+        [_failed("present", "tests_lost", f"{named(lost)} did not run")]
+        if lost
+        else [Gate(name="present", passed=True)]
+    )
+    changed = sorted(id for id in required & heard.results.keys() if heard.results[id].outcome != "passed")
+    known = {test.id for test in baseline.tests}
+    new = [
+        id
+        for id, test in heard.results.items()
+        if suite.strict and test.outcome in FAILING and id not in known and id not in flaky and not _is_rule(id)
+    ]
+    worse = [id for id in [*changed, *new] if not _is_rule(id)]
+    gates.append(_tests_gate(heard, worse))
+    heard.partial &= partial  # what carries points was settled at the baseline
+    return [*gates, _rules_gate(heard, flaky)]
+
+
+def _tests_gate(heard: Transcript, worse: list[str]) -> Gate:
+    if not worse:
+        return Gate(name="tests", passed=True)
+    first = heard.results[worse[0]]
+    memory = any("MemoryError" in heard.results[id].detail for id in worse)
+    sentence = f"{named(worse)} {first.outcome}: {last_line(first.detail)}"
+    return _failed("tests", "out_of_memory" if memory else "gate_failed", sentence)
+
+
+def _rules_gate(heard: Transcript, flaky: frozenset[str]) -> Gate:
+    bad = [
+        test
+        for id, test in heard.results.items()
+        if _is_rule(id) and test.outcome not in ("passed", "xpassed") and id not in heard.partial and id not in flaky
+    ]
+    if not bad:
+        return Gate(name="rules", passed=True)
+    ids = [test.id for test in bad]
+    return _failed("rules", "gate_failed", f"{named(ids)} {bad[0].outcome}: {last_line(bad[0].detail)}")
+
+
+def _is_rule(id: str) -> bool:
+    return id.startswith("rules/")
+
+
+def _failed(name: str, reason: ReasonCode, detail: str) -> Gate:
+    return Gate(name=name, passed=False, reason_code=reason, detail=detail)
+
+
+def named(ids: list[str]) -> str:
+    """At most five ids, and how many more there are."""
+    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+    return ", ".join(id[:300] for id in ids[:NAMED]) + more
+
+
+def last_line(text: str) -> str:
+    """The line that says most: the last one of pytest's error lines, else the last one."""
+    lines = [line for line in clean(text).splitlines() if line.strip()]
+    errors = [line[1:].strip() for line in lines if line.startswith("E ")]
+    return (errors or lines or [""])[-1].strip()[:300]

@@ -1,0 +1,140 @@
+"""Numbers from a session and from the tree: every source that the `pytest` evaluator offers is computed here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from maabarium.errors import EvaluationError
+from maabarium.records import Evaluation, Gate, LineMap, Measurement, TestResult
+from maabarium_pytest.grading.repeatability import flaky_ids
+from maabarium_pytest.grading.session import Session
+from maabarium_pytest.grading.static import STATIC_SOURCES, Unreadable, measure_text
+from maabarium_pytest.grading.suite import Suite
+from maabarium_pytest.grading.targets import TargetFiles
+from maabarium_pytest.grading.transcript import Transcript
+
+__all__ = ["SOURCES", "line_map", "measure_session", "measure_static", "passed_share", "test_results"]
+
+SOURCES = frozenset(
+    {"tests.passed", "tests.duration", "tests.cpu", "coverage", "score:*", "benchmark:*", *STATIC_SOURCES}
+)
+DETAILS = 50
+"""Most tests of an evaluation that keep their failure text."""
+
+
+def measure_session(suite: Suite, session: Session, flaky: Iterable[str] = ()) -> dict[str, Measurement]:
+    """Measurements by source. `flaky` counts at the baseline, which cannot ask itself yet."""
+    heard = session.transcript
+    found = [*_scores(heard)]
+    found += [
+        Measurement(source=f"benchmark:{name}", value=value, unit="s", clock="wall")
+        for name, value in heard.benchmarks.items()
+    ]
+    if not session.mode.only_rules:
+        share = passed_share(heard, suite.request.baseline, frozenset(flaky))
+        found += [] if share is None else [Measurement(source="tests.passed", value=share)]
+        own = [test.duration for id, test in heard.results.items() if not id.startswith("rules/")]
+        found.append(Measurement(source="tests.duration", value=sum(own), unit="s", clock="wall"))
+        found.append(Measurement(source="tests.cpu", value=session.completed.cpu, unit="s", clock="cpu"))
+    statements = sum(count for count, _ in heard.coverage.values())
+    if statements:
+        missing = sum(count for _, count in heard.coverage.values())
+        found.append(Measurement(source="coverage", value=100 * (1 - missing / statements), unit="%"))
+    return {measurement.source: measurement for measurement in found}
+
+
+def _scores(heard: Transcript) -> list[Measurement]:
+    found = []
+    for name, score in heard.scores.items():
+        source = f"score:{name}"
+        if score.seconds is None:
+            found.append(Measurement(source=source, value=score.value, unit=score.unit, possible=score.possible))
+        elif score.seconds > 0:
+            value = score.value / score.seconds
+            found.append(Measurement(source=source, value=value, unit=score.unit, clock=score.clock))
+    return found
+
+
+def passed_share(heard: Transcript, baseline: Evaluation | None, flaky: frozenset[str] = frozenset()) -> float | None:
+    """Share of the baseline's tests that pass: flaky and skipped ones and rules do not count.
+
+    A module that could not be collected at the baseline counts as one failed test until its own tests can run,
+    then as the share of them that pass. None when there is nothing to count.
+    """
+    if baseline is None:
+        outcomes = {id: test.outcome for id, test in heard.results.items()} | dict.fromkeys(heard.broken, "error")
+        unstable = flaky
+    else:
+        outcomes = {test.id: test.outcome for test in baseline.tests}
+        unstable = flaky_ids(baseline)
+    counted = [
+        id
+        for id, outcome in outcomes.items()
+        if outcome not in ("skipped", "xfailed") and id not in unstable and not id.startswith("rules/")
+    ]
+    if not counted:
+        return None
+    return sum(_passes(heard, id) for id in counted) / len(counted)
+
+
+def _passes(heard: Transcript, id: str) -> float:
+    if id in heard.results:
+        return float(heard.results[id].outcome in ("passed", "xpassed"))
+    beneath = [test for key, test in heard.results.items() if key.startswith((f"{id}::", f"{id}/"))]
+    if not beneath or id in heard.broken:
+        return 0.0
+    return sum(test.outcome in ("passed", "xpassed") for test in beneath) / len(beneath)
+
+
+def measure_static(suite: Suite, sources: Iterable[str]) -> tuple[list[Measurement], Gate | None]:
+    """The static sources among `sources`; a gate instead when a file of a changed tree cannot be parsed.
+
+    Raises EvaluationError when that happens at the baseline.
+    """
+    wanted = sorted(set(sources) & STATIC_SOURCES.keys())
+    files = [(path, (suite.targets.top / path).read_bytes()) for path in suite.targets.paths] if wanted else []
+    found = []
+    for source in wanted if files else ():
+        try:
+            value = measure_text(source, files)
+        except Unreadable as problem:
+            sentence = f"{problem.path} cannot be parsed: {problem.why}"
+            if suite.request.baseline is None:
+                raise EvaluationError(f"{sentence}; {source} needs files that this Python understands") from problem
+            return [], Gate(name="source", passed=False, reason_code="import_failed", detail=sentence)
+        found.append(Measurement(source=source, value=value, unit=STATIC_SOURCES[source][2]))
+    return found, None
+
+
+def test_results(heard: Transcript) -> tuple[TestResult, ...]:
+    """All tests by id, those that failed with their text; what could not be collected counts as an error."""
+    left = DETAILS
+    results = []
+    everything = [(test.id, test.outcome, test.duration, test.detail) for test in heard.results.values()]
+    for id, outcome, duration, detail in [
+        *everything,
+        *((id, "error", 0.0, text) for id, text in heard.broken.items()),
+    ]:
+        keep = left > 0 and bool(detail)
+        left -= keep
+        results.append(TestResult(id=id, outcome=outcome, duration=duration, detail=detail[:2000] if keep else ""))
+    return tuple(results)
+
+
+def line_map(heard: Transcript, targets: TargetFiles) -> LineMap | None:
+    """Lines by test and hits in all, with file numbers turned into paths; None when nothing was traced."""
+    if not heard.lines:
+        return None
+    by_test: dict[str, dict[str, tuple[int, ...]]] = {}
+    hits: dict[str, dict[int, int]] = {}
+    for id, files in heard.lines.items():
+        for index, lines in files.items():
+            if not 0 <= index < len(targets.paths):
+                continue
+            path = targets.paths[index]
+            if id:
+                by_test.setdefault(id, {})[path] = tuple(sorted(lines))
+            total = hits.setdefault(path, {})
+            for line, count in lines.items():
+                total[line] = total.get(line, 0) + count
+    return LineMap(by_test=by_test, hits=hits)

@@ -1,0 +1,121 @@
+"""Run one pytest session over a prepared suite in the sandbox, and keep what it said and how it ended."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from maabarium.protocols import Completed
+from maabarium_pytest import target
+from maabarium_pytest.grading.configuration import filtered
+from maabarium_pytest.grading.rules import FOLDER, mounted
+from maabarium_pytest.grading.stream import Stream
+from maabarium_pytest.grading.suite import Suite
+from maabarium_pytest.grading.targets import import_path, module_names
+from maabarium_pytest.grading.transcript import Transcript
+
+__all__ = ["Mode", "Session", "run_session"]
+
+TARGET_CODE = Path(target.__file__).parent
+PLUGINS_OFF = ("cacheprovider", "maabarium", "randomly", "random_order")
+
+
+@dataclass(frozen=True)
+class Mode:
+    """What one session is for."""
+
+    timeout: float
+    only_rules: bool = False
+    lines: bool = False
+    coverage: bool = False
+    pin: bool = False
+    bytecode: bool = False
+    """Plug-ins in site-packages may cache their rewritten bytecode: only before any candidate has run."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session as the parent saw it."""
+
+    transcript: Transcript
+    completed: Completed
+    mode: Mode
+    flooded: bool = False
+    changed: str = ""
+    """Which rule was changed while it ran."""
+
+
+class _LastClock:
+    """Clocks for records that are read after the child has ended."""
+
+    def __init__(self, completed: Completed) -> None:
+        self._completed = completed
+
+    def cpu(self) -> float:
+        return self._completed.cpu
+
+    def wall(self) -> float:
+        return time.monotonic()
+
+
+def run_session(suite: Suite, mode: Mode) -> Session:
+    """Start the child, hear it, and return when it and its whole tree are gone."""
+    workspace = suite.request.workspace
+    stream = Stream()
+    try:
+        with mounted(suite.rules, suite.configuration.rootdir) as rules:
+            plan = workspace.scratch / "plan.json"
+            plan.write_text(json.dumps(_plan(suite, mode, rules.files)), encoding="utf-8")
+            completed = workspace.run(
+                [suite.python, str(TARGET_CODE / "boot.py"), "session", str(plan)],
+                timeout=mode.timeout,
+                env={"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "" if mode.bytecode else "1"},
+                pin=mode.pin,
+                channel=stream.child,
+                listen=stream.listen,
+                watch=stream.watch,
+                readable=(TARGET_CODE,),
+            )
+            stream.watch(_LastClock(completed))
+    finally:
+        stream.close()
+    return Session(stream.transcript, completed, mode, stream.flooded, rules.changed)
+
+
+def _plan(suite: Suite, mode: Mode, rules: list[str]) -> dict[str, object]:
+    request = suite.request
+    baseline = request.baseline.measurements if request.baseline else ()
+    rootdir = suite.configuration.rootdir
+    prefix = "" if not suite.rules.contents else f"{FOLDER}/"
+    return {
+        "args": _arguments(suite, mode, rules),
+        "path": import_path(request.workspace.root, suite.targets),
+        "folder": prefix,
+        "rules": rules,
+        "only_rules": mode.only_rules,
+        "bytecode": mode.bytecode,
+        "lines": mode.lines,
+        "coverage": mode.coverage,
+        "targets": suite.targets.absolute if mode.lines or mode.coverage else [],
+        "modules": sorted(module_names(request.workspace.root, suite.targets)),
+        "baseline": {m.source.removeprefix("score:"): m.value for m in baseline if m.source.startswith("score:")},
+        "rootdir": str(rootdir),
+    }
+
+
+def _arguments(suite: Suite, mode: Mode, rules: list[str]) -> list[str]:
+    """The command line of pytest. The target's addopts are replaced by what is left of them."""
+    configuration = suite.configuration
+    file = configuration.file
+    if file is None:
+        file = suite.request.workspace.scratch / "pytest.ini"
+        file.write_text("[pytest]\n", encoding="utf-8")
+    words = ["-c", str(file), f"--rootdir={configuration.rootdir}", f"--confcutdir={configuration.rootdir}"]
+    words += [word for name in PLUGINS_OFF for word in ("-p", f"no:{name}")]
+    words += ["-q", "--tb=short", "--color=no", "-o", f"addopts={configuration.override}"]
+    if not suite.strict:
+        words.append("--continue-on-collection-errors")
+    own, _ = filtered(suite.request.blueprint.evaluator.args)
+    return words + own + (rules if mode.only_rules else [])

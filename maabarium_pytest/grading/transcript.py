@@ -1,0 +1,212 @@
+"""What one evaluated session said, record by record, checked as it comes in.
+
+Pure: no socket, no process. Everything here is the child's word and therefore data; a record that cannot have come
+from an honest session becomes a fault, and the first fault ends the hearing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from maabarium.protocols import Clockface
+from maabarium.records import Clock, TestOutcome
+
+__all__ = ["Heard", "Score", "Transcript", "clean"]
+
+OUTCOMES = frozenset(get_args(TestOutcome))
+LINE_LIMIT = 2_000_000
+"""Most (test, file, line) entries that are kept of a traced session."""
+
+
+def clean(text: str) -> str:
+    """Untrusted text made printable: no escape sequences, no lone surrogates, newlines and tabs kept."""
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+@dataclass
+class Heard:
+    """One test: how it ended and how long it took by the parent's clock."""
+
+    id: str
+    outcome: TestOutcome
+    duration: float
+    detail: str
+
+
+@dataclass
+class Score:
+    """One score: a number, points (then `possible` is set), or timed work (then `seconds` is set)."""
+
+    value: float
+    unit: str = ""
+    possible: float | None = None
+    seconds: float | None = None
+    clock: Clock | None = None
+
+
+@dataclass
+class Transcript:
+    """The state of the hearing. `answer` is filled when the child waits for one."""
+
+    facts: dict[str, str] = field(default_factory=dict)
+    packages: list[str] = field(default_factory=list)
+    ids: dict[str, int] = field(default_factory=dict)
+    """Collected ids and how often each was collected."""
+    results: dict[str, Heard] = field(default_factory=dict)
+    partial: set[str] = field(default_factory=set)
+    """Rules that carry points: failing them gates nothing."""
+    broken: dict[str, str] = field(default_factory=dict)
+    """Collection errors by node id."""
+    running: str = ""
+    scores: dict[str, Score] = field(default_factory=dict)
+    benchmarks: dict[str, float] = field(default_factory=dict)
+    coverage: dict[int, tuple[int, int]] = field(default_factory=dict)
+    lines: dict[str, dict[int, dict[int, int]]] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+    printed: int = 0
+    status: int | None = None
+    fault: str = ""
+    """Why the stream cannot be honest; empty while it can."""
+    answer: dict[str, float] | None = None
+    _started: float = 0.0
+    _open: dict[str, float] = field(default_factory=dict)
+    _results: int = 0
+    _lines: int = 0
+
+    def hear(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        """Take one record. Never raises: what does not fit becomes a fault."""
+        self.answer = None
+        if self.fault:
+            return
+        if self.status is not None:
+            self.fault = "a record arrived after the end of the session"
+            return
+        handler: Callable[[Mapping[str, Any], Clockface], None] | None = getattr(self, f"_on_{record.get('k')}", None)
+        if handler is None:
+            self.fault = f"a record of the unknown kind {clean(str(record.get('k')))[:40]!r} arrived"
+            return
+        try:
+            handler(record, clocks)
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError):
+            self.fault = f"a malformed record of the kind {record.get('k')!r} arrived"
+
+    def _on_hello(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        names = ("python", "implementation", "machine", "system", "pytest")
+        self.facts = {name: clean(str(record[name])) for name in names}
+
+    def _on_packages(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        self.packages += [clean(str(name)) for name in record["packages"]]
+
+    def _on_ids(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        for identity in record["ids"]:
+            key = clean(str(identity))
+            self.ids[key] = self.ids.get(key, 0) + 1
+
+    def _on_partial(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        self.partial |= {clean(str(identity)) for identity in record["ids"]}
+
+    def _on_broken(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        self.broken[clean(str(record["id"]))] = clean(str(record["detail"]))
+
+    def _on_start(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        self.running = clean(str(record["id"]))
+        self._started = clocks.wall()
+
+    def _on_result(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        identity, outcome = clean(str(record["id"])), record["outcome"]
+        if outcome not in OUTCOMES:
+            raise ValueError(outcome)
+        if identity not in self.ids:
+            self.fault = f"a result arrived for {identity}, which was not collected"
+        elif identity != self.running:
+            self.fault = f"a result arrived for {identity}, which was not running"
+        elif identity in self.results and self.ids[identity] < 2:
+            self.fault = f"two results arrived for {identity}"
+        else:
+            duration = clocks.wall() - self._started
+            before = self.results.get(identity)
+            if before is None or before.outcome == "passed":
+                self.results[identity] = Heard(identity, outcome, duration, clean(str(record["detail"])))
+            self.printed += max(0, int(record["printed"]))
+            self._results += 1
+            self.running = ""
+
+    def _on_measure(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        name = clean(str(record["name"]))
+        if name in self.scores:
+            self.fault = f"the score {name} was measured twice"
+            return
+        self.scores[name] = Score(finite(record["value"]), clean(str(record["unit"]))[:40])
+
+    def _on_points(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        name = clean(str(record["name"]))
+        earned, possible = finite(record["earned"]), finite(record["possible"])
+        if not 0 <= earned <= possible:
+            raise ValueError(earned)
+        before = self.scores.setdefault(name, Score(0.0, "points", possible=0.0))
+        if before.possible is None:
+            self.fault = f"the score {name} was given points and measured too"
+            return
+        before.value += earned
+        before.possible += possible
+
+    def _on_mark(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        name, edge, clock = clean(str(record["name"])), record["edge"], record["clock"]
+        if clock not in ("cpu", "wall") or edge not in ("begin", "end"):
+            raise ValueError(edge)
+        now = clocks.cpu() if clock == "cpu" else clocks.wall()
+        self.answer = {"clock": now}
+        if edge == "begin":
+            self._open[name] = now
+            return
+        seconds = now - self._open.pop(name)
+        score = self.scores.setdefault(name, Score(0.0, seconds=0.0, clock=clock))
+        if score.seconds is None or score.clock != clock:
+            self.fault = f"the score {name} was timed and measured too, or by two clocks"
+            return
+        score.value += finite(record["per"])
+        score.seconds += seconds
+        score.unit = clean(str(record["unit"]))[:40]
+
+    def _on_benchmark(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        name, full, seconds = clean(str(record["name"])), clean(str(record["full"])), finite(record["seconds"])
+        self.benchmarks[full] = seconds
+        self.benchmarks.setdefault(name, seconds)
+
+    def _on_coverage(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        for index, statements, missing in record["files"]:
+            if not 0 <= int(missing) <= int(statements):
+                raise ValueError(missing)
+            self.coverage[int(index)] = (int(statements), int(missing))
+
+    def _on_lines(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        identity = clean(str(record["id"]))
+        for index, line, count in record["hits"]:
+            if self._lines < LINE_LIMIT or identity == "":
+                self._lines += 1
+                hits = self.lines.setdefault(identity, {}).setdefault(int(index), {})
+                hits[int(line)] = hits.get(int(line), 0) + int(count)
+
+    def _on_origins(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        for name, path in record["origins"]:
+            self.origins[str(name)] = str(path)
+
+    def _on_finish(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        if int(record["results"]) != self._results:
+            self.fault = f"the session counted {int(record['results'])} results, {self._results} arrived"
+            return
+        self.status = int(record["status"])
+
+
+def finite(value: Any) -> float:
+    """The value as a finite float; ValueError otherwise."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(value)
+    return number

@@ -24,7 +24,7 @@ _SENTENCES = {
     sqlite3.SQLITE_FULL: "there is no room left for {path}; free some space, then resume the run",
     sqlite3.SQLITE_IOERR: "{path} could not be read or written ({error}); check the disk and its free space",
     sqlite3.SQLITE_READONLY: "{path} cannot be written; make it and its folder writable, or name another database",
-    sqlite3.SQLITE_CANTOPEN: "{path} cannot be opened; check that its folder can be read and written",
+    sqlite3.SQLITE_CANTOPEN: "{path} cannot be opened; make its folder writable, or name another database",
     sqlite3.SQLITE_PERM: "{path} cannot be opened; check its permissions",
     sqlite3.SQLITE_AUTH: "{path} cannot be opened; check its permissions",
     sqlite3.SQLITE_NOTADB: "{path} is not an SQLite database; name another one, or move the file away",
@@ -106,7 +106,7 @@ def _database(path: Path, query: str) -> Database:
 
 
 def _connect_readonly(path: Path) -> Database:
-    """Open without writing a byte, also where the folder is read-only and SQLite cannot make its side files."""
+    """Open for queries only, also where the folder is read-only and SQLite cannot make its side files."""
     if not path.exists():
         raise StoreError(f"there is no database at {path}; start a run first, or name the right one")
     with translated(path):

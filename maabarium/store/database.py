@@ -52,7 +52,7 @@ class Store:
     def open(cls, path: Path, *, readonly: bool = False) -> Self:
         """Open, and unless `readonly` make or lift, the database. StoreError says what is wrong with it.
 
-        Read-only opening writes no byte, and works in folders that cannot be written.
+        Read-only opening changes no row, and works in folders that cannot be written.
         """
         db = connect(path, readonly=readonly)
         try:

@@ -33,8 +33,30 @@ PATIENCE = 10.0
 
 
 def new_mark(inherited: str | None) -> str:
-    """A mark for one run. A run inside a run keeps the outer mark in front, so that the outer one finds it too."""
-    return (f"{inherited}:" if inherited else "") + secrets.token_hex(12)
+    """A mark for one run: `namespace.pid.start.random`, the first three naming this program.
+
+    A run inside a run keeps the outer mark in front, so that the outer one finds it too.
+    """
+    pid = os.getpid()
+    start = start_time(pid) if HAS_PROC else 0
+    return (f"{inherited}:" if inherited else "") + f"{pid_namespace()}.{pid}.{start}.{secrets.token_hex(12)}"
+
+
+def pid_namespace() -> int:
+    """Identity of our pid namespace, namespaces(7); 0 where there is none."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116
+    except OSError:
+        return 0
+
+
+def start_time(pid: int) -> int:
+    """When a process started, in ticks since boot, proc_pid_stat(5); 0 when it is gone. With the id it is unique."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
+            return int(file.read().rpartition(b")")[2].split()[19])
+    except OSError:
+        return 0
 
 
 def process_ids() -> set[int]:
@@ -60,6 +82,7 @@ class ProcessTree:
         self._before = process_ids() if HAS_PROC else set()
         self._leader = 0
         self._limit: int | None = None
+        self._given_up = False
 
     def adopt(self, pid: int) -> None:
         """Take the first process, leader of its own session, not yet waited for."""
@@ -108,7 +131,7 @@ class ProcessTree:
         """End every process of the run. Call it before the first process is waited for: until then nobody else
         can get its number. Raises SandboxError when some of them do not die.
         """
-        if not self._leader:
+        if not self._leader or self._given_up:
             return
         deadline = time.monotonic() + PATIENCE
         quiet = 0
@@ -120,6 +143,7 @@ class ProcessTree:
             if not alive:
                 continue
             if time.monotonic() > deadline:
+                self._given_up = True
                 raise SandboxError(
                     f"processes {', '.join(map(str, alive[:5]))} of an evaluation do not die, even of SIGKILL; "
                     "they probably wait for a device or a network file system: look at them with ps, then run again"

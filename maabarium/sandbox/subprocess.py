@@ -184,14 +184,17 @@ def reap(process: subprocess.Popen[bytes]) -> resource.struct_rusage:
 
 
 def abandon(process: subprocess.Popen[bytes], tree: ProcessTree) -> None:
-    """After an error or Ctrl-C: end everything without hiding the error that is on its way."""
+    """After an error or Ctrl-C: end everything without hiding the error that is on its way, and without waiting
+    for a process that does not die."""
     with contextlib.suppress(SandboxError):
         tree.kill()
-    with contextlib.suppress(OSError):
-        process.kill()
-    if process.returncode is None:
-        with contextlib.suppress(SandboxError):
-            reap(process)
+    deadline = time.monotonic() + 1.0
+    while process.returncode is None:
+        with contextlib.suppress(OSError):
+            process.kill()  # it is not waited for yet, so the number is still its own
+        if process.poll() is None and time.monotonic() > deadline:
+            process.returncode = -signal.SIGKILL
+        time.sleep(0.001)
 
 
 def completed(

@@ -82,7 +82,11 @@ class Supervision:
 
     def follow(self) -> Ending:
         """Loop until the process ends by itself or there is a reason to end it."""
-        notice = ExitNotice(self.pid)
+        try:
+            notice = ExitNotice(self.pid)
+        except ProcessLookupError:  # ended, and its status was taken by others: the caller will find out
+            self.ended = time.monotonic()
+            return "exited"
         try:
             self._poll.register(notice, select.POLLIN)
             ending = None
@@ -171,7 +175,7 @@ def has_more(listen: socket.socket) -> bool:
 
 
 def peak_of_living(pid: int) -> int:
-    """Peak resident bytes of a living process, VmHWM of proc_pid_status(5); 0 when unknown."""
-    with contextlib.suppress(OSError, ValueError), open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123
+    """Peak resident bytes of a living process, VmHWM of proc_pid_status(5); 0 when unknown (a zombie has none)."""
+    with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123
         return int(file.read().partition(b"VmHWM:")[2].split(None, 1)[0]) * 1024
     return 0

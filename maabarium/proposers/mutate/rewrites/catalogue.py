@@ -1,0 +1,22 @@
+"""The list of all operators, and nothing else. A new operator is known once it stands here."""
+
+from __future__ import annotations
+
+from maabarium.proposers.mutate.rewrites.comprehension import Comprehension
+from maabarium.proposers.mutate.rewrites.membership import ConstantMembership, MembershipSet, SeenSet
+from maabarium.proposers.mutate.rewrites.operator import Operator
+from maabarium.proposers.mutate.rewrites.patterns import CompilePattern
+from maabarium.proposers.mutate.rewrites.timestamps import CacheTimestamps, IsoTimestamps
+
+__all__ = ["ALL_OPERATORS"]
+
+ALL_OPERATORS: tuple[Operator, ...] = (
+    CompilePattern(),
+    ConstantMembership(),
+    MembershipSet(),
+    SeenSet(),
+    Comprehension(),
+    CacheTimestamps(),
+    IsoTimestamps(),
+)
+"""In the order in which they are tried when nothing else tells them apart."""

@@ -1,0 +1,209 @@
+"""One Python file as rewrites see it: its syntax tree, where each node stands in the text, and edits of that text.
+
+Edits are splices of the original bytes, so that everything outside them stays byte-exact. This module knows no
+operator and decides nothing; names and scopes are in `variables`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import io
+import tokenize
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import libcst as cst
+from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
+
+from maabarium.proposers.mutate.rewrites.variables import Variables
+
+__all__ = ["Edit", "Source", "Unreadable"]
+
+SKIPPED = ("whitespace", "leading_", "lpar", "rpar", "header", "footer", "comma", "semicolon", "lines_after")
+
+
+class Unreadable(Exception):
+    """A file that cannot be parsed, or not be written back byte for byte. Internal to the rewrites."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Replace the UTF-8 bytes `start` to `end` of the text; equal numbers insert."""
+
+    start: int
+    end: int
+    text: str
+
+
+class Source:
+    """A parsed file. Raises Unreadable when it does not parse or does not survive the round trip."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        try:
+            self.encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+            self.text = content.decode(self.encoding)
+            self.module = cst.parse_module(self.text)
+        except (SyntaxError, ValueError, LookupError, RecursionError, cst.ParserSyntaxError) as error:
+            raise Unreadable(str(error)) from error
+        if self.module.code != self.text or self.text.encode(self.encoding) != content:
+            raise Unreadable("the file does not survive a round trip")
+        self.raw = self.text.encode()
+        self.newline = self.module.default_newline
+        self._spans = MetadataWrapper(self.module, unsafe_skip_copy=True).resolve(ByteSpanPositionProvider)
+        self._line_starts = [0, *(index + 1 for index, byte in enumerate(self.raw) if byte == 10)]
+        self._comments = sorted(self.span(node) for node in self._spans if isinstance(node, cst.Comment))
+        self.parent: dict[cst.CSTNode, cst.CSTNode] = {}
+        self.nodes: list[cst.CSTNode] = []
+        self._extent: dict[cst.CSTNode, tuple[int, int]] = {}
+        self._index()
+        self.names = Variables(self.nodes, self.parent)
+
+    def _index(self) -> None:
+        """Number all nodes in pre-order; a subtree is then a slice of `nodes`."""
+        stack: list[tuple[cst.CSTNode, bool]] = [(self.module, False)]
+        while stack:
+            node, done = stack.pop()
+            if done:
+                self._extent[node] = (self._extent[node][0], len(self.nodes))
+                continue
+            self._extent[node] = (len(self.nodes), 0)
+            self.nodes.append(node)
+            stack.append((node, True))
+            children = list(_children(node))
+            for child in children:
+                self.parent[child] = node
+            stack.extend((child, False) for child in reversed(children))
+
+    # --- where things stand
+
+    def span(self, node: cst.CSTNode) -> tuple[int, int]:
+        """Byte range without the node's own parentheses."""
+        found = self._spans[node]
+        return found.start, found.start + found.length
+
+    def outer(self, node: cst.CSTNode) -> tuple[int, int]:
+        """Byte range with the node's own parentheses."""
+        start, end = self.span(node)
+        left, right = getattr(node, "lpar", ()), getattr(node, "rpar", ())
+        if isinstance(left, (tuple, list)) and left:
+            start = self.span(left[0])[0]
+        if isinstance(right, (tuple, list)) and right:
+            end = self.span(right[-1])[1]
+        return start, end
+
+    def code(self, node: cst.CSTNode) -> str:
+        """The node's text as it stands in the file, with its own parentheses."""
+        start, end = self.outer(node)
+        return self.raw[start:end].decode()
+
+    def line(self, offset: int) -> int:
+        """Line number (from 1) of a byte offset."""
+        return bisect_right(self._line_starts, offset)
+
+    def lines(self, node: cst.CSTNode) -> range:
+        """Line numbers that a node covers."""
+        start, end = self.span(node)
+        return range(self.line(start), self.line(end) + 1)
+
+    def comments(self, start: int, end: int) -> list[str]:
+        """Comments between two offsets, in order."""
+        return [self.raw[a:b].decode() for a, b in self._comments if start <= a and b <= end]
+
+    # --- the tree
+
+    def within(self, node: cst.CSTNode) -> list[cst.CSTNode]:
+        """The node and all below it, in pre-order."""
+        first, last = self._extent[node]
+        return self.nodes[first:last]
+
+    def holds(self, outer: cst.CSTNode, inner: cst.CSTNode) -> bool:
+        """Whether `inner` is `outer` or stands below it."""
+        first, last = self._extent[outer]
+        return first <= self._extent[inner][0] < last
+
+    def order(self, node: cst.CSTNode) -> int:
+        """Position in pre-order."""
+        return self._extent[node][0]
+
+    def ancestors(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        """Parents from the inside out."""
+        while (parent := self.parent.get(node)) is not None:
+            yield parent
+            node = parent
+
+    def function(self, node: cst.CSTNode) -> cst.FunctionDef | None:
+        """The function whose body holds the node."""
+        child = node
+        for parent in self.ancestors(node):
+            if isinstance(parent, cst.FunctionDef) and child is parent.body:
+                return parent
+            child = parent
+        return None
+
+    def qualified_name(self, node: cst.CSTNode) -> str:
+        """Dotted name of the function or class around a node, or `<module>`."""
+        chain = [node, *self.ancestors(node)]
+        names = [parent.name.value for parent in chain if isinstance(parent, (cst.FunctionDef, cst.ClassDef))]
+        return ".".join(reversed(names)) or "<module>"
+
+    # --- edits
+
+    def replace(self, node: cst.CSTNode, text: str) -> Edit:
+        """Replace a node together with its own parentheses."""
+        start, end = self.outer(node)
+        return Edit(start, end, text)
+
+    def indent(self, statement: cst.CSTNode) -> str | None:
+        """Indentation of a statement that starts its line; None for one that shares it."""
+        start = self.span(statement)[0]
+        head = self.raw[self._line_starts[self.line(start) - 1] : start].decode()
+        return head if not head.strip() else None
+
+    def before(self, statement: cst.CSTNode, lines: Iterable[str]) -> Edit | None:
+        """Insert whole lines before a statement, at its indentation."""
+        indent = self.indent(statement)
+        if indent is None:
+            return None
+        start = self.span(statement)[0]
+        return Edit(start, start, "".join(f"{line}{self.newline}{indent}" for line in lines))
+
+    def delete_line(self, statement: cst.CSTNode) -> Edit | None:
+        """Remove a statement that has its lines to itself, trailing comment kept out of it (then None)."""
+        start, end = self.span(statement)
+        first = self._line_starts[self.line(start) - 1]
+        last = self.line(end)
+        stop = self._line_starts[last] if last < len(self._line_starts) else len(self.raw)
+        if self.raw[first:start].strip() or self.raw[end:stop].strip():
+            return None
+        return Edit(first, stop, "")
+
+    def apply(self, edits: Iterable[Edit]) -> bytes | None:
+        """The new content of the file in its own encoding; None when edits overlap or cannot be encoded."""
+        raw, last = bytearray(), 0
+        for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+            if edit.start < last:
+                return None
+            raw += self.raw[last : edit.start] + edit.text.encode()
+            last = edit.end
+        raw += self.raw[last:]
+        try:
+            return raw.decode().encode(self.encoding)
+        except UnicodeEncodeError:
+            return None
+
+
+@functools.cache
+def _fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind) if not field.name.startswith(SKIPPED))
+
+
+def _children(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    for name in _fields(type(node)):
+        value = getattr(node, name)
+        if isinstance(value, cst.CSTNode):
+            yield value
+        elif isinstance(value, (tuple, list)):
+            yield from (item for item in value if isinstance(item, cst.CSTNode))

@@ -70,11 +70,14 @@ def transaction(db: Database) -> Iterator[None]:
 
 def connect(path: Path, *, readonly: bool = False) -> Database:
     """Open the file without changing it, making it and its folder when it is to be written. Raises StoreError."""
-    if path.is_dir():
-        raise StoreError(f"{path} is a folder; name a file for the database")
-    if readonly:
-        return _connect_readonly(path)
-    _make_folder(path.parent)
+    try:
+        if path.is_dir():
+            raise StoreError(f"{path} is a folder; name a file for the database")
+        if readonly:
+            return _connect_readonly(path)
+        _make_folder(path.parent)
+    except OSError as error:  # a folder on the way that may not be entered, a name too long
+        raise StoreError(f"{path} cannot be reached: {error.strerror}; name another database") from error
     with translated(path):
         return _probe(path, "mode=rwc")
 

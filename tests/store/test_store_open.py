@@ -160,6 +160,12 @@ def test_a_parent_that_is_a_file_is_a_sentence(tmp_path):
         Store.open(tmp_path / "file" / "data" / "m.db")
 
 
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_path_that_cannot_be_reached_is_a_sentence(tmp_path, readonly):
+    with pytest.raises(StoreError, match="cannot be reached: File name too long"):
+        Store.open(tmp_path / ("x" * 300), readonly=readonly)
+
+
 def test_names_that_mean_something_in_a_uri(tmp_path):
     path = tmp_path / os.fsdecode(b"a?mode=memory#%41\xff.db")
     Store.open(path).close()

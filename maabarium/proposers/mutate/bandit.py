@@ -1,0 +1,135 @@
+"""Which change next: Thompson sampling over operators and places, learned from finished attempts.
+
+Operators, files and functions each have a Beta posterior of the chance that a change pays. One draw a request
+from each, its distance from the prior on the log-odds scale, added to the arm's own guess: the largest sum goes
+first. Attempts fade when the champion changes, since the code they spoke of has changed. Knows no arm by name
+and no file; a pure function of what it is given.
+
+Source: W. R. Thompson, "On the likelihood that one unknown probability exceeds another", Biometrika 25 (1933).
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from maabarium.proposers.mutate.change import Change
+from maabarium.records import Attempt
+
+__all__ = ["Bandit", "change_key", "function_of"]
+
+PRIOR_WINS, PRIOR_LOSSES = 1.5, 4.5
+"""About one proposal in four pays; worth six attempts."""
+FADE = 0.8
+"""What an attempt still counts after one change of the champion."""
+INVALID = 2.0
+"""An invalid proposal counts as that many losses."""
+NEAR = 0.4
+"""Share of a win in an attempt that looked better but was not proven."""
+POSTPONED = 6.0
+"""Log-odds by which a change waits that failed before, on another champion."""
+IGNORED_VERDICTS = ("error", "cancelled", "baseline")
+
+Key = tuple[str, str]
+"""What is learned about: ("operator", name), ("file", path) or ("function", path::qualified.name)."""
+ChangeKey = tuple[str, str, str]
+
+
+@dataclass
+class Tally:
+    """Weighted wins and losses."""
+
+    wins: float = 0.0
+    losses: float = 0.0
+
+
+@dataclass(frozen=True)
+class Bandit:
+    """What the history says, and one draw from it. Made by `Bandit.of`."""
+
+    seed: int
+    tallies: Mapping[Key, Tally] = field(default_factory=dict)
+    failed: frozenset[ChangeKey] = frozenset()
+    """Changes that were tried and not kept."""
+
+    @classmethod
+    def of(cls, history: Sequence[Attempt], seed: int) -> Bandit:
+        """Learn from the attempts of this proposer; those of others say nothing about its operators."""
+        tallies: dict[Key, Tally] = defaultdict(Tally)
+        failed: set[ChangeKey] = set()
+        fade = 1.0
+        for attempt in reversed(history):
+            outcome = attempt.outcome
+            promoted = outcome.verdict == "promoted"
+            if outcome.origin.agent == "mutate" and outcome.verdict not in IGNORED_VERDICTS:
+                won, lost = _reward(attempt)
+                for key in _keys(outcome.origin.operator, outcome.origin.site, attempt.paths):
+                    tallies[key].wins += fade * won
+                    tallies[key].losses += fade * lost
+                if not promoted and outcome.reason_code != "stale_conflict":
+                    failed.add((outcome.origin.operator, outcome.origin.site, outcome.summary))
+            if promoted:
+                fade *= FADE
+        return cls(seed, dict(tallies), frozenset(failed))
+
+    def ranked(self, changes: Sequence[Change]) -> Iterator[Change]:
+        """The changes from the most to the least promising in this draw, lazily."""
+        draws: dict[Key, float] = {}
+        heap = []
+        for order, change in enumerate(changes):
+            chance = min(max(change.weight, 1e-4), 1 - 1e-4)
+            score = math.log(chance / (1 - chance))
+            for key in _keys(change.operator, change.site, (change.path,)):
+                if key not in draws:
+                    draws[key] = self._draw(key)
+                score += draws[key]
+            if change_key(change) in self.failed:
+                score -= POSTPONED
+            heap.append((-score, order))
+        heapq.heapify(heap)
+        while heap:
+            yield changes[heapq.heappop(heap)[1]]
+
+    def _draw(self, key: Key) -> float:
+        """How much better than the prior this operator or place is thought to be now, in log-odds."""
+        tally = self.tallies.get(key)
+        if tally is None and key[0] != "operator":
+            return 0.0  # places are many: one that was never tried is worth what its arm says
+        wins = PRIOR_WINS + (tally.wins if tally else 0.0)
+        losses = PRIOR_LOSSES + (tally.losses if tally else 0.0)
+        chance = random.Random(f"{self.seed} {key}").betavariate(wins, losses)
+        chance = min(max(chance, 0.01), 0.99)
+        return math.log(chance / (1 - chance)) - math.log(PRIOR_WINS / PRIOR_LOSSES)
+
+
+def change_key(change: Change) -> ChangeKey:
+    """What makes two changes the same idea on different champions."""
+    return change.operator, change.site, change.summary
+
+
+def function_of(site: str) -> str:
+    """The site without its last part, the ordinal: `path::qualified.name`."""
+    return site.rsplit("::", 1)[0]
+
+
+def _keys(operator: str, site: str, paths: Sequence[str]) -> list[Key]:
+    keys = [("operator", operator), *(("file", path) for path in paths)]
+    if "::" in site:
+        keys.append(("function", function_of(site)))
+    return keys
+
+
+def _reward(attempt: Attempt) -> tuple[float, float]:
+    """Wins and losses of one attempt."""
+    outcome = attempt.outcome
+    if outcome.verdict == "promoted":
+        return 1.0, 0.0
+    if outcome.verdict in ("invalid", "tampered"):
+        return 0.0, INVALID
+    if outcome.reason_code == "undecided" and outcome.effect is not None and outcome.effect > 1:
+        return NEAR, 1 - NEAR
+    return 0.0, 1.0

@@ -1,0 +1,162 @@
+"""The `mutate` proposer: works on code without a model, and is what runs when a blueprint names no other.
+
+Its arms say which changes they can think of; the bandit says which of them is next. Tests that fail are repaired
+first. The answer is a function of the champion's files, the history and the seed, so that resumed and repeated
+runs ask for the same; the only state is caches keyed by content.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from maabarium.errors import Problem
+from maabarium.proposers.mutate.bandit import Bandit
+from maabarium.proposers.mutate.change import Arm, Change
+from maabarium.proposers.mutate.parameters import Parameters
+from maabarium.proposers.mutate.parameters_joint import JointChange
+from maabarium.proposers.mutate.repairs import Repairs
+from maabarium.proposers.mutate.rewrites import Rewrites
+from maabarium.protocols import ProposalRequest, ProposerContext, TreeView
+from maabarium.records import FileEdit, Origin, Proposal
+
+__all__ = ["Mutate", "MutateOptions"]
+
+ArmName = Literal["parameters", "rewrites", "repairs"]
+PATIENCE = 60
+"""Repairs in a row without a gain after which they no longer come before everything else."""
+FINISHED = ("promoted", "rejected", "invalid", "tampered")
+
+
+class Operators(BaseModel):
+    """Which operators may be used, by name or pattern (`regex-*`). No `include` means all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    def allows(self, operator: str) -> bool:
+        """Whether changes of this operator may be proposed."""
+        if self.include and not any(fnmatch.fnmatchcase(operator, pattern) for pattern in self.include):
+            return False
+        return not any(fnmatch.fnmatchcase(operator, pattern) for pattern in self.exclude)
+
+
+class MutateOptions(BaseModel):
+    """Keys of `[proposer]` for `kind = "mutate"`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    arms: tuple[ArmName, ...] = Field(default=("parameters", "rewrites", "repairs"), min_length=1)
+    unmarked: bool = False
+    """Also try other values for numeric constants and defaults that carry no mark."""
+    operators: Operators = Operators()
+
+
+class CachedFiles:
+    """A tree whose files are read once, into `contents`."""
+
+    def __init__(self, files: TreeView, contents: dict[str, bytes]) -> None:
+        self.tree = files.tree
+        self._files = files
+        self._contents = contents
+
+    def paths(self) -> Sequence[str]:
+        """All file paths, sorted."""
+        return self._files.paths()
+
+    def read(self, path: str) -> bytes:
+        """Content of one file; KeyError if there is none."""
+        if path not in self._contents:
+            self._contents[path] = self._files.read(path)
+        return self._contents[path]
+
+
+class Mutate:
+    """Proposes the change that is most likely to pay, until there is none left."""
+
+    def __init__(self, context: ProposerContext) -> None:
+        self.options = MutateOptions.model_validate(dict(context.options))
+        self.parameters = Parameters(unmarked=self.options.unmarked)
+        self.rewrites: Arm = Rewrites()
+        self.repairs: Arm = Repairs()
+        self._contents = functools.lru_cache(maxsize=4)(_no_contents)
+
+    def propose(self, request: ProposalRequest) -> Proposal | None:
+        """The next change, or None when every arm is exhausted."""
+        request = replace(request, files=CachedFiles(request.files, self._contents(request.files.tree)))
+        bandit = Bandit.of(request.history, request.seed)
+        planned: list[tuple[Change, ArmName]] = []
+        if self._uses("repairs") and _is_red(request):
+            repair = self._first_new(self.repairs.changes(request), request)
+            if repair and _fruitless_repairs(request) < PATIENCE:
+                return _proposal(repair, "repairs")
+            planned += [(repair, "repairs")] if repair else []
+        if self._uses("parameters"):
+            # This arm learns from the history itself, so only its first change competes with the others.
+            parameter = self._first_new(self.parameters.planned(request), request)
+            planned += [(parameter, "parameters")] if parameter else []
+        candidates = [*planned, *self._open(request)]
+        arms = {id(change): arm for change, arm in candidates}
+        chosen = self._first_new(bandit.ranked([change for change, _ in candidates]), request)
+        return _proposal(chosen, arms[id(chosen)]) if chosen else None
+
+    def problems(self, request: ProposalRequest) -> tuple[Problem, ...]:
+        """What the user should know about the target files: markers that cannot be used."""
+        return self.parameters.problems(request) if self._uses("parameters") else ()
+
+    def _uses(self, arm: ArmName) -> bool:
+        return arm in self.options.arms
+
+    def _open(self, request: ProposalRequest) -> Iterator[tuple[Change, ArmName]]:
+        """Changes whose order the bandit alone decides."""
+        if self._uses("rewrites"):
+            yield from ((change, "rewrites") for change in self.rewrites.changes(request))
+        if self._uses("parameters"):
+            yield from ((change, "parameters") for change in self.parameters.open(request))
+
+    def _first_new(self, changes: Iterable[Change], request: ProposalRequest) -> Change | None:
+        """The first allowed change that gives a tree nobody has seen."""
+        allowed = (change for change in changes if self.options.operators.allows(change.operator))
+        return next((change for change in allowed if request.is_new(_edits(change))), None)
+
+
+def _no_contents(tree: str) -> dict[str, bytes]:
+    return {}
+
+
+def _is_red(request: ProposalRequest) -> bool:
+    return any(test.outcome in ("failed", "error") for test in request.champion.evaluation.tests)
+
+
+def _fruitless_repairs(request: ProposalRequest) -> int:
+    """Repairs that were tried since one of them was kept."""
+    count = 0
+    for attempt in reversed(request.history):
+        if attempt.outcome.origin.arm == "repairs" and attempt.outcome.verdict in FINISHED:
+            if attempt.outcome.verdict == "promoted":
+                break
+            count += 1
+    return count
+
+
+def _edits(change: Change) -> tuple[FileEdit, ...]:
+    others = change.others if isinstance(change, JointChange) else ()
+    contents = ((change.path, change.content), *others)
+    return tuple(FileEdit(path=path, operation="modify", content=content) for path, content in contents)
+
+
+def _proposal(change: Change, arm: ArmName) -> Proposal:
+    return Proposal(
+        summary=change.summary,
+        edits=_edits(change),
+        author="mutate",
+        origin=Origin(agent="mutate", arm=arm, operator=change.operator, site=change.site),
+        data=dict(change.data),
+    )

@@ -1,0 +1,141 @@
+"""The run's branch: where a run starts, and how the branch moves. Only forward, only by compare-and-swap.
+
+Works on two repositories: `private` has all objects, `owner` has the branch (the user's, or for a snapshot the
+private one itself). In the user's only refs are read and moved and one pack is added; nothing of theirs runs.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from maabarium.errors import WorkspaceError
+from maabarium.workspace.git import Git, as_text, failure
+from maabarium.workspace.private import borrow, check_run_id
+from maabarium.workspace.storage import printable
+
+__all__ = ["Branches"]
+
+_PINS = "refs/maabarium"
+
+
+class Branches:
+    """Refs of the target as a run may see and move them."""
+
+    def __init__(self, private: Path, owner: Path | None, object_format: str) -> None:
+        self._private_dir, self._owner_dir = private, owner
+        self.private = Git(private)
+        self.owner = Git(owner or private)
+        self._zeros = "0" * (64 if object_format == "sha256" else 40)
+
+    def tip(self, branch: str) -> str | None:
+        """The commit at which a branch is, None if it does not exist."""
+        return self._ref(f"refs/heads/{self.check_name(branch)}")
+
+    def head(self) -> str | None:
+        """The pinned base of a snapshot, or the user's HEAD. None in a repository without commits."""
+        return self._ref("HEAD")
+
+    def _ref(self, name: str) -> str | None:
+        status, output, _ = self.owner.attempt("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        return as_text(output).strip() if status == 0 else None
+
+    def check_name(self, branch: str) -> str:
+        """The name itself. Raises WorkspaceError if git does not take it for a branch."""
+        if branch.startswith("-") or self.private.attempt("check-ref-format", f"refs/heads/{branch}")[0]:
+            raise WorkspaceError(f"{printable(branch)!r} is no name for a branch; choose another")
+        return branch
+
+    def start_point(self, branch: str, head: str) -> tuple[str, str | None]:
+        """The branch rule: the commit to start from, and where the branch is now (None: nowhere).
+
+        Raises WorkspaceError with both commands that resolve it when branch and HEAD have diverged.
+        """
+        if self._owner_dir is not None:
+            borrow(self._private_dir, self._owner_dir)
+        tip = self.tip(branch)
+        if tip is None or self.is_ancestor(tip, head):
+            return head, tip
+        if self.is_ancestor(head, tip):
+            return tip, tip
+        name = shlex.quote(branch)
+        raise WorkspaceError(
+            f"the branch {branch} and HEAD have diverged: each has commits that the other lacks. Either\n"
+            f"  git merge {name}                  to keep its commits: then the run starts from the merge, or\n"
+            f"  git branch -m {name} {name}-old   to put them aside: then the run starts from HEAD"
+        )
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Whether `new` holds all of `old`'s history."""
+        status, _, said = self.private.attempt("merge-base", "--is-ancestor", old, new)
+        if status not in (0, 1):
+            raise failure(("merge-base", "--is-ancestor", old, new), status, said)
+        return status == 0
+
+    def promote(self, branch: str, new: str, old: str | None, base: str) -> None:
+        """Move a branch forward from `old` (None: it must not exist) to `new`, or raise WorkspaceError.
+
+        Hands the new objects over as one pack, then moves the ref by compare-and-swap. That is a push with
+        lease without the transport, which would obey the receiver's configuration (hooks, programs, upkeep).
+        """
+        self.check_name(branch)
+        if old is not None and not self.is_ancestor(old, new):
+            raise WorkspaceError(f"{branch} cannot move to {new[:12]}: that would drop commits of it")
+        holder = self._checked_out_at(branch)
+        if holder is not None:
+            raise WorkspaceError(
+                f"{branch} is checked out in {printable(holder)}, where moving it would look like a change to revert;"
+                " check out another branch there"
+            )
+        self._check_lease(branch, old)
+        if self._owner_dir is not None:
+            self._hand_over(new, [base, *([old] if old else [])])
+        message = f"maabarium: promote {new[:12]}"
+        arguments = ("update-ref", "-m", message, f"refs/heads/{branch}", new, old or self._zeros)
+        status, _, said = self.owner.attempt(*arguments, write=True)
+        if status:
+            self._check_lease(branch, old)
+            if "exists; cannot create" in said or "cannot lock ref" in said:
+                raise WorkspaceError(f"git cannot move {branch}: {printable(said.strip())}")
+            raise failure(arguments, status, said)
+
+    def _check_lease(self, branch: str, old: str | None) -> None:
+        found = self.tip(branch)
+        if found != old:
+            place = f"is at {found[:12]}" if found else "does not exist"
+            expected = f"at {old[:12]}" if old else "absent"
+            raise WorkspaceError(
+                f"somebody else moved {branch}: it {place}, but was expected {expected}; nothing was changed,"
+                " start a new run from there"
+            )
+
+    def _hand_over(self, new: str, known: list[str]) -> None:
+        """Give the user's repository the objects of `new` that it lacks."""
+        revisions = "\n".join([new, *(f"^{commit}" for commit in known), ""]).encode()
+        pack = self.private.run("pack-objects", "--revs", "--thin", "--stdout", "--quiet", stdin=revisions)
+        self.owner.run("unpack-objects", "-q", stdin=pack, write=True)
+
+    def _checked_out_at(self, branch: str) -> str | None:
+        """The work tree in which a branch is checked out, None if in none."""
+        if self._owner_dir is None:
+            return None
+        place = ""
+        for line in self.owner.run("worktree", "list", "--porcelain").split(b"\n"):
+            if line.startswith(b"worktree "):
+                place = as_text(line[len(b"worktree ") :])
+            if line == b"branch refs/heads/" + branch.encode("utf-8", "surrogateescape"):
+                return place
+        return None
+
+    def pin(self, run_id: str, commit: str) -> None:
+        """Keep a commit from being collected while the run may need it."""
+        ref = f"{_PINS}/{check_run_id(run_id)}"
+        self.owner.run("update-ref", ref, commit, write=True)
+
+    def unpin(self, run_id: str) -> None:
+        """Let it go; nothing happens if it is not pinned."""
+        self.owner.run("update-ref", "-d", f"{_PINS}/{check_run_id(run_id)}", write=True)
+
+    def pinned(self, run_id: str) -> str | None:
+        """What a run pinned, None if nothing."""
+        return self._ref(f"{_PINS}/{check_run_id(run_id)}")

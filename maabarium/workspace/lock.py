@@ -1,0 +1,162 @@
+"""Who is alive: one run per branch, and run folders that outlived their run. By flock, which dies with its holder.
+
+Knows the layout of the cache (`<target>/runs/<run>`, `<target>/snapshots/<run>.git`), no repository's content.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from maabarium.errors import WorkspaceError
+from maabarium.workspace.private import check_run_id, home_of
+from maabarium.workspace.storage import make_folder, remove_folder, storing
+from maabarium.workspace.target import Target
+
+__all__ = ["Flock", "RunLock", "remove_snapshot", "snapshots", "sweep"]
+
+_ALIVE = "alive"
+_GRACE = 3600.0
+"""Seconds for which a run folder without an `alive` file is left alone: somebody may be making it."""
+
+
+class Flock:
+    """An exclusive lock on a file of its own, which is removed on release."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    def acquire(self, content: str = "") -> bool:
+        """Take the lock without waiting; False if somebody has it. `content` is for whoever finds it taken."""
+        with storing("lock", self.path):
+            while True:
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if os.fstat(descriptor).st_ino == os.stat(self.path).st_ino:  # noqa: PTH116
+                        break
+                except BlockingIOError:
+                    os.close(descriptor)
+                    return False
+                except FileNotFoundError:
+                    pass
+                os.close(descriptor)  # it was removed between opening and locking: once more
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, content.encode())
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Remove the file and let go; nothing happens when the lock is not held."""
+        if self._descriptor is not None:
+            self.path.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def held_by(self) -> str:
+        """What the holder wrote."""
+        try:
+            return self.path.read_text("utf-8", "replace")[:100].strip()
+        except OSError:
+            return ""
+
+
+class RunLock:
+    """Held for a run's life: its branch is nobody else's, and its folder in the cache is not swept.
+
+    Take it before `Repository.create`; a context manager. A killed run leaves no lock behind.
+    """
+
+    def __init__(self, target: Target, branch: str, run_id: str, cache: Path) -> None:
+        self.branch = branch
+        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", branch.removeprefix("maabarium/")).strip("-.") or "run"
+        self._cache, self._home = cache, home_of(target, cache)
+        self._lock = Flock((target.git_dir or self._home) / f"maabarium-{slug}.lock")
+        self._alive = Flock(self._home / "runs" / check_run_id(run_id) / _ALIVE)
+
+    def acquire(self) -> None:
+        """Raises WorkspaceError with the other run's process id when the branch is taken."""
+        make_folder(self._home)
+        if not self._lock.acquire(str(os.getpid())):
+            pid = self._lock.held_by() or "unknown"
+            raise WorkspaceError(
+                f"another run (process {pid}) is working on {self.branch}; wait until it ends, stop it, or give the"
+                " blueprint another name"
+            )
+        try:
+            with _sweeping(self._cache):
+                make_folder(self._alive.path.parent)
+                if not self._alive.acquire(str(os.getpid())):
+                    raise WorkspaceError(f"the run {self._alive.path.parent.name} is under way already")
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def release(self) -> None:
+        """Let go of the branch and remove the run's folder."""
+        with _sweeping(self._cache):
+            if self._alive.path.exists() and self._alive._descriptor is not None:
+                remove_folder(self._alive.path.parent)
+            self._alive.release()
+        self._lock.release()
+
+    def __enter__(self) -> RunLock:
+        self.acquire()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.release()
+
+
+@contextmanager
+def _sweeping(cache: Path) -> Iterator[None]:
+    """One at a time makes or removes run folders. Waits: nobody holds this for long."""
+    make_folder(cache)
+    with storing("lock", cache), (cache / ".sweep.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def sweep(cache: Path) -> list[Path]:
+    """Remove the folders of runs that are dead, and return them. A live run is never touched."""
+    if not cache.is_dir():
+        return []
+    removed = []
+    with _sweeping(cache):
+        for folder in sorted(cache.glob("*/runs/*")):
+            if folder.is_symlink() or not folder.is_dir() or not _is_dead(folder):
+                continue
+            remove_folder(folder)
+            removed.append(folder)
+    return removed
+
+
+def _is_dead(folder: Path) -> bool:
+    alive = folder / _ALIVE
+    if not alive.exists():
+        return time.time() - folder.lstat().st_mtime > _GRACE
+    lock = Flock(alive)
+    if not lock.acquire():
+        return False
+    lock.release()
+    return True
+
+
+def snapshots(cache: Path) -> dict[str, Path]:
+    """Snapshot repositories by run id. They hold the winners of plain folders, so they only go when told to."""
+    return {path.name.removesuffix(".git"): path for path in sorted(cache.glob("*/snapshots/*.git"))}
+
+
+def remove_snapshot(cache: Path, run_id: str) -> Path | None:
+    """Remove a run's snapshot and return where it was; None if there is none. Its commits are lost with it."""
+    path = snapshots(cache).get(check_run_id(run_id))
+    if path is not None:
+        remove_folder(path)
+    return path

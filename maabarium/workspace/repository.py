@@ -1,0 +1,278 @@
+"""The private repository of one run: trees from edits, commits, comparison, and the run's branch.
+
+Everything is built from objects: no index and no checkout here. Knows no blueprint, no proposer and no verdict.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from maabarium.errors import ProposalError, WorkspaceError
+from maabarium.records import FileEdit
+from maabarium.workspace.branch import Branches
+from maabarium.workspace.copies import freeze_copies
+from maabarium.workspace.git import IDENTITY, Git
+from maabarium.workspace.globs import Globs
+from maabarium.workspace.merge import merge_change
+from maabarium.workspace.objects import Objects
+from maabarium.workspace.private import check_run_id, home_of, make_bare, private_repository
+from maabarium.workspace.snapshot import snapshot_tree
+from maabarium.workspace.storage import printable
+from maabarium.workspace.target import Target
+from maabarium.workspace.trees import EXECUTABLE, FILE, LINK, SUBMODULE, Change, Entry, Trees
+from maabarium.workspace.view import GitTree
+from maabarium.workspace.worktree import Worktree
+
+__all__ = ["Repository", "RepositoryHandle"]
+
+_BASE = "refs/maabarium/base"
+_SNAPSHOT_DATE = 946_684_800  # 2000-01-01: the same folder is the same commit
+_MODES: dict[int, int] = {FILE: FILE, EXECUTABLE: EXECUTABLE}
+
+
+@dataclass(frozen=True)
+class RepositoryHandle:
+    """All that a worker needs to open the repository; pickles."""
+
+    git_dir: Path
+    """The private repository."""
+    folder: Path
+    """Where run folders with worktrees are: `folder/<run>/slot-N`."""
+    prefix: str
+    copy_files: tuple[str, ...]
+    top: Path
+    """The user's top level, only ever read."""
+    run_id: str
+    base_commit: str
+    owner: Path | None
+    """The user's git folder; None for a snapshot."""
+    object_format: str = "sha1"
+
+
+class Repository:
+    """One run's view of its private repository. Thread-safe; in another process use `open(handle)`."""
+
+    def __init__(self, handle: RepositoryHandle) -> None:
+        self.handle = handle
+        self.objects = Objects(handle.git_dir, handle.object_format)
+        self.trees = Trees(self.objects)
+        self.branches = Branches(handle.git_dir, handle.owner, handle.object_format)
+        self.base_commit = handle.base_commit
+        self.base_tree = self.tree_of(handle.base_commit)
+        self._views: OrderedDict[str, GitTree] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def create(
+        cls,
+        target: Target,
+        run_id: str,
+        cache: Path,
+        copy_files: Iterable[str] = (),
+        *,
+        base_commit: str | None = None,
+    ) -> Repository:
+        """Make or refresh the private repository for a run, and freeze the untracked files it brings along.
+
+        `base_commit` is for resuming: the commit the run started from (for a snapshot, its own repository is
+        then opened, not made). Raises WorkspaceError.
+        """
+        home = home_of(target, cache)
+        check_run_id(run_id)
+        if target.kind == "git":
+            git_dir, base = private_repository(target, cache), base_commit or target.head or ""
+        else:
+            git_dir = home / "snapshots" / f"{run_id}.git"
+            base = _take_snapshot(git_dir, target.top) if base_commit is None else base_commit
+        handle = RepositoryHandle(
+            git_dir=git_dir,
+            folder=home / "runs",
+            prefix=target.prefix,
+            copy_files=tuple(copy_files),
+            top=target.top,
+            run_id=run_id,
+            base_commit=base,
+            owner=target.git_dir if target.kind == "git" else None,
+            object_format=target.object_format,
+        )
+        repository = cls.open(handle)
+        tracked = repository.view(repository.base_tree).paths() if handle.copy_files else ()
+        freeze_copies(handle.top, handle.copy_files, tracked, handle.folder / run_id)
+        return repository
+
+    @classmethod
+    def open(cls, handle: RepositoryHandle) -> Repository:
+        """Open what `create` made: in a worker, or when a run is resumed. Raises WorkspaceError if it is gone."""
+        if not (handle.git_dir / "HEAD").exists():
+            raise WorkspaceError(
+                f"the private repository of run {handle.run_id} is gone ({handle.git_dir}): it cannot go on;"
+                " start a new run"
+            )
+        return cls(handle)
+
+    def close(self) -> None:
+        """End the reading process."""
+        self.objects.close()
+
+    # -- reading
+
+    def tree_of(self, commit: str) -> str:
+        """The tree of a commit."""
+        return self.objects.commit(commit).split(b"\n", 1)[0].removeprefix(b"tree ").decode("ascii")
+
+    def view(self, tree: str) -> GitTree:
+        """The files of a tree; the last few views are kept."""
+        with self._lock:
+            view = self._views.pop(tree, None) or GitTree(tree, self.trees)
+            self._views[tree] = view
+            while len(self._views) > 8:
+                self._views.popitem(last=False)
+            return view
+
+    def edits_between(self, old: str, new: str) -> tuple[FileEdit, ...]:
+        """The edits that make `new` out of `old`. Raises WorkspaceError where a link or submodule changed."""
+        return tuple(self._edit_of(change) for change in self.trees.changed(old, new))
+
+    def _edit_of(self, change: Change) -> FileEdit:
+        path, old, new = change
+        for entry in (old, new):
+            if entry is not None and entry.mode in (LINK, SUBMODULE):
+                raise WorkspaceError(
+                    f"{printable(path)} is a link or submodule in one of the trees; no edit can say so"
+                )
+        if new is None:
+            return FileEdit(path=path, operation="delete")
+        mode = new.mode if old is None or old.mode != new.mode else None
+        return FileEdit.model_validate(
+            {
+                "path": path,
+                "operation": "create" if old is None else "modify",
+                "content": self.objects.blob(new.oid),
+                "mode": None if mode is None else (EXECUTABLE if mode & 0o100 else FILE),
+            }
+        )
+
+    def diff(self, old: str, new: str) -> str:
+        """Unified diff between two trees or commits, for people; what is not UTF-8 is replaced. Untrusted text."""
+        return self._diff_tree(old, new, "--patch").decode("utf-8", "replace")
+
+    def patch(self, old: str, new: str) -> bytes:
+        """The same byte-exact and with binary files, for `git apply`."""
+        return self._diff_tree(old, new, "--binary", "--full-index")
+
+    def _diff_tree(self, old: str, new: str, *options: str) -> bytes:
+        fixed = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--ignore-submodules=none")
+        return Git(self.handle.git_dir).run("diff-tree", "-r", *options, *fixed, old, new)
+
+    # -- making
+
+    def tree_with(self, parent_tree: str, edits: Sequence[FileEdit]) -> str:
+        """The tree that these edits make of the parent. Same input, same id; nothing but objects is written.
+
+        Edits are taken at their word (see `paths.check_edits`); ProposalError `does_not_apply` if one cannot be.
+        """
+        wanted: dict[str, Entry | None] = {}
+        for edit in edits:
+            if edit.content is None:
+                wanted[edit.path] = None
+                continue
+            old = self.trees.find(parent_tree, edit.path)
+            kept = old.mode if old is not None and old.is_file else FILE
+            wanted[edit.path] = Entry(edit.mode or _MODES.get(kept, kept), self.objects.write("blob", edit.content))
+        try:
+            return self.trees.edited(parent_tree, wanted)
+        except NotADirectoryError as error:
+            raise ProposalError("does_not_apply", str(error)) from error
+
+    def restore_protected(self, tree: str, baseline_tree: str, protected: Globs) -> str:
+        """The tree with its protected paths as in the baseline; the same id when they are so already."""
+        back = {
+            change.path: change.old
+            for change in self.trees.changed(baseline_tree, tree)
+            if protected.matches(change.path)
+        }
+        return self.trees.edited(tree, back) if back else tree
+
+    def rebase(self, old_parent_tree: str, new_parent_tree: str, tree: str) -> tuple[FileEdit, ...] | None:
+        """The change from `old_parent_tree` to `tree` as edits of `new_parent_tree`; None on a conflict.
+
+        Three-way by file, then by line; empty if the new parent has it all already.
+        """
+        result: dict[str, Entry | None] = {}
+        for change in self.trees.changed(old_parent_tree, tree):
+            current = self.trees.find(new_parent_tree, change.path)
+            merged = merge_change(self.objects, change, current)
+            if merged is None:
+                return None
+            result |= merged
+        try:
+            return self.edits_between(new_parent_tree, self.trees.edited(new_parent_tree, result))
+        except NotADirectoryError:
+            return None  # a file where the new parent has a folder, or the other way round
+
+    def commit(
+        self, tree: str, parent: str, message: str, trailers: Mapping[str, str | int], *, when: int | None = None
+    ) -> str:
+        """Commit a tree onto a parent as Maabarium; the id. `when` (seconds since 1970, UTC) defaults to now."""
+        return _store_commit(self.objects, tree, parent, message, trailers, int(time.time()) if when is None else when)
+
+    # -- the branch
+
+    def start_point(self, branch: str) -> tuple[str, str | None]:
+        """The commit to start from, and the branch's tip (None: absent). See `Branches.start_point`."""
+        return self.branches.start_point(branch, self.base_commit)
+
+    def branch_tip(self, branch: str) -> str | None:
+        """Where the branch is; None if it does not exist."""
+        return self.branches.tip(branch)
+
+    def promote(self, branch: str, new: str, old: str | None) -> None:
+        """Move the branch from `old` (None: absent) forward to `new`, or raise WorkspaceError. Nothing is forced."""
+        self.branches.promote(branch, new, old, self.base_commit)
+
+    def pin(self, run_id: str, commit: str | None = None) -> None:
+        """Keep the base commit (or another one of the user's) from being collected: `refs/maabarium/<run>`."""
+        self.branches.pin(run_id, commit or self.base_commit)
+
+    def unpin(self, run_id: str) -> None:
+        """Let it go."""
+        self.branches.unpin(run_id)
+
+    def worktree(self, slot: int, run_id: str) -> Worktree:
+        """A folder in which trees of this repository can be put, one after the other."""
+        run_folder = self.handle.folder / check_run_id(run_id)
+        return Worktree(self.trees, run_folder, slot, self.handle.prefix)
+
+
+def _take_snapshot(git_dir: Path, top: Path) -> str:
+    """Store a folder as the only commit of a new repository."""
+    make_bare(git_dir, "sha1")
+    objects = Objects(git_dir, "sha1")
+    try:
+        tree = snapshot_tree(Trees(objects), top)
+        commit = _store_commit(objects, tree, None, "Snapshot", {}, _SNAPSHOT_DATE)
+        Git(git_dir).run("update-ref", _BASE, commit, write=True)
+        return commit
+    finally:
+        objects.close()
+
+
+def _store_commit(
+    objects: Objects, tree: str, parent: str | None, message: str, trailers: Mapping[str, str | int], when: int
+) -> str:
+    stamp = f"{IDENTITY[0]} <{IDENTITY[1]}> {when} +0000"
+    lines = [f"tree {tree}", *([f"parent {parent}"] if parent else []), f"author {stamp}", f"committer {stamp}", ""]
+    lines += [_one_line(message)[:500] or "experiment"]
+    if trailers:
+        lines += ["", *(f"{_one_line(key)}: {_one_line(str(value))}" for key, value in trailers.items())]
+    return objects.write("commit", ("\n".join(lines) + "\n").encode("utf-8", "replace"))
+
+
+def _one_line(text: str) -> str:
+    """Untrusted text as one line without control characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

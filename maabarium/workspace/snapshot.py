@@ -1,0 +1,127 @@
+"""A plain folder as a tree: which files belong to it, and their bytes as objects.
+
+Must not know runs or branches. Files are stored as they are: no filter, no line-end conversion, links as links.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pathspec
+
+from maabarium.errors import WorkspaceError
+from maabarium.workspace.git import Git, as_text
+from maabarium.workspace.storage import printable, storing
+from maabarium.workspace.trees import EXECUTABLE, FILE, LINK, Entry, Trees
+
+__all__ = ["folder_files", "snapshot_tree", "stored"]
+
+_SKIPPED = frozenset(
+    {
+        ".git", ".hg", ".svn", "__pycache__", ".venv", "venv", "node_modules", ".tox", ".nox", ".pytest_cache",
+        ".mypy_cache", ".ruff_cache", ".hypothesis", ".eggs", ".DS_Store",
+    }
+)  # fmt: skip
+_SKIPPED_ENDINGS = (".pyc", ".pyo")
+MAX_FILES = 200_000
+MAX_BYTES = 4 * 2**30
+"""Beyond these the folder is hardly a project's: better to ask than to fill the cache."""
+
+
+def snapshot_tree(trees: Trees, top: Path) -> str:
+    """Store every file of the folder and return the tree. Raises WorkspaceError if a file cannot be read."""
+    entries: dict[str, Entry | None] = {}
+    total = 0
+    for path in folder_files(top):
+        with storing("read", top / path):
+            info = (top / path).lstat()
+        total += info.st_size
+        if len(entries) >= MAX_FILES or total > MAX_BYTES:
+            raise WorkspaceError(
+                f"{printable(str(top))} is too large for a snapshot (over {MAX_FILES} files or {MAX_BYTES >> 30} GiB);"
+                " list what does not belong to it in a .gitignore file, or make it a git repository"
+            )
+        entry = stored(trees, top / path, info)
+        if entry is not None:
+            entries[path] = entry
+    return trees.edited(trees.empty, entries)
+
+
+def stored(trees: Trees, path: Path, info: os.stat_result) -> Entry | None:
+    """One file or link as an object; None for what is neither."""
+    with storing("read", path):
+        if stat.S_ISLNK(info.st_mode):
+            return Entry(LINK, trees.objects.write("blob", os.fsencode(path.readlink())))
+        if not stat.S_ISREG(info.st_mode):
+            return None
+        content = path.read_bytes()
+    mode = EXECUTABLE if info.st_mode & 0o100 else FILE
+    return Entry(mode, trees.objects.write("blob", content))
+
+
+def folder_files(top: Path) -> list[str]:
+    """Paths of the files that belong to a folder, sorted.
+
+    Inside a git work tree: tracked files and untracked ones that are not ignored. Elsewhere all files but those
+    that a `.gitignore` in the folder names. Caches, virtual environments and the like never.
+    """
+    listed = _listed_by_git(top)
+    if listed is None:
+        return sorted(_walk(top, "", ()))
+    found = set[str]()
+    for path in listed:
+        if _is_skipped(path):
+            continue
+        place = top / path
+        if place.is_dir() and not place.is_symlink():  # a submodule or a repository inside: its files are files here
+            found.update(_walk(top, path.rstrip("/") + "/", ()))
+        elif os.path.lexists(place):
+            found.add(path)
+    return sorted(found)
+
+
+def _listed_by_git(top: Path) -> list[str] | None:
+    git = Git(None, folder=top, safe=("*",))
+    inside = git.attempt("rev-parse", "--is-inside-work-tree")
+    if inside[0] or inside[1].strip() != b"true":
+        return None
+    status, output, _ = git.attempt("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    paths = [as_text(path) for path in output.split(b"\0") if path]
+    # an ignored folder of a repository lists nothing: it is a plain folder to us
+    return None if status or not paths else paths
+
+
+def _is_skipped(path: str) -> bool:
+    return path.endswith(_SKIPPED_ENDINGS) or any(part in _SKIPPED for part in path.split("/"))
+
+
+def _walk(top: Path, prefix: str, ignores: tuple[tuple[str, pathspec.GitIgnoreSpec], ...]) -> Iterator[str]:
+    folder = top / prefix
+    with storing("list", folder):
+        listing = folder / ".gitignore"
+        if listing.is_file():
+            lines = listing.read_text("utf-8", "surrogateescape").splitlines()
+            ignores = (*ignores, (prefix, pathspec.GitIgnoreSpec.from_lines(lines)))
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
+    for entry in entries:
+        path = prefix + entry.name
+        folderish = entry.is_dir(follow_symlinks=False)
+        if _is_skipped(entry.name) or _is_ignored(path + "/" if folderish else path, ignores):
+            continue
+        if folderish:
+            yield from _walk(top, path + "/", ignores)
+        else:
+            yield path
+
+
+def _is_ignored(path: str, ignores: tuple[tuple[str, pathspec.GitIgnoreSpec], ...]) -> bool:
+    """The nearest `.gitignore` that speaks of the path decides."""
+    for prefix, spec in reversed(ignores):
+        verdict = spec.check_file(path[len(prefix) :]).include
+        if verdict is not None:
+            return verdict
+    return False

@@ -1,0 +1,145 @@
+"""Trees as values: take one apart, change some paths, compare two. Reads only the folders that it must.
+
+Works on objects alone: no index, no checkout, no git process of its own. Paths are text with surrogateescape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from maabarium.workspace.git import as_text
+from maabarium.workspace.objects import Objects
+
+__all__ = ["EXECUTABLE", "FILE", "FOLDER", "LINK", "SUBMODULE", "Change", "Entry", "Trees"]
+
+FILE, EXECUTABLE, LINK, FOLDER, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o040000, 0o160000
+
+
+class Entry(NamedTuple):
+    """One name in a tree: git's mode and the object's id."""
+
+    mode: int
+    oid: str
+
+    @property
+    def is_file(self) -> bool:
+        """A regular file (git knows two modes; old repositories hold others, such as 100664)."""
+        return self.mode & 0o170000 == 0o100000
+
+
+class Change(NamedTuple):
+    """One path that differs between two trees; None where it is absent. Never a folder."""
+
+    path: str
+    old: Entry | None
+    new: Entry | None
+
+
+class Trees:
+    """Operations on the trees of one object store."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
+        self._width = 32 if objects.object_format == "sha256" else 20
+        self.empty = objects.name("tree", b"")
+
+    def folder(self, oid: str) -> dict[str, Entry]:
+        """The direct entries of one tree object."""
+        if oid == self.empty:
+            return {}
+        raw, found, at = self.objects.tree(oid), {}, 0
+        while at < len(raw):
+            blank = raw.index(b" ", at)
+            end = raw.index(b"\0", blank)
+            stop = end + 1 + self._width
+            found[as_text(raw[blank + 1 : end])] = Entry(int(raw[at:blank], 8), raw[end + 1 : stop].hex())
+            at = stop
+        return found
+
+    def store_folder(self, entries: Mapping[str, Entry]) -> str:
+        """Write one tree object; names are sorted as git sorts them (a folder as if it ended in a slash)."""
+
+        def key(name: str) -> bytes:
+            return name.encode("utf-8", "surrogateescape") + (b"/" if entries[name].mode == FOLDER else b"")
+
+        raw = b"".join(
+            b"%o %s\0" % (entries[name].mode, name.encode("utf-8", "surrogateescape"))
+            + bytes.fromhex(entries[name].oid)
+            for name in sorted(entries, key=key)
+        )
+        return self.objects.write("tree", raw)
+
+    def walk(self, oid: str, prefix: str = "") -> Iterator[tuple[str, Entry]]:
+        """Every path below a tree with its entry: files, links and submodules, folders left out."""
+        for name, entry in self.folder(oid).items():
+            if entry.mode == FOLDER:
+                yield from self.walk(entry.oid, f"{prefix}{name}/")
+            else:
+                yield prefix + name, entry
+
+    def find(self, oid: str, path: str) -> Entry | None:
+        """The entry of one path, a folder too; None if there is none."""
+        entry = Entry(FOLDER, oid)
+        for name in path.split("/") if path else ():
+            if entry.mode != FOLDER:
+                return None
+            found = self.folder(entry.oid).get(name)
+            if found is None:
+                return None
+            entry = found
+        return entry
+
+    def changed(self, old: str, new: str, prefix: str = "") -> Iterator[Change]:
+        """All paths that differ, equal folders skipped whole."""
+        if old == new:
+            return
+        before, after = self.folder(old), self.folder(new)
+        for name in sorted(before.keys() | after.keys()):
+            left, right = before.get(name), after.get(name)
+            if left == right:
+                continue
+            path = prefix + name
+            old_folder = left.oid if left and left.mode == FOLDER else self.empty
+            new_folder = right.oid if right and right.mode == FOLDER else self.empty
+            yield from self.changed(old_folder, new_folder, path + "/")
+            left = None if left and left.mode == FOLDER else left
+            right = None if right and right.mode == FOLDER else right
+            if left != right:
+                yield Change(path, left, right)
+
+    def edited(self, oid: str, edits: Mapping[str, Entry | None]) -> str:
+        """The tree with these paths set, or removed where None. Folders that become empty vanish.
+
+        Raises NotADirectoryError if a path leads through something that is not a folder and is not removed too.
+        """
+        entries, below = dict(self.folder(oid)), dict[str, dict[str, Entry | None]]()
+        additions = dict[str, Entry]()
+        for path, entry in edits.items():
+            head, slash, rest = path.partition("/")
+            if slash:
+                below.setdefault(head, {})[rest] = entry
+            elif entry is None:
+                entries.pop(head, None)
+            else:
+                additions[head] = entry
+        for name, inner in below.items():
+            self._descend(entries, name, inner)
+        for name, entry in additions.items():
+            present = entries.get(name)
+            if present is not None and present.mode == FOLDER:
+                raise NotADirectoryError(f"{name!r} is a folder and cannot become a file")
+            entries[name] = entry
+        return self.store_folder(entries)
+
+    def _descend(self, entries: dict[str, Entry], name: str, inner: Mapping[str, Entry | None]) -> None:
+        present = entries.get(name)
+        if present is not None and present.mode != FOLDER:
+            if all(entry is None for entry in inner.values()):
+                return
+            raise NotADirectoryError(f"{name!r} is not a folder, so nothing can be put into it")
+        changed = self.edited(present.oid if present else self.empty, inner)
+        if changed == self.empty:
+            entries.pop(name, None)
+        else:
+            entries[name] = Entry(FOLDER, changed)

@@ -1,0 +1,206 @@
+"""A folder that holds one tree after the other, with no link to any repository in it.
+
+Trusts nothing that an evaluation left behind: every reset walks the folder and compares each file with what
+was written there. A file counts as untouched only if inode, size, mode, links, modification *and change* time are
+as recorded (the change time cannot be set back), and if it was recorded so soon after writing that a second
+write could hide in the same tick of the clock, its bytes are compared. Knows no branch, no commit, no edit.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+import stat
+import time
+from pathlib import Path
+
+from maabarium.errors import WorkspaceError
+from maabarium.workspace.copies import frozen_copies
+from maabarium.workspace.lock import Flock
+from maabarium.workspace.storage import make_folder, remove_folder, storing
+from maabarium.workspace.trees import EXECUTABLE, LINK, SUBMODULE, Entry, Trees
+
+__all__ = ["Worktree"]
+
+_COPY = 0
+"""Stands for a git mode: a frozen copy of an untracked file."""
+_FOLDER_MODE = 0o755
+
+Seen = tuple[object, ...]
+
+
+class Worktree:
+    """One slot of a run. Not thread-safe: one evaluation uses it at a time."""
+
+    def __init__(self, trees: Trees, run_folder: Path, slot: int, prefix: str = "") -> None:
+        self._trees = trees
+        make_folder(run_folder)
+        self._copies = frozen_copies(run_folder)
+        self._folder, self._lock = _claim(run_folder, slot)
+        self.path = self._folder / "tree"
+        self.root = self.path / prefix if prefix else self.path
+        self.scratch = self._folder / "scratch"
+        self.tree = ""
+        self._listing: dict[str, Entry] = {}
+        self._wanted: dict[str, Entry] = {}
+        self._folders: set[str] = set()
+        self._seen: dict[str, Seen] = {}
+        self._racy: set[str] = set()
+        self._tick = 20_000_000
+
+    def reset(self, tree: str) -> None:
+        """Make `path` hold exactly this tree and the copies, and `scratch` nothing. Raises WorkspaceError."""
+        self._list(tree)
+        with storing("reset the worktree", self._folder):
+            for folder in (self.path, self.scratch):
+                _real_folder(folder)
+            _empty(self.scratch)
+            valid: set[str] = set()
+            self._check(str(self.path), "", valid)
+            for folder_name in sorted(self._folders):
+                _make_inner(self.path / folder_name)
+            for path in self._wanted:
+                if path not in valid:
+                    self._write(path)
+        if self.root is not self.path and not self.root.is_dir():
+            raise WorkspaceError(f"the tree {tree[:12]} has no folder {self.root.relative_to(self.path)}")
+
+    def remove(self) -> None:
+        """Remove the slot with all it holds."""
+        remove_folder(self._folder)
+        self._lock.release()
+        self._seen.clear()
+
+    def _list(self, tree: str) -> None:
+        """What should be there: from the last tree by its difference, the first time in full."""
+        if tree == self.tree:
+            return
+        if self.tree:
+            for change in self._trees.changed(self.tree, tree):
+                if change.new is None:
+                    del self._listing[change.path]
+                else:
+                    self._listing[change.path] = change.new
+        else:
+            self._listing = dict(self._trees.walk(tree))
+        self.tree = tree
+        inside = {parent for path in self._listing for parent in (path, *_parents(path))}
+        copies = {
+            path: Entry(_COPY, str(source))
+            for path, source in self._copies.items()
+            if path not in inside and not any(parent in self._listing for parent in _parents(path))
+        }
+        self._wanted = {p: e for p, e in self._listing.items() if e.mode != SUBMODULE} | copies
+        self._folders = {p for p, e in self._listing.items() if e.mode == SUBMODULE}
+        self._folders.update(parent for path in (*self._wanted, *self._folders) for parent in _parents(path))
+
+    def _check(self, folder: str, prefix: str, valid: set[str]) -> None:
+        """Remove what does not belong, collect what is as it was written."""
+        with os.scandir(folder) as entries:
+            found = list(entries)
+        for entry in found:
+            path = prefix + entry.name
+            if path in self._folders and entry.is_dir(follow_symlinks=False):
+                if stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode) != _FOLDER_MODE:
+                    os.chmod(entry.path, _FOLDER_MODE)  # noqa: PTH101 - half the cost of a Path
+                self._check(entry.path, path + "/", valid)
+            elif path in self._wanted and self._is_untouched(path, entry):
+                valid.add(path)
+            else:
+                self._seen.pop(path, None)
+                remove_folder(Path(entry.path))
+
+    def _is_untouched(self, path: str, entry: os.DirEntry[str]) -> bool:
+        seen = self._seen.get(path)
+        if seen is None:
+            return False
+        info = entry.stat(follow_symlinks=False)
+        if seen != _signature(self._wanted[path], info):
+            return False
+        if path in self._racy:
+            if not self._same_bytes(path, entry.path):
+                return False
+            self._note(path, info)
+        return True
+
+    def _same_bytes(self, path: str, place: str) -> bool:
+        wanted = self._wanted[path]
+        if wanted.mode == _COPY:
+            return filecmp.cmp(wanted.oid, place, shallow=False)
+        if wanted.mode == LINK:
+            content = os.fsencode(os.readlink(place))  # noqa: PTH115
+        else:
+            content = Path(place).read_bytes()
+        return self._trees.objects.name("blob", content) == wanted.oid
+
+    def _write(self, path: str) -> None:
+        """Write one file anew. Its folders are real ones of ours, so no link is ever followed."""
+        wanted, place = self._wanted[path], self.path / path
+        if wanted.mode == LINK:
+            place.symlink_to(os.fsdecode(self._trees.objects.blob(wanted.oid)))
+        else:
+            mode = 0o755 if wanted.mode == EXECUTABLE else 0o644
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(place, flags, mode), "wb") as file:
+                if wanted.mode == _COPY:
+                    with Path(wanted.oid).open("rb") as source:
+                        shutil.copyfileobj(source, file, 1 << 20)
+                    mode = 0o755 if Path(wanted.oid).stat().st_mode & 0o100 else 0o644
+                else:
+                    file.write(self._trees.objects.blob(wanted.oid))
+                file.flush()
+                os.fchmod(file.fileno(), mode)
+        self._note(path, place.lstat())
+
+    def _note(self, path: str, info: os.stat_result) -> None:
+        """Remember a file as ours; racy while another write could leave the very same times."""
+        self._seen[path] = _signature(self._wanted[path], info)
+        if info.st_ctime_ns % 1_000_000_000 == 0:
+            self._tick = 2_000_000_000  # a file system that counts whole seconds
+        racy = time.time_ns() - info.st_ctime_ns <= self._tick
+        (self._racy.add if racy else self._racy.discard)(path)
+
+
+def _signature(wanted: Entry, info: os.stat_result) -> Seen:
+    return (
+        wanted, info.st_mode, info.st_ino, info.st_dev, info.st_nlink, info.st_uid, info.st_gid, info.st_size,
+        info.st_mtime_ns, info.st_ctime_ns,
+    )  # fmt: skip
+
+
+def _parents(path: str) -> list[str]:
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: count + 1]) for count in range(len(parts))]
+
+
+def _claim(run_folder: Path, slot: int) -> tuple[Path, Flock]:
+    """The slot's folder, locked: two processes that count from 0 must not share one."""
+    for name in (f"slot-{slot}", f"slot-{slot}-{os.getpid()}"):
+        lock = Flock(run_folder / f"{name}.lock")
+        if lock.acquire():
+            return make_folder(run_folder / name), lock
+    raise WorkspaceError(f"{run_folder}/slot-{slot} is in use by another process")
+
+
+def _real_folder(path: Path) -> None:
+    """A folder of ours at this place, whatever was put there."""
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        remove_folder(path)
+    path.mkdir(exist_ok=True)
+    path.chmod(_FOLDER_MODE)
+
+
+def _make_inner(path: Path) -> None:
+    try:
+        path.mkdir(mode=_FOLDER_MODE)
+        path.chmod(_FOLDER_MODE)
+    except FileExistsError:
+        pass
+
+
+def _empty(folder: Path) -> None:
+    with os.scandir(folder) as entries:
+        found: list[Path] = [Path(entry.path) for entry in entries]
+    for path in found:
+        remove_folder(path)

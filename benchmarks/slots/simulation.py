@@ -15,7 +15,7 @@ from problem import PATH, SLOTS, Problem, read, render
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.proposers.mutate import Mutate
-from maabarium.protocols import Proposer, ProposalRequest, ProposerContext
+from maabarium.protocols import ProposalRequest, Proposer, ProposerContext
 from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Outcome
 
 BLUEPRINT = Blueprint.model_validate(

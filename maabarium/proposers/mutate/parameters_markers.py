@@ -181,7 +181,8 @@ def _values(node: ast.AST) -> Iterator[tuple[str, ast.expr, str]]:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
             name = "lambda" if isinstance(node, ast.Lambda) else node.name
             positional = [*node.args.posonlyargs, *node.args.args]
-            for argument, default in zip(reversed(positional), reversed(node.args.defaults), strict=False):
+            defaults = node.args.defaults
+            for argument, default in zip(positional[len(positional) - len(defaults) :], defaults, strict=True):
                 yield f"{name}.{argument.arg}", default, "default"
             for argument, maybe in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
                 if maybe is not None:

@@ -19,7 +19,7 @@ from maabarium_pytest.grading.fingerprint import environment_fingerprint, grader
 from maabarium_pytest.grading.gates import baseline_gates, later_gates, session_gate
 from maabarium_pytest.grading.measured import SOURCES, line_map, measure_session, measure_static, test_results
 from maabarium_pytest.grading.origins import origin_gate
-from maabarium_pytest.grading.repeatability import compare
+from maabarium_pytest.grading.repeatability import flaky_gate, noisy_gate
 from maabarium_pytest.grading.session import Mode, Session, run_session
 from maabarium_pytest.grading.suite import Suite, prepare_suite
 from maabarium_pytest.grading.transcript import clean
@@ -118,11 +118,10 @@ def _evaluate_baseline(suite: Suite) -> Evaluation:
     gate = session_gate(suite, second)
     if not gate.passed:
         return _evaluation(suite, second, [gate], {})
-    flaky, noisy = compare(
-        first.transcript, second.transcript, measure_session(suite, first), measure_session(suite, second)
-    )
+    flaky = flaky_gate(first.transcript, second.transcript)
     unstable = flaky.detail.split("\n")
     measured = measure_session(suite, second, unstable)
+    noisy = noisy_gate(measure_session(suite, first, unstable), measured)
     measured |= {measurement.source: measurement for measurement in measure_static(suite, request.sources)[0]}
     gates = [gate, origin_gate(suite, second.transcript), *baseline_gates(suite, second.transcript, unstable)]
     gates += [flaky, noisy, _measured_gate(suite, measured, {})]

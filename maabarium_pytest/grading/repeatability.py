@@ -11,24 +11,24 @@ from collections.abc import Mapping
 from maabarium.records import Evaluation, Gate, Measurement
 from maabarium_pytest.grading.transcript import Transcript
 
-__all__ = ["compare", "differing_sources", "flaky_ids", "stable_ids"]
+__all__ = ["differing_sources", "flaky_gate", "flaky_ids", "noisy_gate", "stable_ids"]
 
 
-def compare(
-    first: Transcript, second: Transcript, before: Mapping[str, Measurement], after: Mapping[str, Measurement]
-) -> tuple[Gate, Gate]:
-    """The gates `flaky` and `noisy` of a baseline that ran twice."""
+def flaky_gate(first: Transcript, second: Transcript) -> Gate:
+    """The gate `flaky` of a baseline that ran twice."""
     ids = first.results.keys() | second.results.keys() | first.ids.keys() | second.ids.keys()
     flaky = sorted(id for id in ids if _outcome(first, id) != _outcome(second, id) or second.ids.get(id, 0) > 1)
+    return Gate(name="flaky", passed=True, detail="\n".join(flaky))
+
+
+def noisy_gate(first: Mapping[str, Measurement], second: Mapping[str, Measurement]) -> Gate:
+    """The gate `noisy` of a baseline that was measured twice."""
     noisy = sorted(
         source
-        for source in before.keys() | after.keys()
-        if source not in before or source not in after or before[source].value != after[source].value
+        for source in first.keys() | second.keys()
+        if source not in first or source not in second or first[source].value != second[source].value
     )
-    return (
-        Gate(name="flaky", passed=True, detail="\n".join(flaky)),
-        Gate(name="noisy", passed=True, detail="\n".join(noisy)),
-    )
+    return Gate(name="noisy", passed=True, detail="\n".join(noisy))
 
 
 def _outcome(transcript: Transcript, id: str) -> str:

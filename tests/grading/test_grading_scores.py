@@ -1,0 +1,126 @@
+"""Rules, scores, points, timers and the other sources, through real sessions."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maabarium.records import Evaluation
+
+CALC = "def work(n):\n    return sum(range(n))\n"
+TEST = "from calc import work\n\ndef test_work():\n    assert work(3) == 3\n"
+RULES = """
+import pytest
+import time
+from calc import work
+
+@pytest.fixture
+def size(given):
+    return given
+
+@pytest.mark.parametrize("part", [1, 2])
+def test_throughput(score, size, part):
+    with score.timer("items_per_s", per=size, unit="items/s"):
+        work(size)
+
+def test_wall(score):
+    with score.timer("naps_per_s", clock="wall"):
+        time.sleep(0.05)
+    assert 10 < score.baseline("naps_per_s") < 21
+
+def test_numbers(score):
+    score.measure("answer", work(4), "units")
+    assert score.baseline("answer") == 6
+    with pytest.raises(ValueError, match="called before"):
+        score.measure("answer", 1)
+    with pytest.raises(ValueError, match="finite"):
+        score.measure("nothing", float("nan"))
+    with score.points("quality", 2):
+        assert work(2) == 1
+    with score.points("quality", 3):
+        pytest.skip("from the tested code")
+
+@pytest.mark.points("quality", 5)
+def test_perfect():
+    assert work(4) == 7
+"""
+SOURCES = {
+    "tests.passed", "tests.duration", "tests.cpu", "coverage", "complexity", "maintainability", "lint", "size",
+    "score:items_per_s", "score:naps_per_s", "score:answer", "score:quality", "benchmark:test_bench",
+}  # fmt: skip
+
+
+@pytest.fixture
+def scored(target: Any) -> Any:
+    bench = "from calc import work\ndef test_bench(benchmark):\n    benchmark.pedantic(work, (1000,), rounds=3)\n"
+    target.write(
+        {"calc.py": CALC, "idle.py": "def idle():\n    return 1\n", "test_calc.py": TEST, "test_bench.py": bench}
+    )
+    conftest = "import pytest\n@pytest.fixture\ndef given(): return 200_000\n"
+    target.write({"rules/test_speed.py": RULES, "rules/conftest.py": conftest}, target.folder)
+    target.options = {"rules": ["rules/test_*.py"]}
+    target.sources = frozenset(SOURCES)
+    return target
+
+
+def by_source(evaluation: Evaluation) -> dict[str, Any]:
+    return {measurement.source: measurement for measurement in evaluation.measurements}
+
+
+def test_every_source_and_the_pair_stage(scored: Any) -> None:
+    baseline = scored.grade()
+    assert baseline.failed_gate is None
+    found = by_source(baseline)
+    assert found.keys() >= SOURCES
+    assert (found["score:answer"].value, found["score:answer"].unit) == (6, "units")
+    assert (found["score:quality"].value, found["score:quality"].possible) == (2, 10)
+    assert found["score:items_per_s"].clock == "cpu" and found["score:items_per_s"].value > 1e6
+    assert found["score:naps_per_s"].clock == "wall" and 10 < found["score:naps_per_s"].value < 20.1
+    assert found["coverage"].value == pytest.approx(50.0)  # idle.py is never imported
+    assert (found["complexity"].value, found["lint"].value, found["size"].value) == (0, 0, 4)
+    assert found["benchmark:test_bench"].unit == "s" and 0 < found["benchmark:test_bench"].value < 0.1
+
+    pair = scored.grade("pair", baseline, {"score:items_per_s"})
+    assert pair.failed_gate is None
+    assert all(test.id.startswith("rules/") for test in pair.tests) and len(pair.tests) == 5
+    assert "tests.cpu" not in pair.values()
+
+    scored.write({"calc.py": "import os\ndef work(n):\n    return 7 if n == 4 else sum(range(n))\n"})
+    later = scored.screen(baseline)
+    assert later.failed_gate is None  # score.baseline("answer") is the baseline's 6 still
+    found = by_source(later)
+    assert (found["score:answer"].value, found["score:quality"].value) == (7, 7)
+    assert found["lint"].value == 1 and found["complexity"].value == 1
+    scored.write({"calc.py": CALC, "idle.py": "def idle(:\n"})
+    failed = scored.screen(baseline).failed_gate
+    assert failed is not None and failed.reason_code == "import_failed" and "idle.py" in failed.detail
+
+
+def test_metric_that_nobody_measures(scored: Any) -> None:
+    scored.sources = frozenset({"score:items_per_s", "score:other"})
+    failed = scored.grade().failed_gate
+    assert failed.name == "measured"
+    assert "score:other was not measured; measured: " in failed.detail
+
+
+def test_rules_by_hand(tmp_path: Path) -> None:
+    conftest = (
+        "from maabarium_pytest.target.score import ScorePlugin\n"
+        "import pytest\n@pytest.fixture\ndef given(): return 1000\n"
+        "def pytest_configure(config): config.pluginmanager.register(ScorePlugin(), 'scores')\n"
+    )
+    for name, text in {"conftest.py": conftest, "calc.py": CALC, "test_speed.py": RULES}.items():
+        (tmp_path / name).write_text(text)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:maabarium"]
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    done = subprocess.run([*command, "-q"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "4 passed, 1 xfailed" in done.stdout
+    for line in ("answer = 6 units", "quality = 2 of 10 points"):
+        assert line in done.stdout
+    assert re.search(r"items_per_s = \d[\d.e+]* items/s", done.stdout)

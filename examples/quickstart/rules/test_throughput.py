@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from loglens import analyse
 from loglens.report import render
 

@@ -1,5 +1,4 @@
 import pytest
-
 from loglens.agents import family
 
 

@@ -1,7 +1,6 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
-
 from loglens.parser import parse_line, read_entries
 
 

@@ -1,5 +1,4 @@
 import pytest
-
 from loglens.paths import is_asset, route
 
 

@@ -69,7 +69,7 @@ def inspect_project(root: Path, paths: tuple[str, ...]) -> InitFacts:
     tests = tuple(path for path in python if is_test(path))
     interpreter = next((name for name in _INTERPRETERS if (root / name).exists()), None)
     return InitFacts(
-        name=_slug(metadata.name or root.resolve().name),
+        name=_slug(metadata.name or re.sub(r"-\d+(\.\d+)+$", "", root.resolve().name)),
         packages=packages,
         has_tests=bool(tests),
         tests=_test_homes(tests),
@@ -90,7 +90,7 @@ def _packages(python: tuple[str, ...], metadata: Metadata) -> tuple[str, ...]:
     for root in (*metadata.roots, "src", ""):
         prefix = f"{root.strip('/')}/" if root.strip("./") else ""
         below = [path.removeprefix(prefix) for path in python if path.startswith(prefix)]
-        found = _named(below, metadata) or _found(below, metadata)
+        found = _named(below, metadata) or _found(below, metadata, rooted=bool(prefix))
         if found:
             return tuple(prefix + glob for glob in found)
     return ()
@@ -110,15 +110,18 @@ def _named(below: list[str], metadata: Metadata) -> list[str]:
     return [glob for glob in globs if not any(glob != other and _inside(glob, other) for other in globs)]
 
 
-def _found(below: list[str], metadata: Metadata) -> list[str]:
-    """Packages by their `__init__.py`, then a namespace package of the project's name, then single modules."""
+def _found(below: list[str], metadata: Metadata, *, rooted: bool) -> list[str]:
+    """Packages by their `__init__.py`, then namespace packages, then single modules.
+
+    At the top of a repository a namespace package has to bear the project's name; below `src` any will do.
+    """
     own = _module_name(metadata.name)
     firsts = {path.partition("/")[0] for path in below if "/" in path}
     usual = sorted(first for first in firsts if first.isidentifier() and (first.lower() not in _ASIDE or first == own))
     packages = [first for first in usual if f"{first}/__init__.py" in below]
     if own in packages:
         packages = [first for first in packages if own in (first, first.lstrip("_")) or _related(first, own)]
-    namespace = [first for first in usual if first == own or first == metadata.name.partition(".")[0]]
+    namespace = [first for first in usual if rooted or first in (own, metadata.name.partition(".")[0])]
     if packages or namespace:
         return [f"{first}/**/*.py" for first in packages or namespace]
     modules = [path for path in below if "/" not in path and not is_test(path)]

@@ -8,6 +8,7 @@ below 0 worse; a value that is not in it was never tried. Knows no files, no his
 from __future__ import annotations
 
 import ast
+import functools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -152,6 +153,7 @@ def canonical(source: str) -> str:
     return repr(number(text)) if _is_number(text) else text
 
 
+@functools.lru_cache(maxsize=4096)
 def number(text: str) -> int | float:
     """The number that the text spells. Raises ValueError."""
     value = ast.literal_eval(text)

@@ -56,7 +56,7 @@ def apply_to_checkout(target: Target, commit_or_branch: str, repository: Reposit
 
 
 def _apply_to_branch(target: Target, commit_or_branch: str) -> Applied:
-    git = Git(None, folder=target.top, safe=("*",))
+    git = Git(None, folder=target.top, safe=("*",), personal=True)
     if target.dirty:
         shown = ", ".join(printable(path) for path in target.dirty[:5])
         raise WorkspaceError(f"the checkout has uncommitted changes ({shown}); commit or stash them first")
@@ -74,7 +74,7 @@ def _apply_to_branch(target: Target, commit_or_branch: str) -> Applied:
     options = ["--ff-only"] if forward else ["--no-ff", "-m", f"Merge {printable(commit_or_branch)}"]
     status, output, said = git.attempt(
         "merge", "--quiet", "--no-edit", "--no-verify", "--no-gpg-sign", "--no-autostash", "--no-stat", *options, new,
-        env=identity(target.top), write=True,
+        env=identity(git), write=True,
     )  # fmt: skip
     if status:
         git.attempt("merge", "--abort", write=True)

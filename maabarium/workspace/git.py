@@ -59,6 +59,12 @@ _ENVIRONMENT = {
 }
 
 
+_PERSONAL = (
+    "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_ATTR_NOSYSTEM", "GIT_AUTHOR_NAME",
+    "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL",
+)  # fmt: skip
+
+
 def failure(command: Sequence[str], status: int, said: str) -> WorkspaceError:
     """The error for a git command that failed: `said` is what it printed, `status` its exit status."""
     shown = printable(" ".join(command))
@@ -79,6 +85,7 @@ class Git:
     """Runs git commands on one repository. Knows it from outside: `git_dir`, and `work_tree` where needed.
 
     With `git_dir=None` git looks for the repository from `folder` upwards, with its check of the owner.
+    `personal` lets the user's own (global and system) configuration and identity count as well.
     """
 
     def __init__(
@@ -90,10 +97,12 @@ class Git:
         folder: Path | None = None,
         settings: Mapping[str, str] | None = None,
         safe: Iterable[str] = (),
+        personal: bool = False,
     ) -> None:
         self.git_dir = git_dir
         self.folder = folder or work_tree or git_dir or Path("/")
-        self._environment = dict(_ENVIRONMENT)
+        self._kept = _PERSONAL if personal else ()
+        self._environment = {name: value for name, value in _ENVIRONMENT.items() if name not in self._kept}
         for name, path in (("GIT_DIR", git_dir), ("GIT_WORK_TREE", work_tree), ("GIT_INDEX_FILE", index)):
             if path is not None:
                 self._environment[name] = str(path)
@@ -138,7 +147,7 @@ class Git:
     ) -> subprocess.Popen[bytes]:
         """Start a command with pipes. The caller ends it."""
         environment = self._environment | {"GIT_OPTIONAL_LOCKS": "1" if write else "0"} | dict(env or {})
-        foreign = [n for n in os.environ if n.startswith("GIT_") and not n.startswith("GIT_PYTHON_")]
+        foreign = [name for name in os.environ if name.startswith("GIT_") and name not in self._kept]
         command = [_executable(), *arguments]
         if foreign:  # we may have been started from a hook; the wrapper can add to the environment, not take away
             scrub = [part for name in foreign if name not in environment for part in ("-u", name)]

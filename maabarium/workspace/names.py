@@ -42,7 +42,7 @@ def objection(path: str) -> str:
         return "is absolute; paths are relative to the target's top level"
     if "\\" in path:
         return "contains a backslash; use / between folders"
-    if len(path.encode("utf-8", "surrogateescape" if path.isprintable() else "replace")) > 4000:
+    if len(path.encode("utf-8", "surrogatepass")) > 4000:
         return "is too long"
     for character in path:
         category = unicodedata.category(character)
@@ -67,7 +67,8 @@ def _component_objection(part: str) -> str:
 
 
 def _looks_like_git(part: str) -> bool:
-    """`.git` in which letters are replaced by foreign ones (a Cyrillic i)."""
+    """`.git` in which letters are replaced by foreign ones (a Cyrillic i) or carry accents."""
+    part = "".join(c for c in unicodedata.normalize("NFKD", part) if not unicodedata.combining(c))
     return len(part) == 4 and all(a == b or ord(a) > 127 for a, b in zip(part, ".git", strict=True))
 
 

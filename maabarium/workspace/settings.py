@@ -5,47 +5,26 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from maabarium.workspace.git import Git, as_text
+from maabarium.workspace.git import IDENTITY, Git, as_text
 
 __all__ = ["identity", "neutral_filters", "trusted_folders"]
 
 
-def _global_files() -> list[Path]:
-    named = os.environ.get("GIT_CONFIG_GLOBAL")
-    if named is not None:
-        return [Path(named)] if named else []
-    home = Path.home()
-    base = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
-    return [base / "git" / "config", home / ".gitconfig"]
-
-
 def trusted_folders() -> tuple[str, ...]:
     """`safe.directory` of the user's and the system's configuration: our own calls read neither."""
-    git, found = Git(None), list[str]()
-    for file in _global_files():
-        if file.is_file():
-            _, output, _ = git.attempt("config", "--file", str(file), "--includes", "-z", "--get-all", "safe.directory")
-            found += as_text(output).split("\0")[:-1]
-    if "GIT_CONFIG_NOSYSTEM" not in os.environ:
-        _, output, _ = git.attempt(
-            "config", "--system", "-z", "--get-all", "safe.directory", env={"GIT_CONFIG_NOSYSTEM": "0"}
-        )
-        found += as_text(output).split("\0")[:-1]
-    return tuple(value for value in found if value)
+    nowhere = Git(Path(os.devnull), folder=Path("/"), personal=True)  # in no repository, so no local configuration
+    _, output, _ = nowhere.attempt("config", "-z", "--get-all", "safe.directory")
+    return tuple(value for value in as_text(output).split("\0") if value)
 
 
-def identity(top: Path) -> dict[str, str]:
-    """The user's name and address as git variables, for a commit that is the user's act; empty if unknown."""
-    git, found = Git(None, folder=top, safe=("*",)), dict[str, str]()
-    for key, name in (("user.name", "NAME"), ("user.email", "EMAIL")):
-        value = ""
-        for file in _global_files():
-            if file.is_file():
-                value = git.attempt("config", "--file", str(file), "--includes", key)[1].decode().strip() or value
-        value = git.attempt("config", "--local", key)[1].decode("utf-8", "replace").strip() or value
-        value = os.environ.get(f"GIT_AUTHOR_{name}") or value
-        if value:
-            found |= {f"GIT_AUTHOR_{name}": value, f"GIT_COMMITTER_{name}": value}
+def identity(git: Git) -> dict[str, str]:
+    """What is missing of the user's name and address, as git variables, for a commit that is the user's act."""
+    found = dict[str, str]()
+    for key, name, ours in (("user.name", "NAME", IDENTITY[0]), ("user.email", "EMAIL", IDENTITY[1])):
+        known = as_text(git.attempt("config", key)[1]).strip()
+        for role in ("AUTHOR", "COMMITTER"):
+            variable = f"GIT_{role}_{name}"
+            found[variable] = os.environ.get(variable) or known or ours
     return found
 
 

@@ -167,38 +167,51 @@ def _targets(blueprint: Blueprint, facts: BindFacts) -> tuple[list[Problem], lis
     patterns = blueprint.domain.target_files
     if not patterns:
         problems.append(Problem("domain.target_files", "is empty: nothing may change, so nothing can become better"))
-    matched = False
+    promising = False
     for index, pattern in enumerate(patterns):
         where = f"domain.target_files[{index}]"
-        if pattern.startswith("/") or ".." in pattern.split("/"):
-            problems.append(Problem(where, f"{quote(pattern)} must be relative to the target and stay inside it"))
+        if ".." in pattern.split("/"):
+            problems.append(Problem(where, f"{quote(pattern)} must stay inside the target"))
             continue
-        try:
-            found = matching([pattern.removeprefix("!")], facts.tree_paths)
-        except ValueError as error:
-            problems.append(Problem(where, f"{quote(pattern)} is not a pattern: {error}"))
+        found = _found(pattern, facts)
+        if found is None:
+            problems.append(Problem(where, f"{quote(pattern)} is not a pattern that .gitignore would know"))
             continue
         if found or is_exact(pattern):
-            matched = True
+            promising = promising or not pattern.startswith("!")
         else:
             said = f"{quote(pattern)} matches no file of {facts.target_name}{_near_pattern(pattern, facts.tree_paths)}"
             idle.append(Problem(where, said))
-    warnings = idle if matched else []
-    problems += [] if matched else idle
-    return problems, warnings + _idle_protection(blueprint, facts)
+    protection, doubts = _protection(blueprint, facts)
+    problems += protection
+    if not promising:
+        return problems + idle, doubts
+    if not problems and not any(map(is_exact, patterns)) and not matching(patterns, facts.tree_paths):
+        problems.append(Problem("domain.target_files", "takes back with ! every file that it names"))
+    return problems, idle + doubts
 
 
-def _idle_protection(blueprint: Blueprint, facts: BindFacts) -> list[Problem]:
-    found = []
+def _protection(blueprint: Blueprint, facts: BindFacts) -> tuple[list[Problem], list[Problem]]:
+    """Problems and warnings of `protected`: an entry that protects nothing does no harm, but was meant to."""
+    problems, doubts = [], []
     for index, pattern in enumerate(blueprint.domain.protected):
-        try:
-            idle = not matching([pattern.removeprefix("!")], facts.tree_paths)
-        except ValueError:
-            idle = True
-        if idle:
-            said = f"{quote(pattern)} matches no file of {facts.target_name}: it protects nothing"
-            found.append(Problem(f"domain.protected[{index}]", said))
-    return found
+        where, found = f"domain.protected[{index}]", _found(pattern, facts)
+        if found is None:
+            problems.append(Problem(where, f"{quote(pattern)} is not a pattern that .gitignore would know"))
+        elif not found:
+            doubts.append(
+                Problem(where, f"{quote(pattern)} matches no file of {facts.target_name}: it protects nothing")
+            )
+    return problems, doubts
+
+
+def _found(pattern: str, facts: BindFacts) -> tuple[str, ...] | None:
+    """The files that a pattern speaks of, whether it adds or takes back; None if it is no pattern."""
+    try:
+        matching([pattern], ())
+        return matching([pattern.removeprefix("!")], facts.tree_paths)
+    except ValueError:
+        return None
 
 
 def _near_pattern(pattern: str, paths: tuple[str, ...]) -> str:

@@ -16,7 +16,9 @@ def matching(patterns: Iterable[str], paths: Sequence[str]) -> tuple[str, ...]:
 
 
 def is_exact(pattern: str) -> bool:
-    """Whether a pattern names one file, which may still have to be created."""
-    return (
-        bool(pattern) and not pattern.startswith("!") and not pattern.endswith("/") and not set(pattern) & set("*?[]")
-    )
+    """Whether a pattern names one file, which may still have to be created.
+
+    A leading slash anchors a pattern at the top level; such a one is no invitation to create a file, because it is
+    also how an absolute path looks.
+    """
+    return bool(pattern.strip()) and pattern[0] not in "/#!" and pattern[-1] != "/" and not set(pattern) & set("*?[\\")

@@ -56,7 +56,7 @@ description = "Make the code faster and simpler; every test stays green."
 
 
 def _domain(facts: InitFacts) -> str:
-    targets = facts.packages or ("**/*.py",)
+    targets = tuple(_anchored(glob) for glob in facts.packages) or ("**/*.py",)
     guess = "" if facts.packages else "# No package was found: narrow this down to the code you want to improve.\n"
     protected = ""
     if facts.protected:
@@ -70,6 +70,11 @@ repo_path = {_toml(facts.repo_path)}               # relative to this file; the 
 {guess}target_files = {_array(targets)}   # what may be edited (globs from the top of the repository)
 {protected}language = "python"
 """
+
+
+def _anchored(glob: str) -> str:
+    """A single module lies at the top: without the slash its name would match at any depth."""
+    return f"/{glob}" if glob.endswith(".py") and "/" not in glob else glob
 
 
 _CONSTRAINTS = """\
@@ -121,7 +126,7 @@ def _evaluator(facts: InitFacts) -> str:
     if not facts.has_tests:
         lines.append("# No tests were found. Without tests nothing can be kept: write some, or a rules file (below).")
     if facts.python:
-        lines.append(f"python = {_toml(facts.python)}      # the project's own environment was found here")
+        lines.append(f"python = {_toml(_from_blueprint(facts))}      # the project's own environment was found here")
     else:
         lines.append('# python = ".venv/bin/python"   # if the tests need another environment than this one')
     lines.append('# args = ["-m", "not slow"]     # more arguments for pytest')
@@ -132,6 +137,11 @@ def _evaluator(facts: InitFacts) -> str:
     else:
         lines.append('# rules = ["rules/test_speed.py"]')
     return "\n".join(lines) + "\n"
+
+
+def _from_blueprint(facts: InitFacts) -> str:
+    """The project's interpreter as seen from the blueprint's folder."""
+    return facts.python or "" if facts.repo_path == "." else f"{facts.repo_path.rstrip('/')}/{facts.python}"
 
 
 _TAIL = """\

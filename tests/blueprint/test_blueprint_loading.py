@@ -217,6 +217,17 @@ def test_a_bad_council_is_said_in_a_sentence(old, new, where, words):
     assert list(found) == [where] and words in found[where]
 
 
+def test_an_empty_list_of_agents_is_refused():
+    text = (
+        SAMPLE + "[agents]\ncouncil_size = 1\ndebate_rounds = 0\nagents = []\n[models]" + FULL.partition("[models]")[2]
+    )
+    assert problems(text) == {"agents.agents": "must have at least 1 entry"}
+
+
+def test_whole_numbers_serve_as_numbers_as_in_the_original():
+    assert sample(SAMPLE.replace("weight = 1.0", "weight = 1")).blueprint.metrics.metrics[0].weight == 1.0
+
+
 def test_agents_without_models_are_refused():
     assert problems(SAMPLE + COUNCIL.partition("[models]")[0]) == {
         "models": "is missing: the agents of [agents] name models"

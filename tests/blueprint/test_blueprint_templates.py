@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maabarium.blueprint.binding import bind
+from maabarium.blueprint.globs import matching
 from maabarium.blueprint.project import InitFacts
 from maabarium.blueprint.rules import rule_scores, timed_scores
 from maabarium.blueprint.templates import draft, draft_rules
@@ -72,13 +73,30 @@ def test_the_drafted_rules_parse_for_any_project():
     ast.parse(draft_rules(InitFacts(name="x")))
 
 
+def test_the_interpreter_is_given_as_seen_from_the_blueprint():
+    beside = draft(InitFacts(name="x", python=".venv/bin/python"))
+    below = draft(InitFacts(name="x", python=".venv/bin/python", repo_path=".."))
+    assert sample(beside).blueprint.evaluator.python == ".venv/bin/python"
+    assert sample(below).blueprint.evaluator.python == "../.venv/bin/python"
+
+
 def test_what_is_not_there_is_said_in_the_draft():
     text = draft(InitFacts(name="x", benchmarks=("test_b",), protected=("pkg/tests/**",)))
     assert "No tests were found" in text and "No package was found" in text
     assert "benchmark:test_b" in text and '"pkg/tests/**"' in text
 
 
-names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=10)
+def test_a_single_module_is_anchored_at_the_top():
+    bound = bind(
+        sample(draft(InitFacts(name="six", packages=("six.py",)))), facts(tree_paths=("six.py", "docs/six.py"))
+    )
+    assert bound.blueprint.domain.target_files == ("/six.py",)
+    assert matching(bound.blueprint.domain.target_files, ("six.py", "docs/six.py")) == ("six.py",)
+
+
+names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=10).filter(
+    lambda name: not name.endswith(".py")
+)
 
 
 @settings(deadline=None)

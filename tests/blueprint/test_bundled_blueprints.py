@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from blueprint_samples import BUNDLED, FACTS, facts
 
-from maabarium.blueprint.binding import Bound, bind
-from maabarium.blueprint.loading import load
+from maabarium.blueprint.binding import Bound, bind, describe
+from maabarium.blueprint.loading import load, parse
 from maabarium.blueprint.rules import find_rules, rule_scores
 from maabarium.errors import BlueprintError
 
@@ -126,3 +126,11 @@ def test_the_product_rules_count_what_they_say(tmp_path):
     assert "<product_coherence 0.500>" in run.stdout
     assert "<ux_quality 0.250>" in run.stdout
     assert "<shipping_readiness 0.250>" in run.stdout
+
+
+def test_the_smallest_blueprint_of_the_documentation_binds():
+    page = (BUNDLED.parent / "docs" / "blueprint.md").read_text(encoding="utf-8")
+    (text,) = (part.partition("```")[0] for part in page.split("```toml\n")[1:])
+    assert describe(bind(parse(text, "smallest.toml"), FACTS)) == (
+        "metrics    performance 1 <- tests.cpu, minimize, noisy",
+    )

@@ -11,12 +11,13 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from problem import PATH, SLOTS, Problem, read, render
+from problem import PATH, SLOTS, Problem, render
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.proposers.mutate import Mutate
 from maabarium.protocols import ProposalRequest, Proposer, ProposerContext
-from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Outcome
+from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Measurement, Outcome
+from maabarium.scoring import weighted_total
 
 BLUEPRINT = Blueprint.model_validate(
     {
@@ -28,7 +29,7 @@ BLUEPRINT = Blueprint.model_validate(
             "require_tests_pass": True,
             "min_improvement": 0,
         },
-        "metrics": {"metrics": [{"name": "right", "weight": 1, "direction": "maximize", "source": "points:right"}]},
+        "metrics": {"metrics": [{"name": "right", "weight": 1, "direction": "maximize", "source": "score:right"}]},
     }
 )
 LIMIT = 5000
@@ -61,10 +62,10 @@ def evaluations_of_mutate(seed: int) -> int:
 def keep_winner(proposer: Proposer, problem: Problem, seed: int) -> int:
     """Evaluations until solved."""
     tree = Tree(problem.files())
-    total = problem.right(tree.files) / len(SLOTS)
-    champion = Champion(number=0, commit="0", tree=tree.tree, evaluation=Evaluation(), total=total)
-    outcome = Outcome(number=0, verdict="baseline", reason_code="baseline", reason="", total=total, tree=tree.tree)
-    history, seen = [Attempt(outcome=outcome)], {tree.tree}
+    baseline = evaluate(problem, tree)
+    champion = Champion(number=0, commit="0", tree=tree.tree, evaluation=baseline, total=score(baseline, baseline))
+    history: list[Attempt] = []
+    seen = {tree.tree}
     for number in range(1, LIMIT):
         if champion.total == 1:
             return number
@@ -74,7 +75,7 @@ def keep_winner(proposer: Proposer, problem: Problem, seed: int) -> int:
                 seed=random.Random(f"{seed} {number}").getrandbits(63),
                 blueprint=BLUEPRINT,
                 champion=champion,
-                baseline=Evaluation(),
+                baseline=baseline,
                 files=tree,
                 targets=tuple(tree.paths()),
                 history=tuple(history),
@@ -85,7 +86,8 @@ def keep_winner(proposer: Proposer, problem: Problem, seed: int) -> int:
         after = tree.after(proposal.edits)
         assert after.tree not in seen, "a tree was proposed twice"
         seen.add(after.tree)
-        total = problem.right(after.files) / len(SLOTS)
+        evaluation = evaluate(problem, after)
+        total = score(baseline, evaluation)
         kept = total > champion.total
         outcome = Outcome(
             number=number, verdict="promoted" if kept else "rejected", reason_code="kept" if kept else "worse",
@@ -95,8 +97,19 @@ def keep_winner(proposer: Proposer, problem: Problem, seed: int) -> int:
         history.append(Attempt(outcome=outcome, data=proposal.data, paths=tuple(e.path for e in proposal.edits)))
         if kept:
             tree = after
-            champion = Champion(number=number, commit="c", tree=after.tree, evaluation=Evaluation(), total=total)
+            champion = Champion(number=number, commit="c", tree=after.tree, evaluation=evaluation, total=total)
     raise AssertionError("not solved within the limit")
+
+
+def evaluate(problem: Problem, tree: Tree) -> Evaluation:
+    """What the rules would measure."""
+    right = Measurement(source="score:right", value=problem.right(tree.files), possible=len(SLOTS))
+    return Evaluation(measurements=(right,))
+
+
+def score(baseline: Evaluation, evaluation: Evaluation) -> float:
+    """The total, by the same rules as in a run."""
+    return weighted_total(BLUEPRINT.objectives, baseline.values(), evaluation)
 
 
 def evaluations_of_random_slots(seed: int) -> int:
@@ -125,12 +138,3 @@ def _blind(seed: int, *, one_slot: bool) -> int:
         if right > best:
             values, best = proposed, right
     return LIMIT
-
-
-__all__ = [
-    "evaluations_of_mutate",
-    "evaluations_of_random_search",
-    "evaluations_of_random_slots",
-    "keep_winner",
-    "read",
-]

@@ -9,14 +9,14 @@ from typing import Any
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.protocols import ProposalRequest, ProposerContext
-from maabarium.records import Attempt, Champion, Evaluation, FileEdit, LineMap, Outcome, TestResult
+from maabarium.records import Attempt, Champion, Evaluation, FileEdit, LineMap, Measurement, Outcome, TestResult
 
 BLUEPRINT = Blueprint.model_validate(
     {
         "blueprint": {"name": "test", "version": "1", "description": ""},
         "domain": {"repo_path": ".", "target_files": ["**/*.py"], "language": "python"},
         "constraints": {"max_iterations": 10, "timeout_seconds": 10, "require_tests_pass": True, "min_improvement": 0},
-        "metrics": {"metrics": [{"name": "points", "weight": 1, "direction": "maximize"}]},
+        "metrics": {"metrics": [{"name": "points", "weight": 1, "direction": "maximize", "source": "score:points"}]},
     }
 )
 
@@ -61,10 +61,14 @@ def make_request(
     tests: Sequence[TestResult] = (),
     hits: Mapping[str, Mapping[int, int]] | None = None,
 ) -> ProposalRequest:
-    """A request for proposal `number` on these files; `seen` are tree ids that are no longer new."""
+    """A request for proposal `number` on these files, from a baseline that earned half of its points.
+
+    `seen` are tree ids that are no longer new. As in a run, the history leaves out the baseline.
+    """
     view = Files(files)
     lines = LineMap(hits={path: dict(of) for path, of in hits.items()}) if hits is not None else None
-    evaluation = Evaluation(tests=tuple(tests), lines=lines)
+    points = Measurement(source="score:points", value=1, possible=2)
+    evaluation = Evaluation(measurements=(points,), tests=tuple(tests), lines=lines)
     return ProposalRequest(
         number=number,
         seed=seed,
@@ -79,7 +83,7 @@ def make_request(
 
 
 def make_attempt(number: int, verdict: str, data: Mapping[str, Any] | None = None, **fields: Any) -> Attempt:
-    reasons = {"promoted": "kept", "invalid": "does_not_apply", "baseline": "baseline"}
+    reasons = {"promoted": "kept", "invalid": "does_not_apply"}
     fields = {"reason_code": reasons.get(verdict, "worse"), "reason": "", **fields}
     outcome = Outcome.model_validate({"number": number, "verdict": verdict, **fields})
     return Attempt(outcome=outcome, data=dict(data or {}))

@@ -31,7 +31,7 @@ def run(
     proposer: Mutate, rounds: int, *, tests: tuple[TestResult, ...] = (), fresh: bool = False, **more: Any
 ) -> list[Proposal]:
     """Proposals of a run in which every attempt is rejected; with `fresh`, a new proposer each time."""
-    history: list[Attempt] = [make_attempt(0, "baseline", total=0.5)]
+    history: list[Attempt] = []
     seen: list[str] = []
     made: list[Proposal] = []
     for number in range(1, rounds + 1):

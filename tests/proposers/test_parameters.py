@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from proposal_requests import Files, make_attempt, make_request
+from proposal_requests import BLUEPRINT, Files, make_attempt, make_request
 
+from maabarium.blueprint.schema import Metrics
 from maabarium.proposers.mutate.change import Change
 from maabarium.proposers.mutate.parameters import JOINT, Parameters, marker_problems
 from maabarium.proposers.mutate.parameters_domains import Choice, Range, canonical
@@ -187,8 +189,7 @@ def attempt(number: int, name: str, old: str, new: str, total: float, verdict: s
 
 def first(source: bytes, *history: Any, total: float = 0.5, champion: int = 0) -> tuple[str, str]:
     """Name and new value of the first change."""
-    base = make_attempt(0, "baseline", total=0.5)
-    change = changes(source, history=(base, *history), total=total, champion=champion)[0]
+    change = changes(source, history=history, total=total, champion=champion)[0]
     return change.site.split("::")[1], str(change.data[change.site])
 
 
@@ -214,7 +215,7 @@ def test_a_broken_value_says_nothing_about_the_present_one() -> None:
 def test_values_known_from_an_earlier_champion_are_postponed() -> None:
     source = CHOICE.replace(b'A = "a"', b'A = "c"')
     history = (attempt(1, "A", "'a'", "'b'", 0.5), attempt(2, "A", "'a'", "'c'", 0.75, "promoted"))
-    order = texts(source, "choice", history=(make_attempt(0, "baseline", total=0.5), *history), total=0.75, champion=2)
+    order = texts(source, "choice", history=history, total=0.75, champion=2)
     # B is fresh; d was never tried; a and b are known to be worse than c.
     assert order[:4] == ["'b'", "'c'", "'d'", "'d'"]
     assert sorted(order[4:]) == ["'a'", "'b'"]
@@ -226,14 +227,14 @@ def test_a_range_is_spread_then_followed_then_refined() -> None:
     worse_below = attempt(1, "N", "64", "8", 0.25)
     assert first(source, worse_below) == ("N", "512")
     both = (worse_below, attempt(2, "N", "64", "512", 0.4))
-    refined = texts(source, "tune", history=(make_attempt(0, "baseline", total=0.5), *both))
+    refined = texts(source, "tune", history=both)
     assert set(map(int, refined[:2])) == {181, 23}
 
 
 def test_a_range_without_any_effect_is_left_alone() -> None:
     source = b"N = 64  # maabarium: tune(1, 4096, log)\n"
     flat = [attempt(number, "N", "64", value, 0.5) for number, value in enumerate(["1", "8", "512", "4096"], 1)]
-    assert set(texts(source, "tune", history=(make_attempt(0, "baseline", total=0.5), *flat))) == {
+    assert set(texts(source, "tune", history=flat)) == {
         "1", "8", "512", "4096",
     }  # fmt: skip
 
@@ -241,7 +242,6 @@ def test_a_range_without_any_effect_is_left_alone() -> None:
 def test_the_additive_model_adds_and_deduces() -> None:
     pair = {"a.py::A::0": "'b'", "was a.py::A::0": "'a'", "a.py::B::0": "'c'", "was a.py::B::0": "'a'"}
     history = (
-        make_attempt(0, "baseline", total=0.5),
         make_attempt(1, "rejected", pair, total=0.25),
         attempt(2, "A", "'a'", "'b'", 0.75, "promoted"),
         attempt(3, "A", "'b'", "'d'", 0.5, parent=2),
@@ -250,6 +250,27 @@ def test_the_additive_model_adds_and_deduces() -> None:
     effects = Effects.of(comparisons(request))
     assert effects.known("a.py::A::0", "'b'") == {"'b'": 0, "'a'": -0.25, "'d'": -0.25}
     assert effects.known("a.py::B::0", "'a'") == {"'a'": 0, "'c'": -0.5}
+
+
+def test_what_hurt_at_the_baseline_is_remembered_at_later_champions() -> None:
+    source = CHOICE.replace(b'B = "a"', b'B = "c"')
+    history = (attempt(1, "A", "'a'", "'b'", 0.25), attempt(2, "B", "'a'", "'c'", 0.75, "promoted"))
+    found = comparisons(make_request({"a.py": source}, history=history, champion=2, total=0.75))
+    assert [comparison.gain for comparison in found] == [-0.25, 0.25]
+
+
+def test_a_change_that_was_not_kept_on_request_is_known_to_be_good() -> None:
+    good = attempt(1, "A", "'a'", "'c'", 0.75, reason_code="policy_objection")
+    assert first(CHOICE, good) == ("A", "'c'")
+
+
+def test_small_differences_mean_nothing_when_totals_are_noisy() -> None:
+    noisy = BLUEPRINT.metrics.metrics[0].model_copy(update={"noisy": True})
+    blueprint = BLUEPRINT.model_copy(update={"metrics": Metrics(metrics=(noisy,))})
+    history = tuple(attempt(n, "A", "'a'", "'b'", 0.5, effect=effect) for n, effect in enumerate((0.99, 0.9, 1.01), 1))
+    request = replace(make_request({"a.py": CHOICE}, history=history), blueprint=blueprint)
+    assert [comparison.gain < 0 for comparison in comparisons(request)] == [False, True, False]
+    assert [comparison.gain for comparison in comparisons(request)][::2] == [0, 0]
 
 
 def test_errors_and_interruptions_say_nothing() -> None:
@@ -264,7 +285,7 @@ def test_errors_and_interruptions_say_nothing() -> None:
 def test_combinations_follow_single_changes_and_span_files() -> None:
     files = {"a.py": b"A = 1  # maabarium: choice(1, 2, 3)\n", "b.py": b"B = 1  # maabarium: choice(1, 2, 3)\n"}
     sites = {"a.py": "a.py::A::0", "b.py": "b.py::B::0"}
-    history = [make_attempt(0, "baseline", total=0.5)]
+    history = []
     for number, (path, value) in enumerate([(path, value) for path in files for value in (2, 3)], 1):
         data = {sites[path]: value, f"was {sites[path]}": 1}
         history.append(make_attempt(number, "rejected", data, total=0.5))

@@ -55,7 +55,7 @@ class Choice:
         """Untried options first, in order; a factor whose present value beat another one waits."""
         others = [option for option in self.options if option != present]
         untried = [option for option in others if option not in known]
-        neutral = len(others) - len(untried)
+        neutral = sum(known.get(option) == 0 for option in others)
         proven = any(-math.inf < gain < 0 for option, gain in known.items() if option != present)
         for option in untried:
             if proven:
@@ -188,7 +188,7 @@ def _spread(text: str, there: float, here: float, tried: Mapping[float, float]) 
 def _again(text: str, gain: float) -> Idea:
     """A value that was measured beside another state of the program."""
     if gain > 0:
-        return Idea(text, 2 * FRESH, "it was better when it was measured before")
+        return Idea(text, 3 * FRESH, "it was better when it was measured before")
     if gain == 0:
         return Idea(text, BACK * 0.8, "it made no difference before")
     return Idea(text, HOPELESS, "it was worse before, beside other values")

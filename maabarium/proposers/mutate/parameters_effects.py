@@ -9,20 +9,26 @@ Knows no files, no bandit and no random numbers.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from maabarium.acceptance.judge import noisy_sources
 from maabarium.protocols import ProposalRequest
 from maabarium.records import Attempt
+from maabarium.scoring import weighted_total
 
 __all__ = ["WAS", "Comparison", "Effects", "Move", "Scalar", "comparisons", "value_data", "value_text"]
 
 Scalar = str | int | float | bool
 
-MEASURED = frozenset({"baseline", "kept", "worse", "undecided", "no_effect"})
-IGNORED = frozenset({"duplicate", "stale_conflict", "interrupted", "budget_spent", "exhausted", "promotion_failed"})
+BROKEN = frozenset({
+    "gate_failed", "guard_failed", "tests_lost", "timeout", "crashed", "out_of_memory", "output_flood", "import_failed",
+    "unparseable", "does_not_apply", "out_of_bounds", "tampered", "differs_from_champion",
+})  # fmt: skip
+MEASURED = frozenset({"kept", "worse", "undecided", "no_effect", "policy_objection"})
 WAS = "was "
 
 
@@ -108,8 +114,7 @@ class Effects:
 
 def comparisons(request: ProposalRequest) -> tuple[Comparison, ...]:
     """All attempts of the history that changed parameters and were graded, in order."""
-    totals = {request.champion.number: request.champion.total}
-    totals |= {each.outcome.number: each.outcome.total for each in request.history if each.outcome.total is not None}
+    totals = _totals(request)
     noisy = _is_noisy(request)
     found = []
     for attempt in request.history:
@@ -143,21 +148,32 @@ def _moves(data: Mapping[str, Scalar]) -> tuple[Move, ...]:
     return tuple(Move(site, value_text(data[WAS + site]), value_text(data[site])) for site in sites)
 
 
+def _totals(request: ProposalRequest) -> dict[int, float]:
+    """Totals by experiment number; the history leaves out the baseline, whose total its measurements give."""
+    totals = {each.outcome.number: each.outcome.total for each in request.history if each.outcome.total is not None}
+    totals[request.champion.number] = request.champion.total
+    if 0 not in totals:
+        objectives, baseline = request.blueprint.objectives, request.baseline
+        with contextlib.suppress(KeyError):  # a source that the baseline lacks
+            totals[0] = weighted_total(objectives, baseline.values(), baseline)
+    return totals
+
+
 def _is_noisy(request: ProposalRequest) -> bool:
-    """Whether totals depend on a clock or are said to be noisy, so that small differences mean nothing."""
-    if any(metric.noisy for metric in request.blueprint.objectives):
-        return True
-    sources = {metric.source for metric in request.blueprint.objectives}
-    return any(each.clock and each.source in sources for each in request.champion.evaluation.measurements)
+    """Whether totals differ from run to run, so that small differences mean nothing."""
+    noisy = noisy_sources(request.blueprint, request.baseline)
+    return any(str(metric.source) in noisy for metric in request.blueprint.objectives)
 
 
 def _gain(attempt: Attempt, totals: Mapping[int, float], noisy: bool, min_effect: float) -> float | None:
     """What the attempt earned, on the scale of totals; None when it says nothing about its changes."""
     outcome = attempt.outcome
-    if outcome.verdict in ("error", "cancelled") or outcome.reason_code in IGNORED:
+    if outcome.verdict in ("error", "cancelled"):
         return None
     if outcome.reason_code not in MEASURED:
-        return -math.inf
+        return -math.inf if outcome.reason_code in BROKEN else None
+    if outcome.reason_code == "policy_objection" and outcome.total is None:
+        return None
     before = totals.get(outcome.parent)
     if noisy and outcome.effect is not None and outcome.effect > 0:
         # A total is r / (1 + r) of the improvement factor r, whose slope at 1 is a quarter.
@@ -166,7 +182,9 @@ def _gain(attempt: Attempt, totals: Mapping[int, float], noisy: bool, min_effect
         gain = outcome.total - before
     else:
         gain = 0.0
-    least = max(min_effect, 0.005) / 2 if noisy else 1e-9
+    least = max(min_effect, 0.01) / 2 if noisy else 1e-9
     if outcome.verdict == "promoted":
         return max(gain, 2 * least)
+    if outcome.reason_code == "policy_objection" and gain > least:
+        return gain  # good, though somebody did not want to keep it
     return gain if gain < -least else 0.0

@@ -209,7 +209,7 @@ def test_a_broken_value_says_nothing_about_the_present_one() -> None:
     broken = attempt(1, "A", "'a'", "'b'", 0.0, reason_code="gate_failed")
     found = [change for change in changes(CHOICE, history=(broken,)) if change.operator == "choice"]
     assert found[-1].data[found[-1].site] == "'b'"
-    assert {change.site.split("::")[1] for change in found[:3]} == {"A", "B"}
+    assert len({change.weight for change in found[:5]}) == 1  # nothing of A waits, but for what broke
 
 
 def test_values_known_from_an_earlier_champion_are_postponed() -> None:

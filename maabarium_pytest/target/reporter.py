@@ -66,7 +66,7 @@ class Reporter:
         rules = {item.nodeid: item for item in items if self.is_rule(item.nodeid)}
         items[:] = [item for item in items if not self.is_rule(item.nodeid)]
         yield
-        items += rules.values()
+        items[:] = [*rules.values(), *items]  # first: the process is as fresh as when only rules run
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._channel.send_chunks("ids", "ids", [self.identity(item.nodeid) for item in session.items])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from maabarium.proposers.mutate.rewrites.caching import CachePure
 from maabarium.proposers.mutate.rewrites.comprehension import Comprehension
+from maabarium.proposers.mutate.rewrites.counting import CountByCounter, GroupBySetdefault
 from maabarium.proposers.mutate.rewrites.membership import ConstantMembership, MembershipSet, SeenSet
 from maabarium.proposers.mutate.rewrites.operator import Operator
 from maabarium.proposers.mutate.rewrites.patterns import CompilePattern
+from maabarium.proposers.mutate.rewrites.sorting import KeyGetter, SortedToHeap, SortedToMin
 from maabarium.proposers.mutate.rewrites.timestamps import CacheTimestamps, IsoTimestamps
 
 __all__ = ["ALL_OPERATORS"]
@@ -18,5 +21,11 @@ ALL_OPERATORS: tuple[Operator, ...] = (
     Comprehension(),
     CacheTimestamps(),
     IsoTimestamps(),
+    CachePure(),
+    CountByCounter(),
+    GroupBySetdefault(),
+    SortedToMin(),
+    SortedToHeap(),
+    KeyGetter(),
 )
 """In the order in which they are tried when nothing else tells them apart."""

@@ -1,0 +1,204 @@
+"""Operator `cache-pure`: module-level functions whose result depends on their arguments alone are cached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import libcst as cst
+
+from maabarium.proposers.mutate.rewrites.knowledge import PURE_BUILTINS, TEXT_METHODS, called, dotted, kind, literal_value
+from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
+from maabarium.proposers.mutate.rewrites.preamble import add_import
+from maabarium.proposers.mutate.rewrites.source import Edit, Source
+from maabarium.proposers.mutate.rewrites.variables import Variable
+
+__all__ = ["CachePure", "is_pure"]
+
+IMPURE_PARTS = (
+    cst.Yield, cst.Await, cst.Global, cst.Nonlocal, cst.With, cst.Lambda, cst.Import, cst.ImportFrom, cst.ClassDef,
+    cst.Del,
+)  # fmt: skip
+PURE_PATHS = frozenset({
+    "re.compile", "re.escape", "re.findall", "re.fullmatch", "re.match", "re.search", "re.split", "re.sub",
+    "datetime.datetime.strptime", "datetime.datetime.fromisoformat", "datetime.date.fromisoformat",
+    "datetime.timedelta", "os.path.basename", "os.path.dirname", "os.path.join", "os.path.normpath",
+    "os.path.splitext", "urllib.parse.quote", "urllib.parse.unquote", "urllib.parse.urlsplit", "html.escape",
+    "html.unescape", "ipaddress.ip_address", "unicodedata.normalize", "fnmatch.fnmatch", "textwrap.dedent",
+})  # fmt: skip
+PURE_METHODS = TEXT_METHODS | {
+    "match", "search", "fullmatch", "findall", "sub", "group", "groups", "get", "items", "keys", "values", "start",
+    "end", "span", "isoformat", "date", "timestamp", "total_seconds", "format", "append", "add",
+}  # fmt: skip
+FRESH_METHODS = frozenset({"append", "add"})
+MUTABLE_RESULTS = frozenset({"list", "dict", "set", "sorted", "reversed", "zip", "enumerate"})
+HASHABLE = ("str", "number", "bytes", "tuple")
+
+
+def is_pure(source: Source, function: cst.FunctionDef, busy: frozenset[cst.CSTNode] = frozenset()) -> bool:
+    """Whether nothing but the arguments decides the result and nothing but the result comes of a call.
+
+    Functions of the same module may be called if they are pure themselves.
+    """
+    if function in busy:
+        return True
+    for node in source.within(function.body):
+        if isinstance(node, IMPURE_PARTS) or isinstance(node, cst.FunctionDef):
+            return False
+        if isinstance(node, cst.Call) and not _pure_call(source, node, function, busy | {function}):
+            return False
+        if isinstance(node, (cst.Attribute, cst.Subscript)) and node in source.names.targets:
+            return False
+        if isinstance(node, cst.Name) and node in source.names and not _settled(source, source.names[node], function):
+            return False
+    return True
+
+
+def _pure_call(source: Source, call: cst.Call, function: cst.FunctionDef, busy: frozenset[cst.CSTNode]) -> bool:
+    path = called(source, call)
+    if path is not None:
+        exceptions = path.endswith(("Error", "Exception")) and "." not in path
+        return path in PURE_BUILTINS or path in PURE_PATHS or path.startswith("math.") or exceptions
+    if isinstance(call.func, cst.Name):
+        variable = source.names[call.func]
+        definition = source.parent.get(variable.stores[0]) if len(variable.stores) == 1 else None
+        return variable.is_global and isinstance(definition, cst.FunctionDef) and is_pure(source, definition, busy)
+    if not isinstance(call.func, cst.Attribute) or call.func.attr.value not in PURE_METHODS:
+        return False
+    if call.func.attr.value not in FRESH_METHODS:
+        return True
+    holder = source.names.get(call.func.value)
+    made_here = holder is not None and holder.scope is function and kind(source, holder) in ("list", "set")
+    return made_here and holder is not None and not _is_parameter(source, holder)
+
+
+def _is_parameter(source: Source, variable: Variable) -> bool:
+    return any(isinstance(source.parent[name], cst.Param) for name in variable.stores)
+
+
+def _settled(source: Source, variable: Variable, function: cst.FunctionDef) -> bool:
+    """A local of the function, a builtin, an import, or a module constant that nothing in the file changes."""
+    if variable.builtin:
+        return variable.name not in ("input", "open", "print", "id", "globals", "locals", "vars", "exec", "eval")
+    if not variable.is_global:
+        return variable.scope is not None and source.holds(function, variable.scope)
+    if len(variable.stores) != 1 or variable.shared:
+        return False
+    definition = source.parent[variable.stores[0]]
+    if isinstance(definition, (cst.FunctionDef, cst.ImportAlias, cst.AsName)):
+        return True
+    if not isinstance(definition, cst.AssignTarget):
+        return isinstance(definition, cst.ClassDef) and variable.name.endswith(("Error", "Exception"))
+    return all(_reads(source, name) for name in variable.loads)
+
+
+def _reads(source: Source, name: cst.CSTNode) -> bool:
+    parent = source.parent[name]
+    if isinstance(parent, cst.Attribute):
+        outer = source.parent[parent]
+        return isinstance(outer, cst.Call) and outer.func is parent and parent.attr.value in PURE_METHODS - FRESH_METHODS
+    if isinstance(parent, cst.Subscript):
+        return parent not in source.names.targets
+    return not isinstance(parent, (cst.AugAssign, cst.Del))
+
+
+class CachePure(Operator):
+    """A pure module-level function gets `@functools.cache`.
+
+    Pays when the same few arguments come again and again. Refused for generators, coroutines, decorated functions,
+    methods, functions without parameters or with star or keyword-only ones; when the body writes or reads module state
+    that changes, stores to attributes or items, does I/O or calls anything that is not known to be pure; when an
+    argument looks unhashable (annotation, iterated, asked by item, changed) or the result is a fresh mutable object, which
+    callers would then share. The cache has no bound: memory is the price.
+    """
+
+    name = "cache-pure"
+    description = "cache the results of a pure function"
+    prior = 0.6
+
+    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+        for function in source.nodes:
+            if not isinstance(function, cst.FunctionDef) or not self._fits(source, function):
+                continue
+            imported = add_import(source, function, "functools", "cache")
+            if imported is None or source.indent(function) is None:
+                continue
+            name, edits = imported
+            start = source.span(function)[0]
+            head = Edit(start, start, f"@{name}{source.newline}")
+            why = "it was computed anew for arguments it had seen"
+            yield Rewrite(function, "cache the pure function", why, (*edits, head), 1.0)
+
+    def _fits(self, source: Source, function: cst.FunctionDef) -> bool:
+        parameters = function.params
+        plain = not (parameters.kwonly_params or parameters.star_kwarg or parameters.posonly_params)
+        if not plain or isinstance(parameters.star_arg, cst.Param) or not parameters.params:
+            return False
+        if function.decorators or function.asynchronous or not isinstance(source.parent[function], cst.Module):
+            return False
+        if not isinstance(function.body, cst.IndentedBlock) or not _worth_it(source, function):
+            return False
+        if not all(self._hashable(source, source.names[item.name]) for item in parameters.params):
+            return False
+        return self._shareable(source, function) and is_pure(source, function)
+
+    def _hashable(self, source: Source, variable: Variable) -> bool:
+        annotated = isinstance(source.parent[variable.stores[0]], cst.Param) and any(
+            isinstance(source.parent[name], cst.Param) and source.parent[name].annotation is not None  # type: ignore[attr-defined]
+            for name in variable.stores
+        )
+        if annotated:
+            first = [name for name in variable.stores if isinstance(source.parent[name], cst.Param)]
+            return kind(source, Variable(variable.name, variable.scope, stores=first)) in HASHABLE
+        return all(_like_text(source, name) for name in variable.loads)
+
+    def _shareable(self, source: Source, function: cst.FunctionDef) -> bool:
+        returned = [node.value for node in source.within(function.body) if isinstance(node, cst.Return)]
+        if not any(value is not None for value in returned):
+            return False
+        return all(value is None or _immutable(source, value) for value in returned)
+
+
+def _like_text(source: Source, name: cst.CSTNode) -> bool:
+    """No use that only a list, dict or object would allow."""
+    parent = source.parent[name]
+    if isinstance(parent, cst.Attribute):
+        outer = source.parent[parent]
+        return isinstance(outer, cst.Call) and outer.func is parent and parent.attr.value in TEXT_METHODS
+    if isinstance(parent, (cst.For, cst.CompFor, cst.Subscript, cst.StarredElement)):
+        return False
+    if isinstance(parent, cst.Arg):
+        return called(source, source.parent[parent]) not in (
+            "len", "sorted", "sum", "list", "dict", "set", "enumerate", "zip", "reversed", "any", "all",
+        )  # fmt: skip
+    return not isinstance(parent, cst.AugAssign)
+
+
+def _immutable(source: Source, node: cst.CSTNode) -> bool:
+    if isinstance(node, (cst.List, cst.Dict, cst.Set, cst.ListComp, cst.DictComp, cst.SetComp, cst.GeneratorExp)):
+        return False
+    if isinstance(node, cst.Call):
+        if called(source, node) in MUTABLE_RESULTS:
+            return False
+        method = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
+        return method not in {"split", "rsplit", "splitlines", "findall", "items", "keys", "values", "get"}
+    if isinstance(node, cst.Name) and node in source.names:
+        held = kind(source, source.names[node])
+        stores = source.names[node].stores
+        values = [source.parent[source.parent[name]] for name in stores if isinstance(source.parent[name], cst.AssignTarget)]
+        fine = all(_immutable(source, value.value) for value in values if isinstance(value, cst.Assign))
+        return held not in ("list", "dict", "set") and fine
+    if isinstance(node, (cst.IfExp, cst.BooleanOperation, cst.Tuple)):
+        inner = [child for child in source.within(node) if source.parent[child] is node]
+        return all(_immutable(source, getattr(child, "value", child)) for child in inner if _is_value(child))
+    return True
+
+
+def _is_value(node: cst.CSTNode) -> bool:
+    return isinstance(node, (cst.BaseExpression, cst.Element)) and not isinstance(node, cst.SimpleString)
+
+
+def _worth_it(source: Source, function: cst.FunctionDef) -> bool:
+    """More work than the cache's own lookup: a loop, or at least two calls."""
+    nodes = source.within(function.body)
+    loops = any(isinstance(node, (cst.For, cst.While, cst.CompFor)) for node in nodes)
+    return loops or sum(isinstance(node, cst.Call) for node in nodes) >= 2

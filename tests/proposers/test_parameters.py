@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import ast
 import copy
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -164,6 +168,7 @@ def test_no_marker_raises(rule: str) -> None:
         ("X = True  # maabarium: tune(1, 9)", "the value True is not a number"),
         ("X = 5  # maabarium: tune('a', 9)", "must be numbers"),
         ("X = 5  # maabarium: tune(1, 1e999)", "must be numbers"),
+        ("X = 5  # maabarium: tune(1, 1e300)", "numbers beyond 1e+15"),
         ("X = 5  # maabarium: choice(5)", "at least two different values"),
         ("X = 5  # maabarium: choice(5, f())", "f() is neither a literal nor a name"),
         ("def f(a=1, b=2): pass  # maabarium: tune(1, 9)", "several values end on this line (f.a, f.b)"),
@@ -225,6 +230,7 @@ def test_a_range_is_spread_then_followed_then_refined() -> None:
     source = b"N = 64  # maabarium: tune(1, 4096, log)\n"
     assert sorted(map(int, texts(source, "tune"))) == [1, 8, 512, 4096]
     worse_below = attempt(1, "N", "64", "8", 0.25)
+    assert texts(source, "tune")[:2] == ["512", "8"]
     assert first(source, worse_below) == ("N", "512")
     both = (worse_below, attempt(2, "N", "64", "512", 0.4))
     refined = texts(source, "tune", history=both)
@@ -297,6 +303,22 @@ def test_combinations_follow_single_changes_and_span_files() -> None:
     again = list(Parameters().changes(make_request(files, history=history)))
     assert again == found
     assert all(len({change.content for change in found}) > 1 for change in found)
+
+
+def test_the_order_does_not_depend_on_the_hash_seed() -> None:
+    program = (
+        "from proposal_requests import make_request;"
+        "from maabarium.proposers.mutate.parameters import Parameters;"
+        "import sys; source = sys.stdin.buffer.read();"
+        "print([each.summary for each in Parameters(unmarked=True).changes(make_request({'a.py': source}))])"
+    )
+    printed = set()
+    for seed in ("1", "2", "3"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parent)}
+        done = subprocess.run([sys.executable, "-c", program], input=SOURCE, capture_output=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        printed.add(done.stdout)
+    assert len(printed) == 1
 
 
 def test_unmarked_numbers_only_when_asked_and_only_quantities() -> None:

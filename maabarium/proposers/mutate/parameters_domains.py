@@ -23,6 +23,8 @@ FRESH, BACK, HOPELESS = 0.16, 0.05, 0.02
 worth; weight of a value that was measured as worse before."""
 INERT = 0.2
 """Prior chance that a factor does not matter at all."""
+NEAR = 0.1
+"""Share of a range that a first step takes at least."""
 FINEST = 1 / 40
 """Share of a range below which no finer step is tried."""
 
@@ -109,8 +111,10 @@ class Range:
         here = self.unit(present)
         tried = {self.unit(text): gain for text, gain in known.items() if _is_number(text) and text != present}
         seen = {present}
-        for text in sorted({self.value(step / 4) for step in range(5)}, key=lambda text: abs(self.unit(text) - here)):
-            if text not in seen and text not in known:
+        grid = dict.fromkeys(self.value(step / 4) for step in range(5))
+        for text in sorted(grid, key=lambda text: (abs(self.unit(text) - here), -number(text))):
+            near = abs(self.unit(text) - here) < NEAR  # a step too small to show anything
+            if text not in seen and text not in known and not near:
                 seen.add(text)
                 yield _spread(text, self.unit(text), here, tried)
         if any(tried.values()):

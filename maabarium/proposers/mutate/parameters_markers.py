@@ -25,6 +25,7 @@ __all__ = ["Factor", "Scan", "Spot", "Text", "read_text", "scan_markers", "spots
 
 MARKER = re.compile(r"#\s*maabarium:\s*(.*)$")
 FORMS = ("tune", "choice")
+LARGEST = 1e15
 
 
 @dataclass(frozen=True)
@@ -280,6 +281,8 @@ def _range(arguments: Sequence[ast.expr], present: str) -> Range:
         value = number(present)
     except (ValueError, TypeError, SyntaxError) as error:
         raise ValueError(f"the value {present[:40]} is not a number; use choice") from error
+    if max(abs(low), abs(high), abs(value)) > LARGEST:
+        raise ValueError(f"numbers beyond {LARGEST:g} cannot be tuned; use choice")
     whole = isinstance(value, int)
     if whole:
         low, high = math.ceil(low), math.floor(high)

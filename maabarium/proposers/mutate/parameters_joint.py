@@ -55,7 +55,7 @@ def combinations(
     worst = min((each.level for each in finished if math.isfinite(each.level)), default=0.0)
     for each in finished[-RECENT:]:
         params = {site: _param(space[site], text) for site, text in each.values.items()}
-        if all(space[site]._contains(space[site].to_internal_repr(value)) for site, value in params.items()):
+        if all(_inside(space[site], value) for site, value in params.items()):
             level = each.level if math.isfinite(each.level) else worst - 1.0
             study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=level))
     asked: set[tuple[tuple[str, str], ...]] = set()
@@ -83,6 +83,13 @@ def _distribution(factor: Factor, kinds: Any) -> Any:
 
 def _param(distribution: Any, text: str) -> Any:
     return text if hasattr(distribution, "choices") else number(text)
+
+
+def _inside(distribution: Any, value: Any) -> bool:
+    """Whether the sampler may be told of this value; marks can have changed since it was tried."""
+    if hasattr(distribution, "choices"):
+        return value in distribution.choices
+    return bool(distribution.low <= value <= distribution.high)
 
 
 def _text(factor: Factor, value: Any) -> str:

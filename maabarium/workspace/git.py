@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -182,7 +183,8 @@ def close_pipes(process: subprocess.Popen[bytes]) -> None:
     pipes: list[IO[bytes] | None] = [process.stdin, process.stdout, process.stderr]
     for pipe in pipes:
         if pipe is not None:
-            pipe.close()
+            with suppress(BrokenPipeError):  # it is gone already
+                pipe.close()
     try:
         process.wait(timeout=5)
     except subprocess.TimeoutExpired:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from maabarium.errors import WorkspaceError
 from maabarium.workspace.git import as_text
 from maabarium.workspace.objects import Objects
 
 __all__ = ["EXECUTABLE", "FILE", "FOLDER", "LINK", "SUBMODULE", "Change", "Entry", "Trees"]
 
 FILE, EXECUTABLE, LINK, FOLDER, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o040000, 0o160000
+_IMPOSSIBLE = ("", ".", "..")
 
 
 class Entry(NamedTuple):
@@ -45,7 +47,7 @@ class Trees:
         self.empty = objects.name("tree", b"")
 
     def folder(self, oid: str) -> dict[str, Entry]:
-        """The direct entries of one tree object."""
+        """The direct entries of one tree object. Raises WorkspaceError at a name made to escape from a checkout."""
         if oid == self.empty:
             return {}
         raw, found, at = self.objects.tree(oid), {}, 0
@@ -53,7 +55,10 @@ class Trees:
             blank = raw.index(b" ", at)
             end = raw.index(b"\0", blank)
             stop = end + 1 + self._width
-            found[as_text(raw[blank + 1 : end])] = Entry(int(raw[at:blank], 8), raw[end + 1 : stop].hex())
+            name = as_text(raw[blank + 1 : end])
+            if name in _IMPOSSIBLE or "/" in name or name.lower() == ".git":
+                raise WorkspaceError(f"the tree {oid} holds the name {name!r}, which git refuses to check out")
+            found[name] = Entry(int(raw[at:blank], 8), raw[end + 1 : stop].hex())
             at = stop
         return found
 

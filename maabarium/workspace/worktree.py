@@ -18,7 +18,7 @@ from pathlib import Path
 from maabarium.errors import WorkspaceError
 from maabarium.workspace.copies import frozen_copies
 from maabarium.workspace.lock import Flock
-from maabarium.workspace.storage import make_folder, remove_folder, storing
+from maabarium.workspace.storage import make_folder, printable, remove_folder, storing
 from maabarium.workspace.trees import EXECUTABLE, LINK, SUBMODULE, Entry, Trees
 
 __all__ = ["Worktree"]
@@ -63,8 +63,17 @@ class Worktree:
             for path in self._wanted:
                 if path not in valid:
                     self._write(path)
-        if self.root is not self.path and not self.root.is_dir():
-            raise WorkspaceError(f"the tree {tree[:12]} has no folder {self.root.relative_to(self.path)}")
+            if self.root is not self.path:
+                self._make_root()
+
+    def _make_root(self) -> None:
+        """A tree may have lost the folder in which its suite runs; that is for the suite to find out."""
+        place = self.path
+        for name in self.root.relative_to(self.path).parts:
+            place = place / name
+            if place.is_symlink() or not place.exists():
+                remove_folder(place)
+                place.mkdir()
 
     def remove(self) -> None:
         """Remove the slot with all it holds."""
@@ -77,14 +86,23 @@ class Worktree:
         if tree == self.tree:
             return
         if self.tree:
-            for change in self._trees.changed(self.tree, tree):
+            changes = list(self._trees.changed(self.tree, tree))
+            for change in changes:
                 if change.new is None:
                     del self._listing[change.path]
                 else:
                     self._listing[change.path] = change.new
+            self.tree = tree
+            if all(c.old and c.new and SUBMODULE not in (c.old.mode, c.new.mode) for c in changes):
+                self._wanted.update((c.path, c.new) for c in changes if c.new)  # same names: same folders
+                return
         else:
             self._listing = dict(self._trees.walk(tree))
-        self.tree = tree
+            self.tree = tree
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Files and folders to be there, from the listing and the copies."""
         inside = {parent for path in self._listing for parent in (path, *_parents(path))}
         copies = {
             path: Entry(_COPY, str(source))
@@ -138,7 +156,10 @@ class Worktree:
         """Write one file anew. Its folders are real ones of ours, so no link is ever followed."""
         wanted, place = self._wanted[path], self.path / path
         if wanted.mode == LINK:
-            place.symlink_to(os.fsdecode(self._trees.objects.blob(wanted.oid)))
+            target = self._trees.objects.blob(wanted.oid)
+            if not target or b"\0" in target:
+                raise WorkspaceError(f"the link {printable(path)} leads nowhere; no such link can be made")
+            place.symlink_to(os.fsdecode(target))
         else:
             mode = 0o755 if wanted.mode == EXECUTABLE else 0o644
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -65,7 +65,7 @@ def test_promotion_moves_the_branch_and_nothing_else(checkout, repository):
     assert checkout.git("show", f"{BRANCH}:src/a.py") == "best"
     assert (checkout.git("status", "--porcelain"), checkout.git("rev-parse", "HEAD")) == (status, head)
     assert checkout.git("for-each-ref", "--format=%(refname)").splitlines() == [
-        "refs/heads/main", f"refs/heads/{BRANCH}",
+        f"refs/heads/{BRANCH}", "refs/heads/main",
     ]  # fmt: skip
     assert checkout.git("fsck", "--no-dangling") == ""
 

@@ -90,13 +90,13 @@ def test_mode_is_kept_unless_named(checkout, open_repository):
 
 
 def test_losers_leave_nothing_in_the_users_repository(checkout, repository):
-    before = {path for path in (checkout.top / ".git").rglob("*")}
+    before = set((checkout.top / ".git").rglob("*"))
     tree = repository.tree_with(repository.base_tree, [edit("src/a.py")])
     repository.commit(tree, repository.base_commit, "a loser", {})
     worktree = repository.worktree(0, "run1")
     worktree.reset(tree)
     worktree.remove()
-    assert {path for path in (checkout.top / ".git").rglob("*")} == before
+    assert set((checkout.top / ".git").rglob("*")) == before
 
 
 def test_edit_through_a_file_does_not_apply(repository):
@@ -227,7 +227,7 @@ def test_missing_private_repository_is_a_sentence(repository):
     handle = repository.handle
     repository.close()
     (handle.git_dir / "HEAD").unlink()
-    with pytest.raises(WorkspaceError, match="gone .*start a new run"):
+    with pytest.raises(WorkspaceError, match=r"gone .*start a new run"):
         Repository.open(handle)
 
 

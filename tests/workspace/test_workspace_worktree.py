@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from maabarium.errors import WorkspaceError
 from maabarium.records import FileEdit
+from maabarium.workspace.trees import FILE, FOLDER, Entry
 
 
 def state(folder: Path) -> dict[str, object]:
@@ -249,8 +250,21 @@ def test_root_is_the_prefix(checkout, open_repository):
     gone = repository.tree_with(
         repository.base_tree, [FileEdit(path=f"src/{name}.py", operation="delete") for name in ("a", "b")]
     )
-    with pytest.raises(WorkspaceError, match="has no folder src"):
-        made.reset(gone)
+    made.reset(gone)
+    assert list(made.root.iterdir()) == []
+    made.reset(repository.base_tree)
+    assert (made.root / "a.py").exists()
+    made.remove()
+
+
+@pytest.mark.parametrize("name", ["..", ".", ".git", ".GIT"])
+def test_tree_made_to_escape_is_refused(repository, name):
+    trees = repository.trees
+    blob = repository.objects.write("blob", b"x")
+    bad = trees.store_folder({"inner": Entry(FOLDER, trees.store_folder({name: Entry(FILE, blob)}))})
+    made = repository.worktree(0, "run1")
+    with pytest.raises(WorkspaceError, match="git refuses to check out"):
+        made.reset(bad)
     made.remove()
 
 

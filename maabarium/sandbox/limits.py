@@ -1,9 +1,7 @@
-"""Resource limits of a started process, set from outside on its process id. Starts and ends nothing.
+"""Resource limits of a process that waits at its gate, set from outside on its process id. Starts and ends nothing.
 
-`prlimit(2)` lets the parent set them, so the process is started without code of ours between fork and exec, which
-would not be safe in a program with threads. They hold a moment after the program was loaded (microseconds to
-a few milliseconds): before a Python interpreter runs a first line, but a tiny native program may be faster.
-Where the call is missing (macOS) `wrap` lets the shell set what it can before it becomes the program.
+`prlimit(2)` lets the parent set them, exactly and with an error for each. Where the call is missing (macOS),
+`shell_settings` has the waiting shell set what it can.
 """
 
 from __future__ import annotations
@@ -12,14 +10,13 @@ import contextlib
 import math
 import os
 import resource
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
 
-__all__ = ["CAN_LIMIT_FROM_OUTSIDE", "apply_limits", "limit_notes", "limits_of", "wrap"]
+__all__ = ["CAN_LIMIT_FROM_OUTSIDE", "apply_limits", "limit_notes", "limits_of", "shell_settings"]
 
 MEGABYTE = 1024 * 1024
 CAN_LIMIT_FROM_OUTSIDE = hasattr(resource, "prlimit")
@@ -84,17 +81,16 @@ def tasks_of_user(uid: int) -> int:
     return count
 
 
-def wrap(argv: Sequence[str], limits: Mapping[int, int]) -> list[str]:
-    """A shell command that sets the limits on itself and becomes the program."""
+def shell_settings(limits: Mapping[int, int]) -> list[str]:
+    """Shell commands by which a shell sets the limits on itself and on what it becomes."""
     units = {
         resource.RLIMIT_CPU: ("t", 1),
         resource.RLIMIT_FSIZE: ("f", 512),
         resource.RLIMIT_NOFILE: ("n", 1),
         resource.RLIMIT_CORE: ("c", 512),
     }
-    settings = [
+    return [
         f"ulimit -{units[number][0]} {math.ceil(value / units[number][1])} || exit 126"
         for number, value in limits.items()
         if number in units
     ]
-    return ["/bin/sh", "-c", "; ".join([*settings, f"exec {shlex.join(argv)}"])]

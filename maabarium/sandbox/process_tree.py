@@ -4,7 +4,8 @@ A process belongs to the run when any of these says so, and a child has each fro
 - its session: the first process leads a new one, `setsid` leaves it;
 - a private value of a resource limit nobody uses (RLIMIT_RTTIME, see getrlimit(2)): it survives `setsid`,
   double forks, `exec` and a cleaned environment, and costs one system call to read;
-- the run's mark in its environment: it is there from the first instruction, but is lost by `exec` with a clean one.
+- the run's mark in its environment: lost by `exec` with a clean one; it also tells later who started a process.
+The first process waits at a gate until the limit is set, so no child is without it.
 
 What escapes: a process that leaves the session, executes with a cleaned environment *and* lowers that limit; one that
 got another identity from a setuid program; and one that forks and ends faster than /proc can be read, in a new

@@ -24,7 +24,8 @@ from maabarium.errors import SandboxError
 from maabarium.protocols import Command, Completed
 from maabarium.sandbox.clock import CpuClock, RunClock, probe_clock
 from maabarium.sandbox.environment import CHANNEL, RUN_MARK, scrubbed_environment
-from maabarium.sandbox.limits import CAN_LIMIT_FROM_OUTSIDE, apply_limits, limit_notes, limits_of, wrap
+from maabarium.sandbox.gate import Gate, find_program
+from maabarium.sandbox.limits import CAN_LIMIT_FROM_OUTSIDE, apply_limits, limit_notes, limits_of, shell_settings
 from maabarium.sandbox.output import KeptOutput
 from maabarium.sandbox.process_tree import ProcessTree, new_mark
 from maabarium.sandbox.supervision import Ending, Supervision
@@ -33,7 +34,7 @@ __all__ = ["SubprocessSandbox"]
 
 MEGABYTE = 1024 * 1024
 UNSEEN_CPU = 0.02
-"""Seconds by which a child's rusage may exceed the kernel's counter: what it used before it executed its program."""
+"""Seconds by which a child's rusage may exceed the kernel's counter: what it used between fork and exec."""
 
 
 class SubprocessSandbox:
@@ -64,20 +65,21 @@ class SubprocessSandbox:
         """
         if self._cancel.is_set():
             return Completed(-signal.SIGKILL, "", 0.0, 0.0, 0, interrupted=True)
-        with contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as stack, contextlib.closing(Gate()) as gate:
             private = stack.enter_context(private_folder(command))
             clock = probe_clock()
             stack.callback(clock.close)
-            return self._run(command, private, clock)
+            return self._run(command, private, clock, gate)
 
-    def _run(self, command: Command, private: Path, clock: CpuClock) -> Completed:
+    def _run(self, command: Command, private: Path, clock: CpuClock, gate: Gate) -> Completed:
         tree = ProcessTree(mark := new_mark(os.environ.get(RUN_MARK)))
-        started = time.monotonic()
-        process, pipe = self._start(command, self._environment(command, private, mark))
+        process, pipe = self._start(command, self._environment(command, private, mark), gate)
         reaped = False
         try:
             self._confine(process.pid, command, tree)
             clock.start(process.pid, tree)
+            started = time.monotonic()
+            gate.open()
             supervision = Supervision(
                 pid=process.pid,
                 pipe=pipe,
@@ -106,19 +108,19 @@ class SubprocessSandbox:
             own[CHANNEL] = str(command.channel.fileno())
         return scrubbed_environment(os.environ, own, cwd=command.cwd, private=private, pass_env=self._options.pass_env)
 
-    def _start(self, command: Command, env: dict[str, str]) -> tuple[subprocess.Popen[bytes], int]:
-        """Start the process as leader of a new session; returns it and our end of its output."""
+    def _start(self, command: Command, env: dict[str, str], gate: Gate) -> tuple[subprocess.Popen[bytes], int]:
+        """Start the process at the gate, leader of a new session; returns it and our end of its output."""
         argv = list(command.argv)
-        if not CAN_LIMIT_FROM_OUTSIDE:
-            argv = wrap(argv, limits_of(self._options, command.timeout))
+        settings = [] if CAN_LIMIT_FROM_OUTSIDE else shell_settings(limits_of(self._options, command.timeout))
         reading, writing = os.pipe()
         try:
             os.set_blocking(reading, False)
+            find_program(argv[0], env["PATH"], command.cwd)
             process = subprocess.Popen(
-                argv,
+                gate.argv(argv, settings),
                 cwd=command.cwd,
                 env=env,
-                stdin=subprocess.DEVNULL,
+                stdin=gate.stdin,
                 stdout=writing,
                 stderr=subprocess.STDOUT,
                 close_fds=True,
@@ -135,7 +137,7 @@ class SubprocessSandbox:
         return process, reading
 
     def _confine(self, pid: int, command: Command, tree: ProcessTree) -> None:
-        """Everything that is done to the started process from outside."""
+        """Everything that is done to the waiting process from outside."""
         tree.adopt(pid)
         if CAN_LIMIT_FROM_OUTSIDE:
             apply_limits(pid, limits_of(self._options, command.timeout))

@@ -26,6 +26,7 @@ import os, signal, sys, threading, time
 def burn(seconds=0.2):
     start = time.thread_time()
     while time.thread_time() - start < seconds: pass
+done = os.pipe()
 """
 WAYS = {
     "itself": "burn()",
@@ -35,8 +36,11 @@ WAYS = {
         "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\np = os.fork() or (burn(), os._exit(0))\n"
         "try: os.wait()\nexcept ChildProcessError: pass"
     ),
-    "a child still alive": "p = os.fork() or (burn(), os.write(1, b'x'), time.sleep(60))\ntime.sleep(0.4)",
-    "a daemon": "p = os.fork() or (os.setsid(), os.fork() or burn(), os._exit(0)); os.wait(); time.sleep(0.4)",
+    "a child still alive": "p = os.fork() or (burn(), os.write(done[1], b'x'), time.sleep(60))\nos.read(done[0], 1)",
+    "a daemon": (
+        "p = os.fork() or (os.setsid(), os.fork() or (burn(), os.write(done[1], b'x')), os._exit(0))\n"
+        "os.wait(); os.read(done[0], 1)"
+    ),
 }
 
 
@@ -57,7 +61,7 @@ needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_the_kernels_clock_sees_all_ways_to_burn(run: Runner, way: str) -> None:
     done = run(BURN + WAYS[way])
     assert done.returncode == 0, done.output
-    assert 0.2 < done.cpu < 0.4
+    assert 0.2 < done.cpu < 0.5
     assert done.cpu_complete
 
 
@@ -90,8 +94,10 @@ def test_without_permission_the_fallback_counts_and_says_so(run: Runner, monkeyp
 
 
 @needs_proc
-@pytest.mark.parametrize("kind", [ProcClock, GroupClock])
-def test_the_fallbacks_count_the_living_and_never_go_back(kind: type[ProcClock] | type[GroupClock]) -> None:
+@pytest.mark.parametrize(("kind", "enough"), [(ProcClock, 0.2), (GroupClock, 1.0)])  # this ps knows whole seconds
+def test_the_fallbacks_count_the_living_and_never_go_back(
+    kind: type[ProcClock] | type[GroupClock], enough: float
+) -> None:
     if kind is GroupClock and not Path("/bin/ps").exists():
         pytest.skip("needs ps")
     tree = ProcessTree(new_mark(None))
@@ -101,10 +107,10 @@ def test_the_fallbacks_count_the_living_and_never_go_back(kind: type[ProcClock] 
         clock = kind()
         clock.start(child.pid, tree)
         deadline = time.monotonic() + 15
-        while clock.read() < 1.0 and time.monotonic() < deadline:  # ps counts in whole seconds here
+        while clock.read() < enough and time.monotonic() < deadline:
             time.sleep(0.05)
         seen = clock.read()
-        assert seen >= 1.0
+        assert seen >= enough
     finally:
         tree.kill()
         assert child.wait() == -signal.SIGKILL
@@ -172,8 +178,8 @@ def test_the_channel_is_watched_with_clocks_that_advance(run: Runner) -> None:
         done = run(BURN + source.replace("\n        ", "\n"), channel=theirs, listen=ours, watch=watch)
     assert done.returncode == 0, done.output
     assert [message for message, _, _ in seen] == [b"start", b"burnt", b"end"]
-    assert 0.1 <= seen[1][1] - seen[0][1] < 0.15
-    assert 0.1 <= seen[1][2] - seen[0][2] < 2
+    assert 0.1 <= seen[1][1] - seen[0][1] < 0.2
+    assert 0.1 <= seen[1][2] - seen[0][2] < 10
     assert seen[2][1] <= done.cpu
 
 

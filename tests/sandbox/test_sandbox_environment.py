@@ -28,10 +28,10 @@ PLANTED = (
 def test_planted_secrets_stay_out(run: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in PLANTED:
         if name != "LD_PRELOAD":  # the loader would complain in the output
-            monkeypatch.setenv(name, "planted")
+            monkeypatch.setenv(name, "sk-hidden")
     done = run(PRINT)
     seen = json.loads(done.output)
-    assert "planted" not in done.output
+    assert "sk-hidden" not in done.output and not set(seen) & set(PLANTED)
     assert seen["TEST_TOKEN"] and seen["PYTHONDONTWRITEBYTECODE"] == "1" and seen["PYTHONHASHSEED"] == "0"
     assert seen["GIT_CEILING_DIRECTORIES"] == str(tmp_path.resolve().parent)
     assert seen["HOME"] == seen["TMPDIR"] != os.environ.get("HOME")

@@ -12,7 +12,8 @@ import pytest
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
 from maabarium.sandbox import limits
-from maabarium.sandbox.limits import apply_limits, limit_notes, limits_of, tasks_of_user, wrap
+from maabarium.sandbox.gate import Gate
+from maabarium.sandbox.limits import apply_limits, limit_notes, limits_of, shell_settings, tasks_of_user
 
 needs_prlimit = pytest.mark.skipif(not limits.CAN_LIMIT_FROM_OUTSIDE, reason="needs prlimit(2)")
 
@@ -53,10 +54,12 @@ def test_a_limit_above_the_ceiling_is_lowered_to_it() -> None:
 def test_the_shell_sets_them_and_becomes_the_program() -> None:
     wanted = {resource.RLIMIT_CPU: 7, resource.RLIMIT_FSIZE: 1000, resource.RLIMIT_NOFILE: 33, resource.RLIMIT_CORE: 0}
     source = "import resource as r, sys; print([r.getrlimit(x) for x in (r.RLIMIT_CPU, r.RLIMIT_NOFILE)], sys.argv[1])"
-    done = subprocess.run(
-        wrap([sys.executable, "-c", source, "it's $HOME"], wanted), capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "[(7, 7), (33, 33)] it's $HOME\n"
+    gate = Gate()
+    argv = gate.argv([sys.executable, "-c", source, "it's $HOME"], shell_settings(wanted))
+    child = subprocess.Popen(argv, stdin=gate.stdin, stdout=subprocess.PIPE, text=True)
+    gate.open()
+    output = child.communicate(timeout=30)[0]
+    assert output == "[(7, 7), (33, 33)] it's $HOME\n"
 
 
 def test_a_limit_that_cannot_hold_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

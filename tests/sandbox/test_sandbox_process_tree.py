@@ -47,6 +47,26 @@ def test_the_mark_alone_finds_a_process_of_another_session() -> None:
     assert other.wait() in (0, -signal.SIGKILL)
 
 
+def test_the_session_alone_is_enough(monkeypatch: pytest.MonkeyPatch, living: Callable[[str], list[int]]) -> None:
+    """Where the limit cannot be set and the environment was cleaned."""
+    seconds = f"60.{os.getpid()}{time.monotonic_ns()}"
+    monkeypatch.setattr(process_tree.resource, "prlimit", refuse)
+    group_of_its_own = (
+        f"import os; os.fork() or (os.setpgid(0, 0), os.execve('/bin/sleep', ['sleep', '{seconds}'], {{}}))"
+    )
+    leader = subprocess.Popen([sys.executable, "-I", "-S", "-c", group_of_its_own], start_new_session=True)
+    tree = ProcessTree(new_mark(None))
+    tree.adopt(leader.pid)
+    assert wait_for(lambda: [Path(f"/proc/{pid}/comm").read_text() for pid in living(seconds)] == ["sleep\n"])
+    tree.kill()
+    leader.wait()
+    assert living(seconds) == []
+
+
+def refuse(*arguments: object) -> None:
+    raise ValueError("not here")
+
+
 def test_a_process_that_does_not_die_is_an_error_with_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process stuck in the kernel cannot be made here; one that is not hit looks the same."""
     child = subprocess.Popen(["/bin/sleep", "60"], start_new_session=True)
@@ -81,7 +101,7 @@ from maabarium.sandbox import SubprocessSandbox
 command = Command(["/bin/sh", "-c", "setsid sleep 60 & sleep 60"], Path({str(tmp_path)!r}), dict(TOKEN={token!r}))
 SubprocessSandbox(SandboxOptions(), threading.Event()).run(command)
 """
-    program = subprocess.Popen([sys.executable, "-c", source])
+    program = subprocess.Popen([sys.executable, "-c", source], env={**os.environ, "TMPDIR": str(tmp_path)})
     try:
         assert wait_for(lambda: len([pid for pid in living(token) if pid != program.pid]) == 3)
         left = [pid for pid in living(token) if pid != program.pid]

@@ -87,7 +87,7 @@ def test_clocks_and_memory_are_reported(run: Runner) -> None:
         """
     )
     assert 0.2 < done.cpu < done.duration
-    assert 0.4 < done.duration < 3
+    assert 0.4 < done.duration < 15
     assert 300_000_000 < done.peak_rss < 400_000_000
     assert done.cpu_complete or not Path("/proc/sys/kernel/perf_event_paranoid").exists()
 
@@ -170,7 +170,7 @@ def test_two_hundred_runs_leave_nothing(run: Runner) -> None:
     threads, children = threading.active_count(), Path(f"/proc/self/task/{os.getpid()}/children").read_text()
     started = time.monotonic()
     assert all(run(["/bin/true"]).returncode == 0 for _ in range(200))
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert threading.active_count() == threads
     assert Path(f"/proc/self/task/{os.getpid()}/children").read_text() == children
 

@@ -6,7 +6,12 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from maabarium.proposers.mutate.rewrites.knowledge import PURE_BUILTINS, TEXT_METHODS, called, dotted, kind, literal_value
+from maabarium.proposers.mutate.rewrites.knowledge import (
+    PURE_BUILTINS,
+    TEXT_METHODS,
+    called,
+    kind,
+)
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
 from maabarium.proposers.mutate.rewrites.preamble import add_import
 from maabarium.proposers.mutate.rewrites.source import Edit, Source
@@ -42,7 +47,7 @@ def is_pure(source: Source, function: cst.FunctionDef, busy: frozenset[cst.CSTNo
     if function in busy:
         return True
     for node in source.within(function.body):
-        if isinstance(node, IMPURE_PARTS) or isinstance(node, cst.FunctionDef):
+        if isinstance(node, (*IMPURE_PARTS, cst.FunctionDef)):
             return False
         if isinstance(node, cst.Call) and not _pure_call(source, node, function, busy | {function}):
             return False
@@ -95,7 +100,9 @@ def _reads(source: Source, name: cst.CSTNode) -> bool:
     parent = source.parent[name]
     if isinstance(parent, cst.Attribute):
         outer = source.parent[parent]
-        return isinstance(outer, cst.Call) and outer.func is parent and parent.attr.value in PURE_METHODS - FRESH_METHODS
+        return (
+            isinstance(outer, cst.Call) and outer.func is parent and parent.attr.value in PURE_METHODS - FRESH_METHODS
+        )
     if isinstance(parent, cst.Subscript):
         return parent not in source.names.targets
     return not isinstance(parent, (cst.AugAssign, cst.Del))
@@ -107,8 +114,8 @@ class CachePure(Operator):
     Pays when the same few arguments come again and again. Refused for generators, coroutines, decorated functions,
     methods, functions without parameters or with star or keyword-only ones; when the body writes or reads module state
     that changes, stores to attributes or items, does I/O or calls anything that is not known to be pure; when an
-    argument looks unhashable (annotation, iterated, asked by item, changed) or the result is a fresh mutable object, which
-    callers would then share. The cache has no bound: memory is the price.
+    argument looks unhashable (annotation, iterated, asked by item, changed) or the result is a fresh mutable object,
+    which callers would then share. The cache has no bound: memory is the price.
     """
 
     name = "cache-pure"
@@ -184,7 +191,9 @@ def _immutable(source: Source, node: cst.CSTNode) -> bool:
     if isinstance(node, cst.Name) and node in source.names:
         held = kind(source, source.names[node])
         stores = source.names[node].stores
-        values = [source.parent[source.parent[name]] for name in stores if isinstance(source.parent[name], cst.AssignTarget)]
+        values = [
+            source.parent[source.parent[name]] for name in stores if isinstance(source.parent[name], cst.AssignTarget)
+        ]
         fine = all(_immutable(source, value.value) for value in values if isinstance(value, cst.Assign))
         return held not in ("list", "dict", "set") and fine
     if isinstance(node, (cst.IfExp, cst.BooleanOperation, cst.Tuple)):

@@ -12,8 +12,9 @@ from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
 from maabarium.proposers.mutate.rewrites.source import Edit, Source
 from maabarium.proposers.mutate.rewrites.variables import Variable
 
-__all__ = ["Comprehension", "Filling", "initial_value", "loop_names_stay_inside", "plain_loop"]
+__all__ = ["Comprehension", "Filling", "initial_value", "layout", "loop_names_stay_inside", "plain_loop"]
 
+LINE_LENGTH = 88
 FORBIDDEN = (cst.Yield, cst.Await, cst.NamedExpr, cst.Lambda)
 
 
@@ -44,14 +45,19 @@ def plain_loop(source: Source, loop: cst.For) -> Filling | None:
         body = body.body.body[0]
     if not isinstance(body, cst.SimpleStatementLine) or len(body.body) != 1:
         return None
-    if any(isinstance(node, FORBIDDEN) for node in source.within(loop)):
+    if any(isinstance(node, FORBIDDEN) or _needs_frame(node) for node in source.within(loop)):
         return None
     return Filling(tuple(loops), tuple(clauses), body.body[0])
 
 
+def _needs_frame(node: cst.CSTNode) -> bool:
+    """`super()` without arguments works in the frame of the method only."""
+    return isinstance(node, cst.Name) and node.value in ("super", "__class__")
+
+
 def _unambiguous(node: cst.CSTNode, text: str) -> str:
     bare_tuple = isinstance(node, cst.Tuple) and not node.lpar
-    return f"({text})" if bare_tuple or isinstance(node, cst.IfExp) and not node.lpar else text
+    return f"({text})" if bare_tuple or (isinstance(node, cst.IfExp) and not node.lpar) else text
 
 
 def loop_names_stay_inside(source: Source, loops: Sequence[cst.For]) -> bool:
@@ -133,13 +139,14 @@ class Comprehension(Operator):
             return None
         if not loop_names_stay_inside(source, filling.loops):
             return None
-        display = " ".join((value, *filling.clauses))
+        parts = (value, *filling.clauses)
         start = initial_value(source, loop, variable)
-        edits = self._from_start(source, loop, start, method, display) if start is not None else None
+        edits = self._from_start(source, loop, start, method, parts) if start is not None else None
         if edits is None:
             if method != "append":
                 return None
-            edits = (Edit(*source.span(loop), f"{variable.name}.extend([{display}])"),)
+            text = layout(source, loop, f"{variable.name}.extend([", parts, "])")
+            edits = (Edit(*source.span(loop), text),)
         comments = source.comments(*source.span(loop))
         if comments and (head := source.before(loop, comments)) is not None:
             edits = (head, *edits)
@@ -147,7 +154,7 @@ class Comprehension(Operator):
         return Rewrite(loop, f"fill {variable.name} by a {kind} comprehension", "a loop filled it one by one", edits)
 
     def _from_start(
-        self, source: Source, loop: cst.For, start: cst.SimpleStatementLine, method: str, display: str
+        self, source: Source, loop: cst.For, start: cst.SimpleStatementLine, method: str, parts: Sequence[str]
     ) -> tuple[Edit, ...] | None:
         assign = start.body[0]
         if not isinstance(assign, (cst.Assign, cst.AnnAssign)) or assign.value is None:
@@ -160,7 +167,17 @@ class Comprehension(Operator):
             return None
         head = source.raw[source.span(assign)[0] : source.outer(assign.value)[0]].decode()
         left, right = ("[", "]") if method == "append" else ("{", "}")
-        return removal, Edit(*source.span(loop), f"{head}{left}{display}{right}")
+        return removal, Edit(*source.span(loop), layout(source, loop, head + left, parts, right))
+
+
+def layout(source: Source, statement: cst.CSTNode, head: str, parts: Sequence[str], tail: str) -> str:
+    """A comprehension on one line if it fits, else one line for each clause."""
+    indent = source.indent(statement) or ""
+    line = f"{head}{' '.join(parts)}{tail}"
+    if len(indent) + len(line) <= LINE_LENGTH and "\n" not in line:
+        return line
+    inner = source.newline + indent + source.module.default_indent
+    return f"{head}{inner}{inner.join(parts)}{source.newline}{indent}{tail}"
 
 
 def _unguarded(source: Source, loop: cst.For) -> bool:
@@ -182,7 +199,7 @@ def _stored(source: Source, last: cst.BaseSmallStatement) -> tuple[cst.Name, str
             return None
         holder = call.func.value if isinstance(call.func, cst.Attribute) else None
         if isinstance(holder, cst.Name) and holder in source.names:
-            return holder, method, _unambiguous_element(source, call.args[0].value)
+            return holder, method, source.code(call.args[0].value)
     if isinstance(last, cst.Assign) and len(last.targets) == 1:
         target = last.targets[0].target
         if isinstance(target, cst.Subscript) and isinstance(target.value, cst.Name) and len(target.slice) == 1:
@@ -192,7 +209,3 @@ def _stored(source: Source, last: cst.BaseSmallStatement) -> tuple[cst.Name, str
                 bare = isinstance(last.value, cst.Tuple) and not last.value.lpar
                 return target.value, "item", f"{source.code(index.value)}: {f'({value})' if bare else value}"
     return None
-
-
-def _unambiguous_element(source: Source, node: cst.BaseExpression) -> str:
-    return source.code(node)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from maabarium.proposers.mutate.rewrites.comprehension import initial_value, loop_names_stay_inside, plain_loop
+from maabarium.proposers.mutate.rewrites.comprehension import initial_value, loop_names_stay_inside
 from maabarium.proposers.mutate.rewrites.knowledge import literal_value, opaque
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
 from maabarium.proposers.mutate.rewrites.preamble import add_import
@@ -71,7 +71,9 @@ def counted(source: Source, loop: cst.For) -> tuple[str, str] | None:
     if len(body) == 1 and isinstance(first.orelse, cst.Else):
         other = single(first.orelse.body)
         more, start = (inner, other) if present else (other, inner)
-        return (name, key) if _increment(source, more) == (name, key) and _starts(source, start, name, key, "1") else None
+        return (
+            (name, key) if _increment(source, more) == (name, key) and _starts(source, start, name, key, "1") else None
+        )
     return None
 
 
@@ -84,8 +86,8 @@ def _starts(source: Source, node: cst.CSTNode | None, name: str, key: str, value
 class CountByCounter(Operator):
     """A loop that only counts into an empty dictionary becomes `dict(Counter(...))`.
 
-    Pays because Counter counts in C. The result stays a plain dict in order of first occurrence. Refused when the loop does
-    anything else, when its names are read after it, when the dictionary does not start empty right above, or when
+    Pays because Counter counts in C. The result stays a plain dict in order of first occurrence. Refused when the loop
+    does anything else, when its names are read after it, when the dictionary does not start empty right above, or when
     it is shared with another scope.
     """
 
@@ -161,7 +163,9 @@ class GroupBySetdefault(Operator):
             return None
         if call.func.attr.value not in ("append", "add", "extend", "update"):
             return None
-        if _item(source, call.func.value) != (name, key) or source.comments(source.span(first)[0], source.span(second)[0]):
+        if _item(source, call.func.value) != (name, key) or source.comments(
+            source.span(first)[0], source.span(second)[0]
+        ):
             return None
         item = source.replace(call.func.value, f"{name}.setdefault({key}, {empty})")
         gap = Edit(source.span(first)[0], source.span(second)[0], "")

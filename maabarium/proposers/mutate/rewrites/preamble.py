@@ -15,7 +15,7 @@ def add_constant(source: Source, node: cst.CSTNode, text: str) -> Edit:
     line = source.newline
     if anchor is None:
         return _at_top(source, f"{text}{line}{line}{line}")
-    stop = _end_of_line(source, anchor)
+    stop = source.end_of_line(source.span(anchor)[1])
     return Edit(stop, stop, f"{line}{line}{text}")
 
 
@@ -32,7 +32,7 @@ def add_import(source: Source, node: cst.CSTNode, module: str, name: str) -> tup
     statement = f"from {module} import {name}"
     if anchor is None:
         return name, (_at_top(source, f"{statement}{line}{line}"),)
-    stop = _end_of_line(source, anchor)
+    stop = source.end_of_line(source.span(anchor)[1])
     gap = line if _is_import(anchor) else line + line
     return name, (Edit(stop, stop, f"{gap}{statement}"),)
 
@@ -50,9 +50,7 @@ def before_definition(source: Source, node: cst.CSTNode, text: str) -> Edit | No
     return Edit(start, start, f"{text}{gap}")
 
 
-def _imports(
-    source: Source, stores: list[cst.Name], candidate: str, module: str, name: str, node: cst.CSTNode
-) -> bool:
+def _imports(source: Source, stores: list[cst.Name], candidate: str, module: str, name: str, node: cst.CSTNode) -> bool:
     """Whether the only binding of `candidate` is the import of exactly that, above `node`."""
     if len(stores) != 1 or source.order(stores[0]) > source.order(node):
         return False
@@ -93,13 +91,6 @@ def _anchor(source: Source, node: cst.CSTNode) -> cst.CSTNode | None:
         return imports[-1]
     first = source.module.body[0]
     return first if above and source.module.get_docstring() is not None else None
-
-
-def _end_of_line(source: Source, statement: cst.CSTNode) -> int:
-    stop = source.span(statement)[1]
-    while stop < len(source.raw) and source.raw[stop] not in b"\r\n":
-        stop += 1
-    return stop
 
 
 def _at_top(source: Source, text: str) -> Edit:

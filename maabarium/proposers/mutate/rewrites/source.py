@@ -108,6 +108,12 @@ class Source:
         start, end = self.span(node)
         return range(self.line(start), self.line(end) + 1)
 
+    def end_of_line(self, offset: int) -> int:
+        """Offset of the line break (or the end of the text) at or after an offset."""
+        while offset < len(self.raw) and self.raw[offset] not in b"\r\n":
+            offset += 1
+        return offset
+
     def comments(self, start: int, end: int) -> list[str]:
         """Comments between two offsets, in order."""
         return [self.raw[a:b].decode() for a, b in self._comments if start <= a and b <= end]
@@ -155,6 +161,10 @@ class Source:
         """Replace a node together with its own parentheses."""
         start, end = self.outer(node)
         return Edit(start, end, text)
+
+    def inside(self, node: cst.CSTNode, text: str) -> Edit:
+        """Replace a node and leave its own parentheses, where the new text needs them as much as the old."""
+        return Edit(*self.span(node), text)
 
     def indent(self, statement: cst.CSTNode) -> str | None:
         """Indentation of a statement that starts its line; None for one that shares it."""

@@ -25,7 +25,11 @@ def _parse(source: Source, node: cst.CSTNode) -> tuple[cst.Call, str] | None:
     if len(node.args) != 2 or any(item.star or item.keyword is not None for item in node.args):
         return None
     form = literal_value(node.args[1].value)
-    return (node, form) if isinstance(form, str) and source.function(node) is not None else None
+    function = source.function(node)
+    if not isinstance(form, str) or function is None:
+        return None
+    cached = any("cache" in source.code(decorator.decorator) for decorator in function.decorators)
+    return None if cached else (node, form)
 
 
 class CacheTimestamps(Operator):

@@ -86,8 +86,9 @@ class InvariantCall(Operator):
     """A pure call in a loop, whose arguments the loop leaves alone, is computed once before the loop.
 
     `while i < len(rows)`, `name.lower()`, `sorted(names)`. Refused when the loop may rebind or change an argument
-    (also by handing it to an unknown call or a closure), when the result is mutable and does more than being read, when the
-    call stands under a condition, `try` or lambda in the loop (it could fail where it never ran), and outside functions.
+    (also by handing it to an unknown call or a closure), when the result is mutable and does more than being read,
+    when the call stands under a condition, `try` or lambda in the loop (it could fail where it never ran), and outside
+    functions.
     """
 
     name = "invariant-call"

@@ -173,7 +173,7 @@ class GeneratorArgument(Operator):
         if not all(isinstance(item, cst.Element) for item in pair.elements):
             return None
         key, value = (source.code(item.value) for item in pair.elements)
-        clauses = source.code(inner.for_in)
+        clauses = source.code(inner.for_in).strip()
         return source.replace(node, f"{{{key}: {value} {clauses}}}")
 
 

@@ -16,9 +16,9 @@ __all__ = ["AnyAll", "SumLoop"]
 
 
 class AnyAll(Operator):
-    """`for x in xs: if test: return True` and then `return False` become `return any(test for x in xs)`; all() alike.
+    """`for x in xs: if test: return True`, then `return False`, become `return any(test for x in xs)`; or `not any`.
 
-    Simpler; faster only sometimes. Refused when anything stands between or in the loop besides the test, and with `else`,
+    Simpler; faster only sometimes. Refused when anything else stands in the loop or behind it, and with `else`,
     `await`, `yield`, `:=` or lambdas.
     """
 

@@ -98,9 +98,9 @@ def _question(source: Source, node: cst.CSTNode) -> tuple[str, str] | None:
             if isinstance(kinds, (cst.Name, cst.Attribute)):
                 return f"isinstance({node.args[0].value.value}, ", source.code(kinds)
         if isinstance(node.func, cst.Attribute) and len(node.args) == 1 and isinstance(node.func.value, cst.Name):
-            if node.func.attr.value in ("startswith", "endswith") and is_constant(node.args[0].value):
-                if not isinstance(node.args[0].value, cst.Tuple):
-                    return f"{source.code(node.func)}(", source.code(node.args[0].value)
+            affix, text = node.func.attr.value in ("startswith", "endswith"), node.args[0].value
+            if affix and is_constant(text) and not isinstance(text, cst.Tuple):
+                return f"{source.code(node.func)}(", source.code(text)
     if isinstance(node, cst.Comparison) and len(node.comparisons) == 1 and isinstance(node.left, cst.Name):
         target = node.comparisons[0]
         if isinstance(target.operator, cst.Equal) and is_constant(target.comparator):
@@ -109,7 +109,7 @@ def _question(source: Source, node: cst.CSTNode) -> tuple[str, str] | None:
 
 
 class GetWithDefault(Operator):
-    """`d[k] if k in d else default`, and the same as `if`/`else` or `try`/`except KeyError`, become `d.get(k, default)`.
+    """`d[k] if k in d else default`, as `if`/`else` or `try`/`except KeyError` too, becomes `d.get(k, default)`.
 
     One lookup instead of two. Refused when the default is more than a constant, when dictionary or key are more than
     names and constants, and when nothing says that it is a dict (another mapping may compute what is missing).

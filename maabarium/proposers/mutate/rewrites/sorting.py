@@ -36,7 +36,12 @@ def _arguments(source: Source, first: cst.Arg, key: cst.Arg | None) -> str:
     text = source.code(first.value)
     if key is None:
         return text
-    return f"{f'({text})' if isinstance(first.value, cst.GeneratorExp) else text}, key={source.code(key.value)}"
+    return f"{_parenthesised(first.value, text)}, key={source.code(key.value)}"
+
+
+def _parenthesised(node: cst.BaseExpression, text: str) -> str:
+    """A generator needs parentheses of its own beside other arguments."""
+    return f"({text})" if isinstance(node, cst.GeneratorExp) and not node.lpar else text
 
 
 def _catches_index_error(source: Source, node: cst.CSTNode) -> bool:
@@ -46,8 +51,8 @@ def _catches_index_error(source: Source, node: cst.CSTNode) -> bool:
 class SortedToMin(Operator):
     """`sorted(x)[0]` becomes `min(x)`, `sorted(x)[-1]` becomes `max(x)`, with `key` and `reverse` honoured.
 
-    Pays because finding one element is linear. Refused when ties could decide (the last element under a key), and inside
-    `try`, where the IndexError of an empty sequence would become a ValueError.
+    Pays because finding one element is linear. Refused when ties could decide (the last element under a key), and
+    inside `try`, where the IndexError of an empty sequence would become a ValueError.
     """
 
     name = "sorted-to-min"
@@ -98,8 +103,7 @@ class SortedToHeap(Operator):
             if imported is None or part.upper is None:
                 continue
             name, edits = imported
-            iterable = source.code(first.value)
-            iterable = f"({iterable})" if isinstance(first.value, cst.GeneratorExp) else iterable
+            iterable = _parenthesised(first.value, source.code(first.value))
             tail = f", key={source.code(key.value)}" if key is not None else ""
             edit = source.replace(node, f"{name}({source.code(part.upper)}, {iterable}{tail})")
             yield Rewrite(node, "take the first by a heap", "all was sorted to get a few", (*edits, edit))

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from maabarium.plaintext import plain
 from maabarium.protocols import EvaluationRequest
 from maabarium.records import Evaluation, Gate, LineMap, Measurement
 from maabarium_pytest.grading.fingerprint import environment_fingerprint, grader_fingerprint
@@ -22,12 +23,13 @@ from maabarium_pytest.grading.origins import origin_gate
 from maabarium_pytest.grading.repeatability import flaky_gate, noisy_gate
 from maabarium_pytest.grading.session import Mode, Session, run_session
 from maabarium_pytest.grading.suite import Suite, prepare_suite
-from maabarium_pytest.grading.transcript import clean
 
 __all__ = ["PytestEvaluator"]
 
 TIMED = ("tests.duration", "tests.cpu", "score:", "benchmark:")
 """Prefixes of sources that a clock may stand behind: such sessions are pinned to a core."""
+SESSION = "session"
+"""A measurement of baselines beside those that are offered: seconds of the slower of its two sessions."""
 LEAST_TIMEOUT = 10.0
 TIMEOUT_FACTOR = 3.0
 TRACE_SECONDS = 20.0
@@ -60,7 +62,8 @@ def _timeout(request: EvaluationRequest) -> float:
     """Seconds a session may take: adapted to the baseline, capped by blueprint and deadline."""
     limit = float(request.blueprint.constraints.timeout_seconds)
     if request.baseline is not None:
-        limit = min(limit, max(LEAST_TIMEOUT, TIMEOUT_FACTOR * request.baseline.duration))
+        usual = request.baseline.values().get(SESSION, request.baseline.duration)
+        limit = min(limit, max(LEAST_TIMEOUT, TIMEOUT_FACTOR * usual))
     return max(0.1, min(limit, request.deadline - time.monotonic()))
 
 
@@ -81,7 +84,7 @@ def _evaluation(suite: Suite, session: Session, gates: list[Gate], measured: Map
         tests=test_results(session.transcript),
         grader=grader_fingerprint(suite),
         environment=environment_fingerprint(session.transcript),
-        log=clean(session.completed.output),
+        log=plain(session.completed.output),
         duration=session.completed.duration,
     )
 
@@ -125,8 +128,9 @@ def _evaluate_baseline(suite: Suite) -> Evaluation:
     measured |= {measurement.source: measurement for measurement in measure_static(suite, request.sources)[0]}
     gates = [gate, origin_gate(suite, second.transcript), *baseline_gates(suite, second.transcript, unstable)]
     gates += [flaky, noisy, _measured_gate(suite, measured, {})]
-    evaluation = _evaluation(suite, second, gates, measured)
     slower = max(first.completed.duration, second.completed.duration)
+    measured[SESSION] = Measurement(source=SESSION, value=slower, unit="s", clock="wall")
+    evaluation = _evaluation(suite, second, gates, measured)
     lines = None if evaluation.failed_gate else _trace(suite, slower)
     return evaluation.model_copy(update={"duration": slower, "lines": lines})
 

@@ -10,11 +10,13 @@ import signal
 from collections.abc import Iterable
 
 from maabarium.errors import EvaluationError
+from maabarium.plaintext import plain
 from maabarium.records import Evaluation, Gate, ReasonCode
 from maabarium_pytest.grading.repeatability import flaky_ids, stable_ids
+from maabarium_pytest.grading.rules import is_holdout
 from maabarium_pytest.grading.session import Session
 from maabarium_pytest.grading.suite import Suite
-from maabarium_pytest.grading.transcript import Transcript, clean
+from maabarium_pytest.grading.transcript import Transcript
 
 __all__ = ["POINTS", "baseline_gates", "later_gates", "session_gate"]
 
@@ -73,7 +75,7 @@ def _ending(suite: Suite, session: Session) -> tuple[ReasonCode, str] | None:
     known = {test.id for test in baseline.tests} if baseline else set()
     broken = [id for id in heard.broken if id not in known]
     if broken and (baseline is not None or suite.strict or heard.status == 2):
-        return "import_failed", f"{named(broken)} cannot be collected: {last_line(heard.broken[broken[0]])}"
+        return "import_failed", f"{listed(broken)} cannot be collected: {last_line(heard.broken[broken[0]])}"
     if heard.status == USAGE:
         return _usage(suite, session)
     if heard.status == NONE or (heard.status == PASSED and not heard.ids):
@@ -84,7 +86,7 @@ def _ending(suite: Suite, session: Session) -> tuple[ReasonCode, str] | None:
         return reason, f"pytest ended with status {heard.status}: {last_line(session.completed.output)}"
     unfinished = [id for id in heard.ids if id not in heard.results]
     if unfinished:
-        return "tests_lost", f"the session ended before {named(unfinished)} ran"
+        return "tests_lost", f"the session ended before {listed(unfinished)} ran"
     failed = any(test.outcome in FAILING for test in heard.results.values()) or bool(heard.broken)
     if heard.status == FAILED and not failed:
         return "gate_failed", "pytest ended with status 1 although no test failed: a plug-in or a hook says no"
@@ -93,7 +95,7 @@ def _ending(suite: Suite, session: Session) -> tuple[ReasonCode, str] | None:
 
 def _usage(suite: Suite, session: Session) -> tuple[ReasonCode, str]:
     """Exit status 4: options or plug-ins of the target do not fit, or a conftest cannot be imported."""
-    output = clean(session.completed.output)
+    output = plain(session.completed.output)
     conftest = "while loading conftest" in output
     if suite.request.baseline is None and not conftest:
         lines = [line for line in output.splitlines() if "rror" in line] or output.splitlines()[-1:]
@@ -127,7 +129,7 @@ def baseline_gates(suite: Suite, heard: Transcript, flaky: Iterable[str]) -> lis
         gates = [Gate(name="tests", passed=True)]
     elif suite.strict:
         gates = [_failed("tests", "gate_failed", (
-            f"the suite is red before anything is changed: {named(failing)}; make it green, or set "
+            f"the suite is red before anything is changed: {listed(failing)}; make it green, or set "
             "constraints.require_tests_pass = false to let red tests be"
         ))]  # fmt: skip
     return [
@@ -144,7 +146,7 @@ def later_gates(suite: Suite, heard: Transcript, baseline: Evaluation, *, only_r
     required = {id for id in stable_ids(baseline) - partial if _is_rule(id) or not only_rules}
     lost = sorted(required - heard.results.keys())
     gates = (
-        [_failed("present", "tests_lost", f"{named(lost)} did not run")]
+        [_failed("present", "tests_lost", f"{listed(lost)} did not run")]
         if lost
         else [Gate(name="present", passed=True)]
     )
@@ -166,7 +168,7 @@ def _tests_gate(heard: Transcript, worse: list[str]) -> Gate:
         return Gate(name="tests", passed=True)
     first = heard.results[worse[0]]
     memory = any("MemoryError" in heard.results[id].detail for id in worse)
-    sentence = f"{named(worse)} {first.outcome}: {last_line(first.detail)}"
+    sentence = f"{listed(worse)} {first.outcome}: {last_line(first.detail)}"
     return _failed("tests", "out_of_memory" if memory else "gate_failed", sentence)
 
 
@@ -178,8 +180,11 @@ def _rules_gate(heard: Transcript, flaky: frozenset[str]) -> Gate:
     ]
     if not bad:
         return Gate(name="rules", passed=True)
-    ids = [test.id for test in bad]
-    return _failed("rules", "gate_failed", f"{named(ids)} {bad[0].outcome}: {last_line(bad[0].detail)}")
+    ids = [test.id for test in bad if not is_holdout(test.id)]
+    if not ids:
+        return _failed("rules", "gate_failed", f"{len(bad)} of the holdout's rules failed")
+    first = next(test for test in bad if test.id == ids[0])
+    return _failed("rules", "gate_failed", f"{listed(ids)} {first.outcome}: {last_line(first.detail)}")
 
 
 def _is_rule(id: str) -> bool:
@@ -190,7 +195,7 @@ def _failed(name: str, reason: ReasonCode, detail: str) -> Gate:
     return Gate(name=name, passed=False, reason_code=reason, detail=detail)
 
 
-def named(ids: list[str]) -> str:
+def listed(ids: list[str]) -> str:
     """At most five ids, and how many more there are."""
     more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
     return ", ".join(id[:300] for id in ids[:NAMED]) + more
@@ -198,6 +203,6 @@ def named(ids: list[str]) -> str:
 
 def last_line(text: str) -> str:
     """The line that says most: the last one of pytest's error lines, else the last one."""
-    lines = [line for line in clean(text).splitlines() if line.strip()]
+    lines = [line for line in plain(text).splitlines() if line.strip()]
     errors = [line[1:].strip() for line in lines if line.startswith("E ")]
     return (errors or lines or [""])[-1].strip()[:300]

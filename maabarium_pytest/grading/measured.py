@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from maabarium.errors import EvaluationError
 from maabarium.records import Evaluation, Gate, LineMap, Measurement, TestResult
 from maabarium_pytest.grading.repeatability import flaky_ids
+from maabarium_pytest.grading.rules import is_holdout
 from maabarium_pytest.grading.session import Session
 from maabarium_pytest.grading.static import STATIC_SOURCES, Unreadable, measure_text
 from maabarium_pytest.grading.suite import Suite
@@ -98,7 +99,7 @@ def measure_static(suite: Suite, sources: Iterable[str]) -> tuple[list[Measureme
         try:
             value = measure_text(source, files)
         except Unreadable as problem:
-            sentence = f"{problem.path} cannot be parsed: {problem.why}"
+            sentence = f"{problem.path} cannot be read: {problem.why}"
             if suite.request.baseline is None:
                 raise EvaluationError(f"{sentence}; {source} needs files that this Python understands") from problem
             return [], Gate(name="source", passed=False, reason_code="import_failed", detail=sentence)
@@ -115,7 +116,7 @@ def test_results(heard: Transcript) -> tuple[TestResult, ...]:
         *everything,
         *((id, "error", 0.0, text) for id, text in heard.broken.items()),
     ]:
-        keep = left > 0 and bool(detail)
+        keep = left > 0 and bool(detail) and not is_holdout(id)
         left -= keep
         results.append(TestResult(id=id, outcome=outcome, duration=duration, detail=detail[:2000] if keep else ""))
     return tuple(results)

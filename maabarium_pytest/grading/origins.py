@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 
 from maabarium.errors import EvaluationError
+from maabarium.plaintext import plain
 from maabarium.records import Gate
 from maabarium_pytest.grading.suite import Suite
 from maabarium_pytest.grading.targets import module_names
-from maabarium_pytest.grading.transcript import Transcript, clean
+from maabarium_pytest.grading.transcript import Transcript
 
 __all__ = ["origin_gate"]
 
@@ -24,7 +25,7 @@ def origin_gate(suite: Suite, heard: Transcript) -> Gate:
     for name, place in sorted(heard.origins.items()):
         if name not in expected or Path(place).is_relative_to(top):
             continue
-        where = clean(place)
+        where = plain(place)
         if suite.request.baseline is None:
             raise EvaluationError(
                 f"the tests import {name} from {where} instead of {suite.targets.top / expected[name]}, so no change "

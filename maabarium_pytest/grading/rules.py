@@ -15,8 +15,10 @@ from pathlib import Path
 
 from maabarium.errors import EvaluationError
 
-__all__ = ["FOLDER", "Mounted", "Rules", "read_rules"]
+__all__ = ["FOLDER", "HOLDOUT", "Mounted", "Rules", "is_holdout", "mounted", "read_rules"]
 
+HOLDOUT = "holdout/"
+"""Where `evaluator.holdout` goes inside the reserved folder: what failed there is not told in detail."""
 FOLDER = "_maabarium_rules"
 """The reserved folder. A package, so that its modules cannot clash with the target's in any import mode."""
 
@@ -27,6 +29,16 @@ class Rules:
 
     contents: dict[str, bytes]
     tests: tuple[str, ...]
+
+    def with_holdout(self, more: Rules) -> Rules:
+        """These rules and, in their own folder, others that proposers must not learn from."""
+        contents = {HOLDOUT + name: content for name, content in more.contents.items()}
+        clash = sorted(contents.keys() & self.contents.keys())
+        if clash:
+            raise EvaluationError(
+                f"rules: rename the folder {HOLDOUT} of evaluator.rules: {clash[0]} is a holdout's name"
+            )
+        return Rules(self.contents | contents, (*self.tests, *(HOLDOUT + name for name in more.tests)))
 
     @property
     def digest(self) -> str:
@@ -70,6 +82,11 @@ def read_rules(folder: Path, patterns: Iterable[str]) -> Rules:
     if sources and not tests:
         raise EvaluationError("rules: no test file among them; name the files test_*.py")
     return Rules({name: file.read_bytes() for name, file in sources.items()}, tuple(dict.fromkeys(tests)))
+
+
+def is_holdout(id: str) -> bool:
+    """Whether a test id belongs to the rules that proposers must not learn from."""
+    return id.startswith(f"rules/{HOLDOUT}")
 
 
 def _glob(folder: Path, pattern: str) -> list[Path]:

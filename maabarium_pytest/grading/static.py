@@ -12,6 +12,10 @@ from typing import Any
 __all__ = ["STATIC_SOURCES", "Unreadable", "measure_text"]
 
 
+LARGEST = 1_000_000
+"""Bytes of a file: above it, parsing in this process would hold up the run."""
+
+
 class Unreadable(Exception):
     """A file that this interpreter cannot parse."""
 
@@ -72,6 +76,8 @@ def measure_text(source: str, files: Iterable[tuple[str, bytes]]) -> float:
     single, together, _ = STATIC_SOURCES[source]
     values = []
     for path, content in files:
+        if len(content) > LARGEST:
+            raise Unreadable(path, f"it has {len(content):,} bytes; static sources read files of up to {LARGEST:,}")
         try:
             # ast decodes by the file's own coding line; the tools want text.
             ast.parse(content)

@@ -42,7 +42,7 @@ def prepare_suite(request: EvaluationRequest) -> Suite:
         python=find_interpreter(request.blueprint, request.folder),
         configuration=find_configuration(workspace.path, workspace.root),
         targets=find_targets(workspace.path, request.blueprint.domain.target_files),
-        rules=read_rules(request.folder, (*options.rules, *options.holdout)),
+        rules=read_rules(request.folder, options.rules).with_holdout(read_rules(request.folder, options.holdout)),
     )
 
 

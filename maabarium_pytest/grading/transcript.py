@@ -11,22 +11,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
+from maabarium.plaintext import plain
 from maabarium.protocols import Clockface
 from maabarium.records import Clock, TestOutcome
 
-__all__ = ["Heard", "Score", "Transcript", "clean"]
+__all__ = ["Heard", "Score", "Transcript", "named"]
 
 OUTCOMES = frozenset(get_args(TestOutcome))
 LINE_LIMIT = 2_000_000
 """Most (test, file, line) entries that are kept of a traced session."""
 
 
-def clean(text: str) -> str:
-    """Untrusted text made printable: no escape sequences, no lone surrogates, newlines and tabs kept."""
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(
-        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode() for char in text
-    )
+def named(value: object) -> str:
+    """An untrusted name on one line: of a test, a score, a package."""
+    return plain(str(value)).replace("\n", "\\n").replace("\t", "\\t")
 
 
 @dataclass
@@ -89,7 +87,7 @@ class Transcript:
             return
         handler: Callable[[Mapping[str, Any], Clockface], None] | None = getattr(self, f"_on_{record.get('k')}", None)
         if handler is None:
-            self.fault = f"a record of the unknown kind {clean(str(record.get('k')))[:40]!r} arrived"
+            self.fault = f"a record of the unknown kind {plain(str(record.get('k')))[:40]!r} arrived"
             return
         try:
             handler(record, clocks)
@@ -98,28 +96,28 @@ class Transcript:
 
     def _on_hello(self, record: Mapping[str, Any], clocks: Clockface) -> None:
         names = ("python", "implementation", "machine", "system", "pytest")
-        self.facts = {name: clean(str(record[name])) for name in names}
+        self.facts = {name: plain(str(record[name])) for name in names}
 
     def _on_packages(self, record: Mapping[str, Any], clocks: Clockface) -> None:
-        self.packages += [clean(str(name)) for name in record["packages"]]
+        self.packages += [named(name) for name in record["packages"]]
 
     def _on_ids(self, record: Mapping[str, Any], clocks: Clockface) -> None:
         for identity in record["ids"]:
-            key = clean(str(identity))
+            key = named(identity)
             self.ids[key] = self.ids.get(key, 0) + 1
 
     def _on_partial(self, record: Mapping[str, Any], clocks: Clockface) -> None:
-        self.partial |= {clean(str(identity)) for identity in record["ids"]}
+        self.partial |= {named(identity) for identity in record["ids"]}
 
     def _on_broken(self, record: Mapping[str, Any], clocks: Clockface) -> None:
-        self.broken[clean(str(record["id"]))] = clean(str(record["detail"]))
+        self.broken[named(record["id"])] = plain(str(record["detail"]))
 
     def _on_start(self, record: Mapping[str, Any], clocks: Clockface) -> None:
-        self.running = clean(str(record["id"]))
+        self.running = named(record["id"])
         self._started = clocks.wall()
 
     def _on_result(self, record: Mapping[str, Any], clocks: Clockface) -> None:
-        identity, outcome = clean(str(record["id"])), record["outcome"]
+        identity, outcome = named(record["id"]), record["outcome"]
         if outcome not in OUTCOMES:
             raise ValueError(outcome)
         if identity not in self.ids:
@@ -132,20 +130,20 @@ class Transcript:
             duration = clocks.wall() - self._started
             before = self.results.get(identity)
             if before is None or before.outcome == "passed":
-                self.results[identity] = Heard(identity, outcome, duration, clean(str(record["detail"])))
+                self.results[identity] = Heard(identity, outcome, duration, plain(str(record["detail"])))
             self.printed += max(0, int(record["printed"]))
             self._results += 1
             self.running = ""
 
     def _on_measure(self, record: Mapping[str, Any], clocks: Clockface) -> None:
-        name = clean(str(record["name"]))
+        name = named(record["name"])
         if name in self.scores:
             self.fault = f"the score {name} was measured twice"
             return
-        self.scores[name] = Score(finite(record["value"]), clean(str(record["unit"]))[:40])
+        self.scores[name] = Score(finite(record["value"]), named(record["unit"])[:40])
 
     def _on_points(self, record: Mapping[str, Any], clocks: Clockface) -> None:
-        name = clean(str(record["name"]))
+        name = named(record["name"])
         earned, possible = finite(record["earned"]), finite(record["possible"])
         if not 0 <= earned <= possible:
             raise ValueError(earned)
@@ -157,7 +155,7 @@ class Transcript:
         before.possible += possible
 
     def _on_mark(self, record: Mapping[str, Any], clocks: Clockface) -> None:
-        name, edge, clock = clean(str(record["name"])), record["edge"], record["clock"]
+        name, edge, clock = named(record["name"]), record["edge"], record["clock"]
         if clock not in ("cpu", "wall") or edge not in ("begin", "end"):
             raise ValueError(edge)
         now = clocks.cpu() if clock == "cpu" else clocks.wall()
@@ -172,10 +170,10 @@ class Transcript:
             return
         score.value += finite(record["per"])
         score.seconds += seconds
-        score.unit = clean(str(record["unit"]))[:40]
+        score.unit = named(record["unit"])[:40]
 
     def _on_benchmark(self, record: Mapping[str, Any], clocks: Clockface) -> None:
-        name, full, seconds = clean(str(record["name"])), clean(str(record["full"])), finite(record["seconds"])
+        name, full, seconds = named(record["name"]), named(record["full"]), finite(record["seconds"])
         self.benchmarks[full] = seconds
         self.benchmarks.setdefault(name, seconds)
 
@@ -186,7 +184,7 @@ class Transcript:
             self.coverage[int(index)] = (int(statements), int(missing))
 
     def _on_lines(self, record: Mapping[str, Any], clocks: Clockface) -> None:
-        identity = clean(str(record["id"]))
+        identity = named(record["id"])
         for index, line, count in record["hits"]:
             if self._lines < LINE_LIMIT or identity == "":
                 self._lines += 1

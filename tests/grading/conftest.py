@@ -20,8 +20,9 @@ from maabarium_pytest.grading.evaluator import PytestEvaluator
 class FolderWorkspace:
     """A plain folder as a checked-out tree, with real processes."""
 
-    def __init__(self, path: Path, scratch: Path, blueprint: Blueprint) -> None:
-        self.path = self.root = path
+    def __init__(self, path: Path, root: Path, scratch: Path, blueprint: Blueprint) -> None:
+        self.path = path
+        self.root = root
         self.scratch = scratch
         scratch.mkdir(exist_ok=True)
         self.sandbox = SubprocessSandbox(blueprint.sandbox, threading.Event())
@@ -38,12 +39,13 @@ class Target:
     def __init__(self, folder: Path) -> None:
         self.top = folder / "target"
         self.top.mkdir()
+        self.root = self.top
         self.folder = folder
         self.options: dict[str, Any] = {}
         self.strict = True
         self.sources: frozenset[str] = frozenset({"tests.passed"})
         self.timeout = 30
-        self.target_files = ["*.py", "src/**/*.py", "!test_*.py", "!conftest.py"]
+        self.target_files = ["*.py", "!test_*.py", "!conftest.py"]
         self.output_mb = 2.0
 
     def write(self, files: Mapping[str, str | bytes], base: Path | None = None) -> None:
@@ -77,7 +79,7 @@ class Target:
     ) -> Evaluation:
         blueprint = self.blueprint
         request = EvaluationRequest(
-            workspace=FolderWorkspace(self.top, self.folder / "scratch", blueprint),
+            workspace=FolderWorkspace(self.top, self.root, self.folder / "scratch", blueprint),
             blueprint=blueprint,
             folder=self.folder,
             stage=stage,

@@ -75,7 +75,7 @@ def forge():
         ("import pytest\ndef add(a, b):\n    pytest.xfail('known')\n", "tests", "gate_failed", "xfailed: "),
         (WRONG + "import atexit, os\natexit.register(os._exit, 0)\n", "tests", "gate_failed", "::test_more"),
         ("import os\ndef add(a, b):\n    os.kill(os.getpid(), 11)\n", "session", "crashed", "SIGSEGV"),
-        ("import os\ndef add(a, b):\n    os.kill(os.getpid(), 9)\n", "session", "out_of_memory", "::test_add"),
+        ("import os\ndef add(a, b):\n    os.kill(os.getpid(), 9)\n", "session", "out_of_memory", "::test_rule"),
         ("def add(a, b):\n    raise MemoryError\n", "tests", "out_of_memory", "MemoryError"),
         ("def add(a, b):\n    print('x' * 1000000 * 5)\n    return a + b\n", "session", "output_flood", "2 MB"),
         (
@@ -118,7 +118,7 @@ def test_endless_loop_is_a_timeout(victim: tuple[Any, Evaluation]) -> None:
         target.timeout = 30
     failed = evaluation.failed_gate
     assert failed is not None and failed.reason_code == "timeout"
-    assert "test_calc.py::test_add" in failed.detail
+    assert "rules/test_rule.py::test_rule" in failed.detail
 
 
 def test_output_is_data(victim: tuple[Any, Evaluation]) -> None:

@@ -100,7 +100,7 @@ def test_hostile_addopts_src_layout_and_selection(target: Any) -> None:
     target.options = {"rules": ["rules"]}
     baseline = target.grade()
     assert baseline.failed_gate is None
-    assert [test.id for test in baseline.tests] == ["tests/test_pkg.py::test_add", "rules/test_pkg.py::test_same_name"]
+    assert [test.id for test in baseline.tests] == ["rules/test_pkg.py::test_same_name", "tests/test_pkg.py::test_add"]
     assert baseline.lines is not None
     assert baseline.lines.by_test["tests/test_pkg.py::test_add"] == {"src/pkg/__init__.py": (2,)}
     assert baseline.lines.hits["src/pkg/__init__.py"][2] == 2
@@ -134,3 +134,37 @@ def test_interpreter_is_looked_for(target: Any) -> None:
     target.options = {"python": ".venv/bin/python"}
     with pytest.raises(EvaluationError, match="does not exist"):
         target.grade()
+
+
+def test_strict_warnings_part_of_a_repository_and_holdout(target: Any) -> None:
+    target.write({
+        "pyproject.toml": '[tool.pytest.ini_options]\nfilterwarnings = ["error"]\naddopts = "--strict-markers"\n',
+        "part/calc.py": CALC, "part/tests/test_calc.py": TEST, "other/test_other.py": "def test_no(): assert False\n",
+    })  # fmt: skip
+    rule = "import pytest\nfrom calc import add\n@pytest.mark.points('p', 1)\ndef test_p(): assert add(1, 1) == 2\n"
+    hidden = "from calc import add\ndef test_h(): assert add(7, 0) == 7\n"
+    target.write({"rules/test_a.py": rule, "hidden/test_a.py": hidden}, target.folder)
+    target.options = {"rules": ["rules"], "holdout": ["hidden"]}
+    target.root = target.top / "part"
+    baseline = target.grade()
+    assert baseline.failed_gate is None
+    assert [test.id for test in baseline.tests] == [
+        "rules/test_a.py::test_p", "rules/holdout/test_a.py::test_h", "part/tests/test_calc.py::test_add",
+    ]  # fmt: skip
+    target.write({"part/calc.py": "def add(a, b):\n    return 'secret' if a == 7 else a + b\n"})
+    later = target.screen(baseline)
+    assert later.failed_gate is not None
+    assert later.failed_gate.detail == "1 of the holdout's rules failed"
+    assert all(test.detail == "" for test in later.tests)
+
+
+def test_import_error_of_a_changed_tree_and_new_tests(target: Any) -> None:
+    target.write({"calc.py": CALC, "test_calc.py": TEST, "pytest.ini": "[pytest]\naddopts = --doctest-modules\n"})
+    baseline = target.grade()
+    assert baseline.failed_gate is None
+    target.write({"calc.py": f'"""\n>>> 1 + 1\n3\n"""\n{CALC}'})
+    failed = target.screen(baseline).failed_gate
+    assert failed.reason_code == "gate_failed" and "calc.py::calc" in failed.detail
+    target.write({"calc.py": "import nothing_of_that_name\n" + CALC})
+    failed = target.screen(baseline).failed_gate
+    assert failed.reason_code == "import_failed" and "nothing_of_that_name" in failed.detail

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maabarium_pytest.grading.stream import Stream
-from maabarium_pytest.grading.transcript import Transcript, clean
+from maabarium_pytest.grading.transcript import Transcript, named
 from maabarium_pytest.target.channel import VARIABLE, Channel, Frames
 
 
@@ -144,7 +144,7 @@ def test_faults(records: list[dict[str, Any]], words: str) -> None:
 
 
 @given(st.text())
-def test_clean_text_is_printable_and_encodes(text: str) -> None:
-    cleaned = clean(text)
-    assert all(char.isprintable() or char in "\n\t" for char in cleaned)
-    cleaned.encode()
+def test_names_stay_on_one_line_and_encode(text: str) -> None:
+    name = named(text)
+    assert len(name.splitlines()) <= 1
+    name.encode()

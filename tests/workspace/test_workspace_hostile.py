@@ -66,8 +66,12 @@ def hostile(checkout, program, marker, make_checkout):
             (folder / name).symlink_to(program)
     inner_git = checkout.top / ".git/modules/vendor/inner"
     for place in (checkout.top / ".git/config", inner_git / "config"):
-        for key, value in settings.items():
-            os.system(f"git config --file {place} '{key}' '{value}'")
+        with place.open("a") as file:
+            for key, value in settings.items():
+                section, _, rest = key.partition(".")
+                inner, _, name = rest.rpartition(".")
+                file.write(f'[{section} "{inner}"]\n' if inner else f"[{section}]\n")
+                file.write(f'\t{name} = "{value}"\n')
     time.sleep(0.01)
     checkout.write("vendor/inner/a.py", "changed")
     os.utime(checkout.top / "src/b.py", (1, 1))

@@ -148,7 +148,8 @@ def test_git_not_installed(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository away")
 def test_dubious_ownership_and_the_command_that_helps(checkout, monkeypatch):
-    subprocess.run(["chown", "-R", "12345", checkout.top], check=True)
+    if subprocess.run(["chown", "-R", "12345", checkout.top], capture_output=True).returncode:
+        pytest.skip("changing owners is not allowed here")
     with pytest.raises(WorkspaceError, match=r"safe\.directory .*project") as caught:
         find_target(checkout.top)
     command = str(caught.value).splitlines()[-1].strip()

@@ -131,17 +131,20 @@ TAMPERINGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.06], ids=["at-once", "later"])
 @pytest.mark.parametrize("tamper", TAMPERINGS)
-def test_reset_undoes_tampering(worktree, tamper, pause):
+def test_reset_undoes_tampering(worktree, tamper):
     before = state(worktree.path)
-    time.sleep(pause)
-    worktree.reset(worktree.tree)
-    tamper(worktree.path)
-    worktree.reset(worktree.tree)
-    assert state(worktree.path) == before
-    for precious in (worktree.path.parent / "victim/a.py", worktree.path.parent / "precious"):
-        assert not precious.exists() or precious.read_text() == "precious"
+    for pause in (0.0, 0.06):  # at once, and when the reset no longer looks at the bytes
+        time.sleep(pause)
+        worktree.reset(worktree.tree)
+        tamper(worktree.path)
+        worktree.reset(worktree.tree)
+        assert state(worktree.path) == before
+        for precious in (worktree.path.parent / "victim/a.py", worktree.path.parent / "precious"):
+            assert not precious.exists() or precious.read_text() == "precious"
+        for left in ("moved", "victim"):
+            shutil.rmtree(worktree.path.parent / left, ignore_errors=True)
+        (worktree.path.parent / "outside-link").unlink(missing_ok=True)
 
 
 def test_write_in_the_very_same_tick_is_found(worktree):

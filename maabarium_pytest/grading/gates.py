@@ -31,7 +31,9 @@ def session_gate(suite: Suite, session: Session) -> Gate:
     """Whether the session ran to its end, honestly. Raises EvaluationError when the baseline cannot even start."""
     found = _tampering(session) or _violence(suite, session) or _ending(suite, session)
     if found is None:
-        return Gate(name="session", passed=True)
+        dropped = suite.configuration.dropped if suite.request.baseline is None else ()
+        note = f"left out of the target's pytest options: {', '.join(dropped)}" if dropped else ""
+        return Gate(name="session", passed=True, detail=note)
     return Gate(name="session", passed=False, reason_code=found[0], detail=found[1])
 
 
@@ -53,6 +55,11 @@ def _violence(suite: Suite, session: Session) -> tuple[ReasonCode, str] | None:
         return "timeout", f"the session did not end within {session.mode.timeout:.3g} s{where}"
     if completed.out_of_memory:
         return "out_of_memory", f"the process was killed for lack of memory{where}"
+    if not heard.facts:  # nothing of the tree has run yet: this is not the candidate's doing
+        raise EvaluationError(
+            f"{suite.python} could not start the session: {last_line(completed.output)} "
+            f'(the target\'s interpreter needs pytest: {suite.python} -m pip install "pytest>=7.4")'
+        )
     if heard.status is None:
         return "crashed", f"the process ended ({_ended(completed.returncode)}) before pytest did{where}"
     if completed.returncode != heard.status:

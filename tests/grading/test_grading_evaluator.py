@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -101,6 +102,7 @@ def test_hostile_addopts_src_layout_and_selection(target: Any) -> None:
     baseline = target.grade()
     assert baseline.failed_gate is None
     assert [test.id for test in baseline.tests] == ["rules/test_pkg.py::test_same_name", "tests/test_pkg.py::test_add"]
+    assert "-n auto, --cov, --cov-fail-under=99, -x" in baseline.gates[0].detail
     assert baseline.lines is not None
     assert baseline.lines.by_test["tests/test_pkg.py::test_add"] == {"src/pkg/__init__.py": (2,)}
     assert baseline.lines.hits["src/pkg/__init__.py"][2] == 2
@@ -133,6 +135,10 @@ def test_interpreter_is_looked_for(target: Any) -> None:
         target.grade()
     target.options = {"python": ".venv/bin/python"}
     with pytest.raises(EvaluationError, match="does not exist"):
+        target.grade()
+    target.write({".venv/bin/python": f'#!/bin/sh\nexec {sys.executable} -S "$@"\n'}, target.folder)
+    (target.folder / ".venv/bin/python").chmod(0o755)
+    with pytest.raises(EvaluationError, match=r"No module named 'pytest'.*-m pip install"):
         target.grade()
 
 

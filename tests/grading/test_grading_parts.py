@@ -108,6 +108,11 @@ def test_static_of_broken_text() -> None:
         assert caught.value.path == "bad.py"
 
 
+def test_static_refuses_a_giant() -> None:
+    with pytest.raises(Unreadable, match="up to 1,000,000"):
+        measure_text("size", [("giant.py", b"x = 1\n" * 200_000)])
+
+
 def test_requirements(target: Any, tmp_path: Path) -> None:
     target.sources = frozenset({"coverage", "benchmark:test_x"})
     assert missing_packages(target.blueprint, tmp_path) == []

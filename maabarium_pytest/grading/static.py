@@ -6,6 +6,7 @@ No process is started and nothing is imported from the tree; the text is parsed 
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -79,9 +80,10 @@ def measure_text(source: str, files: Iterable[tuple[str, bytes]]) -> float:
         if len(content) > LARGEST:
             raise Unreadable(path, f"it has {len(content):,} bytes; static sources read files of up to {LARGEST:,}")
         try:
-            # ast decodes by the file's own coding line; the tools want text.
-            ast.parse(content)
-            values.append(single(_decoded(content)))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of the text, such as a backslash too many: not ours to show
+                ast.parse(content)  # decodes by the file's own coding line; the tools want text
+                values.append(single(_decoded(content)))
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise Unreadable(path, str(error) or type(error).__name__) from error
     if not values:

@@ -108,6 +108,10 @@ def test_static_of_broken_text() -> None:
         assert caught.value.path == "bad.py"
 
 
+def test_static_keeps_the_texts_warnings_to_itself() -> None:
+    assert measure_text("size", [("a.py", b"x = '\\d' is 1\n")]) == 1
+
+
 def test_static_refuses_a_giant() -> None:
     with pytest.raises(Unreadable, match="up to 1,000,000"):
         measure_text("size", [("giant.py", b"x = 1\n" * 200_000)])

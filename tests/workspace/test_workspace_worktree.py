@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from maabarium.errors import WorkspaceError
 from maabarium.records import FileEdit
+from maabarium.workspace import worktree as module
 from maabarium.workspace.trees import FILE, FOLDER, Entry
 
 
@@ -153,6 +154,21 @@ def test_write_in_the_very_same_tick_is_found(worktree):
         keep_times(worktree.path / "src/a.py", b"a = %d\n" % (number % 10))
         worktree.reset(worktree.tree)
         assert (worktree.path / "src/a.py").read_bytes() == b"a = 1\n"
+
+
+def test_clock_too_coarse_to_tell_two_writes_apart(worktree, monkeypatch):
+    """Kernels without fine-grained change times: the bytes are compared as long as the recorded time is young."""
+    fine = module._signature
+    monkeypatch.setattr(module, "_signature", lambda wanted, info: fine(wanted, info)[:-1])
+    worktree.reset(worktree.tree)
+    inode = (worktree.path / "src/a.py").stat().st_ino
+    worktree.reset(worktree.tree)
+    assert (worktree.path / "src/a.py").stat().st_ino == inode
+    (worktree.path / "src/a.py").unlink()
+    worktree.reset(worktree.tree)
+    keep_times(worktree.path / "src/a.py", b"a = 2\n")
+    worktree.reset(worktree.tree)
+    assert (worktree.path / "src/a.py").read_bytes() == b"a = 1\n"
 
 
 def test_untouched_files_are_not_written_again(worktree):

@@ -1,4 +1,4 @@
-"""Each operator by example: what it makes of a piece of code that it likes, run before and after, and what it refuses."""
+"""Each operator by example: what it makes of code that it likes, run before and after, and what it refuses."""
 
 from __future__ import annotations
 
@@ -432,7 +432,12 @@ POSITIVE: list[tuple[str, str, str, list[tuple[Any, ...]]]] = [
     ("merge-tests", "def f(x):\n    return x == 1 or x == 2 or x == 3", "x in {1, 2, 3}", [(1,), (9,)]),
     ("merge-tests", "def f(x):\n    return x.startswith('a') or x.startswith('b')", "x.startswith(('a', 'b'))",
      [("ab",), ("c",)]),
-    ("length-test", "def f(x: list):\n    if len(x) == 0:\n        return 1\n    return 2", "if not x:", [([],), ([0],)]),
+    (
+        "length-test",
+        "def f(x: list):\n    if len(x) == 0:\n        return 1\n    return 2",
+        "if not x:",
+        [([],), ([0],)],
+    ),
 ]  # fmt: skip
 
 
@@ -475,9 +480,14 @@ NEGATIVE: list[tuple[str, str]] = [
     ),
     (
         "membership-set",
-        "def f(rows, known: list):\n    for row in rows:\n        change(known)\n        if row in known:\n            pass",
+        "def f(rows, known: list):\n    for row in rows:\n        change(known)\n"
+        "        if row in known:\n            pass",
     ),
-    ("seen-set", "def f(rows):\n    seen = [1]\n    for r in rows:\n        if r not in seen:\n            seen.append(r)"),
+    (
+        "seen-set",
+        "def f(rows):\n    seen = [1]\n    for r in rows:\n        if r not in seen:\n"
+        "            seen.append(r)",
+    ),
     (
         "seen-set",
         "def f(rows):\n    seen = []\n    for r in rows:\n        if r not in seen:\n            seen.append(r)\n"
@@ -485,15 +495,27 @@ NEGATIVE: list[tuple[str, str]] = [
     ),
     ("comprehension", "def f(rows):\n    out = []\n    for r in rows:\n        out.append(len(out))\n    return out"),
     ("comprehension", "def f(rows):\n    out = []\n    for r in rows:\n        out.append(r)\n    return out, r"),
-    ("comprehension", "async def f(rows):\n    out = []\n    async for r in rows:\n        out.append(r)\n    return out"),
-    ("comprehension", "async def f(rows):\n    out = []\n    for r in rows:\n        out.append(await r)\n    return out"),
+    (
+        "comprehension",
+        "async def f(rows):\n    out = []\n    async for r in rows:\n        out.append(r)\n"
+        "    return out",
+    ),
+    (
+        "comprehension",
+        "async def f(rows):\n    out = []\n    for r in rows:\n        out.append(await r)\n"
+        "    return out",
+    ),
     ("comprehension", "def f(rows):\n    out = []\n    for r in rows:\n        out.append(lambda: r)\n    return out"),
     (
         "comprehension",
         "def f(rows):\n    out = []\n    try:\n        for r in rows:\n            out.append(r)\n"
         "    except ValueError:\n        pass\n    return out",
     ),
-    ("comprehension", "def f(rows):\n    global r\n    out = []\n    for r in rows:\n        out.append(r)\n    return out"),
+    (
+        "comprehension",
+        "def f(rows):\n    global r\n    out = []\n    for r in rows:\n"
+        "        out.append(r)\n    return out",
+    ),
     ("comprehension", "class A:\n    out = []\n    for r in (1, 2):\n        out.append(r)"),
     ("comprehension", "def f(o, rows):\n    out = []\n    for o.x in rows:\n        out.append(1)\n    return out"),
     ("comprehension", "def f(rows):\n    out = []\n    for r in rows:\n        out.append(r)\n    else:\n        pass"),
@@ -501,7 +523,8 @@ NEGATIVE: list[tuple[str, str]] = [
     ("cache-timestamps", "from datetime import datetime\ndef f(t, form):\n    return datetime.strptime(t, form)"),
     (
         "cache-timestamps",
-        "from datetime import datetime\nfrom functools import cache\n@cache\ndef f(t):\n    return datetime.strptime(t, '%Y')",
+        "from datetime import datetime\nfrom functools import cache\n@cache\ndef f(t):\n"
+        "    return datetime.strptime(t, '%Y')",
     ),
     ("iso-timestamps", "from datetime import datetime\ndef f(t):\n    return datetime.strptime(t, '%d.%m.%Y')"),
     ("cache-pure", "SEEN = []\ndef f(x):\n    SEEN.append(x.strip().lower())\n    return x"),
@@ -518,7 +541,8 @@ NEGATIVE: list[tuple[str, str]] = [
     ("cache-pure", "class A:\n    def f(self, x):\n        return x.strip().lower()"),
     (
         "counter",
-        "def f(ws):\n    c = {}\n    for w in ws:\n        if w in c:\n            c[w] += 2\n        else:\n            c[w] = 1\n"
+        "def f(ws):\n    c = {}\n    for w in ws:\n        if w in c:\n            c[w] += 2\n"
+        "        else:\n            c[w] = 1\n"
         "    return c",
     ),
     ("counter", "def f(ws, c):\n    for w in ws:\n        c[w] = c.get(w, 0) + 1\n    return c"),
@@ -541,7 +565,8 @@ NEGATIVE: list[tuple[str, str]] = [
     ("invariant-call", "def f(rows):\n    while len(rows) > 1:\n        g(rows)"),
     ("invariant-call", "def f(rows, name):\n    for row in rows:\n        name = name.lower() + row"),
     ("invariant-call", "def f(rows, x):\n    for row in rows:\n        row.part = sorted(x)"),
-    ("invariant-call", "def f(rows, name):\n    def g():\n        nonlocal name\n        name = 1\n    for row in rows:\n"
+    ("invariant-call", "def f(rows, name):\n    def g():\n        nonlocal name\n        name = 1\n"
+     "    for row in rows:\n"
      "        g() or name.lower()"),
     ("local-name", "def f(rows, out):\n    for row in rows:\n        out.append(row)"),
     ("local-name", "def f(rows):\n    out = []\n    for row in rows:\n        out.append(row)\n        out = []"),
@@ -559,13 +584,25 @@ NEGATIVE: list[tuple[str, str]] = [
     ("iterate-file", "def f(file):\n    for line in file.readlines(10):\n        pass"),
     ("iterate-file", "def f(file):\n    for line in file.readlines():\n        file.seek(0)"),
     ("append-in-place", "def f(rows, out):\n    for row in rows:\n        out = out + [row]\n    return out"),
-    ("append-in-place", "def f(rows):\n    out = []\n    for row in rows:\n        old = out\n        out = out + [row]\n"),
+    (
+        "append-in-place",
+        "def f(rows):\n    out = []\n    for row in rows:\n        old = out\n"
+        "        out = out + [row]\n",
+    ),
     ("deque", "def f(rows):\n    q = list(rows)\n    q.pop(0)\n    return q"),
     ("deque", "def f(q):\n    return q.pop(0)"),
     ("deque", "def f(rows):\n    q = list(rows)\n    x = q.pop(0)\n    return x + q[1:]"),
-    ("join", "def f(rows):\n    text = ''\n    for row in rows:\n        text += row\n        print(text)\n    return text"),
+    (
+        "join",
+        "def f(rows):\n    text = ''\n    for row in rows:\n        text += row\n"
+        "        print(text)\n    return text",
+    ),
     ("join", "def f(rows):\n    n = 0\n    for row in rows:\n        n += row\n    return n"),
-    ("join", "def f(rows):\n    text = ''\n    for row in rows:\n        text += row\n        if row:\n            return text"),
+    (
+        "join",
+        "def f(rows):\n    text = ''\n    for row in rows:\n        text += row\n"
+        "        if row:\n            return text",
+    ),
     ("any-all", "def f(rows):\n    for row in rows:\n        if row:\n            return True\n    return None"),
     ("any-all", "def f(rows):\n    for row in rows:\n        if row:\n            return row\n    return False"),
     ("sum-loop", "def f(rows, n):\n    for row in rows:\n        n += row\n    return n"),

@@ -22,7 +22,7 @@ __all__ = ["MAX_FILE_BYTES", "MAX_TOTAL_BYTES", "Rewrites"]
 
 MAX_FILE_BYTES = 300_000
 """Larger files are passed over: generated code, where an analysis takes seconds and a rewrite is no help."""
-MAX_TOTAL_BYTES = 1_500_000
+MAX_TOTAL_BYTES = 600_000
 """Of all target files together, hottest first, so that the first experiment of a large package starts soon."""
 KEPT_FILES = 512
 
@@ -65,34 +65,29 @@ class Rewrites:
         return sorted(changes, key=lambda change: (-change.weight, change.path, change.operator, change.site))
 
     def skipped(self, request: ProposalRequest) -> dict[str, str]:
-        """Target files that are passed over, each with the reason as a sentence."""
-        reasons: dict[str, str] = {}
-        total = 0
-        for path in self._ranked(request, {}):
-            size = len(request.files.read(path))
-            if size > MAX_FILE_BYTES:
-                reasons[path] = f"has {size} bytes; files above {MAX_FILE_BYTES} bytes are not rewritten"
-            elif total + size > MAX_TOTAL_BYTES:
-                reasons[path] = f"is beyond the first {MAX_TOTAL_BYTES} bytes of target files"
-            else:
-                total += size
-        return reasons
-
-    def _ranked(self, request: ProposalRequest, hits: Mapping[str, Hits]) -> list[str]:
-        python = [path for path in request.targets if path.endswith((".py", ".pyw"))]
-        return sorted(python, key=lambda path: (-max(hits.get(path, {}).values(), default=0), path))
+        """Target files that are passed over for their size, each with the reason as the end of a sentence."""
+        return {path: reason for path, _, reason in self._judged(request, {}) if reason}
 
     def _files(self, request: ProposalRequest, hits: Mapping[str, Hits]) -> Iterable[tuple[str, bytes]]:
+        return ((path, content) for path, content, reason in self._judged(request, hits) if not reason)
+
+    def _judged(self, request: ProposalRequest, hits: Mapping[str, Hits]) -> Iterable[tuple[str, bytes, str]]:
+        """Python files, hottest first, with their content and, for those passed over, why."""
+        python = [path for path in request.targets if path.endswith((".py", ".pyw"))]
         total = 0
-        for path in self._ranked(request, hits):
+        for path in sorted(python, key=lambda path: (-max(hits.get(path, {}).values(), default=0), path)):
             try:
                 content = request.files.read(path)
             except KeyError:  # a target that does not exist yet
                 continue
-            if len(content) > MAX_FILE_BYTES or total + len(content) > MAX_TOTAL_BYTES:
-                continue
-            total += len(content)
-            yield path, content
+            reason = ""
+            if len(content) > MAX_FILE_BYTES:
+                reason = f"has {len(content)} bytes; files above {MAX_FILE_BYTES} bytes are not rewritten"
+            elif total + len(content) > MAX_TOTAL_BYTES:
+                reason = f"is beyond the first {MAX_TOTAL_BYTES} bytes of target files"
+            else:
+                total += len(content)
+            yield path, content, reason
 
     def _of(self, content: bytes) -> tuple[_Found, ...]:
         key = hashlib.sha256(content).hexdigest()

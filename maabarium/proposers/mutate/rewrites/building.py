@@ -28,9 +28,9 @@ class Join(Operator):
     prior = 0.35
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for loop in source.nodes:
-            function = source.function(loop) if isinstance(loop, cst.For) else None
-            if not isinstance(loop, cst.For) or function is None or opaque(source, function):
+        for loop in source.of(cst.For):
+            function = source.function(loop)
+            if function is None or opaque(source, function):
                 continue
             added = [node for node in source.within(loop) if isinstance(node, cst.AugAssign)]
             texts = {source.names[node.target] for node in added if isinstance(node.target, cst.Name)}
@@ -94,7 +94,7 @@ class AppendInPlace(Operator):
     prior = 0.7
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for node in source.nodes:
+        for node in source.of(cst.Assign):
             found = self._addition(source, node)
             if found is None or not any(isinstance(parent, (cst.For, cst.While)) for parent in source.ancestors(node)):
                 continue
@@ -148,8 +148,8 @@ class UseDeque(Operator):
     prior = 0.6
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for node in source.nodes:
-            if not isinstance(node, cst.Assign) or len(node.targets) != 1:
+        for node in source.of(cst.Assign):
+            if len(node.targets) != 1:
                 continue
             variable = source.names.get(node.targets[0].target)
             function = source.function(node)

@@ -123,8 +123,8 @@ class CachePure(Operator):
     prior = 0.6
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for function in source.nodes:
-            if not isinstance(function, cst.FunctionDef) or not self._fits(source, function):
+        for function in source.of(cst.FunctionDef):
+            if not self._fits(source, function):
                 continue
             imported = add_import(source, function, "functools", "cache")
             if imported is None or source.indent(function) is None:

@@ -120,8 +120,8 @@ class Comprehension(Operator):
     prior = 0.55
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for node in source.nodes:
-            if isinstance(node, cst.For) and source.function(node) is not None:
+        for node in source.of(cst.For):
+            if source.function(node) is not None:
                 filling = plain_loop(source, node)
                 found = self._site(source, node, filling) if filling is not None else None
                 if found is not None:

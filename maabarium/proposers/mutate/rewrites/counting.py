@@ -96,9 +96,9 @@ class CountByCounter(Operator):
     prior = 0.65
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for loop in source.nodes:
-            function = source.function(loop) if isinstance(loop, cst.For) else None
-            if not isinstance(loop, cst.For) or function is None or opaque(source, function):
+        for loop in source.of(cst.For):
+            function = source.function(loop)
+            if function is None or opaque(source, function):
                 continue
             found = counted(source, loop)
             if found is not None and loop_names_stay_inside(source, (loop,)):
@@ -140,9 +140,7 @@ class GroupBySetdefault(Operator):
     prior = 0.4
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for block in source.nodes:
-            if not isinstance(block, cst.IndentedBlock):
-                continue
+        for block in source.of(cst.IndentedBlock):
             for first, second in zip(block.body, block.body[1:], strict=False):
                 found = self._site(source, first, second)
                 if found is not None:

@@ -97,10 +97,10 @@ class InvariantCall(Operator):
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         done: set[tuple[cst.CSTNode, str]] = set()
-        for node in source.nodes:
+        for node in source.of(cst.Call):
             found = _pure_call(source, node)
             function = source.function(node) if found is not None else None
-            if found is None or function is None or not isinstance(node, cst.Call) or not _only_read(source, node):
+            if found is None or function is None or not _only_read(source, node):
                 continue
             place = self._place(source, node, found[1])
             text = source.code(node)
@@ -143,8 +143,8 @@ class LocalName(Operator):
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         done: set[tuple[cst.CSTNode, str]] = set()
-        for node in source.nodes:
-            if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+        for node in source.of(cst.Call):
+            if not isinstance(node.func, cst.Attribute):
                 continue
             text = source.code(node.func)
             function, loops = source.function(node), _loops(source, node)
@@ -201,8 +201,8 @@ class RepeatedCall(Operator):
     prior = 0.55
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for block in source.nodes:
-            if not isinstance(block, cst.IndentedBlock) or source.function(block.body[0]) is None:
+        for block in source.of(cst.IndentedBlock):
+            if source.function(block.body[0]) is None:
                 continue
             run: list[cst.CSTNode] = []
             for statement in [*block.body, None]:

@@ -30,9 +30,9 @@ class Enumerate(Operator):
     prior = 0.5
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for loop in source.nodes:
-            function = source.function(loop) if isinstance(loop, cst.For) else None
-            if isinstance(loop, cst.For) and function is not None and not opaque(source, function):
+        for loop in source.of(cst.For):
+            function = source.function(loop)
+            if function is not None and not opaque(source, function):
                 found = self._site(source, loop)
                 if found is not None:
                     yield found
@@ -129,9 +129,9 @@ class GeneratorArgument(Operator):
     prior = 0.3
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for node in source.nodes:
+        for node in source.of(cst.Call):
             path = called(source, node)
-            if not isinstance(node, cst.Call) or path not in EAGER or not node.args:
+            if path not in EAGER or not node.args:
                 continue
             first = node.args[0]
             if first.keyword is not None or first.star:
@@ -192,8 +192,9 @@ class IterateFile(Operator):
     prior = 0.35
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for node in source.nodes:
-            if not isinstance(node, (cst.For, cst.CompFor)) or not isinstance(node.iter, cst.Call):
+        walks: list[cst.For | cst.CompFor] = [*source.of(cst.For), *source.of(cst.CompFor)]
+        for node in walks:
+            if not isinstance(node.iter, cst.Call):
                 continue
             call = node.iter
             if call.args or not isinstance(call.func, cst.Attribute) or call.func.attr.value != "readlines":
@@ -219,8 +220,8 @@ class DictKeys(Operator):
     prior = 0.3
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for node in source.nodes:
-            if not isinstance(node, cst.Call) or node.args or not isinstance(node.func, cst.Attribute):
+        for node in source.of(cst.Call):
+            if node.args or not isinstance(node.func, cst.Attribute):
                 continue
             if node.func.attr.value != "keys":
                 continue

@@ -43,7 +43,7 @@ class ConstantMembership(Operator):
     prior = 0.5
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for node in source.nodes:
+        for node in (*source.of(cst.List), *source.of(cst.Tuple)):
             elements = _constants(node)
             if elements is None:
                 continue
@@ -106,8 +106,8 @@ class MembershipSet(Operator):
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         done: set[tuple[Variable, cst.CSTNode]] = set()
-        for node in source.nodes:
-            if not isinstance(node, cst.Name) or not is_membership(source, node) or node not in source.names:
+        for node in source.of(cst.Name):
+            if not is_membership(source, node) or node not in source.names:
                 continue
             variable = source.names[node]
             function = source.function(node)
@@ -153,8 +153,8 @@ class SeenSet(Operator):
     prior = 0.7
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for node in source.nodes:
-            if not isinstance(node, cst.Assign) or len(node.targets) != 1:
+        for node in source.of(cst.Assign):
+            if len(node.targets) != 1:
                 continue
             if not isinstance(node.value, cst.List) or node.value.elements:
                 continue

@@ -31,9 +31,9 @@ class CompilePattern(Operator):
     prior = 0.75
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for node in source.nodes:
+        for node in source.of(cst.Call):
             path = called(source, node)
-            if isinstance(node, cst.Call) and path and path.startswith("re.") and source.function(node) is not None:
+            if path and path.startswith("re.") and source.function(node) is not None:
                 found = self._site(source, node, path.removeprefix("re."))
                 if found is not None:
                     yield found

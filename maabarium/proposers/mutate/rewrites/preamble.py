@@ -57,8 +57,8 @@ def _imports(source: Source, stores: list[cst.Name], candidate: str, module: str
     alias = source.parent[stores[0]]
     if not isinstance(alias, cst.ImportAlias) or len(list(source.ancestors(alias))) != 3:
         return False
-    if any(isinstance(n, cst.Name) and n.value == candidate and source.names[n].scope is not source.module
-           for n in source.nodes if n in source.names):  # fmt: skip
+    named = [other for other in source.of(cst.Name) if other.value == candidate and other in source.names]
+    if any(source.names[other].scope is not source.module for other in named):
         return False
     statement = source.parent[alias]
     if isinstance(statement, cst.ImportFrom):

@@ -27,9 +27,9 @@ class AnyAll(Operator):
     prior = 0.3
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for loop in source.nodes:
-            function = source.function(loop) if isinstance(loop, cst.For) else None
-            if not isinstance(loop, cst.For) or function is None or opaque(source, function):
+        for loop in source.of(cst.For):
+            function = source.function(loop)
+            if function is None or opaque(source, function):
                 continue
             found = self._site(source, loop)
             if found is not None:
@@ -73,9 +73,9 @@ class SumLoop(Operator):
     prior = 0.4
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for loop in source.nodes:
-            function = source.function(loop) if isinstance(loop, cst.For) else None
-            if not isinstance(loop, cst.For) or function is None or opaque(source, function):
+        for loop in source.of(cst.For):
+            function = source.function(loop)
+            if function is None or opaque(source, function):
                 continue
             found = self._site(source, loop)
             if found is not None:

@@ -26,8 +26,8 @@ class LengthTest(Operator):
     prior = 0.2
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for node in source.nodes:
-            if not isinstance(node, cst.Comparison) or len(node.comparisons) != 1 or not _is_test(source, node):
+        for node in source.of(cst.Comparison):
+            if len(node.comparisons) != 1 or not _is_test(source, node):
                 continue
             target = node.comparisons[0]
             if called(source, node.left) != "len" or literal_value(target.comparator) != 0:
@@ -67,8 +67,8 @@ class MergeTests(Operator):
     prior = 0.35
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for node in source.nodes:
-            if not isinstance(node, cst.BooleanOperation) or not isinstance(node.operator, cst.Or):
+        for node in source.of(cst.BooleanOperation):
+            if not isinstance(node.operator, cst.Or):
                 continue
             outer = source.parent[node]
             if isinstance(outer, cst.BooleanOperation) and isinstance(outer.operator, cst.Or):
@@ -120,13 +120,12 @@ class GetWithDefault(Operator):
     prior = 0.3
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for node in source.nodes:
+        asked: list[cst.IfExp | cst.If | cst.Try] = [*source.of(cst.IfExp), *source.of(cst.If), *source.of(cst.Try)]
+        for node in asked:
             if isinstance(node, cst.IfExp):
                 found = self._expression(source, node)
-            elif isinstance(node, (cst.If, cst.Try)):
-                found = self._statement(source, node)
             else:
-                continue
+                found = self._statement(source, node)
             if found is not None:
                 edit = source.replace(node, found)
                 yield Rewrite(node, "look up once with get()", "the key was looked up twice", (edit,))

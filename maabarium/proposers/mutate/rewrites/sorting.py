@@ -60,8 +60,8 @@ class SortedToMin(Operator):
     prior = 0.6
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for node in source.nodes:
-            if not isinstance(node, cst.Subscript) or len(node.slice) != 1 or node in source.names.targets:
+        for node in source.of(cst.Subscript):
+            if len(node.slice) != 1 or node in source.names.targets:
                 continue
             index, plain = node.slice[0].slice, _sorted(source, node.value)
             if plain is None or not isinstance(index, cst.Index) or _catches_index_error(source, node):
@@ -89,8 +89,8 @@ class SortedToHeap(Operator):
     prior = 0.35
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for node in source.nodes:
-            if not isinstance(node, cst.Subscript) or len(node.slice) != 1 or node in source.names.targets:
+        for node in source.of(cst.Subscript):
+            if len(node.slice) != 1 or node in source.names.targets:
                 continue
             part, plain = node.slice[0].slice, _sorted(source, node.value)
             if plain is None or not isinstance(part, cst.Slice) or part.lower is not None or part.step is not None:
@@ -121,8 +121,8 @@ class KeyGetter(Operator):
     prior = 0.4
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for node in source.nodes:
-            if not isinstance(node, cst.Lambda) or not isinstance(source.parent[node], cst.Arg):
+        for node in source.of(cst.Lambda):
+            if not isinstance(source.parent[node], cst.Arg):
                 continue
             argument = source.parent[node]
             if not isinstance(argument, cst.Arg) or argument.keyword is None or argument.keyword.value != "key":

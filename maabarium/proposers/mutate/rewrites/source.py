@@ -6,13 +6,16 @@ operator and decides nothing; names and scopes are in `variables`.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import functools
 import io
 import tokenize
+import warnings
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import libcst as cst
 from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
@@ -21,6 +24,9 @@ from maabarium.proposers.mutate.rewrites.variables import Variables
 
 __all__ = ["Edit", "Source", "Unreadable"]
 
+Node = TypeVar("Node", bound=cst.CSTNode)
+MAX_DEPTH = 120
+"""Of the syntax tree. The parser is native and recursive: it ends the process on a tree that is some thousand deep."""
 SKIPPED = ("whitespace", "leading_", "lpar", "rpar", "header", "footer", "comma", "semicolon", "lines_after")
 
 
@@ -45,8 +51,9 @@ class Source:
         try:
             self.encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
             self.text = content.decode(self.encoding)
+            _check_depth(content)
             self.module = cst.parse_module(self.text)
-        except (SyntaxError, ValueError, LookupError, RecursionError, cst.ParserSyntaxError) as error:
+        except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError, cst.ParserSyntaxError) as error:
             raise Unreadable(str(error)) from error
         if self.module.code != self.text or self.text.encode(self.encoding) != content:
             raise Unreadable("the file does not survive a round trip")
@@ -58,6 +65,7 @@ class Source:
         self.parent: dict[cst.CSTNode, cst.CSTNode] = {}
         self.nodes: list[cst.CSTNode] = []
         self._extent: dict[cst.CSTNode, tuple[int, int]] = {}
+        self._by_kind: dict[type[cst.CSTNode], list[cst.CSTNode]] = {}
         self._index()
         self.names = Variables(self.nodes, self.parent)
 
@@ -72,7 +80,8 @@ class Source:
             self._extent[node] = (len(self.nodes), 0)
             self.nodes.append(node)
             stack.append((node, True))
-            children = list(_children(node))
+            self._by_kind.setdefault(type(node), []).append(node)
+            children = _children(node)
             for child in children:
                 self.parent[child] = node
             stack.extend((child, False) for child in reversed(children))
@@ -119,6 +128,10 @@ class Source:
         return [self.raw[a:b].decode() for a, b in self._comments if start <= a and b <= end]
 
     # --- the tree
+
+    def of(self, kind: type[Node]) -> list[Node]:
+        """All nodes of exactly that class, in pre-order."""
+        return self._by_kind.get(kind, [])  # type: ignore[return-value]
 
     def within(self, node: cst.CSTNode) -> list[cst.CSTNode]:
         """The node and all below it, in pre-order."""
@@ -205,15 +218,35 @@ class Source:
             return None
 
 
+def _check_depth(content: bytes) -> None:
+    """Raise Unreadable on a file that the interpreter's own, guarded parser refuses or finds too deep."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        level: list[ast.AST] = [ast.parse(content)]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return
+    raise Unreadable("the file is nested too deeply")
+
+
 @functools.cache
 def _fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind) if not field.name.startswith(SKIPPED))
 
 
-def _children(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+def _children(node: cst.CSTNode) -> list[cst.CSTNode]:
+    found: list[cst.CSTNode] = []
     for name in _fields(type(node)):
         value = getattr(node, name)
-        if isinstance(value, cst.CSTNode):
-            yield value
-        elif isinstance(value, (tuple, list)):
-            yield from (item for item in value if isinstance(item, cst.CSTNode))
+        if isinstance(value, (tuple, list)):
+            found.extend(item for item in value if _is_node(item.__class__))
+        elif _is_node(value.__class__):
+            found.append(value)
+    return found
+
+
+@functools.cache
+def _is_node(kind: type[object]) -> bool:
+    """Asked by class because the instance check of the library's abstract classes is slow."""
+    return issubclass(kind, cst.CSTNode)

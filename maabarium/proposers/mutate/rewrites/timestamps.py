@@ -45,7 +45,7 @@ class CacheTimestamps(Operator):
     prior = 0.6
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for node in source.nodes:
+        for node in source.of(cst.Call):
             found = _parse(source, node)
             if found is None:
                 continue
@@ -79,7 +79,7 @@ class IsoTimestamps(Operator):
     prior = 0.7
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for node in source.nodes:
+        for node in source.of(cst.Call):
             found = _parse(source, node)
             if found is None or found[1] not in ISO_FORMATS or not isinstance(found[0].func, cst.Attribute):
                 continue

@@ -9,33 +9,26 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from maabarium.proposers.mutate.change import Change
-from maabarium.proposers.mutate.repairs.drafting import compiles, drafts
-from maabarium.proposers.mutate.repairs.evidence import Evidence, File, Shelf, failing
-from maabarium.proposers.mutate.repairs.history import Lessons, learn
-from maabarium.proposers.mutate.repairs.place import Draft
-from maabarium.proposers.mutate.repairs.spectrum import Suspicion
-from maabarium.proposers.mutate.repairs.survey import Statement
-from maabarium.proposers.mutate.repairs.symptoms import boost, words
+from maabarium.proposers.mutate.repairs.drafting import compiles
+from maabarium.proposers.mutate.repairs.evidence import Evidence, Shelf, failing
+from maabarium.proposers.mutate.repairs.history import learn, undone
+from maabarium.proposers.mutate.repairs.ideas import Idea, think, weight
 from maabarium.protocols import ProposalRequest
 
 __all__ = ["Repairs"]
 
-_MOST_STATEMENTS = 150
 _MOST_CHANGES = 400
-_SHARPNESS = 2.0
-"""Exponent of the suspicion: a line half as suspicious is worth a quarter."""
+_KEPT = 4
+"""States of the target whose ideas are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Idea:
-    """A draft with the place it came from; `worth` leaves the history out."""
+class _Thoughts:
+    """Ideas for one state of the target. `instead`: the state before all kept changes, not the champion's."""
 
-    path: str
-    statement: Statement
-    draft: Draft
-    site: str
-    suspicion: Suspicion
-    worth: float
+    evidence: Evidence
+    ideas: list[Idea]
+    instead: bool
 
 
 class Repairs:
@@ -45,97 +38,93 @@ class Repairs:
 
     def __init__(self) -> None:
         self._shelf = Shelf()
-        self._last: tuple[object, Evidence, list[_Idea]] | None = None
+        self._thoughts: dict[object, _Thoughts | None] = {}
 
     def changes(self, request: ProposalRequest) -> Iterable[Change]:
         """Changes of the champion's target files, best guess first; none when no test fails."""
-        found = self._ideas(request)
-        if found is None:
+        if not failing(request.champion.evaluation.tests):
             return
-        evidence, ideas = found
-        tests = [result.id for result in failing(request.champion.evaluation.tests)]
-        lessons = learn(request.history, request.champion, tests)
-        ranked = sorted(
-            ((_weight(idea, lessons), idea) for idea in ideas if (idea.site, idea.draft.new) not in lessons.tried),
-            key=lambda pair: (-pair[0], pair[1].path, pair[1].draft.start, pair[1].draft.end, pair[1].draft.new),
-        )
-        yield from _first(ranked, evidence)
+        ranked: list[tuple[float, Idea, _Thoughts]] = []
+        for thoughts in (self._of_champion(request), self._of_baseline(request)):
+            if thoughts is None:
+                continue
+            tests = [symptom.test for symptom in thoughts.evidence.symptoms]
+            lessons = learn(request.history, 0 if thoughts.instead else request.champion.number, tests)
+            ranked += [(weight(i, lessons), i, thoughts) for i in thoughts.ideas if i.key not in lessons.tried]
+        ranked.sort(key=lambda e: (-e[0], e[2].instead, e[1].path, e[1].draft.start, e[1].draft.end, e[1].draft.new))
+        yield from _first(ranked)
 
-    def _ideas(self, request: ProposalRequest) -> tuple[Evidence, list[_Idea]] | None:
-        """Evidence and ideas for the champion; kept until the champion changes."""
-        champion = request.champion
-        key = (champion.tree, champion.number, request.targets)
-        if champion.tree and self._last is not None and self._last[0] == key:
-            return self._last[1], self._last[2]
-        evidence = Evidence.of(request, self._shelf)
-        if evidence is None:
+    def _of_champion(self, request: ProposalRequest) -> _Thoughts | None:
+        """Ideas for the champion as it is."""
+        key = (request.champion.tree, request.champion.number, request.targets)
+        if not request.champion.tree or key not in self._thoughts:
+            contents = {path: request.files.read(path) for path in _python(request)}
+            evidence = Evidence.of(request, contents, request.champion.evaluation, self._shelf)
+            self._keep(key, evidence, instead=False)
+        return self._thoughts[key]
+
+    def _of_baseline(self, request: ProposalRequest) -> _Thoughts | None:
+        """Ideas for the baseline's version of files in which a change was kept.
+
+        A kept change may only have hidden the fault from some tests; then the true repair is one to be made
+        instead of it, and would never be found from the champion.
+        """
+        if not any(attempt.outcome.verdict == "promoted" for attempt in request.history):
             return None
-        self._last = (key, evidence, _think(evidence))
-        return self._last[1], self._last[2]
+        key = (request.champion.tree, request.champion.number, request.targets, "instead")
+        if not request.champion.tree or key not in self._thoughts:
+            contents: dict[str, bytes] = {}
+            for path in _python(request):
+                file = self._shelf.file(path, request.files.read(path))
+                text = None if file is None else undone(request.history, path, file.source.text)
+                content = None if file is None or text is None else file.source.encoded(text)
+                if content is not None:
+                    contents[path] = content
+            evidence = Evidence.of(request, contents, request.baseline, self._shelf) if contents else None
+            self._keep(key, evidence, instead=True)
+        return self._thoughts[key]
+
+    def _keep(self, key: object, evidence: Evidence | None, *, instead: bool) -> None:
+        while len(self._thoughts) >= _KEPT:
+            del self._thoughts[next(iter(self._thoughts))]
+        self._thoughts[key] = None if evidence is None else _Thoughts(evidence, think(evidence), instead)
 
 
-def _think(evidence: Evidence) -> list[_Idea]:
-    """All drafts for the most suspicious statements."""
-    suspects = [
-        (suspicion, path, statement)
-        for path, file in evidence.files.items()
-        for statement in file.statements
-        if (suspicion := evidence.spectrum.suspicion(path, statement, evidence.using(statement))).score > 0
-    ]
-    suspects.sort(key=lambda suspect: (-suspect[0].score, suspect[1], suspect[2].first))
-    found = words(evidence.symptoms)
-    hints = boost(evidence.symptoms)
-    ideas: list[_Idea] = []
-    for suspicion, path, statement in suspects[:_MOST_STATEMENTS]:
-        seats: dict[str, list[int]] = {}
-        for draft in sorted(drafts(evidence.files[path].source, statement, found), key=lambda d: (d.start, d.end)):
-            starts = seats.setdefault(draft.operator, [])
-            if draft.start not in starts:
-                starts.append(draft.start)
-            scope = statement.scope.qualname or "<module>"
-            site = f"{path}::{scope}::{statement.number}.{draft.operator}.{starts.index(draft.start) + 1}"
-            hint = max((hints.get(tag, 1.0) for tag in draft.tags), default=1.0)
-            worth = suspicion.score**_SHARPNESS * draft.prior * hint
-            ideas.append(_Idea(path, statement, draft, site, suspicion, worth))
-    return ideas
+def _python(request: ProposalRequest) -> list[str]:
+    """Target files that exist (an exact target may be absent) and are Python."""
+    there = set(request.files.paths())
+    return [path for path in request.targets if path.endswith((".py", ".pyw")) and path in there]
 
 
-def _weight(idea: _Idea, lessons: Lessons) -> float:
-    """The chance that a change pays, kept below 1 without losing the order."""
-    worth = idea.worth * lessons.factor(idea.path, idea.statement.first, idea.statement.last)
-    if (idea.site, idea.draft.new) in lessons.stale:
-        worth *= 0.5
-    return worth / (1.0 + worth)
-
-
-def _first(ranked: list[tuple[float, _Idea]], evidence: Evidence) -> Iterator[Change]:
+def _first(ranked: list[tuple[float, Idea, _Thoughts]]) -> Iterator[Change]:
     """The best ideas that compile, as whole files, each content once."""
     seen: set[tuple[str, bytes]] = set()
-    for weight, idea in ranked:
-        file, draft = evidence.files[idea.path], idea.draft
-        if not compiles(file.source, idea.statement, draft):
+    for value, idea, thoughts in ranked:
+        source, draft = thoughts.evidence.files[idea.path].source, idea.draft
+        if not compiles(source, idea.statement, draft):
             continue
-        content = file.source.encoded(file.source.replaced(draft.start, draft.end, draft.new))
+        content = source.encoded(source.replaced(draft.start, draft.end, draft.new))
         if content is None or (idea.path, content) in seen:
             continue
         seen.add((idea.path, content))
-        yield _change(idea, file, weight, content)
+        yield _change(idea, thoughts, value, content)
         if len(seen) >= _MOST_CHANGES:
             return
 
 
-def _change(idea: _Idea, file: File, weight: float, content: bytes) -> Change:
-    draft = idea.draft
-    line = file.source.line(draft.start)
+def _change(idea: Idea, thoughts: _Thoughts, value: float, content: bytes) -> Change:
+    draft, source = idea.draft, thoughts.evidence.files[idea.path].source
+    old, line = source.text[draft.start : draft.end], source.line(draft.start)
     scope = idea.statement.scope.qualname or "the module"
     count = idea.suspicion.failing
     tests = "1 failing test covers it" if count == 1 else f"{count} failing tests cover it"
-    summary = f"{_label(file.source.text[draft.start : draft.end], draft.new)} in {scope} (line {line}): {tests}"
-    data = {
-        "line": line, "replacement": draft.new, "suspicion": round(idea.suspicion.score, 4), "failing": count,
-        "site": idea.site,
+    instead = ", instead of what was kept before" if thoughts.instead else ""
+    summary = f"{_label(old, draft.new)} in {scope} (line {line}){instead}: {tests}"
+    data: dict[str, str | int | float | bool] = {
+        "line": line, "start": draft.start, "replaced": old, "replacement": draft.new, "site": idea.site,
+        "suspicion": round(idea.suspicion.score, 4), "failing": count, "instead": thoughts.instead,
     }  # fmt: skip
-    return Change(idea.path, draft.operator, idea.site, summary, content, weight, data)
+    return Change(idea.path, draft.operator, idea.site, summary, content, value, data)
 
 
 def _label(old: str, new: str) -> str:

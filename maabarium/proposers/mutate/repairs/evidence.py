@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from maabarium.proposers.mutate.repairs import reach
@@ -17,12 +17,16 @@ from maabarium.proposers.mutate.repairs.spectrum import Coverage, Spectrum
 from maabarium.proposers.mutate.repairs.survey import Statement, survey
 from maabarium.proposers.mutate.repairs.symptoms import Symptom, read
 from maabarium.protocols import ProposalRequest, TreeView
-from maabarium.records import TestResult
+from maabarium.records import Evaluation, TestResult
 
 __all__ = ["Evidence", "File", "Shelf", "failing"]
 
 _MOST_TESTS = 400
 """Failing tests looked at in detail; of a suite that is all red a part tells as much as the whole."""
+
+
+_INNERMOST, _OUTER = 1.0, 0.35
+"""How much a frame of a traceback counts."""
 
 
 @dataclass(frozen=True)
@@ -67,21 +71,23 @@ class Evidence:
     spectrum: Spectrum
 
     @classmethod
-    def of(cls, request: ProposalRequest, shelf: Shelf) -> Evidence | None:
-        """Gather it; None when no test fails or no target file can be edited."""
-        tests = request.champion.evaluation.tests
+    def of(
+        cls, request: ProposalRequest, contents: Mapping[str, bytes], evaluation: Evaluation, shelf: Shelf
+    ) -> Evidence | None:
+        """Gather it for target files of these contents, which were evaluated thus.
+
+        None when no test fails or no file can be edited.
+        """
+        tests = evaluation.tests
         symptoms = tuple(read(result) for result in failing(tests)[:_MOST_TESTS])
         if not symptoms:
             return None
-        files: dict[str, File] = {}
-        for path in request.targets:
-            parsed = shelf.file(path, _content(request.files, path)) if path.endswith((".py", ".pyw")) else None
-            if parsed is not None:
-                files[path] = parsed
+        parsed = {path: shelf.file(path, content) for path, content in contents.items()}
+        files = {path: file for path, file in parsed.items() if file is not None}
         if not files:
             return None
         passing = [result.id for result in tests if result.outcome == "passed"]
-        coverage = _coverage(request, files, shelf, [symptom.test for symptom in symptoms], passing)
+        coverage = _coverage(request, evaluation, files, shelf, [symptom.test for symptom in symptoms], passing)
         spectrum = Spectrum.of(coverage, symptoms, passing)
         _show_frames(spectrum, symptoms, files)
         return cls(files, symptoms, spectrum)
@@ -119,10 +125,15 @@ def _reads(tree: ast.Module) -> dict[str, tuple[int, ...]]:
 
 
 def _coverage(
-    request: ProposalRequest, files: dict[str, File], shelf: Shelf, failed: Sequence[str], passing: Sequence[str]
+    request: ProposalRequest,
+    evaluation: Evaluation,
+    files: dict[str, File],
+    shelf: Shelf,
+    failed: Sequence[str],
+    passing: Sequence[str],
 ) -> Coverage:
-    """Lines by test: as measured at the champion, else at the baseline, else guessed from names."""
-    for lines in (request.champion.evaluation.lines, request.baseline.lines):
+    """Lines by test: as measured then, else at the baseline, else guessed from names."""
+    for lines in (evaluation.lines, request.baseline.lines):
         if lines is not None and any(lines.by_test.get(test, {}).keys() & files.keys() for test in failed):
             return lines.by_test
     names = {test.partition("::")[0] for test in (*failed, *passing)}
@@ -145,7 +156,7 @@ def _show_frames(spectrum: Spectrum, symptoms: Sequence[Symptom], files: dict[st
         own = [(found, line) for path, line in symptom.frames if (found := _target(path, files)) is not None]
         for depth, (path, line) in enumerate(reversed(own)):
             rows = spectrum.frames.setdefault(path, {})
-            rows[line] = rows.get(line, 0.0) + (1.0 if depth == 0 else 0.4) / len(symptoms)
+            rows[line] = rows.get(line, 0.0) + (_INNERMOST if depth == 0 else _OUTER) / len(symptoms)
             masks = spectrum.failed.setdefault(path, {})
             masks[line] = masks.get(line, 0) | 1 << index
 

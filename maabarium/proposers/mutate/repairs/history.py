@@ -1,4 +1,4 @@
-"""What earlier experiments on this champion say: which changes were tried, and which statements moved the tests.
+"""What earlier experiments say: which changes were tried, which statements moved the tests, and how to undo a change.
 
 After Metallaxis (Papadakis and Le Traon, 2015): a change in the faulty statement turns some failing test green,
 a change elsewhere mostly turns passing ones red. Knows nothing of files.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from maabarium.records import Attempt, Champion
+from maabarium.records import Attempt
 
-__all__ = ["Lessons", "learn"]
+__all__ = ["Lessons", "learn", "undone"]
 
 _UNFINISHED = {"error", "cancelled"}
 _SILENT = {"timeout", "crashed", "out_of_memory", "output_flood", "import_failed", "does_not_apply", "out_of_bounds"}
@@ -22,7 +22,7 @@ _FIXED, _BROKE, _SAME = 1.8, 0.92, 0.75
 
 @dataclass
 class Lessons:
-    """`tried` holds (site, replacement); `stale` the same for other champions; `lines` factors by path and line."""
+    """`tried` holds (site, replacement); `stale` the same from other states; `lines` factors by path and line."""
 
     tried: set[tuple[str, str]] = field(default_factory=set)
     stale: set[tuple[str, str]] = field(default_factory=set)
@@ -36,15 +36,18 @@ class Lessons:
         return min(max(value, 0.25), 3.0)
 
 
-def learn(history: Iterable[Attempt], champion: Champion, failing: Iterable[str]) -> Lessons:
-    """Read the attempts that this arm's changes led to."""
+def learn(history: Iterable[Attempt], state: int, failing: Iterable[str]) -> Lessons:
+    """Read the attempts that this arm's changes led to; `state` is the number of the champion they must start from.
+
+    A change made "instead" of kept ones starts from the baseline, whoever was champion then.
+    """
     lessons = Lessons()
     before = set(failing)
     for attempt in history:
         outcome, data = attempt.outcome, attempt.data
         if outcome.verdict in _UNFINISHED or "replacement" not in data:
             continue
-        same = outcome.parent == champion.number
+        same = state == (0 if data.get("instead") else outcome.parent)
         key = (outcome.origin.site or str(data.get("site", "")), str(data["replacement"]))
         (lessons.tried if same else lessons.stale).add(key)
         line = data.get("line")
@@ -55,3 +58,21 @@ def learn(history: Iterable[Attempt], champion: Champion, failing: Iterable[str]
                 moved = _FIXED if before - after else (_BROKE if after - before else _SAME)
                 lessons.lines[place] = lessons.lines.get(place, 1.0) * moved
     return lessons
+
+
+def undone(history: Iterable[Attempt], path: str, text: str) -> str | None:
+    """The text of a file as it was before all kept changes; None if no change of it was kept or one is unknown."""
+    kept = [
+        attempt.data
+        for attempt in history
+        if attempt.outcome.verdict == "promoted"
+        and (path in attempt.paths or str(attempt.data.get("site")).startswith(f"{path}::"))
+    ]
+    for data in reversed(kept):
+        start, old, new = data.get("start"), data.get("replaced"), data.get("replacement")
+        if not (isinstance(start, int) and isinstance(old, str) and isinstance(new, str)) or data.get("instead"):
+            return None
+        if text[start : start + len(new)] != new:
+            return None
+        text = text[:start] + old + text[start + len(new) :]
+    return text if kept else None

@@ -78,6 +78,8 @@ class Words:
     """Pieces of text that were wrong, each with the one that was expected in its place."""
     exceptions: tuple[str, ...] = ()
     """Exception classes that failing tests name."""
+    unbound: tuple[str, ...] = ()
+    """Names that were read before they held a value."""
 
 
 Operator = Callable[[ast.AST, Place], Iterator[Draft]]

@@ -7,6 +7,7 @@ Knows nothing of operators; reads no files.
 
 from __future__ import annotations
 
+import ast
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,10 @@ __all__ = ["Coverage", "Spectrum", "Suspicion"]
 
 Coverage = Mapping[str, Mapping[str, Sequence[int]]]
 """Test id -> path -> lines, as in `LineMap.by_test`."""
+
+
+_SHOWN = 0.6
+"""How much a line gains that is innermost in every failing test's traceback."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +87,11 @@ class Spectrum:
         if not mask:
             return Suspicion(0.0, 0)
         score = self.score(mask, passing) * (0.75 if statement.deferred else 1.0)
-        shown = max((self.frames.get(where, {}).get(line, 0.0) for where, line in places), default=0.0)
-        return Suspicion(score * (1.0 + 0.35 * shown) / 1.35, mask.bit_count())
+        raising = isinstance(statement.node, ast.Raise)
+        shown = (
+            0.0 if raising else max((self.frames.get(where, {}).get(line, 0.0) for where, line in places), default=0.0)
+        )
+        return Suspicion(score * (1.0 + _SHOWN * shown) / (1.0 + _SHOWN), mask.bit_count())
 
 
 def _combined(failing: int, of: int, passing: int) -> float:

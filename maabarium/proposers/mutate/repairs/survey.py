@@ -7,6 +7,7 @@ stand for themselves, so that every line belongs to the smallest statement that 
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -26,6 +27,8 @@ class Scope:
     names: dict[str, int] = field(default_factory=dict)
     attributes: tuple[str, ...] = ()
     """Attributes of `self` that the enclosing class uses."""
+    reads: Counter[str] = field(default_factory=Counter)
+    """How often each name is read in this body, inner functions included."""
     count: int = 0
 
 
@@ -78,6 +81,11 @@ def _parameters(node: _Function) -> dict[str, int]:
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
     every += [extra for extra in (arguments.vararg, arguments.kwarg) if extra is not None]
     return {argument.arg: node.lineno for argument in every}
+
+
+def _read(node: ast.AST) -> Counter[str]:
+    names = (child for child in ast.walk(node) if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Load))
+    return Counter(child.id for child in names)
 
 
 def _self_attributes(node: ast.ClassDef) -> tuple[str, ...]:
@@ -156,7 +164,7 @@ class _Walk:
     def inside(self, node: ast.stmt, scope: Scope, *, in_loop: bool) -> None:
         if isinstance(node, _Function):
             names = _bound(node.body, _parameters(node))
-            inner = Scope(_join(scope, node.name), "function", names, scope.attributes)
+            inner = Scope(_join(scope, node.name), "function", names, scope.attributes, _read(node))
             self.block(node.body, inner, in_loop=False)
         elif isinstance(node, ast.ClassDef):
             inner = Scope(_join(scope, node.name), "class", _bound(node.body, {}), _self_attributes(node))

@@ -28,6 +28,7 @@ _WHERE = re.compile(r"^E?\s*\+\s+where (.{1,300}?) = ", re.M)
 _AT_INDEX = re.compile(r"At index \d+ diff: (.{1,300}) != (.{1,300})$", re.M)
 _LENGTHS = re.compile(r"(Left|Right) contains (?:one more item|(\d+) more items)")
 _RAISES = re.compile(r"(?:raises\(\s*\(?|assertRaises\(\s*|DID NOT RAISE <class ')((?:\w+\.)*)(\w+)")
+_UNBOUND = re.compile(r"(?:local variable|name|free variable) '(\w{1,80})'")
 _SPLITS = (" == ", " != ", " <= ", " >= ", " not in ", " is not ", " < ", " > ", " in ", " is ")
 
 _BY_ERROR: dict[str, dict[str, float]] = {
@@ -69,6 +70,7 @@ class Symptom:
     numbers: tuple[int | float, ...] = ()
     texts: tuple[tuple[str, str], ...] = ()
     exceptions: tuple[str, ...] = ()
+    unbound: str = ""
 
 
 @dataclass
@@ -98,8 +100,9 @@ def read(result: TestResult) -> Symptom:
     elif named and error and error not in named and error != "AssertionError":
         found.kinds.add("other error")
     return Symptom(
-        result.id, frames, error, frozenset(found.kinds), tuple(found.numbers)[:6], tuple(found.texts)[:6], named[:4]
-    )
+        result.id, frames, error, frozenset(found.kinds), tuple(found.numbers)[:6], tuple(found.texts)[:6], named[:4],
+        unbound[1] if (unbound := _UNBOUND.search(detail)) else "",
+    )  # fmt: skip
 
 
 def words(symptoms: Iterable[Symptom]) -> Words:
@@ -107,6 +110,8 @@ def words(symptoms: Iterable[Symptom]) -> Words:
     numbers: dict[int | float, int] = {}
     texts: dict[tuple[str, str], int] = {}
     exceptions: dict[str, int] = {}
+    symptoms = list(symptoms)
+    unbound = {symptom.unbound for symptom in symptoms if symptom.unbound}
     for symptom in symptoms:
         for number in symptom.numbers:
             numbers[number] = numbers.get(number, 0) + 1
@@ -118,6 +123,7 @@ def words(symptoms: Iterable[Symptom]) -> Words:
         tuple(sorted(numbers, key=lambda n: (-numbers[n], abs(n))))[:4],
         tuple(sorted(texts, key=lambda t: (-texts[t], t)))[:6],
         tuple(sorted(exceptions, key=lambda e: (-exceptions[e], e)))[:3],
+        tuple(sorted(unbound)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from maabarium.proposers.mutate.repairs.place import Draft, Place
 
@@ -16,8 +17,10 @@ _FUNCTIONS = (
 )  # fmt: skip
 _METHODS = (
     ("append", "extend", "appendleft"), ("lower", "upper"), ("startswith", "endswith"), ("strip", "lstrip", "rstrip"),
-    ("find", "rfind"), ("index", "rindex"), ("split", "rsplit"), ("partition", "rpartition"), ("ljust", "rjust", "center"),
-    ("keys", "values", "items"), ("add", "discard", "remove"), ("pop", "popleft"), ("union", "intersection", "difference"),
+    ("find", "rfind"), ("index", "rindex"), ("split", "rsplit"), ("partition", "rpartition"),
+    ("ljust", "rjust", "center"),
+    ("keys", "values", "items"), ("add", "discard", "remove"), ("pop", "popleft"),
+    ("union", "intersection", "difference"),
     ("floor", "ceil", "trunc"), ("isdigit", "isalpha", "isalnum", "isspace"), ("title", "capitalize"),
     ("removeprefix", "removesuffix"), ("match", "search", "fullmatch"), ("bisect_left", "bisect_right"),
     ("get", "pop"), ("update", "setdefault"), ("isoweekday", "weekday"), ("read", "readline"), ("islower", "isupper"),
@@ -54,7 +57,7 @@ def arguments(node: ast.AST, place: Place) -> Iterator[Draft]:
             yield from _exchange(given[one], given[two], place, prior if two == one + 1 else prior * 0.7)
     if isinstance(node, ast.Call):
         named = [keyword.value for keyword in node.keywords if keyword.arg]
-        for first, second in zip(named, named[1:], strict=False):
+        for first, second in pairwise(named):
             yield from _exchange(first, second, place, 0.15)
 
 
@@ -62,7 +65,7 @@ def _exchange(first: ast.expr, second: ast.expr, place: Place, prior: float) -> 
     start, middle = place.source.span(first)
     again, end = place.source.span(second)
     one, gap, two = place.text(first), place.source.text[middle:again], place.text(second)
-    if one == two or type(first) is ast.Constant is type(second) and prior < 0.2:
+    if one == two or (prior < 0.2 and isinstance(first, ast.Constant) and isinstance(second, ast.Constant)):
         return
     yield Draft("swapped-arguments", start, end, two + gap + one, prior, ("arguments",))
 
@@ -77,7 +80,7 @@ def neighbour(node: ast.AST, place: Place) -> Iterator[Draft]:
         for rank, word in enumerate(_NEAR_FUNCTIONS.get(node.id, ())) if called or passed else ():
             yield from place.replace("neighbour", node, word, 0.6 - 0.12 * rank, ("call",))
     elif isinstance(node, ast.Attribute):
-        start, end = place.source.span(node)
+        end = place.source.span(node)[1]
         if place.source.text[end - len(node.attr) : end] != node.attr:
             return
         words = _NEAR_METHODS.get(node.attr) or _NEAR_FUNCTIONS.get(node.attr, ())

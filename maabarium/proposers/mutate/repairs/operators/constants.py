@@ -12,7 +12,7 @@ __all__ = ["number", "text", "truth"]
 
 def number(node: ast.AST, place: Place) -> Iterator[Draft]:
     """A number by its neighbours, by 0, 1 and -1, and by what failing tests expected."""
-    if not isinstance(node, ast.Constant) or type(node.value) not in (int, float):
+    if not isinstance(node, ast.Constant) or isinstance(node.value, bool) or not isinstance(node.value, int | float):
         return
     if place.text(node)[:1] not in "0123456789." or _inside_text(place):
         return

@@ -11,7 +11,7 @@ from maabarium.proposers.mutate.repairs.place import Draft, Place
 __all__ = ["attribute", "variable"]
 
 _BUILTIN = frozenset(dir(builtins))
-_MOST = 5
+_MOST = 7
 
 
 def variable(node: ast.AST, place: Place) -> Iterator[Draft]:
@@ -27,15 +27,19 @@ def variable(node: ast.AST, place: Place) -> Iterator[Draft]:
     known = {name: line for name, line in names.items() if line <= node.lineno and name not in ("self", "cls", "_")}
     others = {**known, **dict.fromkeys(local, node.lineno)}
     bound = set(place.statement.binds) if isinstance(place.statement.node, ast.Assign) else set()
-    for rank, other in enumerate(_ranked(node, others, bound, names)):
-        yield from place.replace("variable", node, other, max(0.34 - 0.05 * rank, 0.08), ("name",))
+    ranked = _ranked(node, others, bound, names)
+    unread = [name for name in known if not place.statement.scope.reads[name] and name not in bound]
+    prior = 0.7 if node.id in place.words.unbound else 0.36
+    for rank, other in enumerate(dict.fromkeys((*unread[:2], *ranked))):
+        likely = max(prior - 0.04 * rank, 0.1) * (2.0 if other in unread else 1.0)
+        yield from place.replace("variable", node, other, likely, ("name",))
 
 
 def _ranked(node: ast.Name, others: dict[str, int], bound: set[str], names: dict[str, int]) -> list[str]:
     """Other names: alike in spelling first, then bound near this one; those bound only here come last."""
 
     def distance(name: str) -> tuple[bool, float, str]:
-        apart = abs(others[name] - names.get(node.id, node.lineno))
+        apart = min(abs(others[name] - names.get(node.id, node.lineno)), 5)
         alike = _alike(name, node.id)
         return (name in bound and others[name] == node.lineno, apart / 10 - alike * 2, name)
 

@@ -1,0 +1,1 @@
+"""Kitbag: a handful of small tools for reports - tables, intervals, a cache, a calculator and date ranges."""

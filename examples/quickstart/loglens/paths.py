@@ -1,14 +1,16 @@
 """Paths of requests, grouped so that they can be counted."""
 
 import re
+from urllib.parse import unquote
 
 ASSETS = [".css", ".js", ".map", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".ico", ".woff", ".woff2", ".webp"]
 
 
 def route(path):
-    """The path without query and with identifiers replaced: `/users/17?tab=2` is `/users/:id`."""
-    path = path.split("?")[0]
+    """The path without query and language, with identifiers replaced: `/de/users/17?tab=2` is `/users/:id`."""
+    path = unquote(path.split("?")[0])
     path = re.sub(r"/{2,}", "/", path)
+    path = re.sub(r"^/(?:de|en|es|fr|he|pt)(?=/|$)", "", path)
     path = re.sub(r"/\d+(?=/|$)", "/:id", path)
     path = re.sub(r"/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=/|$)", "/:uuid", path)
     return path.rstrip("/") or "/"

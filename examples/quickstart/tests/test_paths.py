@@ -12,6 +12,10 @@ from loglens.paths import is_asset, route
         ("/checkout//payment", "/checkout/payment"),
         ("/orders/123e4567-e89b-12d3-a456-426614174000", "/orders/:uuid"),
         ("/blog/2023/4/oak-or-beech", "/blog/:id/:id/oak-or-beech"),
+        ("/de/users/4/wishlist", "/users/:id/wishlist"),
+        ("/he?tab=1", "/"),
+        ("/design/17", "/design/:id"),
+        ("/caf%C3%A9/", "/caf\u00e9"),
         ("?q=1", "/"),
     ],
 )

@@ -91,7 +91,7 @@ class AppendInPlace(Operator):
 
     name = "append-in-place"
     description = "append to a list instead of copying it with `+`"
-    prior = 0.7
+    prior = 0.8
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for node in source.of(cst.Assign):

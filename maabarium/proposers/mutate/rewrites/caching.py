@@ -120,7 +120,7 @@ class CachePure(Operator):
 
     name = "cache-pure"
     description = "cache the results of a pure function"
-    prior = 0.6
+    prior = 0.8
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for function in source.of(cst.FunctionDef):

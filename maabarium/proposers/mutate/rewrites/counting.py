@@ -93,7 +93,7 @@ class CountByCounter(Operator):
 
     name = "counter"
     description = "count with collections.Counter instead of a loop"
-    prior = 0.65
+    prior = 0.4
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for loop in source.of(cst.For):
@@ -137,7 +137,7 @@ class GroupBySetdefault(Operator):
 
     name = "setdefault"
     description = "group with dict.setdefault instead of asking, storing and looking up"
-    prior = 0.4
+    prior = 0.3
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for block in source.of(cst.IndentedBlock):

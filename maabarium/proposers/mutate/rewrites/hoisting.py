@@ -139,7 +139,7 @@ class LocalName(Operator):
 
     name = "local-name"
     description = "look up a function or bound method once before a hot loop"
-    prior = 0.12
+    prior = 0.1
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         done: set[tuple[cst.CSTNode, str]] = set()
@@ -198,7 +198,7 @@ class RepeatedCall(Operator):
 
     name = "repeated-call"
     description = "keep the result of a text method that a block calls again"
-    prior = 0.55
+    prior = 0.5
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for block in source.of(cst.IndentedBlock):

@@ -27,7 +27,7 @@ class Enumerate(Operator):
 
     name = "enumerate"
     description = "walk over the elements instead of their numbers"
-    prior = 0.5
+    prior = 0.4
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for loop in source.of(cst.For):
@@ -126,7 +126,7 @@ class GeneratorArgument(Operator):
 
     name = "generator-argument"
     description = "hand a generator or set comprehension on instead of a list built for it"
-    prior = 0.3
+    prior = 0.25
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for node in source.of(cst.Call):
@@ -189,7 +189,7 @@ class IterateFile(Operator):
 
     name = "iterate-file"
     description = "walk over a file instead of the list of its lines"
-    prior = 0.35
+    prior = 0.3
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         walks: list[cst.For | cst.CompFor] = [*source.of(cst.For), *source.of(cst.CompFor)]
@@ -217,7 +217,7 @@ class DictKeys(Operator):
 
     name = "dict-keys"
     description = "ask and walk a dictionary without its keys view"
-    prior = 0.3
+    prior = 0.2
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for node in source.of(cst.Call):

@@ -40,7 +40,7 @@ class ConstantMembership(Operator):
 
     name = "constant-membership"
     description = "ask a set instead of a list or tuple of constants"
-    prior = 0.5
+    prior = 0.3
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for node in (*source.of(cst.List), *source.of(cst.Tuple)):
@@ -102,7 +102,7 @@ class MembershipSet(Operator):
 
     name = "membership-set"
     description = "build a set once before a loop that asks a list with `in`"
-    prior = 0.6
+    prior = 0.75
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         done: set[tuple[Variable, cst.CSTNode]] = set()
@@ -150,7 +150,7 @@ class SeenSet(Operator):
 
     name = "seen-set"
     description = "keep a set beside a growing list that is asked with `in`"
-    prior = 0.7
+    prior = 0.8
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for node in source.of(cst.Assign):

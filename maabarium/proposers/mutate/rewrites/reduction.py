@@ -24,7 +24,7 @@ class AnyAll(Operator):
 
     name = "any-all"
     description = "return any() or all() instead of a loop that returns True or False"
-    prior = 0.3
+    prior = 0.15
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for loop in source.of(cst.For):
@@ -70,7 +70,7 @@ class SumLoop(Operator):
 
     name = "sum-loop"
     description = "add up with sum() instead of a loop"
-    prior = 0.4
+    prior = 0.35
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for loop in source.of(cst.For):

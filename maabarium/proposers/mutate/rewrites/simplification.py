@@ -23,7 +23,7 @@ class LengthTest(Operator):
 
     name = "length-test"
     description = "ask whether a container is empty without measuring it"
-    prior = 0.2
+    prior = 0.15
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for node in source.of(cst.Comparison):
@@ -64,7 +64,7 @@ class MergeTests(Operator):
 
     name = "merge-tests"
     description = "ask one question instead of several joined by `or`"
-    prior = 0.35
+    prior = 0.25
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for node in source.of(cst.BooleanOperation):
@@ -117,7 +117,7 @@ class GetWithDefault(Operator):
 
     name = "get-with-default"
     description = "look up with dict.get instead of asking first or catching KeyError"
-    prior = 0.3
+    prior = 0.25
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         asked: list[cst.IfExp | cst.If | cst.Try] = [*source.of(cst.IfExp), *source.of(cst.If), *source.of(cst.Try)]

@@ -57,7 +57,7 @@ class SortedToMin(Operator):
 
     name = "sorted-to-min"
     description = "find the smallest or largest element without sorting"
-    prior = 0.6
+    prior = 0.5
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for node in source.of(cst.Subscript):
@@ -86,7 +86,7 @@ class SortedToHeap(Operator):
 
     name = "sorted-to-heap"
     description = "take the first n of an order by a heap instead of sorting everything"
-    prior = 0.35
+    prior = 0.2
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for node in source.of(cst.Subscript):
@@ -118,7 +118,7 @@ class KeyGetter(Operator):
 
     name = "key-getter"
     description = "sort by operator.itemgetter or attrgetter instead of a lambda"
-    prior = 0.4
+    prior = 0.3
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for node in source.of(cst.Lambda):

@@ -42,7 +42,7 @@ class CacheTimestamps(Operator):
 
     name = "cache-timestamps"
     description = "parse each different timestamp once"
-    prior = 0.6
+    prior = 0.9
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for node in source.of(cst.Call):
@@ -76,7 +76,7 @@ class IsoTimestamps(Operator):
 
     name = "iso-timestamps"
     description = "read ISO timestamps with fromisoformat instead of strptime"
-    prior = 0.7
+    prior = 0.85
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for node in source.of(cst.Call):

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from benchmarks.repair.faults import OPERATORS, Fault, inject
-from benchmarks.repair.loop import Files, Run, Suite, failing, first_of, repair
-from maabarium.proposers.mutate.repairs import Repairs
+from benchmarks.repair.loop import Files, Run, Suite, failing, mutate, repair
+from benchmarks.repair.real import repair_for_real
 
 TARGET = Path(__file__).parent / "target"
 PACKAGE = "kitbag"
@@ -49,10 +49,11 @@ def main() -> int:
         faults = inject(TARGET / PACKAGE, options.seed, operators=options.operators)
         for number, (fault, red) in enumerate(noticed(faults, tree(), suite, options.faults), 1):
             faulty = Files({**tree().contents, fault.path: fault.content})
-            guess = first_of(Repairs())
-            result = repair(
-                faulty, suite, guess, targets=f"{PACKAGE}/", budget=options.budget, lines=not options.no_lines
-            )
+            if options.real:
+                result = repair_for_real(faulty, suite, Path(folder) / f"real{number}", options.budget)
+            else:
+                lines = not options.no_lines
+                result = repair(faulty, suite, mutate(), targets=f"{PACKAGE}/", budget=options.budget, lines=lines)
             spent.append(result.evaluations if result.repaired else None)
             shown = fault.change.replace("|", "\\|")
             answer = result.evaluations if result.repaired else "-"
@@ -71,6 +72,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--want", type=float, default=0.6, help="share that must be repaired")
     parser.add_argument("--operators", choices=tuple(OPERATORS), default="usual", help="which faults are injected")
     parser.add_argument("--no-lines", action="store_true", help="without line coverage: tracebacks and names only")
+    parser.add_argument("--real", action="store_true", help="through git, engine and evaluator instead of a simulation")
     parser.add_argument("--verbose", action="store_true", help="print the changes that were kept")
     return parser.parse_args()
 
@@ -79,7 +81,9 @@ def _verdict(spent: list[int | None], options: argparse.Namespace, seconds: floa
     solved = [count for count in spent if count is not None]
     share = len(solved) / max(len(spent), 1)
     median = statistics.median(solved) if solved else 0
-    print(f"\n{len(solved)} of {len(spent)} repaired ({share:.0%}) within {options.budget} evaluations; median {median:g}")
+    print(
+        f"\n{len(solved)} of {len(spent)} repaired ({share:.0%}) within {options.budget} evaluations; median {median:g}"
+    )
     print(f"seed {options.seed}, operators {options.operators}, {seconds:.0f} s")
     return 0 if share >= options.want else 1
 

@@ -216,10 +216,10 @@ def _locals(function: cst.FunctionDef) -> set[str]:
     found = {parameter.name.value for parameter in function.params.params}
 
     class Targets(cst.CSTVisitor):
-        def visit_AssignTarget(self, node: cst.AssignTarget) -> None:  # noqa: N802
+        def visit_AssignTarget(self, node: cst.AssignTarget) -> None:
             self.take(node.target)
 
-        def visit_For(self, node: cst.For) -> None:  # noqa: N802
+        def visit_For(self, node: cst.For) -> None:
             self.take(node.target)
 
         def take(self, target: cst.CSTNode) -> None:

@@ -1,6 +1,7 @@
 """A keep-winner loop in one process, as small as it can be: what the benchmark uses when it is not run for real.
 
-The seam is `Guess`: a function from a request to the next proposal's edits. `--real` puts the whole engine here.
+It judges as the engine does for a deterministic `tests.passed`: more tests pass and none is lost. The seams are
+`Guess` (who proposes) and `Run` (who evaluates); `real` leaves both to the engine.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from typing import Protocol
 
 from benchmarks.repair.suite import evaluate
 from maabarium.blueprint.schema import Blueprint
-from maabarium.proposers.mutate.change import Arm, Change
-from maabarium.protocols import ProposalRequest
-from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Origin, Outcome
+from maabarium.proposers.mutate.proposer import Mutate
+from maabarium.protocols import ProposalRequest, ProposerContext
+from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Outcome, Proposal
 
-__all__ = ["Files", "Guess", "Repair", "Run", "Suite", "failing", "first_of", "repair", "request_for"]
+__all__ = ["Files", "Guess", "Repair", "Run", "Suite", "failing", "mutate", "repair", "request_for"]
 
-Guess = Callable[[ProposalRequest], Change | None]
+Guess = Callable[[ProposalRequest], Proposal | None]
 BLUEPRINT = {
     "blueprint": {"name": "repair", "version": "1", "description": "make the suite green"},
     "domain": {"repo_path": ".", "target_files": ["kitbag/**/*.py"], "language": "python"},
@@ -71,16 +72,10 @@ class Repair:
     kept: tuple[str, ...]
 
 
-def first_of(arm: Arm) -> Guess:
-    """The arm's changes in its own order."""
-
-    def guess(request: ProposalRequest) -> Change | None:
-        for change in arm.changes(request):
-            if request.is_new([FileEdit(path=change.path, operation="modify", content=change.content)]):
-                return change
-        return None
-
-    return guess
+def mutate() -> Guess:
+    """The proposer as a blueprint without `[proposer]` gets it."""
+    blueprint = Blueprint.model_validate(BLUEPRINT)
+    return Mutate(ProposerContext(blueprint=blueprint, folder=Path(), options={}, seed=1)).propose
 
 
 def request_for(
@@ -120,17 +115,17 @@ def repair(files: Files, suite: Run, guess: Guess, *, targets: str, budget: int,
     seen = {files.tree}
     kept: list[str] = []
     while len(history) < budget:
-        change = guess(request_for(files, champion, baseline, history, seen, targets))
-        if change is None:
+        proposal = guess(request_for(files, champion, baseline, history, seen, targets))
+        if proposal is None:
             break
-        candidate = files.changed([FileEdit(path=change.path, operation="modify", content=change.content)])
+        candidate = files.changed(proposal.edits)
         seen.add(candidate.tree)
         found = suite(candidate, trace=False)
         better = _better(found, champion.evaluation)
-        history.append(_attempt(len(history) + 1, change, champion, found, better=better))
+        history.append(_attempt(len(history) + 1, proposal, champion, found, better=better))
         if better:
             files, number = candidate, len(history)
-            kept.append(change.summary)
+            kept.append(proposal.summary)
             if not failing(found):
                 return Repair(True, number, tuple(kept))
             if lines:
@@ -157,12 +152,12 @@ def _better(candidate: Evaluation, champion: Evaluation) -> bool:
     return before < passed
 
 
-def _attempt(number: int, change: Change, champion: Champion, found: Evaluation, *, better: bool) -> Attempt:
+def _attempt(number: int, proposal: Proposal, champion: Champion, found: Evaluation, *, better: bool) -> Attempt:
     gate = found.failed_gate
     reason = "kept" if better else gate.reason_code if gate is not None else "worse"
     outcome = Outcome(
         number=number, verdict="promoted" if better else "rejected", reason_code=reason, reason=reason,
-        summary=change.summary, origin=Origin(arm="repairs", operator=change.operator, site=change.site),
+        summary=proposal.summary, origin=proposal.origin,
         parent=champion.number, total=_share(found), failing=tuple(failing(found)[:50]),
     )  # fmt: skip
-    return Attempt(outcome=outcome, data=dict(change.data), paths=(change.path,))
+    return Attempt(outcome=outcome, data=proposal.data, paths=tuple(e.path for e in proposal.edits))

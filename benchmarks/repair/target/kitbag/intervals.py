@@ -1,5 +1,7 @@
 """Half-open intervals [start, end) and sets of them."""
 
+from itertools import pairwise
+
 
 class Interval:
     """All x with start <= x < end; empty when end <= start."""
@@ -54,7 +56,7 @@ class Interval:
             raise ValueError("parts must be positive")
         step = self.length() / parts
         cuts = [self.start + step * index for index in range(parts)] + [self.end]
-        return [Interval(low, high) for low, high in zip(cuts, cuts[1:])]
+        return [Interval(low, high) for low, high in pairwise(cuts)]
 
 
 def merge(intervals):

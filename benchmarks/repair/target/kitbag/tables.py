@@ -63,7 +63,7 @@ def align(cell, width, right=False):
 def render(rows, header=None, limit=None):
     """A whole table as text; short rows are filled up with empty cells."""
     rows = [[str(cell) for cell in row] for row in rows]
-    everything = [list(header)] + rows if header else rows
+    everything = [list(header), *rows] if header else rows
     widths = column_widths(everything, limit)
     numeric = [
         bool(rows) and all(is_number(row[index]) for row in rows if index < len(row) and row[index])
@@ -72,7 +72,7 @@ def render(rows, header=None, limit=None):
     lines = []
     for number, row in enumerate(everything):
         cells = row + [""] * (len(widths) - len(row))
-        wrapped = [wrap(cell, width) for cell, width in zip(cells, widths)]
+        wrapped = [wrap(cell, width) for cell, width in zip(cells, widths, strict=True)]
         height = max((len(parts) for parts in wrapped), default=1)
         for level in range(height):
             pieces = []

@@ -1,5 +1,4 @@
 import pytest
-
 from kitbag.cache import Cache
 
 

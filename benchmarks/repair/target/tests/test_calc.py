@@ -1,12 +1,18 @@
 import pytest
-
 from kitbag.calc import CalcError, clamp, evaluate, tokenize
 
 
 def test_tokens():
     assert tokenize("a1 + 2.5*(_b,3)") == [
-        ("name", "a1", 0), ("op", "+", 3), ("number", 2.5, 5), ("op", "*", 8), ("open", "(", 9),
-        ("name", "_b", 10), ("comma", ",", 12), ("number", 3, 13), ("close", ")", 14),
+        ("name", "a1", 0),
+        ("op", "+", 3),
+        ("number", 2.5, 5),
+        ("op", "*", 8),
+        ("open", "(", 9),
+        ("name", "_b", 10),
+        ("comma", ",", 12),
+        ("number", 3, 13),
+        ("close", ")", 14),
     ]
 
 
@@ -32,8 +38,18 @@ def test_bad_tokens(text):
 @pytest.mark.parametrize(
     "text, value",
     [
-        ("1 + 2", 3), ("7 - 2 - 1", 4), ("2 + 3 * 4", 14), ("(2 + 3) * 4", 20), ("2 ^ 3 ^ 2", 512), ("8 / 2 / 2", 2),
-        ("7 % 4", 3), ("-2 ^ 2", -4), ("2 * -3", -6), ("-(1 + 2)", -3), ("10 - 2 * 3 + 1", 5), ("--4", 4),
+        ("1 + 2", 3),
+        ("7 - 2 - 1", 4),
+        ("2 + 3 * 4", 14),
+        ("(2 + 3) * 4", 20),
+        ("2 ^ 3 ^ 2", 512),
+        ("8 / 2 / 2", 2),
+        ("7 % 4", 3),
+        ("-2 ^ 2", -4),
+        ("2 * -3", -6),
+        ("-(1 + 2)", -3),
+        ("10 - 2 * 3 + 1", 5),
+        ("--4", 4),
     ],
 )
 def test_values(text, value):
@@ -69,5 +85,5 @@ def test_not_expressions(text):
 
 @pytest.mark.parametrize("text", ["1 / 0", "1 % 0"])
 def test_division_by_zero(text):
-    with pytest.raises(ZeroDivisionError, match="1 . 0"):
+    with pytest.raises(ZeroDivisionError, match=r"1 . 0"):
         evaluate(text)

@@ -1,7 +1,6 @@
 import datetime
 
 import pytest
-
 from kitbag import dates
 
 
@@ -11,7 +10,20 @@ def test_leap_years(year, answer):
 
 
 def test_days_in_month():
-    assert [dates.days_in_month(2023, month) for month in range(1, 13)] == [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+    assert [dates.days_in_month(2023, month) for month in range(1, 13)] == [
+        31,
+        28,
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ]
     assert dates.days_in_month(2024, 2) == 29
 
 
@@ -35,7 +47,9 @@ def test_parse_refuses(text):
 @pytest.mark.parametrize("text", ["1999-12-31", "2000-02-29", "2000-03-01", "2024-01-15", "1900-03-01", "2023-07-04"])
 def test_numbers_agree_with_the_standard_library(text):
     date = dates.parse(text)
-    assert dates.to_number(date) - dates.to_number((2000, 1, 1)) == (datetime.date(*date) - datetime.date(2000, 1, 1)).days
+    assert (
+        dates.to_number(date) - dates.to_number((2000, 1, 1)) == (datetime.date(*date) - datetime.date(2000, 1, 1)).days
+    )
     assert dates.weekday(date) == datetime.date(*date).weekday()
 
 

@@ -1,5 +1,4 @@
 import pytest
-
 from kitbag.intervals import Interval, busiest, covered, merge, subtract
 
 
@@ -38,7 +37,13 @@ def test_repr():
 
 @pytest.mark.parametrize(
     "one, two, answer",
-    [((0, 2), (1, 3), True), ((0, 2), (2, 3), False), ((2, 3), (0, 2), False), ((0, 9), (4, 5), True), ((1, 1), (0, 2), False)],
+    [
+        ((0, 2), (1, 3), True),
+        ((0, 2), (2, 3), False),
+        ((2, 3), (0, 2), False),
+        ((0, 9), (4, 5), True),
+        ((1, 1), (0, 2), False),
+    ],
 )
 def test_overlaps(one, two, answer):
     assert Interval(*one).overlaps(Interval(*two)) is answer

@@ -1,5 +1,4 @@
 import pytest
-
 from kitbag.tables import align, column_widths, is_number, render, wrap
 
 

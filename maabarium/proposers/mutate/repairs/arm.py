@@ -98,7 +98,9 @@ def _python(request: ProposalRequest) -> list[str]:
 
 def _first(ranked: list[tuple[float, Idea, _Thoughts]]) -> Iterator[Change]:
     """The best ideas that compile, as whole files, each content once."""
-    seen: set[tuple[str, bytes]] = set()
+    states = {id(thoughts): thoughts for _, _, thoughts in ranked}.values()
+    seen = {(path, file.content) for thoughts in states for path, file in thoughts.evidence.files.items()}
+    most = len(seen) + _MOST_CHANGES
     for value, idea, thoughts in ranked:
         source, draft = thoughts.evidence.files[idea.path].source, idea.draft
         if not compiles(source, idea.statement, draft):
@@ -108,7 +110,7 @@ def _first(ranked: list[tuple[float, Idea, _Thoughts]]) -> Iterator[Change]:
             continue
         seen.add((idea.path, content))
         yield _change(idea, thoughts, value, content)
-        if len(seen) >= _MOST_CHANGES:
+        if len(seen) >= most:
             return
 
 

@@ -6,6 +6,7 @@ Knows how files and tests name one another; knows no operator and no order of ch
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,10 +34,16 @@ _INNERMOST, _OUTER = 1.0, 0.35
 class File:
     """One parsed file with its statements and the lines that read each name."""
 
+    content: bytes
     source: Source
     statements: tuple[Statement, ...]
     reads: dict[str, tuple[int, ...]]
-    units: reach.Units
+    path: str
+
+    @functools.cached_property
+    def units(self) -> reach.Units:
+        """Functions of the file by name; only asked for where no line map is."""
+        return reach.units(self.path, self.source.tree)
 
 
 class Shelf:
@@ -55,7 +62,7 @@ class Shelf:
         source = Source.of(content)
         found = None
         if source is not None:
-            found = File(source, tuple(survey(source)), _reads(source.tree), reach.units(path, source.tree))
+            found = File(content, source, tuple(survey(source)), _reads(source.tree), path)
         self._files[key] = found
         if len(self._files) > self._size:
             self._files.popitem(last=False)

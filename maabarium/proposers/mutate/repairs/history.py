@@ -62,17 +62,18 @@ def learn(history: Iterable[Attempt], state: int, failing: Iterable[str]) -> Les
 
 def undone(history: Iterable[Attempt], path: str, text: str) -> str | None:
     """The text of a file as it was before all kept changes; None if no change of it was kept or one is unknown."""
-    kept = [
-        attempt.data
-        for attempt in history
-        if attempt.outcome.verdict == "promoted"
-        and (path in attempt.paths or str(attempt.data.get("site")).startswith(f"{path}::"))
-    ]
+    kept = [attempt.data for attempt in history if attempt.outcome.verdict == "promoted" and _concerns(attempt, path)]
     for data in reversed(kept):
         start, old, new = data.get("start"), data.get("replaced"), data.get("replacement")
-        if not (isinstance(start, int) and isinstance(old, str) and isinstance(new, str)) or data.get("instead"):
+        if not (isinstance(start, int) and isinstance(old, str) and isinstance(new, str)):
             return None
         if text[start : start + len(new)] != new:
             return None
         text = text[:start] + old + text[start + len(new) :]
+        if data.get("instead"):
+            break  # this one was made to the baseline's text: nothing older is left in the file
     return text if kept else None
+
+
+def _concerns(attempt: Attempt, path: str) -> bool:
+    return path in attempt.paths or str(attempt.data.get("site", "")).startswith(f"{path}::")

@@ -132,8 +132,11 @@ def _slice(node: ast.Slice, place: Place) -> Iterator[Draft]:
     start, end = place.source.span(node)
     text = place.source.text[start:end]
     if text == ":":
-        for new, prior in (("1:", 0.2), (":-1", 0.2), ("::-1", 0.15)):
-            yield Draft("slice", start, end, new, prior, ("one",))
+        names = sorted(place.statement.scope.names, key=lambda name: -place.statement.scope.names[name])
+        near = [name for name in names if place.statement.scope.names[name] <= place.statement.first][:5]
+        known = [(f":{name}", 0.12) for name in near] + [(f"{name}:", 0.12) for name in near]
+        for new, prior in (("1:", 0.2), (":-1", 0.2), ("::-1", 0.15), *known):
+            yield Draft("slice", start, end, new, prior, ("one", "name"))
     elif node.lower is None and text.startswith(":"):
         yield Draft("slice", start, start, "1", 0.1, ("one",))
     elif node.upper is None and text.endswith(":") and node.step is None:

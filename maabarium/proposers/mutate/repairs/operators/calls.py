@@ -37,6 +37,10 @@ def _table(families: Sequence[Sequence[str]]) -> dict[str, tuple[str, ...]]:
 
 _NEAR_FUNCTIONS = _table(_FUNCTIONS)
 _NEAR_METHODS = _table(_METHODS)
+_TAGS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("lower", "upper", "title", "capitalize"), ("case",)),
+    **dict.fromkeys(("strip", "lstrip", "rstrip", "ljust", "rjust", "center"), ("blanks", "call")),
+}
 _EITHER_END = {"popitem", "move_to_end"}
 
 
@@ -85,7 +89,8 @@ def neighbour(node: ast.AST, place: Place) -> Iterator[Draft]:
             return
         words = _NEAR_METHODS.get(node.attr) or _NEAR_FUNCTIONS.get(node.attr, ())
         for rank, word in enumerate(words):
-            yield Draft("neighbour", end - len(node.attr), end, word, 0.6 - 0.12 * rank, ("call",))
+            tags = _TAGS.get(node.attr, ("call",))
+            yield Draft("neighbour", end - len(node.attr), end, word, 0.6 - 0.12 * rank, tags)
 
 
 def _ends(node: ast.Call, place: Place) -> Iterator[Draft]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 IDLE_SECONDS = 1800
-SWEEP_EVERY = 8  # maabarium: tune(8, 2048)
+SWEEP_EVERY = 64
 
 
 @dataclass

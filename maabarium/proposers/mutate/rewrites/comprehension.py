@@ -117,7 +117,7 @@ class Comprehension(Operator):
 
     name = "comprehension"
     description = "fill a list, set or dict by a comprehension instead of a loop"
-    prior = 0.35
+    prior = 0.3
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for node in source.of(cst.For):

@@ -93,7 +93,7 @@ class CountByCounter(Operator):
 
     name = "counter"
     description = "count with collections.Counter instead of a loop"
-    prior = 0.4
+    prior = 0.35
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for loop in source.of(cst.For):

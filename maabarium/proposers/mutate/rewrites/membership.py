@@ -40,7 +40,7 @@ class ConstantMembership(Operator):
 
     name = "constant-membership"
     description = "ask a set instead of a list or tuple of constants"
-    prior = 0.3
+    prior = 0.2
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for node in (*source.of(cst.List), *source.of(cst.Tuple)):

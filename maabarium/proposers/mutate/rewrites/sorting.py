@@ -118,7 +118,7 @@ class KeyGetter(Operator):
 
     name = "key-getter"
     description = "sort by operator.itemgetter or attrgetter instead of a lambda"
-    prior = 0.3
+    prior = 0.2
 
     def rewrites(self, source: Source) -> Iterator[Rewrite]:
         for node in source.of(cst.Lambda):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.metadata
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,9 +13,14 @@ import pluggy
 from maabarium import hookspecs
 from maabarium.errors import PluginError
 
-__all__ = ["KINDS", "build_plugins", "contributions", "lookup", "suggest"]
+__all__ = ["KINDS", "PluginManager", "PluginWarning", "build_plugins", "contributions", "lookup", "notify", "suggest"]
 
 PluginManager = pluggy.PluginManager
+
+
+class PluginWarning(UserWarning):
+    """A plug-in failed where that must not end a run."""
+
 
 KINDS = ("proposers", "evaluators", "executors", "sandboxes", "strategies")
 """The registries that plug-ins contribute to, as hook suffixes."""
@@ -76,3 +82,15 @@ def lookup(manager: PluginManager, kind: str, name: str) -> Any:
     if name not in known:
         raise PluginError(f'no {kind.rstrip("s")} named "{name}"{suggest(name, known)}')
     return known[name]
+
+
+def notify(manager: PluginManager, event: str, request: object) -> None:
+    """Call a notify hook, plug-in by plug-in; one that fails is warned about and never ends a run."""
+    caller = getattr(manager.hook, f"maabarium_{event}")
+    for implementation in caller.get_hookimpls():
+        try:
+            arguments = (request,) if implementation.argnames else ()
+            implementation.function(*arguments)
+        except Exception as error:  # noqa: BLE001 - a foreign plug-in must not end a run
+            message = f"the plug-in {implementation.plugin_name} failed in maabarium_{event}: {error}"
+            warnings.warn(message, PluginWarning, stacklevel=2)

@@ -1,0 +1,1 @@
+"""Whether a measured difference is believed: gates, the sequential test, and the run's error budget. Pure."""

@@ -1,0 +1,203 @@
+"""The judge: from what was measured of a candidate to what happens next. Pure, no memory of its own.
+
+A candidate is screened once; a promising one is confirmed by pairs (noisy objectives or guards) or audited by
+one more cold run (deterministic ones); then it is kept or it loses, with a reason a person can act on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from maabarium.acceptance.sequential import Interval, judge_signs, median_interval, share_of_alpha
+from maabarium.blueprint.schema import Blueprint, Metric
+from maabarium.records import Champion, Evaluation, Measured, ReasonCode, Verdict
+from maabarium.scoring import factor, log_effect, unscorable, weighted_total
+
+__all__ = ["Decision", "Judge", "noisy_sources"]
+
+GUARD_ALPHA = 0.05
+NOISY_TOLERANCE = 0.05
+"""Tolerance of a noisy guard that names none: "not worse at all" can never be shown of a noisy number."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What comes next; `verdict`, `reason_code` and `reason` are set when it is the end."""
+
+    next: Literal["pair", "audit", "keep", "lose", "error"]
+    verdict: Verdict = "rejected"
+    reason_code: ReasonCode = "worse"
+    reason: str = ""
+    effect: float | None = None
+    interval: Interval | None = None
+
+
+def noisy_sources(blueprint: Blueprint, baseline: Evaluation) -> frozenset[str]:
+    """Sources whose values differ from run to run: declared so, taken by a clock, or seen to differ."""
+    clocked = {measurement.source for measurement in baseline.measurements if measurement.clock}
+    differing = {
+        source for gate in baseline.gates if gate.name == "noisy" for source in gate.detail.splitlines() if source
+    }
+    return frozenset(
+        str(metric.source)
+        for metric in blueprint.metrics.metrics
+        if (metric.noisy if metric.noisy is not None else str(metric.source) in clocked | differing)
+    )
+
+
+def _lose(code: ReasonCode, reason: str, effect: float | None = None, interval: Interval | None = None) -> Decision:
+    return Decision("lose", "tampered" if code == "tampered" else "rejected", code, reason, effect, interval)
+
+
+def _percent(log_ratio: float) -> str:
+    return f"{math.expm1(log_ratio) * 100:+.1f} %"
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges candidates of one run against one champion.
+
+    `samples` are all values the champion was seen to give, by noisy source. `index` counts the candidates of the
+    run that reached confirmation, this one included: its share of the error budget.
+    """
+
+    blueprint: Blueprint
+    baseline: Evaluation
+    champion: Champion
+    noisy: frozenset[str]
+    samples: Mapping[str, Sequence[float]]
+
+    @property
+    def noisy_metrics(self) -> tuple[Metric, ...]:
+        """Metrics that need pairs."""
+        return tuple(metric for metric in self.blueprint.metrics.metrics if metric.source in self.noisy)
+
+    @property
+    def decides_by_pairs(self) -> bool:
+        """Whether an objective is noisy, so that a gain must be shown statistically."""
+        return any(metric.source in self.noisy for metric in self.blueprint.objectives)
+
+    def _gates(self, evaluation: Evaluation, metrics: Iterable[Metric]) -> Decision | None:
+        gate = evaluation.failed_gate
+        if gate is not None:
+            return _lose(gate.reason_code, gate.detail or f"the gate {gate.name} failed")
+        problem = unscorable(metrics, evaluation)
+        return _lose("gate_failed", problem) if problem else None
+
+    def _guards(self, evaluation: Evaluation) -> Decision | None:
+        base, values = self.baseline.values(), evaluation.values()
+        for guard in self.blueprint.guards:
+            source = str(guard.source)
+            if source in self.noisy:
+                continue
+            ratio = factor(guard, base[source], values[source])
+            if ratio < 1 - guard.tolerance - 1e-12:
+                return _lose(
+                    "guard_failed",
+                    f"{guard.name} went from {base[source]:g} to {values[source]:g}, "
+                    f"worse than the {guard.tolerance:.0%} that its guard allows",
+                )
+        return None
+
+    def screen(self, evaluation: Evaluation) -> Decision:
+        """After the first full evaluation: gates, guards, then whether it looks better than the champion."""
+        failed = self._gates(evaluation, self.blueprint.metrics.metrics) or self._guards(evaluation)
+        if failed:
+            return failed
+        objectives = self.blueprint.objectives
+        if self.decides_by_pairs:
+            champion = self.champion.evaluation.values() | {
+                source: median(values) for source, values in self.samples.items() if values
+            }
+            effect = log_effect(objectives, champion, evaluation.values())
+            if effect > 0:
+                return Decision("pair", effect=math.exp(effect))
+            return _lose("worse", f"{_percent(effect)} against the champion's median", math.exp(effect))
+        total = weighted_total(objectives, self.baseline.values(), evaluation)
+        needed = self.champion.total + self.blueprint.constraints.min_improvement
+        if total > needed:
+            return Decision("pair" if self.noisy_metrics else "audit")
+        how = "the same as" if math.isclose(total, self.champion.total, abs_tol=1e-12) else "against"
+        return _lose("worse", f"score {total:.4f} {how} the champion's {self.champion.total:.4f}; needs > {needed:.4f}")
+
+    def confirm(self, screened: Evaluation, pairs: Sequence[Measured], index: int) -> Decision:
+        """After each pair: gates of both sides, noisy guards, then the sequential test."""
+        last = pairs[-1]
+        for side, evaluation in (("champion", last.champion), ("candidate", last.candidate)):
+            failed = self._gates(evaluation or Evaluation(), self.noisy_metrics)
+            if failed and side == "champion":
+                return Decision("error", "error", "internal", f"the champion itself failed beside it: {failed.reason}")
+            if failed:
+                return failed
+        ratios = [self.pair_effect(screened, pair) for pair in pairs]
+        effect, interval = median(ratios), median_interval(ratios)
+        if self.decides_by_pairs:
+            acceptance = self.blueprint.acceptance
+            wins = [ratio > math.log1p(acceptance.min_effect) for ratio in ratios]
+            verdict = judge_signs(wins, share_of_alpha(acceptance.alpha, index), acceptance.max_pairs)
+            if verdict == "continue":
+                return Decision("pair", effect=math.exp(effect))
+            if verdict != "better":
+                return _lose(
+                    "undecided",
+                    f"better in {sum(wins)} of {len(ratios)} pairs, median {_percent(effect)}: not more than noise",
+                    math.exp(effect),
+                    interval and (math.exp(interval[0]), math.exp(interval[1])),
+                )
+        guarded = self._noisy_guards(pairs)
+        if guarded is not None:
+            return guarded
+        exact = math.exp(effect)
+        bounds = interval and (math.exp(interval[0]), math.exp(interval[1]))
+        reason = f"better by {_percent(effect)} in {len(ratios)} pairs" if self.decides_by_pairs else "guards held"
+        return Decision("keep", "promoted", "kept", reason, exact, bounds)
+
+    def pair_effect(self, screened: Evaluation, pair: Measured) -> float:
+        """Weighted log ratio of one pair; deterministic objectives keep their screening values."""
+        champion = self.champion.evaluation.values() | (pair.champion or Evaluation()).values()
+        candidate = screened.values() | (pair.candidate or Evaluation()).values()
+        return log_effect(self.blueprint.objectives, champion, candidate)
+
+    def _noisy_guards(self, pairs: Sequence[Measured]) -> Decision | None:
+        """Non-inferiority: the loss is shown to be within the tolerance, or more pairs are needed, or it fails."""
+        for guard in self.blueprint.guards:
+            source = str(guard.source)
+            if source not in self.noisy:
+                continue
+            tolerance = guard.tolerance or NOISY_TOLERANCE
+            held = [
+                factor(guard, pair.champion.values()[source], pair.candidate.values()[source]) > 1 - tolerance
+                for pair in pairs
+                if pair.champion and pair.candidate
+            ]
+            verdict = judge_signs(held, GUARD_ALPHA, self.blueprint.acceptance.max_pairs)
+            if verdict == "continue":
+                return Decision("pair")
+            if verdict != "better":
+                return _lose(
+                    "guard_failed",
+                    f"{guard.name}: a loss of more than {tolerance:.0%} cannot be excluded "
+                    f"({sum(held)} of {len(held)} pairs within it)",
+                )
+        return None
+
+    def audit(self, screened: Evaluation, audited: Evaluation) -> Decision:
+        """After the cold second run of a deterministic winner: it must give the same numbers."""
+        failed = self._gates(audited, self.blueprint.metrics.metrics)
+        if failed:
+            return failed
+        first, second = screened.values(), audited.values()
+        for metric in self.blueprint.metrics.metrics:
+            source = str(metric.source)
+            if not math.isclose(first[source], second[source], rel_tol=1e-9, abs_tol=1e-12):
+                return _lose(
+                    "undecided",
+                    f"{metric.name} gave {first[source]:g}, then {second[source]:g}: it is noisy; say `noisy = true`",
+                )
+        total = weighted_total(self.blueprint.objectives, self.baseline.values(), screened)
+        effect = log_effect(self.blueprint.objectives, self.champion.evaluation.values(), first)
+        return Decision("keep", "promoted", "kept", f"score {self.champion.total:.4f} -> {total:.4f}", math.exp(effect))

@@ -1,0 +1,110 @@
+"""A sequential test on the signs of interleaved pairs, valid at any stopping time and under any noise.
+
+The order inside each pair is random, so if the candidate is no better than the champion, a win is a coin of at
+most one half, whatever the noise looks like: heavy-tailed, drifting or bimodal. Betting a share `s` of the
+capital on each win multiplies it by 1 + s or 1 - s; under "no better" the capital is a supermartingale, and by
+Ville's inequality it ever exceeds 1/a with probability at most a. We hold a mixture over several stakes (Shafer,
+"Testing by betting", JRSS A 2021; Waudby-Smith and Ramdas, JRSS B 2024). Knows nothing of metrics or pairs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+__all__ = [
+    "FUTILE_AFTER",
+    "STAKES",
+    "Interval",
+    "SignTest",
+    "SignVerdict",
+    "detectable",
+    "judge_signs",
+    "median_interval",
+    "share_of_alpha",
+]
+
+STAKES = (0.3, 0.5, 0.7, 0.85, 0.95)
+FUTILE_AFTER = 6
+FUTILE_BELOW = 0.25
+
+Interval = tuple[float, float]
+SignVerdict = Literal["better", "futile", "undecided", "continue"]
+
+
+def share_of_alpha(alpha: float, index: int) -> float:
+    """The part of the run's error budget for the index-th candidate (from 1) that reaches confirmation.
+
+    alpha / (i (i + 1)) sums to alpha over all i, so any number of candidates stays within the budget.
+    """
+    return alpha / (index * (index + 1))
+
+
+@dataclass(frozen=True)
+class SignTest:
+    """So many wins in so many pairs, at a significance level."""
+
+    wins: int
+    pairs: int
+    alpha: float
+
+    @cached_property
+    def e_value(self) -> float:
+        """The capital of the mixture of bets: the evidence against "no better"."""
+        losses = self.pairs - self.wins
+        return sum((1 + stake) ** self.wins * (1 - stake) ** losses for stake in STAKES) / len(STAKES)
+
+    def verdict(self, max_pairs: int) -> SignVerdict:
+        """Decide after this pair. Stopping early for futility only ever loses power, never validity."""
+        if self.e_value >= 1 / self.alpha:
+            return "better"
+        if self.pairs >= FUTILE_AFTER and (2 * self.wins <= self.pairs or self.e_value < FUTILE_BELOW):
+            return "futile"
+        return "undecided" if self.pairs >= max_pairs else "continue"
+
+
+def judge_signs(wins: Sequence[bool], alpha: float, max_pairs: int) -> SignVerdict:
+    """The verdict after all these pairs: the first conclusion on the way stands, whatever came later."""
+    won = 0
+    verdict: SignVerdict = "continue"
+    for count, win in enumerate(wins, 1):
+        won += win
+        verdict = SignTest(won, count, alpha).verdict(max_pairs)
+        if verdict != "continue":
+            break
+    return verdict
+
+
+def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
+    """A distribution-free interval of the median from order statistics; None below 6 values (95 %)."""
+    ordered = sorted(values)
+    count = len(ordered)
+    tail = (1 - confidence) / 2
+    below = 0.0
+    rank = -1
+    for k in range(count // 2):
+        below += math.comb(count, k) * 0.5**count
+        if below > tail:
+            break
+        rank = k
+    return None if rank < 0 else (ordered[rank], ordered[count - 1 - rank])
+
+
+def detectable(log_ratios: Sequence[float], alpha: float, max_pairs: int, min_effect: float) -> float | None:
+    """The relative improvement that this run would have found in about 8 of 10 cases, given the noise it saw.
+
+    `log_ratios` are pairs' log ratios less their candidate's median. None when there is too little to say.
+    """
+    if len(log_ratios) < FUTILE_AFTER:
+        return None
+    spread = 1.4826 * sorted(abs(value) for value in log_ratios)[len(log_ratios) // 2]
+    for step in range(1, 400):
+        effect = step * 0.0025
+        share = 0.5 * (1 + math.erf(effect / (max(spread, 1e-9) * math.sqrt(2))))
+        wins = math.floor(max_pairs * share - 0.84 * math.sqrt(max_pairs * share * (1 - share)))
+        if SignTest(wins, max_pairs, alpha).e_value >= 1 / alpha:
+            return min_effect + math.expm1(effect)
+    return None

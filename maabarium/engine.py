@@ -1,0 +1,324 @@
+"""The engine: asks for work, is told results, and decides. One thread; the only writer of store and branch.
+
+It knows no futures, processes, terminals or pytest. Every transition is stored before it takes effect, and
+`start` rebuilds the standings from the stored transitions by the same methods that made them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from maabarium.acceptance.judge import Decision
+from maabarium.actions import Action, Done, Journalist, Measure, Propose, Trees, Wait
+from maabarium.blueprint.schema import Blueprint
+from maabarium.budget import spent_budget
+from maabarium.errors import MaabariumError, ProposalError, WorkspaceError
+from maabarium.events import (
+    Decided,
+    Journal,
+    MeasuredEvent,
+    Promoting,
+    Proposed,
+    RunFinished,
+    RunRecord,
+    RunStarted,
+    RunState,
+    Transition,
+)
+from maabarium.flight import Flight
+from maabarium.hookspecs import DecisionRequest, ExperimentStart, ProposalCheck, RunFinish, RunStart, StopRequest
+from maabarium.plugins import PluginManager, notify
+from maabarium.protocols import ProposalRequest
+from maabarium.records import Evaluation, Experiment, FileEdit, Measured, Origin, Outcome, Proposal, ReasonCode
+from maabarium.standings import Standings
+from maabarium.strategies import KeepWinner, Strategy
+
+__all__ = ["Engine"]
+
+
+class Engine:
+    """The keep-winner loop as ask and tell. `capacity` is how many experiments may be under way at once."""
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        run: RunRecord,
+        *,
+        store: Journalist,
+        trees: Trees,
+        plugins: PluginManager,
+        strategy: Strategy | None = None,
+        capacity: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.blueprint = blueprint
+        self.run = run
+        self.standings = Standings(blueprint, run.seed, trees)
+        self.stopping: Done | None = None
+        self._store = store
+        self._trees = trees
+        self._plugins = plugins
+        self._strategy = strategy or KeepWinner()
+        self._capacity = capacity
+        self._clock = clock
+        self._began = clock()
+        self._ready: deque[Action] = deque()
+        self._next = 1
+
+    # --- starting and resuming ---
+
+    def start(self) -> list[Outcome]:
+        """Begin the run, or take it up where its journal ends. Gives the outcomes that are already known."""
+        journal = self._store.journal(self.run.run_id)
+        notify(self._plugins, "run_start", RunStart(self.run.run_id, self.blueprint, bool(journal)))
+        if not journal:
+            self._append(RunStarted(run=self.run))
+        done = self._replay(journal)
+        if not self.standings.flights and 0 not in self.standings.outcomes:
+            experiment = Experiment(
+                number=0,
+                parent=0,
+                parent_commit=self.run.start_commit,
+                parent_tree=self.run.start_tree,
+                tree=self.run.start_tree,
+                seed=self.standings.seed_of(0),
+            )
+            event = Proposed(experiment=experiment, proposal=Proposal(summary="baseline", edits=()))
+            self._append(event)
+            self.standings.take_off(event)
+        self._ready.extend(Measure(flight.job) for flight in self.standings.flights.values() if flight.job)
+        return done
+
+    def _replay(self, journal: Journal) -> list[Outcome]:
+        """Repeat what was stored, then carry out what was decided but not concluded."""
+        flights = self.standings.flights
+        pending: dict[int, Decision] = {}
+        intents: dict[int, Promoting] = {}
+        done: list[Outcome] = []
+        for event in journal:
+            if isinstance(event, Proposed):
+                number, decision = event.experiment.number, self.standings.take_off(event)
+                self._next = max(self._next, number + 1)
+            elif isinstance(event, MeasuredEvent):
+                number = event.measured.number
+                decision = self.standings.absorb(flights[number], event.measured)
+            elif isinstance(event, Promoting):
+                intents[event.number] = event
+                continue
+            elif isinstance(event, Decided) and event.outcome.verdict != "cancelled":
+                number, decision = event.outcome.number, None
+                self._land(flights[number], event.outcome)
+                done.append(event.outcome)
+            else:
+                continue
+            pending.pop(number, None)
+            if decision:
+                pending[number] = decision
+        for number, decision in pending.items():
+            done += self._settle(flights[number], decision, intents.get(number))
+        return done
+
+    # --- asking ---
+
+    def ask(self) -> Action:
+        """The next thing to do."""
+        if self._ready:
+            return self._ready.popleft()
+        standings = self.standings
+        if self.stopping or (standings.champions and self._next > self.run.max_iterations):
+            if standings.flights:
+                return Wait()
+            self._stop("completed", "kept", "all experiments are done")
+            return self.stopping or Wait()
+        if not standings.champions or len(standings.flights) >= self._capacity:
+            return Wait()
+        number = self._next
+        self._next += 1
+        notify(self._plugins, "experiment_start", ExperimentStart(self.run.run_id, number))
+        return Propose(self._request(number))
+
+    def _request(self, number: int) -> ProposalRequest:
+        standings = self.standings
+        champion = self._strategy.parent(standings.champions)
+
+        def is_new(edits: Sequence[FileEdit]) -> bool:
+            try:
+                tree = self._trees.examine(champion.tree, edits)
+            except ProposalError:
+                return False
+            return tree not in standings.seen
+
+        return ProposalRequest(
+            number=number,
+            seed=standings.seed_of(number),
+            blueprint=self.blueprint,
+            champion=champion,
+            baseline=standings.baseline,
+            files=self._trees.view(champion.tree),
+            targets=self._trees.targets(champion.tree),
+            history=tuple(standings.attempts[key] for key in sorted(standings.attempts)),
+            is_new=is_new,
+        )
+
+    # --- being told ---
+
+    def tell_proposal(
+        self, request: ProposalRequest, answer: Proposal | MaabariumError | None, seconds: float
+    ) -> list[Outcome]:
+        """A proposer answered, failed, or (None) has nothing left; `seconds` is what it took."""
+        if answer is None:
+            self._stop("completed", "exhausted", "the proposer has nothing left to try")
+            return []
+        proposal = answer if isinstance(answer, Proposal) else None
+        experiment = Experiment(
+            number=request.number,
+            parent=request.champion.number,
+            parent_commit=request.champion.commit,
+            parent_tree=request.champion.tree,
+            origin=proposal.origin if proposal else Origin(),
+            seed=request.seed,
+        )
+        tree, code, reason = self._examined(experiment, answer)
+        event = Proposed(
+            experiment=experiment.model_copy(update={"tree": tree}),
+            proposal=proposal,
+            reason_code=code,
+            reason=reason,
+            planning_seconds=seconds,
+        )
+        self._append(event)
+        decision = self.standings.take_off(event)
+        flight = self.standings.flights[request.number]
+        known = None if decision else self._known(tree)
+        if known is not None:
+            return self.tell_measured(Measured(number=flight.number, stage="screen", candidate=known))
+        return self._proceed(flight, decision)
+
+    def tell_measured(self, measured: Measured) -> list[Outcome]:
+        """A measurement came back."""
+        flight = self.standings.flights[measured.number]
+        champion_tree = flight.parent.tree if flight.parent else ""
+        self._append(MeasuredEvent(measured=measured, tree=flight.tree, champion_tree=champion_tree))
+        return self._proceed(flight, self.standings.absorb(flight, measured))
+
+    def cancel(self, reason: str) -> list[Outcome]:
+        """Interrupted: what is under way is recorded as cancelled; a resumed run takes it up again."""
+        self._ready.clear()
+        cancelled = Decision("lose", "cancelled", "interrupted", reason)
+        flights = list(self.standings.flights.values())
+        outcomes = [outcome for flight in flights for outcome in self._settle(flight, cancelled)]
+        self.stopping = Done("interrupted", "interrupted", reason)
+        return outcomes
+
+    def finish(self) -> Done:
+        """Store the end of the run."""
+        end = self.stopping or Done("interrupted", "interrupted", "the run was left before its end")
+        self._append(RunFinished(state=end.state, reason_code=end.reason_code, reason=end.reason))
+        finish = RunFinish(self.run.run_id, end.state, end.reason, self.standings.promoted)
+        notify(self._plugins, "run_finish", finish)
+        return end
+
+    # --- deciding ---
+
+    def _examined(
+        self, experiment: Experiment, answer: Proposal | MaabariumError
+    ) -> tuple[str, ReasonCode | None, str]:
+        """The tree that a proposal makes, or the reason why it is not evaluated."""
+        if isinstance(answer, ProposalError):
+            return "", answer.reason_code, str(answer)
+        if isinstance(answer, MaabariumError):
+            return "", "provider_failed", str(answer)
+        try:
+            tree = self._trees.examine(experiment.parent_tree, answer.edits)
+        except ProposalError as error:
+            return "", error.reason_code, str(error)
+        except WorkspaceError as error:
+            return "", "internal", str(error)
+        if tree == experiment.parent_tree:
+            return tree, "no_effect", "the proposal changes nothing"
+        if tree in self.standings.seen:
+            return tree, "duplicate", f"the same tree as experiment {self.standings.seen[tree]}"
+        check = ProposalCheck(self.blueprint, answer, experiment)
+        objections = [str(p) for found in self._plugins.hook.maabarium_check_proposal(request=check) for p in found]
+        return tree, "policy_objection" if objections else None, "; ".join(objections)
+
+    def _known(self, tree: str) -> Evaluation | None:
+        """What an earlier run measured of this tree: an answer when nothing in it is noisy."""
+        baseline = self.standings.baseline
+        if self.standings.noisy or not baseline.grader:
+            return None
+        return self._store.evaluation(tree, baseline.grader, baseline.environment)
+
+    def _proceed(self, flight: Flight, decision: Decision | None) -> list[Outcome]:
+        if decision:
+            return self._settle(flight, decision)
+        if flight.job:
+            self._ready.append(Measure(flight.job))
+        return []
+
+    def _settle(self, flight: Flight, decision: Decision, intent: Promoting | None = None) -> list[Outcome]:
+        """Carry a decision out and conclude the experiment."""
+        commit = "" if flight.number else self.run.start_commit
+        if decision.next == "keep" and flight.number:
+            decision = self._overruled(flight, decision)
+        if decision.next == "keep" and flight.number:
+            try:
+                commit = self._promote(flight, intent)
+            except WorkspaceError as error:
+                decision = Decision("error", "error", "promotion_failed", str(error))
+        baseline = self.standings.baseline if flight.number else flight.screened or Evaluation()
+        outcome = flight.outcome(self.blueprint, baseline, decision, branch=self.run.branch, commit=commit)
+        self._append(Decided(outcome=outcome))
+        self._land(flight, outcome)
+        notify(self._plugins, "experiment_finish", outcome)
+        return [outcome]
+
+    def _overruled(self, flight: Flight, decision: Decision) -> Decision:
+        """Promotion may be off, and a plug-in may be stricter than the judge."""
+        if not self.run.promote:
+            reason = f"{decision.reason}; not kept, because promotion is off"
+            return Decision("lose", "rejected", "policy_objection", reason, decision.effect, decision.interval)
+        outcome = flight.outcome(self.blueprint, self.standings.baseline, decision, branch=self.run.branch)
+        said = self._plugins.hook.maabarium_decide(request=DecisionRequest(self.blueprint, outcome))
+        if said is None or said[0] == "promoted":
+            return decision
+        return Decision("lose", said[0], said[1], said[2], decision.effect, decision.interval)
+
+    def _promote(self, flight: Flight, intent: Promoting | None) -> str:
+        """Commit and move the branch, with the intent stored in between. Safe to repeat after a kill."""
+        began = time.perf_counter()
+        if intent is None:
+            parent = self.standings.champions[-1].commit
+            commit = self._trees.commit(flight.tree, parent, flight.number, flight.proposal.summary)
+            old = self._trees.branch_tip() or ""
+            intent = Promoting(number=flight.number, branch=self.run.branch, old=old, new=commit)
+            self._append(intent)
+        if self._trees.branch_tip() != intent.new:
+            self._trees.promote(intent.new, intent.old or None)
+        flight.phases["promoting"] = time.perf_counter() - began
+        return intent.new
+
+    def _land(self, flight: Flight, outcome: Outcome) -> None:
+        self.standings.land(flight, outcome)
+        if not flight.number and not self.standings.champions and outcome.verdict != "cancelled":
+            self._stop("failed", outcome.reason_code, f"the baseline failed: {outcome.reason}")
+        elif flight.number:
+            standings = self.standings
+            latest = [standings.outcomes[number] for number in sorted(standings.outcomes, reverse=True) if number]
+            seconds = self._clock() - self._began
+            spent = spent_budget(self.blueprint.budget, latest, standings.evaluations, seconds)
+            since = next((n for n, o in enumerate(latest) if o.verdict == "promoted"), len(latest))
+            request = StopRequest(
+                self.blueprint, len(latest), standings.promoted, since, standings.evaluations, seconds
+            )
+            reason = spent or self._plugins.hook.maabarium_should_stop(request=request)
+            if reason:
+                self._stop("completed", "budget_spent", str(reason))
+
+    def _stop(self, state: RunState, code: ReasonCode, reason: str) -> None:
+        self.stopping = self.stopping or Done(state, code, reason)
+
+    def _append(self, transition: Transition) -> None:
+        notify(self._plugins, "event", self._store.append(self.run.run_id, transition))

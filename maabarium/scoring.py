@@ -1,0 +1,122 @@
+"""From measurements and metric definitions to factors, normalised values, totals and effects. Pure arithmetic.
+
+An *improvement factor* is how many times better a value is than another in the metric's direction: 1 is equal,
+2 is twice as good, 0.5 half as good. Nothing here knows whether a difference is noise; `acceptance` does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from maabarium.blueprint.schema import Blueprint, Metric
+from maabarium.records import Evaluation, Measurement, MetricEffect
+
+__all__ = ["effects", "factor", "log_effect", "normalise", "unscorable", "weighted_total"]
+
+Values = Mapping[str, float]
+
+
+def unscorable(metrics: Iterable[Metric], evaluation: Evaluation) -> str | None:
+    """Say why a metric cannot be scored from these measurements, or None when all can."""
+    values = evaluation.values()
+    for metric in metrics:
+        value = values.get(str(metric.source))
+        if value is None:
+            return f"nobody measured {metric.source} for the metric {metric.name}"
+        if not math.isfinite(value):
+            return f"{metric.name} is {value}, which is not a number that can be compared"
+        if value < 0 and metric.range is None:
+            return f"{metric.name} is {value:g}: a metric with negative values needs a `range`"
+    return None
+
+
+def _shifted(first: float, second: float) -> tuple[float, float]:
+    """Both values moved off zero by the metric's resolution: 1 for counts, else 1 % of the larger value."""
+    if first > 0 and second > 0:
+        return first, second
+    counts = float(first).is_integer() and float(second).is_integer()
+    step = 1.0 if counts else max(abs(first), abs(second)) * 0.01
+    return (first + step, second + step) if step else (1.0, 1.0)
+
+
+def factor(metric: Metric, before: float, after: float) -> float:
+    """How many times better `after` is than `before`; values of a metric with a range are brought to [0, 1] first."""
+    if metric.range is not None:
+        low, high = metric.range
+        before, after = (min(1.0, max(0.0, (value - low) / (high - low))) for value in (before, after))
+        if metric.direction == "minimize":
+            before, after = 1.0 - before, 1.0 - after
+        if before <= 0 or after <= 0:
+            before, after = before + 0.01, after + 0.01
+        return after / before
+    before, after = _shifted(before, after)
+    return after / before if metric.direction == "maximize" else before / after
+
+
+def normalise(metric: Metric, baseline: float, measurement: Measurement) -> float:
+    """Bring one value to [0, 1], larger is better.
+
+    A declared range and points are absolute; everything else is relative to the baseline, r / (1 + r) with r
+    the improvement factor, so that the baseline itself is 0.5.
+    """
+    value = measurement.value
+    if metric.range is not None:
+        low, high = metric.range
+        share = min(1.0, max(0.0, (value - low) / (high - low)))
+        return share if metric.direction == "maximize" else 1.0 - share
+    if measurement.possible:
+        share = min(1.0, max(0.0, value / measurement.possible))
+        return share if metric.direction == "maximize" else 1.0 - share
+    ratio = factor(metric, baseline, value)
+    return ratio / (1.0 + ratio)
+
+
+def weighted_total(objectives: Iterable[Metric], baseline: Values, evaluation: Evaluation) -> float:
+    """The weighted sum of the objectives' normalised values, in [0, 1]."""
+    by_source = {measurement.source: measurement for measurement in evaluation.measurements}
+    return sum(
+        metric.weight * normalise(metric, baseline[str(metric.source)], by_source[str(metric.source)])
+        for metric in objectives
+    )
+
+
+def log_effect(objectives: Iterable[Metric], before: Values, after: Values) -> float:
+    """The weighted mean of the logarithms of the objectives' improvement factors; above 0 is better."""
+    metrics = tuple(objectives)
+    weight = sum(metric.weight for metric in metrics) or 1.0
+    return (
+        sum(
+            metric.weight * math.log(factor(metric, before[str(metric.source)], after[str(metric.source)]))
+            for metric in metrics
+        )
+        / weight
+    )
+
+
+def effects(
+    blueprint: Blueprint, baseline: Evaluation, champion: Values | None, evaluation: Evaluation
+) -> tuple[MetricEffect, ...]:
+    """One row a metric: raw values at the baseline, of the champion and of this evaluation, and the score."""
+    base = baseline.values()
+    by_source = {measurement.source: measurement for measurement in evaluation.measurements}
+    rows = []
+    for metric in blueprint.metrics.metrics:
+        source = str(metric.source)
+        measurement = by_source.get(source)
+        if measurement is None or source not in base:
+            continue
+        rows.append(
+            MetricEffect(
+                name=metric.name,
+                source=source,
+                weight=metric.weight,
+                direction=metric.direction,
+                unit=metric.unit or measurement.unit,
+                baseline=base[source],
+                champion=None if champion is None else champion.get(source),
+                raw=measurement.value,
+                value=normalise(metric, base[source], measurement),
+            )
+        )
+    return tuple(rows)

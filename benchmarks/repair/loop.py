@@ -107,7 +107,8 @@ class Suite:
 def repair(files: Files, suite: Run, guess: Guess, *, targets: str, budget: int, lines: bool = True) -> Repair:
     """Propose, evaluate, keep or drop, until the suite is green or the budget is spent.
 
-    `targets` is the prefix of the paths that may change; `lines` says whether the proposer sees coverage.
+    `targets` is the prefix of the paths that may change; `lines` says whether the proposer sees coverage, which is
+    taken at the baseline only, as the pytest evaluator does.
     """
     baseline = suite(files, trace=lines)
     champion = Champion(number=0, commit="", tree=files.tree, evaluation=baseline, total=_share(baseline))
@@ -128,8 +129,6 @@ def repair(files: Files, suite: Run, guess: Guess, *, targets: str, budget: int,
             kept.append(proposal.summary)
             if not failing(found):
                 return Repair(True, number, tuple(kept))
-            if lines:
-                found = suite(files, trace=True)
             champion = Champion(number=number, commit="", tree=files.tree, evaluation=found, total=_share(found))
     return Repair(False, len(history), tuple(kept))
 

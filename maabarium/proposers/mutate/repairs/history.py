@@ -14,10 +14,13 @@ from maabarium.records import Attempt
 __all__ = ["Lessons", "learn", "undone"]
 
 _UNFINISHED = {"error", "cancelled"}
+_TELLING = {"promoted", "rejected"}
 _SILENT = {"timeout", "crashed", "out_of_memory", "output_flood", "import_failed", "does_not_apply", "out_of_bounds"}
 _FULL = 50
 """An outcome names at most so many failing tests; a full list cannot be compared."""
-_FIXED, _BROKE, _SAME = 1.8, 0.92, 0.75
+_FIXED, _BROKE, _SAME = 1.8, 0.95, 0.85
+_LEAST, _MOST = 0.6, 2.5
+"""Bounds of a statement's factor: many wrong edits of a long line say little against the line."""
 
 
 @dataclass
@@ -33,7 +36,7 @@ class Lessons:
         value = 1.0
         for line in range(first, last + 1):
             value *= self.lines.get((path, line), 1.0)
-        return min(max(value, 0.25), 3.0)
+        return min(max(value, _LEAST), _MOST)
 
 
 def learn(history: Iterable[Attempt], state: int, failing: Iterable[str]) -> Lessons:
@@ -51,9 +54,10 @@ def learn(history: Iterable[Attempt], state: int, failing: Iterable[str]) -> Les
         key = (outcome.origin.site or str(data.get("site", "")), str(data["replacement"]))
         (lessons.tried if same else lessons.stale).add(key)
         line = data.get("line")
-        if same and isinstance(line, int) and outcome.verdict == "rejected" and outcome.reason_code not in _SILENT:
+        if same and isinstance(line, int) and outcome.verdict in _TELLING and outcome.reason_code not in _SILENT:
             after = set(outcome.failing)
-            if len(before) < _FULL and after and len(after) < _FULL:
+            known = outcome.verdict == "promoted" or bool(after)
+            if known and len(before) < _FULL and len(after) < _FULL:
                 place = (key[0].partition("::")[0], line)
                 moved = _FIXED if before - after else (_BROKE if after - before else _SAME)
                 lessons.lines[place] = lessons.lines.get(place, 1.0) * moved

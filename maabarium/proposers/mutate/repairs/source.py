@@ -6,11 +6,13 @@ Knows nothing of tests, operators or proposals. Line endings, byte order mark an
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import re
 import tokenize
 import warnings
 from bisect import bisect_right
+from collections import Counter
 
 __all__ = ["Source", "parse"]
 
@@ -72,6 +74,12 @@ class Source:
         """The text of a node."""
         start, end = self.span(node)
         return self.text[start:end]
+
+    @functools.cached_property
+    def numbers(self) -> Counter[int | float]:
+        """How often each number is written in the file."""
+        constants = (node.value for node in ast.walk(self.tree) if isinstance(node, ast.Constant))
+        return Counter(value for value in constants if isinstance(value, int | float) and not isinstance(value, bool))
 
     def line(self, offset: int) -> int:
         """Line number (from 1) of a character offset."""

@@ -35,16 +35,28 @@ def _numbers(value: float, place: Place) -> Iterator[tuple[int | float, str, flo
         near += [(value + 1, "off-by-one", 0.7, "one"), (value - 1, "off-by-one", 0.7, "one")]
     else:
         near += [(value + 1, "constant", 0.35, "constant"), (value - 1, "constant", 0.3, "constant")]
-    near += [(0, "constant", 0.3, "constant"), (1, "constant", 0.35, "constant"), (-1, "constant", 0.15, "constant")]
-    near += [(-value, "constant", 0.2, "sign")]
-    near += [(value * 2, "constant", 0.12, "constant"), (value * 10, "constant", 0.08, "constant")]
+    near += [(0, "constant", 0.3, "constant"), (1, "constant", 0.35, "constant"), (-1, "constant", 0.1, "constant")]
+    near += [(-value, "constant", 0.12, "sign")]
+    near += [(value * 2, "constant", 0.08, "constant"), (value * 10, "constant", 0.05, "constant")]
     if isinstance(value, int) and value % 2 == 0:
-        near.append((value // 2, "constant", 0.1, "constant"))
+        near.append((value // 2, "constant", 0.08, "constant"))
+    near += [(other, "constant", prior, "constant") for other, prior in _seen(place)]
     near += [(expected, "constant", 0.25, "constant") for expected in place.words.numbers]
     for entry in near:
         if entry[0] not in seen and abs(entry[0]) < 10**15:
             seen.add(entry[0])
             yield entry
+
+
+def _seen(place: Place) -> Iterator[tuple[int | float, float]]:
+    """Other numbers of the same list or tuple, then those that the file says most often."""
+    beside = place.parent.elts if isinstance(place.parent, ast.Tuple | ast.List | ast.Set) else []
+    for node in beside[:12]:
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+            yield node.value, 0.25
+    for other, count in sorted(place.source.numbers.items(), key=lambda entry: (-entry[1], entry[0]))[:8]:
+        if count > 1:
+            yield other, 0.18
 
 
 def truth(node: ast.AST, place: Place) -> Iterator[Draft]:

@@ -29,9 +29,9 @@ def variable(node: ast.AST, place: Place) -> Iterator[Draft]:
     bound = set(place.statement.binds) if isinstance(place.statement.node, ast.Assign) else set()
     ranked = _ranked(node, others, bound, names)
     unread = [name for name in known if not place.statement.scope.reads[name] and name not in bound]
-    prior = 0.7 if node.id in place.words.unbound else 0.36
+    prior = 0.7 if node.id in place.words.unbound else 0.26
     for rank, other in enumerate(dict.fromkeys((*unread[:2], *ranked))):
-        likely = max(prior - 0.04 * rank, 0.1) * (2.0 if other in unread else 1.0)
+        likely = max(prior - 0.03 * rank, 0.08) * (2.0 if other in unread else 1.0)
         yield from place.replace("variable", node, other, likely, ("name",))
 
 

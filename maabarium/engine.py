@@ -66,6 +66,7 @@ class Engine:
         self._began = clock()
         self._ready: deque[Action] = deque()
         self._next = 1
+        self._proposing: set[int] = set()
 
     # --- starting and resuming ---
 
@@ -128,14 +129,15 @@ class Engine:
             return self._ready.popleft()
         standings = self.standings
         if self.stopping or (standings.champions and self._next > self.run.max_iterations):
-            if standings.flights:
+            if standings.flights or self._proposing:
                 return Wait()
             self._stop("completed", "kept", "all experiments are done")
             return self.stopping or Wait()
-        if not standings.champions or len(standings.flights) >= self._capacity:
+        if not standings.champions or len(standings.flights) + len(self._proposing) >= self._capacity:
             return Wait()
         number = self._next
         self._next += 1
+        self._proposing.add(number)
         notify(self._plugins, "experiment_start", ExperimentStart(self.run.run_id, number))
         return Propose(self._request(number))
 
@@ -168,6 +170,7 @@ class Engine:
         self, request: ProposalRequest, answer: Proposal | MaabariumError | None, seconds: float
     ) -> list[Outcome]:
         """A proposer answered, failed, or (None) has nothing left; `seconds` is what it took."""
+        self._proposing.discard(request.number)
         if answer is None:
             self._stop("completed", "exhausted", "the proposer has nothing left to try")
             return []

@@ -17,6 +17,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from maabarium.records import ReasonCode
 
 __all__ = [
     "BlueprintError",
@@ -76,7 +80,7 @@ class PluginError(UsageProblem):
 class ProposalError(MaabariumError):
     """A proposal cannot be parsed, applied, or leaves its bounds. `reason_code` is one of the closed list."""
 
-    def __init__(self, reason_code: str, message: str) -> None:
+    def __init__(self, reason_code: ReasonCode, message: str) -> None:
         self.reason_code = reason_code
         super().__init__(message)
 

@@ -10,7 +10,7 @@ Report: lines of text. Main process.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,11 @@ hookimpl = pluggy.HookimplMarker("maabarium")
 
 @dataclass(frozen=True)
 class BlueprintCheck:
-    """A loaded blueprint before binding."""
+    """A loaded blueprint before binding. `sources`: evaluator -> what the metrics will need from it."""
 
     blueprint: Blueprint
     path: Path
+    sources: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -267,7 +268,7 @@ def maabarium_run_finish(request: RunFinish) -> None:
 
 @hookspec
 def maabarium_event(event: Event) -> None:
-    """A durable transition was stored; types are the closed list of `maabarium.store.events`.
+    """A durable transition was stored; types are the closed list of `maabarium.events`.
 
     Example:
         @hookimpl

@@ -109,12 +109,17 @@ class TreeView(Protocol):
 class Workspace(Protocol):
     """One checked-out tree and the only door through which a process is started in it."""
 
-    path: Path
-    """Top level of the checked-out tree."""
-    root: Path
-    """Where the target's suite runs: `path`, or the folder that `repo_path` names below it."""
-    scratch: Path
-    """A private folder outside the tree, emptied between evaluations (home and temporary files)."""
+    @property
+    def path(self) -> Path:
+        """Top level of the checked-out tree."""
+
+    @property
+    def root(self) -> Path:
+        """Where the target's suite runs: `path`, or the folder that `repo_path` names below it."""
+
+    @property
+    def scratch(self) -> Path:
+        """A private folder outside the tree, emptied between evaluations (home and temporary files)."""
 
     def run(
         self, argv: Sequence[str], *, timeout: float | None = None, env: Mapping[str, str] | None = None, **options: Any

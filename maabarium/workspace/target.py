@@ -15,6 +15,7 @@ from typing import Literal
 from maabarium.errors import WorkspaceError
 from maabarium.workspace.git import Git, as_path, as_text
 from maabarium.workspace.settings import neutral_filters, trusted_folders
+from maabarium.workspace.snapshot import folder_files
 from maabarium.workspace.storage import printable, storing
 
 __all__ = ["Target", "find_target"]
@@ -41,6 +42,8 @@ class Target:
     """Filters that attributes ask for (`lfs`): the measured file is then what git stores, not what it checks out."""
     submodules: tuple[str, ...] = ()
     object_format: str = "sha1"
+    files: tuple[str, ...] = ()
+    """Paths of what will be measured: HEAD's tree, or the files of the folder."""
 
 
 def find_target(repo_path: Path, isolation: Literal["auto", "worktree", "snapshot"] = "auto") -> Target:
@@ -53,7 +56,7 @@ def find_target(repo_path: Path, isolation: Literal["auto", "worktree", "snapsho
         folder = repo_path.resolve()
     _check_version()
     if isolation == "snapshot":
-        return Target("folder", folder)
+        return Target("folder", folder, files=tuple(sorted(folder_files(folder))))
     found = _discover(folder)
     if found is None:
         if isolation == "worktree":
@@ -61,7 +64,7 @@ def find_target(repo_path: Path, isolation: Literal["auto", "worktree", "snapsho
                 f'{printable(str(folder))} is not in a git repository, which isolation = "worktree" needs;'
                 ' run git init and commit there, or use isolation = "snapshot"'
             )
-        return Target("folder", folder)
+        return Target("folder", folder, files=tuple(sorted(folder_files(folder))))
     return _git_target(folder, found)
 
 
@@ -124,6 +127,7 @@ def _git_target(folder: Path, git: Git) -> Target:
         filters=_filters(git, top, common, files),
         submodules=tuple(sorted(as_text(path) for info, _, path in listing if info.startswith(b"160000"))),
         object_format=git.line("rev-parse", "--show-object-format"),
+        files=tuple(sorted(files)),
     )
 
 

@@ -1,0 +1,106 @@
+"""A blueprint meets its surroundings: the facts that binding needs, gathered from plug-ins, target and keys.
+
+Changes nothing. All that is wrong comes out as one BlueprintError.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from maabarium.blueprint.binding import BindFacts, Bound, bind, needed_sources
+from maabarium.blueprint.loading import Loaded, load
+from maabarium.blueprint.rules import find_rules, rule_scores, timed_scores
+from maabarium.errors import BlueprintError, MaabariumError, Problem, WorkspaceError
+from maabarium.hookspecs import BlueprintCheck
+from maabarium.plugins import PluginManager, contributions
+from maabarium.workspace.globs import Globs
+from maabarium.workspace.paths import protected_globs, targets_of
+from maabarium.workspace.target import Target, find_target
+
+__all__ = ["Binding", "bind_blueprint"]
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A blueprint that can run, and the target that it is about."""
+
+    bound: Bound
+    target: Target
+    rules: tuple[Path, ...]
+    """The files behind `[evaluator] rules` and `holdout`."""
+    protected: Globs
+    targets: tuple[str, ...]
+    """Files that may be changed."""
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What the user should know before the run."""
+        found = list(self.bound.warnings)
+        if self.target.dirty:
+            names = ", ".join(self.target.dirty[:3]) + (" …" if len(self.target.dirty) > 3 else "")
+            said = f"{len(self.target.dirty)} modified tracked file(s) ({names}) are not measured: HEAD is"
+            found.append(Problem("domain.repo_path", said))
+        if self.target.filters:
+            said = f"files under the git filter {', '.join(self.target.filters)} are measured as git stores them"
+            found.append(Problem("domain.repo_path", said))
+        if self.target.submodules:
+            said = f"submodules are empty folders in a measurement: {', '.join(self.target.submodules[:3])}"
+            found.append(Problem("domain.repo_path", said))
+        return tuple(found)
+
+
+def bind_blueprint(path: Path, plugins: PluginManager) -> Binding:
+    """Load and bind. Raises BlueprintError with every problem found, of the file and of its surroundings."""
+    loaded = load(path)
+    blueprint, folder = loaded.blueprint, path.resolve().parent
+    try:
+        target = find_target(folder / blueprint.domain.repo_path, blueprint.domain.isolation)
+    except WorkspaceError as error:
+        raise BlueprintError(str(path), [Problem("domain.repo_path", str(error))]) from error
+    rules = find_rules(folder, blueprint.evaluator.rules)
+    holdout = find_rules(folder, blueprint.evaluator.holdout, "evaluator.holdout")
+    files = (*rules.paths, *holdout.paths)
+    facts = BindFacts(
+        tree_paths=target.files,
+        target_name=target.top.name,
+        sources=_sources(blueprint.evaluator.options, plugins),
+        proposers=frozenset(contributions(plugins, "proposers")),
+        executors=frozenset(contributions(plugins, "executors")),
+        strategies=frozenset(contributions(plugins, "strategies")),
+        environment=frozenset(os.environ),
+        plugin_problems=(*rules.problems, *holdout.problems),
+        rule_scores=rule_scores(files),
+        timed_scores=timed_scores(files),
+    )
+    bound = bind(loaded, _with_checks(loaded, facts, path, plugins))
+    outer = tuple(
+        place.relative_to(target.top).as_posix()
+        for place in (file.resolve() for file in (*files, path))
+        if place.is_relative_to(target.top)
+    )
+    protected = protected_globs((*blueprint.domain.protected, *(f"/{name}" for name in outer)), target.prefix)
+    targets = targets_of(target.files, Globs(blueprint.domain.target_files), protected)
+    if not targets and not Globs(blueprint.domain.target_files).exact:
+        said = "every file that matches is protected (tests, configuration and start-up files are)"
+        raise BlueprintError(str(path), [Problem("domain.target_files", said)])
+    return Binding(bound, target, files, protected, targets)
+
+
+def _sources(options: dict[str, dict[str, Any]], plugins: PluginManager) -> dict[str, frozenset[str]]:
+    return {
+        name: frozenset(factory(options.get(name, {})).sources)
+        for name, factory in contributions(plugins, "evaluators").items()
+    }
+
+
+def _with_checks(loaded: Loaded, facts: BindFacts, path: Path, plugins: PluginManager) -> BindFacts:
+    """The facts with the problems that plug-ins see."""
+    check = BlueprintCheck(loaded.blueprint, path.resolve(), needed_sources(loaded, facts))
+    try:
+        found = [problem for problems in plugins.hook.maabarium_check_blueprint(request=check) for problem in problems]
+    except MaabariumError as error:
+        found = [Problem("", str(error))]
+    return BindFacts(**{**vars(facts), "plugin_problems": (*facts.plugin_problems, *found)})

@@ -1,0 +1,162 @@
+"""The driver: the only code that knows futures. It carries the engine's wishes to threads and executors.
+
+It never looks into a job beyond `exclusive`, and knows no store, no git and no pytest.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from maabarium.actions import Done, Measure, Propose
+from maabarium.engine import Engine
+from maabarium.errors import MaabariumError
+from maabarium.measure import Bench, MeasureJob, run_measurement
+from maabarium.protocols import ProposalRequest, Proposer
+from maabarium.records import Measured, Outcome, Phase, Proposal
+
+__all__ = ["Driver", "Progress"]
+
+POLL = 0.05
+"""Seconds between two looks at the cancel event."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is under way: `elapsed` in seconds, `pair` counts from 1 while confirming."""
+
+    number: int
+    phase: Phase
+    pair: int
+    pairs_max: int
+    elapsed: float
+    summary: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something that was handed out."""
+
+    number: int
+    began: float
+    request: ProposalRequest | None = None
+    job: MeasureJob | None = None
+
+
+Answer = Measured | Proposal | MaabariumError | None
+
+
+class Driver:
+    """Runs an engine to its end, yielding outcomes as they come."""
+
+    def __init__(
+        self, engine: Engine, proposer: Proposer, executor: Executor, bench: Bench, cancel: threading.Event
+    ) -> None:
+        self.engine = engine
+        self._proposer = proposer
+        self._executor = executor
+        self._bench = bench
+        self._cancel = cancel
+        self._waiting: deque[MeasureJob] = deque()
+        self._under_way: dict[Future[Answer], Task] = {}
+        self.why = "interrupted"
+
+    def progress(self) -> Progress | None:
+        """What was begun last and is still under way. Safe from any thread."""
+        tasks = list(self._under_way.values())
+        if not tasks:
+            return None
+        task = tasks[-1]
+        stage = task.job.stage if task.job else None
+        phase: Phase = "planning" if stage is None else "confirming" if stage in ("pair", "audit") else "evaluating"
+        proposal = task.job.proposal if task.job else None
+        return Progress(
+            number=task.number,
+            phase=phase,
+            pair=task.job.pair if task.job else 0,
+            pairs_max=self.engine.blueprint.acceptance.max_pairs,
+            elapsed=time.monotonic() - task.began,
+            summary=proposal.summary if proposal else "",
+        )
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Drive to the end. A set cancel event ends it at once, with what was under way as cancelled."""
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="maabarium-propose") as thinkers:
+            yield from self.engine.start()
+            while not self._cancel.is_set():
+                done = self._hand_out(thinkers)
+                if done is not None:
+                    return
+                finished, _ = wait(self._under_way, timeout=POLL, return_when=FIRST_COMPLETED)
+                for future in sorted(finished, key=lambda one: self._under_way[one].number):
+                    if not self._cancel.is_set():
+                        yield from self._tell(self._under_way.pop(future), future)
+            yield from self.engine.cancel(self.why)
+            wait(self._under_way, timeout=5)
+
+    def _hand_out(self, thinkers: Executor) -> Done | None:
+        while True:
+            action = self.engine.ask()
+            if isinstance(action, Propose):
+                request = action.request
+                self._start(thinkers, self._proposer.propose, request, Task(request.number, _now(), request=request))
+            elif isinstance(action, Measure):
+                self._waiting.append(action.job)
+            else:
+                break
+        self._submit_waiting()
+        return action if isinstance(action, Done) else None
+
+    def _submit_waiting(self) -> None:
+        """Hand out measurements; an exclusive one waits until it is alone, and nobody joins it."""
+        running = [task.job for task in self._under_way.values() if task.job]
+        while self._waiting:
+            job = self._waiting[0]
+            if any(other.exclusive for other in running) or (job.exclusive and running):
+                return
+            self._waiting.popleft()
+            running.append(job)
+            task = Task(job.number, _now(), job=job)
+            try:
+                future: Future[Answer] = self._executor.submit(run_measurement, self._bench, job)
+            except (BrokenExecutor, RuntimeError) as error:
+                future = Future()
+                future.set_exception(error)
+            self._under_way[future] = task
+
+    def _start(
+        self,
+        executor: Executor,
+        work: Callable[[ProposalRequest], Proposal | None],
+        request: ProposalRequest,
+        task: Task,
+    ) -> None:
+        future: Future[Answer] = executor.submit(work, request)
+        self._under_way[future] = task
+
+    def _tell(self, task: Task, future: Future[Answer]) -> list[Outcome]:
+        error = future.exception()
+        if task.request is not None:
+            answer = error if isinstance(error, MaabariumError) else None
+            if error is not None and answer is None:
+                answer = MaabariumError(f"the proposer broke: {type(error).__name__}: {error}")
+            result = answer if error is not None else future.result()
+            assert not isinstance(result, Measured)
+            return self.engine.tell_proposal(task.request, result, time.monotonic() - task.began)
+        assert task.job is not None
+        if error is not None:
+            broken = f"the worker broke: {type(error).__name__}: {error}"
+            return self.engine.tell_measured(
+                Measured(number=task.number, stage=task.job.stage, pair=task.job.pair, problem=broken)
+            )
+        measured = future.result()
+        assert isinstance(measured, Measured)
+        return self.engine.tell_measured(measured)
+
+
+def _now() -> float:
+    return time.monotonic()

@@ -1,0 +1,328 @@
+"""One run from the blueprint's path to its end: where the rooms below are put together.
+
+Knows every room, decides nothing: the engine decides, the driver drives, a front end prints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import cast
+
+from maabarium import __version__
+from maabarium.actions import Done
+from maabarium.binding import Binding, bind_blueprint
+from maabarium.blueprint.binding import describe
+from maabarium.blueprint.schema import Blueprint
+from maabarium.driver import Driver, Progress
+from maabarium.engine import Engine
+from maabarium.errors import Problem, UsageProblem
+from maabarium.events import RunRecord, RunView
+from maabarium.log import RunLog
+from maabarium.measure import Bench
+from maabarium.places import Places, places_of
+from maabarium.plugins import PluginManager, contributions, lookup
+from maabarium.protocols import Proposer, ProposerContext
+from maabarium.records import Outcome
+from maabarium.run_log import LoggingPlugin
+from maabarium.run_trees import RunTrees
+from maabarium.sandbox.strays import end_strays
+from maabarium.store import Store, StoredView
+from maabarium.workspace.globs import Globs
+from maabarium.workspace.lock import RunLock, sweep
+from maabarium.workspace.repository import Repository
+from maabarium.workspace.stored import open_private
+
+__all__ = ["Run", "RunOptions", "branch_of", "open_repository"]
+
+SANDBOX = "subprocess"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line may say beside the blueprint; None leaves the blueprint's word."""
+
+    database: Path | None = None
+    workers: int | None = None
+    executor: str | None = None
+    iterations: int | None = None
+    seed: int | None = None
+    promote: bool = True
+    resume: str | None = None
+
+
+def branch_of(name: str) -> str:
+    """The branch of a blueprint: `maabarium/<slug of its name>`."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "run"
+    return f"maabarium/{slug[:60]}"
+
+
+def _hash(parts: list[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+class Run:
+    """A prepared run; a context manager around its work. See the methods for what a front end needs."""
+
+    def __init__(
+        self, path: Path, binding: Binding, options: RunOptions, plugins: PluginManager, stored: RunRecord | None
+    ) -> None:
+        self.path = path
+        self.binding = binding
+        self.options = options
+        self.plugins = plugins
+        self.blueprint: Blueprint = binding.bound.blueprint
+        self.places: Places = places_of(path, options.database)
+        self.resumed = stored is not None
+        self.run_id = stored.run_id if stored else secrets.token_hex(4)
+        self.max_iterations = options.iterations or (
+            stored.max_iterations if stored else self.blueprint.constraints.max_iterations
+        )
+        self.end: Done | None = None
+        self.proposer: Proposer = self._make_proposer(stored.seed if stored else options.seed)
+        self._stored = stored
+        self._cancel = threading.Event()
+        self._stack = ExitStack()
+        self._store: Store | None = None
+        self._repository: Repository | None = None
+        self._driver: Driver | None = None
+
+    # --- before ---
+
+    @classmethod
+    def prepare(cls, path: Path, options: RunOptions, plugins: PluginManager) -> Run:
+        """Check all that can be checked without changing anything. Raises MaabariumError with sentences."""
+        binding = bind_blueprint(path, plugins)
+        stored = None
+        if options.resume:
+            stored = _stored_run(path, binding, options)
+        run = cls(path, binding, options, plugins, stored)
+        lookup(plugins, "executors", run.executor_name)
+        lookup(plugins, "sandboxes", SANDBOX)(run.blueprint.sandbox, threading.Event())
+        return run
+
+    @property
+    def name(self) -> str:
+        """The blueprint's name."""
+        return self.blueprint.name
+
+    @property
+    def executor_name(self) -> str:
+        """The executor: as asked for, `threads` when several workers are, else the blueprint's."""
+        if self.options.executor:
+            return self.options.executor
+        many = (self.options.workers or 1) > 1 and self.blueprint.execution.executor == "serial"
+        return "threads" if many else self.blueprint.execution.executor
+
+    @property
+    def workers(self) -> int:
+        """How many measurements may run at a time."""
+        return 1 if self.executor_name == "serial" else self.options.workers or self.blueprint.execution.workers
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What the user should know before the run."""
+        return self.binding.warnings
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """What is about to run, in a few lines."""
+        target = self.binding.target
+        place = self.blueprint.domain.repo_path if target.kind == "folder" else str(target.top.name)
+        kind = "snapshot" if target.kind == "folder" else (target.branch or "detached HEAD")
+        count = len(self.binding.targets)
+        files = f"{count} file{'s' if count != 1 else ''} may change"
+        resumed = " resumed" if self.resumed else ""
+        model = " (no model)" if self.blueprint.proposer_kind in ("mutate", "scripted") else ""
+        lines = [
+            f"maabarium: {self.name} · {place} ({kind}, {files}) · run {self.run_id}{resumed}",
+            f"  proposer   {self.blueprint.proposer_kind}{model:<18} sandbox    trusted ({SANDBOX})",
+        ]
+        return (*lines, *(f"  {line}" for line in describe(self.binding.bound)))
+
+    def _make_proposer(self, seed: int | None) -> Proposer:
+        folder = self.path.resolve().parent
+        context = ProposerContext(self.blueprint, folder, self.blueprint.proposer.own, seed or 0)
+        made = lookup(self.plugins, "proposers", self.blueprint.proposer_kind)(context)
+        return cast(Proposer, made)
+
+    # --- during ---
+
+    def __enter__(self) -> Run:
+        try:
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._cancel.set()
+        self._stack.close()
+
+    def _open(self) -> None:
+        target, blueprint = self.binding.target, self.blueprint
+        store = self._store = self._stack.enter_context(Store.open(self.places.database))
+        end_strays()
+        sweep(self.places.cache)
+        branch = self._stored.branch if self._stored else branch_of(self.name)
+        self._stack.enter_context(RunLock(target, branch, self.run_id, self.places.cache))
+        base = self._stored.base_commit if self._stored else None
+        repository = self._repository = Repository.create(
+            target, self.run_id, self.places.cache, blueprint.domain.copy_files, base_commit=base
+        )
+        self._stack.callback(repository.close)
+        record = self._stored or self._record(repository, branch)
+        record = record.model_copy(update={"max_iterations": self.max_iterations})
+        if target.kind == "git":
+            repository.pin(self.run_id)
+        bench = Bench(
+            run_id=self.run_id,
+            blueprint=blueprint,
+            folder=self.path.resolve().parent,
+            repository=repository.handle,
+            evaluators=self.binding.bound.evaluators,
+            sandbox_name=SANDBOX,
+            plugins=self.plugins,
+            cancel=self._cancel,
+        )
+        self._stack.callback(bench.close)
+        trees = RunTrees(
+            repository,
+            run_id=self.run_id,
+            branch=branch,
+            targets=Globs(blueprint.domain.target_files),
+            protected=self.binding.protected,
+            start_tree=record.start_tree,
+        )
+        log = LoggingPlugin(RunLog(self.places.log))
+        self.plugins.register(log)
+        self._stack.callback(self.plugins.unregister, log)
+        executor = contributions(self.plugins, "executors")[self.executor_name](self.workers)
+        self._stack.callback(executor.shutdown, wait=True, cancel_futures=True)
+        engine = Engine(
+            blueprint, record, store=store, trees=trees, plugins=self.plugins, capacity=max(1, self.workers)
+        )
+        self._driver = Driver(engine, self.proposer, executor, bench, self._cancel)
+
+    def _record(self, repository: Repository, branch: str) -> RunRecord:
+        start, _ = repository.start_point(branch)
+        seed = self.options.seed if self.options.seed is not None else 0
+        loaded = self.binding.bound.loaded
+        return RunRecord(
+            run_id=self.run_id,
+            blueprint_name=self.name,
+            blueprint_path=str(self.path.resolve()),
+            blueprint_text=loaded.text,
+            blueprint_hash=blueprint_hash(self.binding, self.path),
+            grader_hash=grader_hash(self.binding),
+            seed=seed,
+            max_iterations=self.max_iterations,
+            target=str(self.binding.target.top),
+            isolation="worktree" if self.binding.target.kind == "git" else "snapshot",
+            repository=str(repository.handle.git_dir),
+            base_commit=repository.base_commit,
+            start_commit=start,
+            start_tree=repository.tree_of(start),
+            branch=branch,
+            promote=self.options.promote and self.blueprint.promotion.autonomy >= 2,
+            version=__version__,
+        )
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Drive the run; outcomes as they come, the baseline first, known ones at once when resumed."""
+        assert self._driver is not None, "a run is driven inside its with block"
+        yield from self._driver.outcomes()
+        self.end = self._driver.engine.finish()
+
+    def cancel(self, why: str) -> None:
+        """End at once. Safe from a signal handler and from any thread."""
+        if self._driver is not None:
+            self._driver.why = why
+        self._cancel.set()
+
+    def progress(self) -> Progress | None:
+        """What is under way now."""
+        return self._driver.progress() if self._driver else None
+
+    def baseline_lines(self) -> tuple[str, ...]:
+        """What the baseline showed: tests, flaky ones, rules, and an estimate of the time to go."""
+        assert self._driver is not None
+        standings = self._driver.engine.standings
+        if not standings.champions:
+            return ()
+        evaluation = standings.baseline
+        listed = {gate.name: [line for line in gate.detail.splitlines() if line] for gate in evaluation.gates}
+        rules = sum(test.id.startswith("rules/") for test in evaluation.tests)
+        tests, flaky = len(evaluation.tests) - rules, len(listed.get("flaky", ()))
+        seconds = standings.outcomes[0].duration / 3 * self.max_iterations / max(1, self.workers)
+        estimate = f"about {seconds / 60:.0f} min to go" if seconds >= 90 else f"about {max(1, round(seconds))} s to go"
+        grader = f"grader: {tests} tests, {flaky} flaky, {rules} rules · {estimate} before confirmations"
+        noisy = ", ".join(sorted(standings.noisy))
+        return (grader, f"noisy: {noisy} (a gain must be confirmed by pairs)") if noisy else (grader,)
+
+    def view(self) -> StoredView:
+        """All that is stored of the run."""
+        assert self._store is not None
+        return self._store.view(self.run_id)
+
+    def diff(self, number: int) -> str:
+        """Unified diff of one experiment against its parent; empty when it has no tree."""
+        assert self._repository is not None
+        experiment = self.view().experiments.get(number)
+        if experiment is None or not experiment.tree:
+            return ""
+        return self._repository.diff(experiment.parent_tree, experiment.tree)
+
+
+def blueprint_hash(binding: Binding, path: Path) -> str:
+    """Over the blueprint's text and the proposals that it names."""
+    parts = [binding.bound.loaded.text.encode("utf-8", "surrogatepass")]
+    named = binding.bound.blueprint.proposer.own.get("path")
+    if isinstance(named, str) and (path.resolve().parent / named).is_file():
+        parts.append((path.resolve().parent / named).read_bytes())
+    return _hash(parts)
+
+
+def grader_hash(binding: Binding) -> str:
+    """Over the rules, the options of the evaluator and the metrics."""
+    blueprint = binding.bound.blueprint
+    parts = [file.read_bytes() for file in binding.rules]
+    return _hash([*parts, blueprint.evaluator.model_dump_json().encode(), blueprint.metrics.model_dump_json().encode()])
+
+
+def _stored_run(path: Path, binding: Binding, options: RunOptions) -> RunRecord:
+    """The run to resume. UsageProblem when blueprint or grader changed since."""
+    places = places_of(path, options.database)
+    with Store.open(places.database, readonly=True) as store:
+        name = binding.bound.blueprint.name
+        record = store.view(store.resolve(options.resume or "last", name if options.resume == "last" else None)).run
+    if record.blueprint_name != binding.bound.blueprint.name:
+        raise UsageProblem(f"run {record.run_id} is of the blueprint {record.blueprint_name}; resume it with that one")
+    if record.blueprint_hash != blueprint_hash(binding, path):
+        raise UsageProblem(
+            f"run {record.run_id} cannot be resumed: {path.name}, or the proposals it names, changed since it began; "
+            "put them back, or start a new run"
+        )
+    if record.grader_hash != grader_hash(binding):
+        raise UsageProblem(
+            f"run {record.run_id} cannot be resumed: its rules or evaluator changed since it began, so that scores "
+            "before and after would not compare; put them back, or start a new run"
+        )
+    return record
+
+
+def open_repository(view: RunView) -> Repository:
+    """The repository of a stored run, to read and to apply from. Raises WorkspaceError when it is gone."""
+    return open_private(Path(view.run.repository), Path(view.run.target), view.run)

@@ -1,0 +1,61 @@
+"""The run's branch and trees as the engine knows them: the repository with the blueprint's bounds around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from maabarium.protocols import TreeView
+from maabarium.records import FileEdit
+from maabarium.workspace.globs import Globs
+from maabarium.workspace.paths import check_edits, targets_of
+from maabarium.workspace.repository import Repository
+
+__all__ = ["RunTrees"]
+
+
+class RunTrees:
+    """Implements `actions.Trees` on a private repository."""
+
+    def __init__(
+        self, repository: Repository, *, run_id: str, branch: str, targets: Globs, protected: Globs, start_tree: str
+    ) -> None:
+        self.repository = repository
+        self._run_id = run_id
+        self._branch = branch
+        self._targets = targets
+        self._protected = protected
+        self._start_tree = start_tree
+        self._listed: dict[str, tuple[str, ...]] = {}
+
+    def view(self, tree: str) -> TreeView:
+        """The files of a tree."""
+        return self.repository.view(tree)
+
+    def targets(self, tree: str) -> tuple[str, ...]:
+        """Paths that may be changed; found once per champion."""
+        if tree not in self._listed:
+            self._listed = {tree: targets_of(self.repository.view(tree), self._targets, self._protected)}
+        return self._listed[tree]
+
+    def examine(self, parent_tree: str, edits: Sequence[FileEdit]) -> str:
+        """Check the edits, and make the tree; protected paths are those of the start, whatever happened."""
+        check_edits(edits, self._targets, self._protected, self.repository.view(parent_tree))
+        tree = self.repository.tree_with(parent_tree, edits)
+        return self.repository.restore_protected(tree, self._start_tree, self._protected)
+
+    def rebase(self, old_parent_tree: str, new_parent_tree: str, tree: str) -> tuple[FileEdit, ...] | None:
+        """Three-way merge; None on a conflict."""
+        return self.repository.rebase(old_parent_tree, new_parent_tree, tree)
+
+    def commit(self, tree: str, parent: str, number: int, summary: str) -> str:
+        """Commit with the run and the experiment as trailers."""
+        trailers = {"Maabarium-Run": self._run_id, "Maabarium-Experiment": str(number)}
+        return self.repository.commit(tree, parent, summary, trailers)
+
+    def branch_tip(self) -> str | None:
+        """Where the run's branch is."""
+        return self.repository.branch_tip(self._branch)
+
+    def promote(self, new: str, old: str | None) -> None:
+        """Move the branch by compare-and-swap."""
+        self.repository.promote(self._branch, new, old)

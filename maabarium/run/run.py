@@ -5,25 +5,21 @@ Knows every room, decides nothing: the engine decides, the driver drives, a fron
 
 from __future__ import annotations
 
-import hashlib
-import re
 import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import cast
 
-from maabarium import __version__
 from maabarium.actions import Done
 from maabarium.binding import Binding, bind_blueprint
 from maabarium.blueprint.binding import describe
 from maabarium.blueprint.schema import Blueprint
 from maabarium.driver import Driver, Progress
 from maabarium.engine import Engine
-from maabarium.errors import Problem, UsageProblem
+from maabarium.errors import Problem
 from maabarium.events import RunRecord, RunView
 from maabarium.log import RunLog
 from maabarium.measure import Bench
@@ -31,8 +27,9 @@ from maabarium.places import Places, places_of
 from maabarium.plugins import PluginManager, contributions, lookup
 from maabarium.protocols import Proposer, ProposerContext
 from maabarium.records import Outcome
-from maabarium.run_log import LoggingPlugin
-from maabarium.run_trees import RunTrees
+from maabarium.run.log import LoggingPlugin
+from maabarium.run.record import RunOptions, branch_of, new_record, stored_record
+from maabarium.run.trees import RunTrees
 from maabarium.sandbox.strays import end_strays
 from maabarium.store import Store, StoredView
 from maabarium.workspace.globs import Globs
@@ -40,36 +37,9 @@ from maabarium.workspace.lock import RunLock, sweep
 from maabarium.workspace.repository import Repository
 from maabarium.workspace.stored import open_private
 
-__all__ = ["Run", "RunOptions", "branch_of", "open_repository"]
+__all__ = ["Run", "open_repository"]
 
 SANDBOX = "subprocess"
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What the command line may say beside the blueprint; None leaves the blueprint's word."""
-
-    database: Path | None = None
-    workers: int | None = None
-    executor: str | None = None
-    iterations: int | None = None
-    seed: int | None = None
-    promote: bool = True
-    resume: str | None = None
-
-
-def branch_of(name: str) -> str:
-    """The branch of a blueprint: `maabarium/<slug of its name>`."""
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "run"
-    return f"maabarium/{slug[:60]}"
-
-
-def _hash(parts: list[bytes]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(8))
-        digest.update(part)
-    return digest.hexdigest()
 
 
 class Run:
@@ -106,7 +76,7 @@ class Run:
         binding = bind_blueprint(path, plugins)
         stored = None
         if options.resume:
-            stored = _stored_run(path, binding, options)
+            stored = stored_record(path, binding, options)
         run = cls(path, binding, options, plugins, stored)
         lookup(plugins, "executors", run.executor_name)
         lookup(plugins, "sandboxes", SANDBOX)(run.blueprint.sandbox, threading.Event())
@@ -183,7 +153,7 @@ class Run:
             target, self.run_id, self.places.cache, blueprint.domain.copy_files, base_commit=base
         )
         self._stack.callback(repository.close)
-        record = self._stored or self._record(repository, branch)
+        record = self._stored or new_record(self.binding, self.path, self.options, repository, branch)
         record = record.model_copy(update={"max_iterations": self.max_iterations})
         if target.kind == "git":
             repository.pin(self.run_id)
@@ -215,30 +185,6 @@ class Run:
             blueprint, record, store=store, trees=trees, plugins=self.plugins, capacity=max(1, self.workers)
         )
         self._driver = Driver(engine, self.proposer, executor, bench, self._cancel)
-
-    def _record(self, repository: Repository, branch: str) -> RunRecord:
-        start, _ = repository.start_point(branch)
-        seed = self.options.seed if self.options.seed is not None else 0
-        loaded = self.binding.bound.loaded
-        return RunRecord(
-            run_id=self.run_id,
-            blueprint_name=self.name,
-            blueprint_path=str(self.path.resolve()),
-            blueprint_text=loaded.text,
-            blueprint_hash=blueprint_hash(self.binding, self.path),
-            grader_hash=grader_hash(self.binding),
-            seed=seed,
-            max_iterations=self.max_iterations,
-            target=str(self.binding.target.top),
-            isolation="worktree" if self.binding.target.kind == "git" else "snapshot",
-            repository=str(repository.handle.git_dir),
-            base_commit=repository.base_commit,
-            start_commit=start,
-            start_tree=repository.tree_of(start),
-            branch=branch,
-            promote=self.options.promote and self.blueprint.promotion.autonomy >= 2,
-            version=__version__,
-        )
 
     def outcomes(self) -> Iterator[Outcome]:
         """Drive the run; outcomes as they come, the baseline first, known ones at once when resumed."""
@@ -284,43 +230,6 @@ class Run:
         if experiment is None or not experiment.tree:
             return ""
         return self._repository.diff(experiment.parent_tree, experiment.tree)
-
-
-def blueprint_hash(binding: Binding, path: Path) -> str:
-    """Over the blueprint's text and the proposals that it names."""
-    parts = [binding.bound.loaded.text.encode("utf-8", "surrogatepass")]
-    named = binding.bound.blueprint.proposer.own.get("path")
-    if isinstance(named, str) and (path.resolve().parent / named).is_file():
-        parts.append((path.resolve().parent / named).read_bytes())
-    return _hash(parts)
-
-
-def grader_hash(binding: Binding) -> str:
-    """Over the rules, the options of the evaluator and the metrics."""
-    blueprint = binding.bound.blueprint
-    parts = [file.read_bytes() for file in binding.rules]
-    return _hash([*parts, blueprint.evaluator.model_dump_json().encode(), blueprint.metrics.model_dump_json().encode()])
-
-
-def _stored_run(path: Path, binding: Binding, options: RunOptions) -> RunRecord:
-    """The run to resume. UsageProblem when blueprint or grader changed since."""
-    places = places_of(path, options.database)
-    with Store.open(places.database, readonly=True) as store:
-        name = binding.bound.blueprint.name
-        record = store.view(store.resolve(options.resume or "last", name if options.resume == "last" else None)).run
-    if record.blueprint_name != binding.bound.blueprint.name:
-        raise UsageProblem(f"run {record.run_id} is of the blueprint {record.blueprint_name}; resume it with that one")
-    if record.blueprint_hash != blueprint_hash(binding, path):
-        raise UsageProblem(
-            f"run {record.run_id} cannot be resumed: {path.name}, or the proposals it names, changed since it began; "
-            "put them back, or start a new run"
-        )
-    if record.grader_hash != grader_hash(binding):
-        raise UsageProblem(
-            f"run {record.run_id} cannot be resumed: its rules or evaluator changed since it began, so that scores "
-            "before and after would not compare; put them back, or start a new run"
-        )
-    return record
 
 
 def open_repository(view: RunView) -> Repository:

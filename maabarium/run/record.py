@@ -1,0 +1,107 @@
+"""What a run is: its options, its record, and whether a stored one may be taken up again."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from maabarium import __version__
+from maabarium.binding import Binding
+from maabarium.errors import UsageProblem
+from maabarium.events import RunRecord
+from maabarium.places import places_of
+from maabarium.store import Store
+from maabarium.workspace.repository import Repository
+
+__all__ = ["RunOptions", "blueprint_hash", "branch_of", "grader_hash", "new_record", "stored_record"]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line may say beside the blueprint; None leaves the blueprint's word."""
+
+    database: Path | None = None
+    workers: int | None = None
+    executor: str | None = None
+    iterations: int | None = None
+    seed: int | None = None
+    promote: bool = True
+    resume: str | None = None
+
+
+def branch_of(name: str) -> str:
+    """The branch of a blueprint: `maabarium/<slug of its name>`."""
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "run"
+    return f"maabarium/{slug[:60]}"
+
+
+def _hash(parts: list[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def new_record(binding: Binding, path: Path, options: RunOptions, repository: Repository, branch: str) -> RunRecord:
+    """The record of a run that is about to begin. Raises WorkspaceError when branch and HEAD have diverged."""
+    start, _ = repository.start_point(branch)
+    blueprint = binding.bound.blueprint
+    return RunRecord(
+        run_id=repository.handle.run_id,
+        blueprint_name=blueprint.name,
+        blueprint_path=str(path.resolve()),
+        blueprint_text=binding.bound.loaded.text,
+        blueprint_hash=blueprint_hash(binding, path),
+        grader_hash=grader_hash(binding),
+        seed=options.seed or 0,
+        max_iterations=options.iterations or blueprint.constraints.max_iterations,
+        target=str(binding.target.top),
+        isolation="worktree" if binding.target.kind == "git" else "snapshot",
+        repository=str(repository.handle.git_dir),
+        base_commit=repository.base_commit,
+        start_commit=start,
+        start_tree=repository.tree_of(start),
+        branch=branch,
+        promote=options.promote and blueprint.promotion.autonomy >= 2,
+        version=__version__,
+    )
+
+
+def blueprint_hash(binding: Binding, path: Path) -> str:
+    """Over the blueprint's text and the proposals that it names."""
+    parts = [binding.bound.loaded.text.encode("utf-8", "surrogatepass")]
+    named = binding.bound.blueprint.proposer.own.get("path")
+    if isinstance(named, str) and (path.resolve().parent / named).is_file():
+        parts.append((path.resolve().parent / named).read_bytes())
+    return _hash(parts)
+
+
+def grader_hash(binding: Binding) -> str:
+    """Over the rules, the options of the evaluator and the metrics."""
+    blueprint = binding.bound.blueprint
+    parts = [file.read_bytes() for file in binding.rules]
+    return _hash([*parts, blueprint.evaluator.model_dump_json().encode(), blueprint.metrics.model_dump_json().encode()])
+
+
+def stored_record(path: Path, binding: Binding, options: RunOptions) -> RunRecord:
+    """The run to resume. UsageProblem when blueprint or grader changed since."""
+    places = places_of(path, options.database)
+    with Store.open(places.database, readonly=True) as store:
+        name = binding.bound.blueprint.name
+        record = store.view(store.resolve(options.resume or "last", name if options.resume == "last" else None)).run
+    if record.blueprint_name != binding.bound.blueprint.name:
+        raise UsageProblem(f"run {record.run_id} is of the blueprint {record.blueprint_name}; resume it with that one")
+    if record.blueprint_hash != blueprint_hash(binding, path):
+        raise UsageProblem(
+            f"run {record.run_id} cannot be resumed: {path.name}, or the proposals it names, changed since it began; "
+            "put them back, or start a new run"
+        )
+    if record.grader_hash != grader_hash(binding):
+        raise UsageProblem(
+            f"run {record.run_id} cannot be resumed: its rules or evaluator changed since it began, so that scores "
+            "before and after would not compare; put them back, or start a new run"
+        )
+    return record

@@ -25,10 +25,14 @@ _LEAST, _MOST = 0.6, 2.5
 
 @dataclass
 class Lessons:
-    """`tried` holds (site, replacement); `stale` the same from other states; `lines` factors by path and line."""
+    """What to make of (site, replacement): `tried` here, `stale` or `promising` on another champion.
+
+    `lines` holds factors by path and line.
+    """
 
     tried: set[tuple[str, str]] = field(default_factory=set)
     stale: set[tuple[str, str]] = field(default_factory=set)
+    promising: set[tuple[str, str]] = field(default_factory=set)
     lines: dict[tuple[str, int], float] = field(default_factory=dict)
 
     def factor(self, path: str, first: int, last: int) -> float:
@@ -52,7 +56,12 @@ def learn(history: Iterable[Attempt], state: int, failing: Iterable[str]) -> Les
             continue
         same = state == (0 if data.get("instead") else outcome.parent)
         key = (outcome.origin.site or str(data.get("site", "")), str(data["replacement"]))
-        (lessons.tried if same else lessons.stale).add(key)
+        if same:
+            lessons.tried.add(key)
+        elif outcome.verdict == "promoted" or _cures(set(outcome.failing), before):
+            lessons.promising.add(key)  # what helped one champion may be the whole repair of another
+        else:
+            lessons.stale.add(key)
         line = data.get("line")
         if same and isinstance(line, int) and outcome.verdict in _TELLING and outcome.reason_code not in _SILENT:
             after = set(outcome.failing)
@@ -62,6 +71,11 @@ def learn(history: Iterable[Attempt], state: int, failing: Iterable[str]) -> Les
                 moved = _FIXED if before - after else (_BROKE if after - before else _SAME)
                 lessons.lines[place] = lessons.lines.get(place, 1.0) * moved
     return lessons
+
+
+def _cures(after: set[str], before: set[str]) -> bool:
+    """Whether at most half of the failing tests were left, though others may have broken."""
+    return 0 < len(after) < _FULL and 2 * len(before & after) <= len(before)
 
 
 def undone(history: Iterable[Attempt], path: str, text: str) -> str | None:

@@ -18,6 +18,8 @@ from maabarium.proposers.mutate.repairs.symptoms import boost, words
 __all__ = ["Idea", "think", "weight"]
 
 _MOST_STATEMENTS = 150
+_STALE, _PROMISING = 0.5, 2.0
+"""Factors for what failed, or helped, on another champion."""
 _SHARPNESS = 2.0
 """Exponent of the suspicion: a line half as suspicious is worth a quarter."""
 
@@ -89,5 +91,7 @@ def weight(idea: Idea, lessons: Lessons) -> float:
     """The chance that a change pays, kept below 1 without losing the order."""
     worth = idea.worth * lessons.factor(idea.path, idea.statement.first, idea.statement.last)
     if idea.key in lessons.stale:
-        worth *= 0.5
+        worth *= _STALE
+    elif idea.key in lessons.promising:
+        worth *= _PROMISING
     return worth / (1.0 + worth)

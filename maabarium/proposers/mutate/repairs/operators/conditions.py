@@ -81,24 +81,31 @@ def negation(node: ast.AST, place: Place) -> Iterator[Draft]:
 
 def _wants_not(node: ast.expr, place: Place) -> float:
     """How likely a `not` is missing here; 0 where a condition is not expected or an operator covers it already."""
-    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+    if (isinstance(node, ast.Compare) and len(node.ops) == 1) or isinstance(node, ast.Constant | ast.JoinedStr):
         return 0.0
     parent = place.parent
     statement = place.statement.node
-    tested = (
-        (parent is None and isinstance(statement, ast.If | ast.While | ast.Assert))
-        or isinstance(parent, ast.BoolOp)
-        or (isinstance(parent, ast.IfExp) and parent.test is node)
-        or (isinstance(parent, ast.comprehension) and node in parent.ifs)
-    )
-    if tested:
+    if _tested(node, place):
         return 0.25 if isinstance(node, ast.BoolOp) else 0.6
+    if isinstance(parent, ast.BoolOp):
+        return 0.2
     returned = parent is None and isinstance(statement, ast.Return)
     if returned and (isinstance(node, ast.Compare | ast.BoolOp) or (isinstance(node, ast.Call) and _truth(node.func))):
         return 0.4
     if isinstance(node, ast.Call) and _truth(node.func) and not isinstance(parent, ast.UnaryOp):
         return 0.15
     return 0.0
+
+
+def _tested(node: ast.expr, place: Place) -> bool:
+    """Whether an expression decides a branch, alone or joined to others by `and` and `or`."""
+    inner: ast.AST = node
+    for parent in reversed(place.parents):
+        if not isinstance(parent, ast.BoolOp):
+            whole = isinstance(parent, ast.IfExp) and parent.test is inner
+            return whole or (isinstance(parent, ast.comprehension) and inner in parent.ifs)
+        inner = parent
+    return isinstance(place.statement.node, ast.If | ast.While | ast.Assert)
 
 
 def _truth(function: ast.expr) -> bool:

@@ -1,0 +1,74 @@
+"""Start a hermetic pytest session for blueprints: no project configuration, no foreign plug-in, no conftest.
+
+It knows the command line and the environment; what happens in the session is `session`'s. PYTEST_DONT_REWRITE
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from maabarium.places import places_of
+
+__all__ = ["launch"]
+
+EMPTY = Path(__file__).with_name("empty.ini")
+REMOVED = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
+
+
+def launch(config: pytest.Config) -> int:
+    """Run the session and return its exit status. UsageError for what cannot be said beside --maabarium."""
+    given = list(config.invocation_params.args)
+    option = config.option
+    _refuse(option, given)
+    paths = [Path(path) for path in option.maabarium]
+    root = places_of(paths[0].absolute()).root
+    # Ours come last: where an option is given twice, the last one counts.
+    arguments = [
+        *given, "-c", str(EMPTY), "--rootdir", str(root), "--confcutdir", str(root), "--noconftest",
+        "--disable-plugin-autoload", "-p", "no:cacheprovider", *(str(path.absolute()) for path in paths),
+    ]  # fmt: skip
+    with _without(REMOVED):
+        return int(pytest.main(arguments, plugins=["maabarium_pytest.plugin", "maabarium_pytest.session"]))
+
+
+def _refuse(option: object, given: list[str]) -> None:
+    positional = list(getattr(option, "file_or_dir", ()) or ())
+    if positional:
+        raise pytest.UsageError(
+            f"{' '.join(positional)}: --maabarium takes no tests to select, because the blueprint says what is "
+            "measured. Write --maabarium before each blueprint, and run tests in a session of their own."
+        )
+    if not any(argument.partition("=")[0] == "--maabarium" for argument in given):
+        raise pytest.UsageError(
+            "--maabarium stands in addopts; give it on the command line, or every test session would start a run."
+        )
+    for name, attribute in (("-k", "keyword"), ("-m", "markexpr"), ("--deselect", "deselect")):
+        if getattr(option, attribute, None):
+            raise pytest.UsageError(
+                f"{name} selects tests, and a run has none to select: shorten it with --maabarium-iterations."
+            )
+    if getattr(option, "numprocesses", None):
+        raise pytest.UsageError("-n belongs to pytest-xdist; a run is spread with --maabarium-workers.")
+    seen: set[Path] = set()
+    for path in map(Path, getattr(option, "maabarium", ())):
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "does not exist"
+            raise pytest.UsageError(f"--maabarium {path}: the blueprint {what}. `maabarium init` writes one.")
+        if path.resolve() in seen:
+            raise pytest.UsageError(f"--maabarium {path}: the blueprint is given twice.")
+        seen.add(path.resolve())
+
+
+@contextmanager
+def _without(names: tuple[str, ...]) -> Generator[None]:
+    """Take these variables out of the environment for a while."""
+    taken = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(taken)

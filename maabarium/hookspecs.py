@@ -1,7 +1,6 @@
 """The hooks of Maabarium: this page is their manual. Entry-point group and pluggy project: `maabarium`.
 
-Contribute: mappings of name to factory, merged; a name given twice is an error. They are called in the main
-process and once in each worker process.
+Contribute: name to factory, merged; a name given twice is an error. Main process, and once in each worker process.
 Decide: the first result that is not None counts. Main process.
 Notify: called in order; a plug-in that fails is warned about and never ends a run. Main process.
 Report: lines of text. Main process.

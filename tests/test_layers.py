@@ -1,0 +1,309 @@
+"""The layers of docs/architecture.md, held by a walk over every import of both packages."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = ("maabarium", "maabarium_pytest")
+
+LAYERS: dict[str, int] = {
+    # 0 values and rules: pure
+    "maabarium.errors": 0,
+    "maabarium.records": 0,
+    "maabarium.events": 0,
+    "maabarium.plaintext": 0,
+    "maabarium.blueprint": 0,
+    "maabarium.scoring": 0,
+    "maabarium.acceptance": 0,
+    # 1 plug points
+    "maabarium.protocols": 1,
+    "maabarium.hookspecs": 1,
+    "maabarium.plugins": 1,
+    "maabarium": 1,
+    # 2 adapters
+    "maabarium.workspace": 2,
+    "maabarium.store": 2,
+    "maabarium.sandbox": 2,
+    "maabarium.proposers": 2,
+    "maabarium.places": 2,
+    "maabarium.log": 2,
+    # 3 a worker
+    "maabarium.measure": 3,
+    # 4 the engine's room
+    "maabarium.actions": 4,
+    "maabarium.binding": 4,
+    "maabarium.budget": 4,
+    "maabarium.contribution": 4,
+    "maabarium.driver": 4,
+    "maabarium.engine": 4,
+    "maabarium.executors": 4,
+    "maabarium.flight": 4,
+    "maabarium.run": 4,
+    "maabarium.standings": 4,
+    "maabarium.strategies": 4,
+    # 5 front ends
+    "maabarium.__main__": 5,
+    "maabarium.cli": 5,
+    "maabarium.report": 5,
+    "maabarium.console": 5,
+    "maabarium_pytest": 5,
+}
+"""Longest prefix wins. A module that is not listed fails the test: place it on purpose."""
+
+ADAPTERS = tuple(room for room, layer in LAYERS.items() if layer == 2)
+
+HOMES: dict[str, tuple[str, ...]] = {
+    "click": ("maabarium.cli",),
+    "git": ("maabarium.workspace",),
+    "httpx": ("maabarium.providers",),
+    "iniconfig": ("maabarium_pytest.grading",),  # comes with pytest
+    "jinja2": ("maabarium.report",),
+    "keyring": ("maabarium.keys",),
+    "libcst": ("maabarium.proposers.mutate",),
+    "markupsafe": ("maabarium.report",),  # comes with jinja2
+    "matplotlib": ("maabarium.report",),
+    "optuna": ("maabarium.proposers.mutate",),
+    "pathspec": ("maabarium.blueprint", "maabarium.workspace"),
+    "pluggy": ("maabarium.hookspecs", "maabarium.plugins", "maabarium_pytest"),
+    "pydantic": (
+        "maabarium.blueprint",
+        "maabarium.events",
+        "maabarium.proposers",
+        "maabarium.records",
+        "maabarium.store",
+        "maabarium_pytest.grading",
+    ),
+    "pyflakes": ("maabarium_pytest.grading",),
+    "pytest": ("maabarium_pytest",),
+    "_pytest": (),  # private: nobody
+    "radon": ("maabarium_pytest.grading",),
+    "sqlite_utils": ("maabarium.store",),
+    "wasmtime": ("maabarium.sandbox",),
+}
+"""Third-party library -> the rooms that may import it."""
+
+OF_THE_TARGET = {"coverage"}
+"""What belongs to the target's environment; imported there only if it is installed."""
+
+LONGEST = 300
+FORBIDDEN_NAMES = {"utils", "helpers", "common", "manager", "util", "misc"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, where, and whether a function hides it."""
+
+    importer: str
+    name: str
+    line: int
+    hidden: bool
+
+    def __str__(self) -> str:
+        return f"{self.importer}:{self.line} imports {self.name}"
+
+
+def module_name(path: Path, root: Path) -> str:
+    parts = list(path.relative_to(root).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def find_modules(root: Path) -> dict[str, Path]:
+    return {module_name(p, root): p for package in OURS for p in sorted((root / package).rglob("*.py"))}
+
+
+MODULES = find_modules(ROOT)
+
+
+def walk(node: ast.AST, hidden: bool = False) -> Iterator[tuple[ast.AST, bool]]:
+    for child in ast.iter_child_nodes(node):
+        inside = hidden or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        yield child, inside
+        yield from walk(child, inside)
+
+
+def imports_of(name: str, path: Path, modules: dict[str, Path]) -> Iterator[Import]:
+    """All imports of a module; `from package import submodule` counts as an import of the submodule."""
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node, hidden in walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (Import(name, alias.name, node.lineno, hidden) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                full = f"{base}.{alias.name}"
+                yield Import(name, full if full in modules else base, node.lineno, hidden)
+
+
+IMPORTS = [found for name, path in MODULES.items() for found in imports_of(name, path, MODULES)]
+
+
+def within(name: str, room: str) -> bool:
+    return name == room or name.startswith(f"{room}.")
+
+
+def is_ours(name: str) -> bool:
+    return name.split(".")[0] in OURS
+
+
+def layer_of(name: str) -> int | None:
+    if name == "maabarium":
+        return LAYERS[name]
+    rooms = [room for room in LAYERS if room != "maabarium" and within(name, room)]
+    return LAYERS[max(rooms, key=len)] if rooms else None
+
+
+def adapter_of(name: str) -> str | None:
+    return next((room for room in ADAPTERS if within(name, room)), None)
+
+
+def cycle_in(imports: list[Import]) -> list[str]:
+    """The modules of one cycle, or nothing. A package's `__init__` does not count as imported by its modules."""
+    graph: dict[str, set[str]] = {}
+    for found in imports:
+        if is_ours(found.name) and found.name != found.importer:
+            graph.setdefault(found.importer, set()).add(found.name)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def faults(imports: list[Import]) -> list[str]:
+    """Every breach of the layers among these imports, as sentences."""
+    said = []
+    for found in imports:
+        if found.hidden and is_ours(found.name):
+            said.append(f"{found} inside a function")
+        if not is_ours(found.name):
+            continue
+        above, below = layer_of(found.importer), layer_of(found.name)
+        if above is None or below is None:
+            said.append(f"{found}: one of them has no layer; add it to LAYERS")
+        elif below > above:
+            said.append(f"{found}: from layer {above} up to {below}")
+        mine, other = adapter_of(found.importer), adapter_of(found.name)
+        if mine and other and mine != other:
+            said.append(f"{found}: adapters do not import one another")
+    return said
+
+
+def test_every_module_has_a_layer() -> None:
+    assert [name for name in MODULES if layer_of(name) is None] == []
+
+
+def test_imports_point_down() -> None:
+    assert faults(IMPORTS) == []
+
+
+def test_no_cycle() -> None:
+    assert cycle_in(IMPORTS) == []
+
+
+def test_third_party_libraries_live_in_their_rooms() -> None:
+    strays = []
+    for found in IMPORTS:
+        top = found.name.split(".")[0]
+        if top in sys.stdlib_module_names or top in OURS or within(found.importer, "maabarium_pytest.target"):
+            continue
+        if not any(within(found.importer, room) for room in HOMES.get(top, ())):
+            strays.append(str(found))
+    assert strays == []
+
+
+def test_the_core_never_imports_pytest() -> None:
+    core = [found for found in IMPORTS if within(found.importer, "maabarium")]
+    assert [str(found) for found in core if found.name.split(".")[0] in ("pytest", "_pytest", "maabarium_pytest")] == []
+
+
+def test_the_target_side_needs_standard_library_and_pytest_only() -> None:
+    foreign = []
+    for found in IMPORTS:
+        if not within(found.importer, "maabarium_pytest.target") or within(found.name, "maabarium_pytest.target"):
+            continue
+        top = found.name.split(".")[0]
+        if not (top in sys.stdlib_module_names or top == "pytest" or (top in OF_THE_TARGET and found.hidden)):
+            foreign.append(str(found))
+    assert foreign == []
+
+
+def test_the_pytest_evaluator_is_an_outsider() -> None:
+    """What grades a target may use of the core what any plug-in may: values and plug points."""
+    grading = [found for found in IMPORTS if within(found.importer, "maabarium_pytest.grading")]
+    assert [str(f) for f in grading if within(f.name, "maabarium") and (layer_of(f.name) or 0) > 1] == []
+    assert any(within(f.name, "maabarium") for f in grading)
+
+
+def test_the_plug_in_that_every_session_imports_is_small() -> None:
+    """`maabarium_pytest.plugin` may reach, directly or not, neither the core nor a heavy library."""
+    reached, waiting = set[str](), ["maabarium_pytest.plugin"]
+    while waiting:
+        name = waiting.pop()
+        if name in reached:
+            continue
+        reached.add(name)
+        waiting.extend(f.name for f in IMPORTS if f.importer == name and not f.hidden)
+    outside = {name.split(".")[0] for name in reached} - set(sys.stdlib_module_names)
+    assert outside == {"maabarium_pytest", "pytest"}
+
+
+def test_modules_are_short() -> None:
+    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()}
+    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_modules_are_named_by_a_noun() -> None:
+    assert [name for name in MODULES if FORBIDDEN_NAMES & set(name.split("."))] == []
+
+
+# --- the walk itself sees what it is there for ---
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Path:
+    for folder in ("maabarium/store", "maabarium/workspace", "maabarium_pytest"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "__init__.py").write_text("")
+    return tmp_path
+
+
+def seen_in(root: Path) -> list[Import]:
+    modules = find_modules(root)
+    return [found for name, path in modules.items() for found in imports_of(name, path, modules)]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "complaint"),
+    [
+        ("maabarium/records.py", "from maabarium import engine\n", "from layer 0 up to 4"),
+        ("maabarium/scoring.py", "import maabarium.store\n", "from layer 0 up to 2"),
+        ("maabarium/store/rows.py", "from maabarium.workspace import git\n", "adapters do not import one another"),
+        ("maabarium/engine.py", "def f():\n    from maabarium.records import Outcome\n", "inside a function"),
+        ("maabarium/store/rows.py", "from ..workspace import git\n", "adapters do not import one another"),
+        ("maabarium/novelty.py", "import maabarium.records\n", "has no layer"),
+    ],
+)
+def test_a_breach_is_seen(planted: Path, file: str, text: str, complaint: str) -> None:
+    for known in ("engine", "records"):
+        (planted / "maabarium" / f"{known}.py").write_text("")
+    (planted / file).write_text(text)
+    (said,) = faults(seen_in(planted))
+    assert complaint in said
+
+
+def test_a_cycle_is_seen(planted: Path) -> None:
+    (planted / "maabarium/flight.py").write_text("from maabarium.engine import Engine\n")
+    (planted / "maabarium/engine.py").write_text("from maabarium.flight import Flight\n")
+    cycle = cycle_in(seen_in(planted))
+    assert set(cycle) == {"maabarium.engine", "maabarium.flight"}
+    assert all(a != b for a, b in pairwise(cycle))

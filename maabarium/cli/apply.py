@@ -1,0 +1,54 @@
+"""`maabarium apply`: bring what a run kept into the user's checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from maabarium.cli.changes import champion_of, repository_of, winner
+from maabarium.cli.stored import database_option, read_view, run_argument
+from maabarium.cli.terminal import note, print_json, print_lines
+from maabarium.records import Outcome
+from maabarium.store import StoredView
+from maabarium.workspace.apply import Applied, apply_to_checkout
+from maabarium.workspace.target import Target, find_target
+
+__all__ = ["command"]
+
+
+@click.command("apply")
+@run_argument
+@click.option("--number", type=click.IntRange(1), metavar="N", help="Up to this winner; else all that was kept.")
+@database_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(run: str, number: int | None, database: Path | None, as_json: bool) -> None:
+    """Fast-forward or merge a run's result into the checked-out branch (a plain folder: write its files).
+
+    Refuses, and changes nothing, when that would touch work of yours. Prints how to undo it.
+    """
+    view = read_view(run, database)
+    outcome = champion_of(view) if number is None else winner(view, number)
+    if outcome is None:
+        note(f"run {view.run.run_id} kept nothing, so there is nothing to apply")
+        return
+    target = find_target(Path(view.run.target), view.run.isolation)
+    with repository_of(view) as repository:
+        tip = repository.branch_tip(view.run.branch)
+        what = view.run.branch if tip == outcome.commit else outcome.commit
+        applied = apply_to_checkout(target, what, repository)
+    if as_json:
+        print_json({"run_id": view.run.run_id, "number": outcome.number, **vars(applied)})
+    else:
+        print_lines(_lines(view, outcome, target, applied))
+
+
+def _lines(view: StoredView, outcome: Outcome, target: Target, applied: Applied) -> list[str]:
+    place = target.branch if target.kind == "git" else str(target.top)
+    if applied.how == "nothing":
+        return [f"{place} has experiment {outcome.number} of run {view.run.run_id} already; nothing was changed"]
+    count = f"{len(applied.paths)} file{'s' if len(applied.paths) != 1 else ''}"
+    ends = f" {applied.old[:12]} -> {applied.new[:12]}" if target.kind == "git" else ""
+    head = f"{applied.how}: {place}{ends}, {count}, up to experiment {outcome.number} of run {view.run.run_id}"
+    where = f"  (in {target.top})" if target.kind == "git" and target.top != Path.cwd().resolve() else ""
+    return [head, *(f"  {path}" for path in applied.paths), f"undo   {applied.undo}{where}"]

@@ -1,0 +1,145 @@
+"""One stored experiment in full, as lines and as data. Pure: knows no terminal and no repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from maabarium.cli.terminal import LETTERS, number
+from maabarium.events import Sample
+from maabarium.plaintext import one_line
+from maabarium.records import MetricEffect, Outcome
+from maabarium.store import StoredView
+
+__all__ = ["experiment_facts", "experiment_lines"]
+
+
+def experiment_facts(view: StoredView, outcome: Outcome) -> dict[str, Any]:
+    """Everything stored of an experiment but the contents of its files."""
+    proposal, experiment = view.proposals.get(outcome.number), view.experiments.get(outcome.number)
+    return {
+        "run_id": view.run.run_id,
+        **outcome.model_dump(),
+        "created_at": view.created.get(outcome.number),
+        "experiment": experiment.model_dump() if experiment else None,
+        "author": proposal.author if proposal else "",
+        "data": dict(proposal.data) if proposal else {},
+        "edits": [{"path": edit.path, "operation": edit.operation} for edit in proposal.edits] if proposal else [],
+        "samples": [sample.model_dump() for sample in _samples(view, outcome)],
+    }
+
+
+def experiment_lines(view: StoredView, outcome: Outcome) -> list[str]:
+    """Sections with a line between them; empty ones are left out."""
+    sections = (
+        _head(view, outcome),
+        _proposal(view, outcome),
+        _metrics(outcome.metrics),
+        _gates(outcome),
+        _pairs(_samples(view, outcome)),
+        ["failing tests", *(f"  {one_line(test)}" for test in outcome.failing)] if outcome.failing else [],
+        _phases(outcome),
+    )
+    lines: list[str] = []
+    for section in sections:
+        if section:
+            lines += ["", *section] if lines else section
+    return lines
+
+
+def _samples(view: StoredView, outcome: Outcome) -> list[Sample]:
+    return [sample for sample in view.samples if sample.number == outcome.number]
+
+
+def _head(view: StoredView, outcome: Outcome) -> list[str]:
+    letter = LETTERS[outcome.verdict]
+    lines = [
+        f"experiment {outcome.number} of run {view.run.run_id} ({one_line(view.run.blueprint_name)})",
+        f"  verdict    {letter} {outcome.verdict} ({outcome.reason_code}): {one_line(outcome.reason, 500)}",
+    ]
+    if outcome.total is not None:
+        lines.append(f"  score      {outcome.total:.4f}")
+    if outcome.effect is not None:
+        low, high = outcome.interval or (None, None)
+        spread = f" (95 % x{low:.3g}-{high:.3g}, {outcome.pairs} pairs)" if low is not None else ""
+        lines.append(f"  effect     x{outcome.effect:.4g}{spread}")
+    if outcome.number:
+        lines.append(f"  parent     experiment {outcome.parent}")
+    if outcome.commit:
+        lines.append(f"  commit     {outcome.commit} on {one_line(outcome.branch)}")
+    if outcome.tree:
+        lines.append(f"  tree       {outcome.tree}")
+    if created := view.created.get(outcome.number):
+        lines.append(f"  when       {created}")
+    return lines
+
+
+def _proposal(view: StoredView, outcome: Outcome) -> list[str]:
+    proposal = view.proposals.get(outcome.number)
+    summary = one_line(outcome.summary or (proposal.summary if proposal else ""), 500)
+    if not summary and proposal is None:
+        return []
+    lines = ["proposal", f"  {summary or 'without a summary'}"]
+    origin = [f"{key} {one_line(value)}" for key, value in outcome.origin.model_dump().items() if value]
+    if proposal is not None:
+        origin += [f"author {one_line(proposal.author)}"] if proposal.author else []
+        lines += [f"  {edit.operation:<8} {one_line(edit.path)}" for edit in proposal.edits]
+        lines += [f"  {one_line(str(key))} = {one_line(str(value))}" for key, value in proposal.data.items()]
+    return [*lines, f"  by         {', '.join(origin)}"] if origin else lines
+
+
+def _metrics(metrics: Sequence[MetricEffect]) -> list[str]:
+    if not metrics:
+        return []
+    rows = [("metrics", "weight", "baseline", "champion", "measured", "score", "unit", "source")]
+    rows += [
+        (
+            one_line(each.name), f"{each.weight:g}", number(each.baseline), number(each.champion), number(each.raw),
+            f"{each.value:.4f}", one_line(each.unit), f"{one_line(each.source)}, {each.direction}",
+        )
+        for each in metrics
+    ]  # fmt: skip
+    return list(_columns(rows))
+
+
+def _gates(outcome: Outcome) -> list[str]:
+    if not outcome.gates:
+        return []
+    lines = ["gates"]
+    for gate in outcome.gates:
+        detail = f"  {one_line(gate.detail, 300)}" if gate.detail else ""
+        held = "holds" if gate.passed else f"failed ({gate.reason_code})"
+        lines.append(f"  {one_line(gate.name)}  {held}{detail}")
+    return lines
+
+
+def _pairs(samples: Sequence[Sample]) -> list[str]:
+    """Both sides of each pair, by source; the side that was measured first is said."""
+    if not samples:
+        return []
+    found: dict[tuple[int, str], dict[str, Sample]] = {}
+    for sample in samples:
+        found.setdefault((sample.pair, sample.source), {})[sample.side] = sample
+    rows = [("pairs", "source", "champion", "candidate", "first", "clock")]
+    for (pair, source), sides in sorted(found.items()):
+        one = next(iter(sides.values()))
+        sides_of = (sides.get("champion"), sides.get("candidate"))
+        left, right = (number(side.value, ".6g") if side else "" for side in sides_of)
+        first = "candidate" if one.candidate_first else "champion"
+        rows.append((str(pair), one_line(source), left, right, first, one_line(one.clock)))
+    return list(_columns(rows))
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A head, and rows indented below it."""
+    shown = [rows[0], *(("  " + row[0], *row[1:]) for row in rows[1:])]
+    widths = [max(len(row[index]) for row in shown) for index in range(len(rows[0]))]
+    for row in shown:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _phases(outcome: Outcome) -> list[str]:
+    if not outcome.phases:
+        return []
+    spent = ", ".join(f"{phase} {seconds:.2f} s" for phase, seconds in outcome.phases.items())
+    return [f"time       {outcome.duration:.2f} s: {spent}"]

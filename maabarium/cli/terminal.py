@@ -1,0 +1,115 @@
+"""What commands print: data on stdout, notes on stderr, tables, JSON and diffs. Knows nothing of runs.
+
+Everything printed may come from a candidate, so it is made plain first. Colours are click's: it drops them where
+the output is no terminal.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from maabarium.errors import UsageProblem
+from maabarium.plaintext import one_line, plain
+from maabarium.records import Verdict
+
+__all__ = ["COLOURS", "LETTERS", "note", "number", "print_diff", "print_json", "print_lines", "print_table", "write"]
+
+LETTERS: Mapping[Verdict, str] = {
+    "baseline": ".", "promoted": "+", "rejected": "-", "invalid": "i", "tampered": "!", "cancelled": "c", "error": "F",
+}  # fmt: skip
+"""Verdicts as pytest's progress line shows them."""
+COLOURS = {
+    "promoted": "green", "+": "green", "completed": "green", "error": "red", "F": "red", "failed": "red",
+    "tampered": "red", "!": "red", "invalid": "yellow", "i": "yellow", "interrupted": "yellow", "running": "cyan",
+}  # fmt: skip
+"""Colours of words that stand alone in a cell."""
+
+
+def note(text: str) -> None:
+    """Something for the person, not for the pipe."""
+    click.echo(plain(text), err=True)
+
+
+def print_lines(lines: Sequence[str]) -> None:
+    """Lines of text on stdout."""
+    for line in lines:
+        click.echo(plain(line))
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout: ASCII, null for numbers that JSON does not know, base64 for bytes."""
+    click.echo(json.dumps(_jsonable(value), indent=2, default=str))
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    return value
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns under a head, two spaces apart; numbers to the right. Cells are made plain and stay on one line."""
+    cells = [[one_line(cell) for cell in row] for row in rows]
+    widths = [max(len(row[index]) for row in (list(head), *cells)) for index in range(len(head))]
+    right = [bool(cells) and all(_is_number(row[index]) for row in cells) for index in range(len(head))]
+    click.echo(click.style("  ".join(_padded(head, widths, right)).rstrip(), bold=True))
+    for row in cells:
+        padded = zip(_padded(row, widths, right), row, strict=True)
+        click.echo("  ".join(click.style(text, fg=COLOURS.get(cell)) for text, cell in padded).rstrip())
+
+
+def _padded(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> list[str]:
+    columns = zip(cells, widths, right, strict=True)
+    return [cell.rjust(width) if to_right else cell.ljust(width) for cell, width, to_right in columns]
+
+
+def _is_number(cell: str) -> bool:
+    return not cell.strip("+-.,0123456789 xe%")
+
+
+def number(value: float | None, form: str = ".4g") -> str:
+    """A number for a table; nothing for none."""
+    return "" if value is None else format(value, form)
+
+
+def print_diff(text: str) -> None:
+    """A unified diff on stdout, coloured on a terminal."""
+    for line in plain(text).splitlines():
+        click.echo(click.style(line, **_diff_style(line)))
+
+
+def _diff_style(line: str) -> dict[str, Any]:
+    if line.startswith(("diff ", "index ", "--- ", "+++ ")):
+        return {"bold": True}
+    return {"fg": {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])}
+
+
+def write(content: str | bytes, output: Path | None, what: str) -> None:
+    """Write data to a file, or to stdout when there is none (or it is `-`). UsageProblem when it cannot be written."""
+    raw = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    if output is None or str(output) == "-":
+        if isinstance(content, bytes) and b"\0" in content and sys.stdout.isatty():
+            raise UsageProblem(f"{what} is binary and would garble the terminal; give a file with -o")
+        stream = click.get_binary_stream("stdout")
+        stream.write(raw)
+        stream.flush()
+        return
+    try:
+        output.write_bytes(raw)
+    except OSError as error:
+        raise UsageProblem(f"{output} cannot be written: {error.strerror}; choose another file") from error
+    note(f"{what} written to {output}")

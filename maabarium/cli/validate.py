@@ -1,0 +1,91 @@
+"""`maabarium validate`: every problem of every blueprint, and what its metrics are bound to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from maabarium.binding import bind_blueprint
+from maabarium.blueprint.binding import describe
+from maabarium.blueprint.loading import load
+from maabarium.cli.group import USAGE
+from maabarium.cli.terminal import print_json, print_lines
+from maabarium.errors import BlueprintError, Problem
+from maabarium.plugins import PluginManager, build_plugins
+from maabarium.records import Record
+
+__all__ = ["command"]
+
+
+@dataclass
+class _Finding:
+    """What was found out about one file."""
+
+    path: Path
+    problems: Sequence[Problem] = ()
+    warnings: Sequence[Problem] = ()
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    lines: Sequence[str] = ()
+
+
+@click.command("validate")
+@click.argument("blueprints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="BLUEPRINT...")
+@click.option("--bind", is_flag=True, help="Also check repository, globs, sources and packages.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def command(ctx: click.Context, blueprints: tuple[Path, ...], bind: bool, as_json: bool) -> None:
+    """Check blueprints and print every problem at once; exit status 4 if there is any."""
+    plugins = build_plugins() if bind else None
+    findings = [_check(path, plugins) for path in blueprints]
+    if as_json:
+        print_json([_facts(finding) for finding in findings])
+    else:
+        for finding in findings:
+            _print(finding)
+    if any(finding.problems for finding in findings):
+        ctx.exit(USAGE)
+
+
+def _check(path: Path, plugins: PluginManager | None) -> _Finding:
+    try:
+        if plugins is None:
+            loaded = load(path)
+            metrics = loaded.blueprint.metrics.metrics
+            lines = [f"{'metrics' if not i else '':<11}{each.name} <- {each.source or 'bound by its name'}"
+                     for i, each in enumerate(metrics)]  # fmt: skip
+            return _Finding(path, (), loaded.warnings, _metrics(metrics), lines)
+        binding = bind_blueprint(path, plugins)
+    except BlueprintError as error:
+        return _Finding(path, error.problems)
+    metrics = binding.bound.blueprint.metrics.metrics
+    lines = [*describe(binding.bound), f"{'targets':<11}{len(binding.targets)} files may change"]
+    return _Finding(path, (), binding.warnings, _metrics(metrics), lines)
+
+
+def _metrics(metrics: Sequence[Record]) -> list[dict[str, Any]]:
+    return [metric.model_dump(mode="json") for metric in metrics]
+
+
+def _facts(finding: _Finding) -> dict[str, Any]:
+    def listed(problems: Sequence[Problem]) -> list[dict[str, str]]:
+        return [{"where": problem.where, "message": problem.message} for problem in problems]
+
+    return {
+        "path": str(finding.path),
+        "ok": not finding.problems,
+        "problems": listed(finding.problems),
+        "warnings": listed(finding.warnings),
+        "metrics": finding.metrics,
+    }
+
+
+def _print(finding: _Finding) -> None:
+    if finding.problems:
+        print_lines(str(BlueprintError(str(finding.path), finding.problems)).splitlines())
+        return
+    print_lines([f"{finding.path}: ok", *(f"  {line}" for line in finding.lines)])
+    print_lines([f"  warning    {problem}" for problem in finding.warnings])

@@ -1,0 +1,74 @@
+"""Untrusted text as Markdown, and diffs as lines with a kind. HTML is escaped by the template engine itself."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from maabarium.plaintext import one_line, plain
+
+__all__ = ["DiffLine", "clipped", "diff_lines", "fenced", "markdown"]
+
+_MARKUP = re.compile(r"[&<|`*~#@$!\\\[\]{}^]|(?<![^\W_])_|_(?![^\W_])|:(?=//)")
+_BULLET = re.compile(r"^(\d+)([.)])|^([-+=>])")
+_WWW = re.compile(r"\bwww\.", re.IGNORECASE)
+LINE_LIMIT = 2000
+"""Characters shown of one line of a diff; minified files have lines of megabytes."""
+
+Kind = Literal["file", "hunk", "added", "removed", "same"]
+
+
+@dataclass(frozen=True)
+class DiffLine:
+    """One line of a unified diff, safe to show, and what it is."""
+
+    text: str
+    kind: Kind
+
+
+def markdown(text: str, limit: int = 300) -> str:
+    """One line of text that Markdown shows as it is: no markup, table cell, mention, link, formula or HTML."""
+    line = _MARKUP.sub(lambda found: f"&#{ord(found[0])};", one_line(text, limit))
+    line = _WWW.sub(lambda found: f"{found[0][:-1]}&#46;", line)
+    return _BULLET.sub(lambda found: "".join(_entity(part) for part in found.groups("")), line)
+
+
+def _entity(part: str) -> str:
+    return part if part.isdigit() else "".join(f"&#{ord(character)};" for character in part)
+
+
+def clipped(text: str, most: int) -> tuple[list[str], int]:
+    """The first lines of an untrusted text, made plain, and how many more there are."""
+    lines = text.split("\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    return [plain(line.removesuffix("\r"), LINE_LIMIT) for line in lines[:most]], max(0, len(lines) - most)
+
+
+def fenced(lines: list[str], language: str) -> str:
+    """A Markdown code block whose fence is longer than any run of backticks inside."""
+    longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join([f"{fence}{language}", *lines, fence])
+
+
+def diff_lines(lines: list[str]) -> list[DiffLine]:
+    """Classify the lines of a unified diff; what precedes a hunk belongs to the file's head."""
+    found: list[DiffLine] = []
+    left = right = 0
+    for line in lines:
+        kind: Kind = "same"
+        if left <= 0 and right <= 0:
+            hunk = re.match(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@", line)
+            kind = "hunk" if hunk else "file"
+            if hunk:
+                left, right = (1 if count is None else int(count) for count in hunk.groups())
+        elif line.startswith("+"):
+            kind, right = "added", right - 1
+        elif line.startswith("-"):
+            kind, left = "removed", left - 1
+        elif not line.startswith("\\"):
+            left, right = left - 1, right - 1
+        found.append(DiffLine(line, kind))
+    return found

@@ -1,0 +1,72 @@
+"""Numbers and times as people read them, in one place so that terminal and report files agree. Knows no records."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["NO_DATA", "counted", "duration", "factor", "interval", "number", "percent", "short_source"]
+
+NO_DATA = "no data"
+
+
+def number(value: float | None) -> str:
+    """A measured value: about four digits, thousands apart (`41 200`); `no data` for none."""
+    if value is None:
+        return NO_DATA
+    if not math.isfinite(value):
+        return str(value)
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}".replace(",", " ")
+    if 1000 <= abs(value) < 1e15:
+        return f"{value:,.0f}".replace(",", " ")
+    return f"{value:.4g}"
+
+
+def _digits(value: float) -> str:
+    if not math.isfinite(value):
+        return str(value)
+    if value >= 1e6:
+        return f"{value:.3g}"
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def factor(value: float | None) -> str:
+    """An improvement factor: `x1.62`; `no data` for none."""
+    return NO_DATA if value is None else f"x{_digits(value)}"
+
+
+def interval(bounds: tuple[float, float] | None) -> str:
+    """Both ends of an interval of factors: `x1.55-1.70`; empty for none."""
+    return "" if bounds is None else f"x{_digits(bounds[0])}-{_digits(bounds[1])}"
+
+
+def percent(share: float) -> str:
+    """A share of 1 as a percentage without needless digits: `5 %`, `0.25 %`."""
+    return f"{share * 100:.2g} %" if share < 1 else f"{share * 100:.0f} %"
+
+
+def duration(seconds: float) -> str:
+    """A time: `0.4 s`, `61 s`, `12 min 5 s`, `3 h 7 min`."""
+    if not math.isfinite(seconds) or seconds < 0:
+        return NO_DATA
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: `1 error`, `2 errors`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def short_source(source: str) -> str:
+    """A source as a label: what a rules file or benchmark called it, else its own name."""
+    head, _, tail = source.partition(":")
+    return tail if head in ("score", "benchmark") and tail else source

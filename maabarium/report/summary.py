@@ -1,0 +1,194 @@
+"""The summary of a run as lines for a terminal, from the store alone.
+
+Knows no terminal: no width, no colour. Every text that came from a candidate passes through `plaintext`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from maabarium.events import RunView
+from maabarium.plaintext import one_line
+from maabarium.records import Outcome, ReasonCode
+from maabarium.report import gains, phrases
+
+__all__ = ["HINTS", "confidence_line", "metric_lines", "summary_lines", "time_line"]
+
+LINE = 110
+"""A summary line that would be longer goes on in the next one."""
+SUMMARY_WIDTH = 44
+FAILING_SHOWN = 5
+
+HINTS: dict[ReasonCode, str] = {
+    "worse": "let more files change (domain.target_files), allow more experiments, or try another proposer",
+    "undecided": "measure longer work or a quieter machine, or raise acceptance.max_pairs",
+    "gate_failed": "look at `maabarium history`: the changes broke the tests or rules",
+    "guard_failed": "a guard forbids what the changes cost; raise its tolerance if that is acceptable",
+    "timeout": "raise constraints.timeout_seconds if the suite itself is close to it",
+    "duplicate": "the proposer repeats itself: let more files change, or try another proposer",
+    "no_effect": "the proposer changes nothing: let more files change, or try another proposer",
+    "out_of_bounds": "the proposer leaves domain.target_files; widen it if that is acceptable",
+    "unparseable": "the proposer's answers cannot be read; try another model or proposer",
+    "does_not_apply": "the proposer's edits do not fit the files; try another model or proposer",
+    "provider_failed": "the model could not be asked; see the reasons in `maabarium history`",
+    "policy_objection": "see the reasons in `maabarium history`; with promotion off nothing is ever kept",
+    "internal": "something on our side broke; see the reasons in `maabarium history`",
+}
+
+
+def summary_lines(view: RunView) -> list[str]:
+    """The whole summary; its first line is the result. Never empty."""
+    failed = gains.baseline_failure(view)
+    if failed is not None:
+        return _failed_lines(view, failed)
+    if not view.outcomes:
+        return [f"{_name(view)}: ended before the baseline was measured", *_state_lines(view)]
+    lines = metric_lines(view)
+    lines += _winner_lines(view) if gains.kept(view) else _nothing_lines(view)
+    lines.append(confidence_line(view))
+    lines += _detectable_lines(view)
+    lines += _state_lines(view)
+    lines.append(time_line(view))
+    return lines + _command_lines(view)
+
+
+def metric_lines(view: RunView) -> list[str]:
+    """How many were kept, then each metric from the baseline to the last champion."""
+    winners, tried = len(gains.kept(view)), len(gains.decided(view))
+    head = f"{winners} of {tried} kept" if winners else f"nothing kept in {phrases.counted(tried, 'experiment')}"
+    parts = [head]
+    for gain in gains.metric_gains(view):
+        if gain.weight > 0 or gain.baseline != gain.champion:
+            parts.append(_metric(gain, moved=winners > 0))
+    lines, line = [], f"{_name(view)}: {parts[0]}"
+    for part in parts[1:]:
+        if len(line) + len(part) + 3 > LINE:
+            lines.append(line)
+            line = f"    {part}"
+        else:
+            line = f"{line} · {part}"
+    return [*lines, line]
+
+
+def confidence_line(view: RunView) -> str:
+    """What is known about false promotions, and how many proposals ended in which other verdict."""
+    winners = gains.kept(view)
+    if any(winner.interval is not None for winner in winners) or (not winners and view.samples):
+        alpha = gains.acceptance_of(view).alpha
+        said = f"any false promotion in this run: at most {phrases.percent(alpha)}"
+    elif winners:
+        said = "each winner's exact score was measured twice"
+    else:
+        said = "no promotion, so no false one"
+    counts = Counter(outcome.verdict for outcome in gains.decided(view))
+    verdicts = f"{counts['rejected']} rejected, {counts['invalid']} invalid, {counts['tampered']} tampered, "
+    verdicts += phrases.counted(counts["error"], "error")
+    if counts["cancelled"]:
+        verdicts += f", {counts['cancelled']} cancelled"
+    return f"{said} · {verdicts}"
+
+
+def time_line(view: RunView) -> str:
+    """How long the run took, and in which phases."""
+    phases = gains.phase_seconds(view)
+    spent = sum(phases.values())
+    wall = _wall(view)
+    shown = [f"{name.replace('_', ' ')} {seconds:.1f}" for name, seconds in phases.items() if seconds >= 0.05]
+    head = phrases.duration(spent if wall is None else wall)
+    return f"{head}: {' · '.join(shown)}" if shown else head
+
+
+def _name(view: RunView) -> str:
+    return one_line(view.run.blueprint_name, 60)
+
+
+def _metric(gain: gains.MetricGain, *, moved: bool) -> str:
+    label, unit = one_line(gain.label, 40), f" {one_line(gain.unit, 12)}" if gain.unit else ""
+    if not moved or gain.baseline == gain.champion:
+        return f"{label} {phrases.number(gain.baseline)}{unit}"
+    said = f"{label} {phrases.number(gain.baseline)} -> {phrases.number(gain.champion)}{unit}"
+    if gain.factor is None:
+        return said
+    inner = phrases.factor(gain.factor)
+    if gain.interval is not None:
+        inner += f", 95 % {phrases.interval(gain.interval)}"
+    return f"{said} ({inner})"
+
+
+def _winner_lines(view: RunView) -> list[str]:
+    winners = gains.kept(view)
+    digits = max(len(str(winner.number)) for winner in winners)
+    texts = {winner.number: one_line(winner.summary or "(no summary)", SUMMARY_WIDTH) for winner in winners}
+    width = max(len(text) for text in texts.values())
+    lines = []
+    for winner in winners:
+        said = phrases.factor(winner.effect)
+        if winner.interval is not None:
+            said += f" ({phrases.interval(winner.interval)})"
+        said += f"  {phrases.counted(winner.pairs, 'pair')}" if winner.pairs else "  exact"
+        lines.append(f"  + #{winner.number:<{digits}}  {texts[winner.number]:<{width}}  {said}")
+    return lines
+
+
+def _nothing_lines(view: RunView) -> list[str]:
+    found = gains.reasons(view)
+    if not found:
+        return ["  no proposal was made; the proposer found nothing to try in the target files"]
+    lines = ["  " + ", ".join(f"{count} {code.replace('_', ' ')}" for code, count in found[:4])]
+    hints = [HINTS[code] for code, _ in found[:3] if code in HINTS]
+    if not view.run.promote:
+        hints = ["promotion was off, so nothing could be kept; run without --maabarium-no-promote to keep winners"]
+    return lines + [f"  try    {hint}" for hint in dict.fromkeys(hints[:2])]
+
+
+def _detectable_lines(view: RunView) -> list[str]:
+    smallest = gains.smallest_gain(view)
+    if smallest is None:
+        return []
+    return [f"the smallest gain this run would have found: about {phrases.percent(smallest)}"]
+
+
+def _state_lines(view: RunView) -> list[str]:
+    reason = one_line(view.reason)
+    if view.state == "interrupted":
+        return [f"interrupted{f': {reason}' if reason else ''}", f"go on  maabarium resume {view.run.run_id}"]
+    if view.state == "failed":
+        return [f"the run failed{f': {reason}' if reason else ''}"]
+    return ["the run is still under way"] if view.state == "running" else []
+
+
+def _command_lines(view: RunView) -> list[str]:
+    run, winners = view.run.run_id, gains.kept(view)
+    report = f"maabarium report {run}"
+    if not winners:
+        return [f"look   maabarium history {run}        report   {report}"]
+    commits = phrases.counted(len(winners), "commit")
+    look, keep = f"maabarium diff {run}", f"maabarium apply {run}"
+    width = max(len(look), len(keep))
+    return [
+        f"look   {look:<{width}}      report   {report}",
+        f"keep   {keep:<{width}}      ({commits} on {one_line(view.run.branch)})",
+    ]
+
+
+def _failed_lines(view: RunView, failed: Outcome) -> list[str]:
+    lines = [
+        f"{_name(view)}: nothing was tried, because the baseline failed",
+        f"  {one_line(failed.reason or failed.reason_code.replace('_', ' '), 400)}",
+    ]
+    lines += [f"  failing  {one_line(test)}" for test in failed.failing[:FAILING_SHOWN]]
+    if len(failed.failing) > FAILING_SHOWN:
+        lines.append(f"  and {phrases.counted(len(failed.failing) - FAILING_SHOWN, 'more test')}")
+    return [*lines, time_line(view)]
+
+
+def _wall(view: RunView) -> float | None:
+    """Seconds from start to end; a resumed run counts the time in between."""
+    try:
+        seconds = (
+            datetime.fromisoformat(view.finished_at or "") - datetime.fromisoformat(view.started_at)
+        ).total_seconds()
+    except (ValueError, TypeError):
+        return None
+    return seconds if seconds >= 0 else None

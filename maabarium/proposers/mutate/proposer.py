@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from maabarium.errors import Problem
 from maabarium.proposers.mutate.bandit import Bandit
 from maabarium.proposers.mutate.change import Arm, Change
+from maabarium.proposers.mutate.combinations import combinations
 from maabarium.proposers.mutate.parameters import Parameters
 from maabarium.proposers.mutate.parameters_joint import JointChange
 from maabarium.proposers.mutate.repairs import Repairs
@@ -105,7 +106,10 @@ class Mutate:
         candidates = [*planned, *self._open(request)]
         arms = {id(change): arm for change, arm in candidates}
         chosen = self._first_new(bandit.ranked([change for change, _ in candidates]), request)
-        return _proposal(chosen, arms[id(chosen)]) if chosen else None
+        if chosen:
+            return _proposal(chosen, arms[id(chosen)])
+        joined = self._first_new(combinations(self.rewrites, request), request) if self._uses("rewrites") else None
+        return _proposal(joined, "rewrites") if joined else None
 
     def problems(self, request: ProposalRequest) -> tuple[Problem, ...]:
         """What the user should know about the target files: markers that cannot be used."""

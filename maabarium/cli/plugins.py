@@ -15,6 +15,8 @@ from maabarium.plugins import KINDS, PluginManager, build_plugins, contributions
 
 __all__ = ["command"]
 
+_SINGULAR = {"strategies": "strategy", "sandboxes": "sandbox"}
+
 
 @click.command("plugins")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -43,7 +45,7 @@ def _listing(manager: PluginManager) -> Iterator[dict[str, Any]]:
         owners = _owners(manager, kind)
         for name, factory in contributions(manager, kind).items():
             yield {
-                "kind": kind.removesuffix("s") if kind != "strategies" else "strategy",
+                "kind": _SINGULAR.get(kind, kind.removesuffix("s")),
                 "name": name,
                 "plugin": owners[name],
                 "distribution": distributions.get(owners[name], ""),

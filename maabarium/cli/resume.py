@@ -19,7 +19,7 @@ __all__ = ["command"]
 @run_argument
 @loop_options
 @click.pass_context
-def command(ctx: click.Context, run: str, database: Path | None, **options: Any) -> None:
+def command(ctx: click.Context, /, run: str, database: Path | None, **options: Any) -> None:
     """Go on with a run that was interrupted or killed; with --iterations also with one that is complete.
 
     Any other option of pytest goes behind --.

@@ -58,7 +58,7 @@ def loop_options(function: Function) -> Function:
 @click.argument("blueprints", nargs=-1, required=True, metavar="BLUEPRINT...")
 @loop_options
 @click.pass_context
-def command(ctx: click.Context, blueprints: tuple[str, ...], **options: Any) -> None:
+def command(ctx: click.Context, /, blueprints: tuple[str, ...], **options: Any) -> None:
     """Run blueprints: the same as python -m pytest --maabarium BLUEPRINT.
 
     Any other option of pytest goes behind --, as in maabarium run maabarium.toml -- --tb=short.

@@ -68,8 +68,15 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     right = [bool(cells) and all(_is_number(row[index]) for row in cells) for index in range(len(head))]
     click.echo(click.style("  ".join(_padded(head, widths, right)).rstrip(), bold=True))
     for row in cells:
-        padded = zip(_padded(row, widths, right), row, strict=True)
-        click.echo("  ".join(click.style(text, fg=COLOURS.get(cell)) for text, cell in padded).rstrip())
+        padded = _padded(row, widths, right)
+        padded[-1] = padded[-1].rstrip()
+        coloured = [_coloured(text, cell) for text, cell in zip(padded, row, strict=True)]
+        click.echo("  ".join(coloured).rstrip())
+
+
+def _coloured(text: str, cell: str) -> str:
+    colour = COLOURS.get(cell)
+    return click.style(text, fg=colour) if colour else text
 
 
 def _padded(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> list[str]:
@@ -102,14 +109,22 @@ def write(content: str | bytes, output: Path | None, what: str) -> None:
     """Write data to a file, or to stdout when there is none (or it is `-`). UsageProblem when it cannot be written."""
     raw = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     if output is None or str(output) == "-":
-        if isinstance(content, bytes) and b"\0" in content and sys.stdout.isatty():
-            raise UsageProblem(f"{what} is binary and would garble the terminal; give a file with -o")
-        stream = click.get_binary_stream("stdout")
-        stream.write(raw)
-        stream.flush()
+        _write_to_stdout(raw, what)
         return
     try:
         output.write_bytes(raw)
     except OSError as error:
         raise UsageProblem(f"{output} cannot be written: {error.strerror}; choose another file") from error
     note(f"{what} written to {output}")
+
+
+def _write_to_stdout(raw: bytes, what: str) -> None:
+    """Bytes as they are into a pipe; on a terminal only text, and that made plain."""
+    if sys.stdout.isatty():
+        if b"\0" in raw:
+            raise UsageProblem(f"{what} is binary and would garble the terminal; give a file with -o")
+        click.echo(plain(raw.decode("utf-8", "replace")), nl=False)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(raw)
+    sys.stdout.buffer.flush()

@@ -12,11 +12,11 @@ import click
 from maabarium.binding import bind_blueprint
 from maabarium.blueprint.binding import describe
 from maabarium.blueprint.loading import load
+from maabarium.blueprint.schema import Metric
 from maabarium.cli.group import USAGE
 from maabarium.cli.terminal import print_json, print_lines
 from maabarium.errors import BlueprintError, Problem
 from maabarium.plugins import PluginManager, build_plugins
-from maabarium.records import Record
 
 __all__ = ["command"]
 
@@ -66,7 +66,7 @@ def _check(path: Path, plugins: PluginManager | None) -> _Finding:
     return _Finding(path, (), binding.warnings, _metrics(metrics), lines)
 
 
-def _metrics(metrics: Sequence[Record]) -> list[dict[str, Any]]:
+def _metrics(metrics: Sequence[Metric]) -> list[dict[str, Any]]:
     return [metric.model_dump(mode="json") for metric in metrics]
 
 

@@ -158,7 +158,7 @@ class Bench:
         began = time.perf_counter()
         merged = Evaluation()
         for index, (name, evaluator) in enumerate(evaluators):
-            wanted = _wanted(job.sources, name, primary=index == 0)
+            wanted = _wanted(job.sources, name, self.evaluators)
             if index and not wanted:
                 continue
             request = EvaluationRequest(
@@ -190,10 +190,13 @@ class Bench:
             self._made.clear()
 
 
-def _wanted(sources: frozenset[str], name: str, *, primary: bool) -> frozenset[str]:
-    """The sources an evaluator is responsible for: unprefixed for the primary one, `name:source` for the others."""
+def _wanted(sources: frozenset[str], name: str, evaluators: Sequence[str]) -> frozenset[str]:
+    """The sources an evaluator is responsible for: `name:source`, the first one also for what names nobody."""
     own = {source.removeprefix(f"{name}:") for source in sources if source.startswith(f"{name}:")}
-    return frozenset(own | ({s for s in sources if not s.startswith(f"{name}:")} if primary else set()))
+    if name == evaluators[0]:
+        prefixes = tuple(f"{evaluator}:" for evaluator in evaluators)
+        own |= {source for source in sources if not source.startswith(prefixes)}
+    return frozenset(own)
 
 
 def _merge(first: Evaluation, second: Evaluation, name: str, *, primary: bool) -> Evaluation:

@@ -58,12 +58,16 @@ class SignTest:
         return sum((1 + stake) ** self.wins * (1 - stake) ** losses for stake in STAKES) / len(STAKES)
 
     def verdict(self, max_pairs: int) -> SignVerdict:
-        """Decide after this pair. Stopping early for futility only ever loses power, never validity."""
+        """Decide after this pair. Stopping early for futility only ever loses power, never validity.
+
+        `undecided`: no pairs are left, or winning all that are left could not decide it any more.
+        """
         if self.e_value >= 1 / self.alpha:
             return "better"
         if self.pairs >= FUTILE_AFTER and (2 * self.wins <= self.pairs or self.e_value < FUTILE_BELOW):
             return "futile"
-        return "undecided" if self.pairs >= max_pairs else "continue"
+        best = SignTest(self.wins + max_pairs - self.pairs, max_pairs, self.alpha)
+        return "continue" if self.pairs < max_pairs and best.e_value >= 1 / self.alpha else "undecided"
 
 
 def judge_signs(wins: Sequence[bool], alpha: float, max_pairs: int) -> SignVerdict:

@@ -27,8 +27,9 @@ def live_text(progress: Progress, width: int) -> str:
     """What is under way, on at most `width` columns."""
     pair = f" pair {progress.pair} of at most {progress.pairs_max}" if progress.phase == "confirming" else ""
     what = "baseline" if progress.number == 0 else f"#{progress.number}"
-    text = f"{what} {progress.phase}{pair} {progress.elapsed:.0f} s"
-    return one_line(f"{text}  {progress.summary}".rstrip(), max(1, width))
+    text = f"{what} {progress.phase}{pair} · {progress.elapsed:.0f} s"
+    summary = progress.summary if progress.number else ""
+    return one_line(f"{text} · {summary}" if summary else text, max(1, width))
 
 
 class LiveLine:

@@ -1,0 +1,63 @@
+"""Ctrl-C, SIGTERM and SIGHUP in the middle of an evaluation, and how the tree of processes ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from host_target import Target
+
+from maabarium_pytest.signals import children_of
+
+
+def started(target: Target, mark: str) -> subprocess.Popen[str]:
+    """A run whose baseline sleeps, when its test has begun to."""
+    target.write("tests/test_app.py", f"import pathlib, time\n\n\ndef test_app():\n    pathlib.Path({mark!r}).touch()\n"
+                 "    time.sleep(60)\n")  # fmt: skip
+    target.commit()
+    process = subprocess.Popen(
+        target.argv("--maabarium", "bp.toml"),
+        cwd=target.root,
+        env=target.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + 20
+    while not os.path.exists(mark):  # noqa: PTH110
+        assert process.poll() is None and time.monotonic() < deadline, "the test never began"
+        time.sleep(0.02)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_run_in_order(target: Target, number: signal.Signals) -> None:
+    process = started(target, str(target.root.parent / "began"))
+    children = children_of(process.pid)
+    assert children
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=10)
+    assert process.returncode == 2, out
+    assert "bp.toml c" in out and "1 cancelled in" in out.splitlines()[-1]
+    assert "--maabarium-resume=" in out and "maabarium summary" in out
+    assert "Traceback" not in out
+    assert not [pid for pid in children if os.path.exists(f"/proc/{pid}")]  # noqa: PTH110
+    assert not list(target.root.parent.glob("cache/maabarium/*/runs/*"))
+
+
+def test_a_second_signal_leaves_at_once_and_leaves_nobody(target: Target) -> None:
+    process = started(target, str(target.root.parent / "began"))
+    children = children_of(process.pid)
+    os.kill(process.pid, signal.SIGSTOP)  # so that both are pending when it goes on
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    os.kill(process.pid, signal.SIGCONT)
+    process.communicate(timeout=10)
+    assert process.returncode == 2
+    deadline = time.monotonic() + 2
+    while any(os.path.exists(f"/proc/{pid}") for pid in children) and time.monotonic() < deadline:  # noqa: PTH110
+        time.sleep(0.02)
+    assert not [pid for pid in children if os.path.exists(f"/proc/{pid}")]  # noqa: PTH110

@@ -67,6 +67,8 @@ class Standings:
             verdicts: dict[str, Verdict] = {"provider_failed": "error", "internal": "error", "duplicate": "rejected"}
             return Decision("lose", verdicts.get(event.reason_code, "invalid"), event.reason_code, event.reason)
         self.seen.setdefault(flight.tree, number)
+        if number and self.blueprint.promotion.autonomy == 0:
+            return Decision("lose", "rejected", "policy_objection", "proposed only: promotion.autonomy is 0")
         flight.job = self._job(flight, "screen" if number else "baseline")
         return None
 

@@ -220,7 +220,7 @@ class Host:
     def _summarise(self, each: Progressed) -> None:
         """Read the stored run while it is open: the summary's lines, and the reports that were asked for."""
         view = each.run.view()
-        each.summary = [*summary_lines(view), *self._hook_lines(each, "summary")]
+        each.summary = [*summary_lines(view), *map(plain, each.run.notes), *self._hook_lines(each, "summary")]
         for given in self._config.option.maabarium_report:
             path = self._report_path(Path(given), each.run.name)
             diffs = {one.number: each.run.diff(one.number) for one in each.outcomes if one.verdict == "promoted"}

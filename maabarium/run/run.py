@@ -19,7 +19,7 @@ from maabarium.blueprint.binding import describe
 from maabarium.blueprint.schema import Blueprint
 from maabarium.driver import Driver, Progress
 from maabarium.engine import Engine
-from maabarium.errors import Problem
+from maabarium.errors import Problem, WorkspaceError
 from maabarium.events import RunRecord, RunView
 from maabarium.log import RunLog
 from maabarium.measure import Bench
@@ -32,10 +32,12 @@ from maabarium.run.record import RunOptions, branch_of, new_record, stored_recor
 from maabarium.run.trees import RunTrees
 from maabarium.sandbox.strays import end_strays
 from maabarium.store import Store, StoredView
+from maabarium.workspace.apply import apply_to_checkout
 from maabarium.workspace.globs import Globs
 from maabarium.workspace.lock import RunLock, sweep
 from maabarium.workspace.repository import Repository
 from maabarium.workspace.stored import open_private
+from maabarium.workspace.target import find_target
 
 __all__ = ["Run", "open_repository"]
 
@@ -60,6 +62,8 @@ class Run:
             stored.max_iterations if stored else self.blueprint.constraints.max_iterations
         )
         self.end: Done | None = None
+        self.notes: list[str] = []
+        """What happened after the end, one sentence each."""
         self.proposer: Proposer = self._make_proposer(stored.seed if stored else options.seed)
         self._stored = stored
         self._cancel = threading.Event()
@@ -191,6 +195,26 @@ class Run:
         assert self._driver is not None, "a run is driven inside its with block"
         yield from self._driver.outcomes()
         self.end = self._driver.engine.finish()
+        if self.end.state == "completed" and self._driver.engine.standings.promoted:
+            self._carry_on()
+
+    def _carry_on(self) -> None:
+        """Autonomy 3 and 4: bring the winners further than the run's branch, if that is a fast-forward."""
+        assert self._repository is not None and self._driver is not None
+        promotion, target = self.blueprint.promotion, self.binding.target
+        if promotion.autonomy < 3 or target.kind != "git":
+            return
+        new = self._driver.engine.standings.champions[-1].commit
+        try:
+            if promotion.branch:
+                old = self._repository.branch_tip(promotion.branch)
+                self._repository.promote(promotion.branch, new, old)
+                self.notes.append(f"{promotion.branch} was moved forward to {new[:12]}")
+            if promotion.autonomy == 4:
+                applied = apply_to_checkout(find_target(target.top, "worktree"), branch_of(self.name))
+                self.notes.append(f"the checked-out branch was moved to {applied.new[:12]}; undo: {applied.undo}")
+        except WorkspaceError as error:
+            self.notes.append(f"the winners stay on {branch_of(self.name)}: {error}")
 
     def cancel(self, why: str) -> None:
         """End at once. Safe from a signal handler and from any thread."""
@@ -215,8 +239,14 @@ class Run:
         seconds = standings.outcomes[0].duration / 3 * self.max_iterations / max(1, self.workers)
         estimate = f"about {seconds / 60:.0f} min to go" if seconds >= 90 else f"about {max(1, round(seconds))} s to go"
         grader = f"grader: {tests} tests, {flaky} flaky, {rules} rules · {estimate} before confirmations"
-        noisy = ", ".join(sorted(standings.noisy))
-        return (grader, f"noisy: {noisy} (a gain must be confirmed by pairs)") if noisy else (grader,)
+        lines = [grader]
+        if standings.noisy:
+            lines.append(f"noisy: {', '.join(sorted(standings.noisy))} (a gain must be confirmed by pairs)")
+        notes = getattr(self.proposer, "notes", None)
+        if notes is not None and self._repository is not None:
+            tree = standings.champions[0].tree
+            lines += [f"note: {problem}" for problem in notes(self._repository.view(tree), self.binding.targets)]
+        return tuple(lines)
 
     def view(self) -> StoredView:
         """All that is stored of the run."""

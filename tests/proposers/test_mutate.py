@@ -105,7 +105,7 @@ def test_markers_that_cannot_be_used_are_reported_not_fatal() -> None:
     request = make_request({"a.py": b"X = 1  # maabarium: tune(2)\n"})
     proposer = Mutate(make_context())
     assert proposer.propose(request) is None
-    (problem,) = proposer.problems(request)
+    (problem,) = proposer.notes(request.files, request.targets)
     assert problem.where == "a.py:1"
 
 

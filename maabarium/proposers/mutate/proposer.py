@@ -19,7 +19,7 @@ from maabarium.errors import Problem
 from maabarium.proposers.mutate.bandit import Bandit
 from maabarium.proposers.mutate.change import Arm, Change
 from maabarium.proposers.mutate.combinations import combinations
-from maabarium.proposers.mutate.parameters import Parameters
+from maabarium.proposers.mutate.parameters import Parameters, marker_problems
 from maabarium.proposers.mutate.parameters_joint import JointChange
 from maabarium.proposers.mutate.repairs import Repairs
 from maabarium.proposers.mutate.rewrites import Rewrites
@@ -111,9 +111,9 @@ class Mutate:
         joined = self._first_new(combinations(self.rewrites, request), request) if self._uses("rewrites") else None
         return _proposal(joined, "rewrites") if joined else None
 
-    def problems(self, request: ProposalRequest) -> tuple[Problem, ...]:
+    def notes(self, files: TreeView, targets: Sequence[str]) -> tuple[Problem, ...]:
         """What the user should know about the target files: markers that cannot be used."""
-        return self.parameters.problems(request) if self._uses("parameters") else ()
+        return marker_problems(files, targets) if self._uses("parameters") else ()
 
     def _uses(self, arm: ArmName) -> bool:
         return arm in self.options.arms

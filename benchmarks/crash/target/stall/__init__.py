@@ -1,0 +1,1 @@
+"""A market stall: a price list, and receipts made from it."""

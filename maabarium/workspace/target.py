@@ -112,7 +112,9 @@ def _git_target(folder: Path, git: Git) -> Target:
     head = as_text(output).strip()
     if prefix:
         _check_prefix(git, top, head, prefix)
-    listing = [line.partition(b"\t") for line in git.run("ls-tree", "-r", "-z", head).split(b"\0") if line]
+    listing = [
+        line.partition(b"\t") for line in git.run("ls-tree", "-r", "-z", "--full-tree", head).split(b"\0") if line
+    ]
     files = [as_text(path) for _, _, path in listing]
     symbolic = as_text(git.attempt("symbolic-ref", "--quiet", "HEAD")[1]).strip()
     return Target(

@@ -1,0 +1,179 @@
+"""init, validate, run, resume, schema, plugins, and the group itself."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_runs import StoredRun, git
+from click.testing import CliRunner
+
+from maabarium import __version__
+from maabarium.blueprint.loading import load
+from maabarium.cli import main
+from maabarium.cli.group import COMMANDS
+from maabarium.cli.run import pytest_arguments
+
+
+def python(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, text=True)
+
+
+def test_init_writes_a_blueprint_that_binds(cli: Any, project: Path) -> None:
+    result = cli("init")
+    assert result.exit_code == 0 and result.stdout == ""
+    assert "untracked" in result.stderr and "pytest --maabarium maabarium.toml" in result.stderr
+    assert load(project / "maabarium.toml").blueprint.name == "demo"
+    assert git(project, "status", "--porcelain").splitlines() == ["?? demo.toml", "?? maabarium.toml"]
+    checked = cli("validate", "--bind", "maabarium.toml")
+    assert checked.exit_code == 0 and "cpu_time 0.8 <- tests.cpu, minimize, noisy" in checked.stdout
+
+
+def test_init_never_overwrites_unasked(cli: Any, project: Path) -> None:
+    (project / "maabarium.toml").write_text("mine")
+    result = cli("init", "--rules")
+    assert result.exit_code == 4 and "--force" in result.stderr
+    assert (project / "maabarium.toml").read_text() == "mine" and not (project / "rules").exists()
+    assert cli("init", "--force").exit_code == 0
+    assert "[blueprint]" in (project / "maabarium.toml").read_text()
+
+
+def test_init_with_rules_and_name(cli: Any, project: Path) -> None:
+    assert cli("init", "--rules", "--name", "fast one").exit_code == 0
+    blueprint = load(project / "maabarium.toml").blueprint
+    assert blueprint.name == "fast one" and blueprint.evaluator.rules == ("rules/test_speed.py",)
+    compile((project / "rules/test_speed.py").read_text(), "rules", "exec")
+
+
+def test_init_elsewhere_and_to_stdout(cli: Any, project: Path, tmp_path: Path) -> None:
+    assert cli("init", "project", "-o", "x.toml").exit_code == 4, "there is no such folder here"
+    assert cli("init", ".", "-o", tmp_path / "beside.toml").exit_code == 0
+    assert tomllib.loads((tmp_path / "beside.toml").read_text())["domain"]["repo_path"] == "project"
+    assert cli("validate", "--bind", tmp_path / "beside.toml").exit_code == 0
+    printed = cli("init", "-o", "-")
+    assert tomllib.loads(printed.stdout)["domain"]["repo_path"] == "." and printed.stderr == ""
+    assert cli("init", "-o", "-", "--rules").exit_code == 4
+    assert not (project / "maabarium.toml").exists()
+
+
+def test_init_in_a_folder_of_a_larger_repository(cli: Any, project: Path) -> None:
+    inner = project / "packages" / "inner"
+    (inner / "inner").mkdir(parents=True)
+    (inner / "inner" / "__init__.py").write_text("x = 1\n")
+    git(project, "add", "packages")
+    git(project, "commit", "-q", "-m", "inner")
+    assert cli("init", inner).exit_code == 0
+    assert load(inner / "maabarium.toml").blueprint.domain.target_files == ("packages/inner/inner/**/*.py",)
+    assert cli("validate", "--bind", inner / "maabarium.toml").exit_code == 0
+
+
+def test_validate_reports_every_file_and_problem(cli: Any, project: Path) -> None:
+    text = (project / "demo.toml").read_text()
+    (project / "bad.toml").write_text(text.replace('"minimize"', '"minimise"').replace("timeout_seconds = 60", ""))
+    result = cli("validate", "demo.toml", "bad.toml", "gone.toml")
+    assert result.exit_code == 4
+    assert "demo.toml: ok" in result.stdout and "bad.toml has 2 problems" in result.stdout
+    assert "there is no such file" in result.stdout
+    found = json.loads(cli("validate", "--json", "demo.toml", "bad.toml").stdout)
+    assert [each["ok"] for each in found] == [True, False]
+    assert "metrics.metrics[0].direction" in [problem["where"] for problem in found[1]["problems"]]
+
+
+def test_validate_bind_finds_what_loading_cannot(cli: Any, project: Path) -> None:
+    (project / "demo.toml").write_text((project / "demo.toml").read_text().replace("src/**", "srcs/**"))
+    assert cli("validate", "demo.toml").exit_code == 0
+    result = cli("validate", "--bind", "demo.toml")
+    assert result.exit_code == 4 and 'did you mean "src/**/*.py"?' in result.stdout
+
+
+def test_run_becomes_pytest_with_joined_options() -> None:
+    options = {
+        "iterations": 3, "workers": None, "executor": "threads", "seed": 0, "database": Path("/x/y.db"),
+        "no_promote": True, "require_promotion": False, "report": ("a.html", "b.md"), "junitxml": "j.xml",
+        "color": None, "collect_only": False, "exitfirst": True, "verbose": 2, "quiet": 0,
+    }  # fmt: skip
+    assert pytest_arguments(["-odd.toml"], options, ["--tb=short"]) == [
+        "--maabarium=-odd.toml", "--maabarium-iterations=3", "--maabarium-executor=threads", "--maabarium-seed=0",
+        "--maabarium-db=/x/y.db", "--maabarium-no-promote", "--maabarium-report=a.html", "--maabarium-report=b.md",
+        "--junitxml=j.xml", "-x", "-v", "-v", "--tb=short",
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def became(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What the process would have become."""
+    calls: list[list[str]] = []
+
+    def replace(path: str, argv: list[str]) -> None:
+        calls.append(argv)
+        raise SystemExit(0)
+
+    monkeypatch.setattr("os.execv", replace)
+    return calls
+
+
+def test_run_passes_what_follows_the_dashes(cli: Any, became: list[list[str]]) -> None:
+    assert cli("run", "a.toml", "-v", "--", "--tb=short", "-k", "x").exit_code == 0
+    assert became == [[sys.executable, "-m", "pytest", "--maabarium=a.toml", "-v", "--tb=short", "-k", "x"]]
+    assert cli("run").exit_code == 4 and cli("run", "a.toml", "--nonsense").exit_code == 4
+
+
+def test_resume_finds_the_blueprint(cli: Any, stored: StoredRun, became: list[list[str]]) -> None:
+    assert cli("resume", "3f9", "--iterations", 9).exit_code == 0
+    assert became[0][3:] == [
+        f"--maabarium={stored.top / 'demo.toml'}", "--maabarium-iterations=9", f"--maabarium-resume={stored.run_id}",
+        f"--maabarium-db={stored.database}",
+    ]  # fmt: skip
+    (stored.top / "demo.toml").unlink()
+    result = cli("resume")
+    assert result.exit_code == 4 and "is gone" in result.stderr and len(became) == 1
+
+
+def test_run_really_ends_with_the_status_of_pytest(project: Path) -> None:
+    done = python("-m", "maabarium", "run", "gone.toml", cwd=project)
+    assert done.returncode == 4 and "Traceback" not in done.stderr
+
+
+def test_schema_and_plugins_are_pure_json(cli: Any) -> None:
+    assert json.loads(cli("schema").stdout)["title"] == "Maabarium blueprint"
+    found = json.loads(cli("plugins", "--json").stdout)
+    names = {(each["kind"], each["name"]) for each in found}
+    assert {("proposer", "mutate"), ("evaluator", "pytest"), ("sandbox", "subprocess")} <= names
+    evaluator = next(each for each in found if each["name"] == "pytest")
+    assert "score:*" in evaluator["sources"] and evaluator["distribution"] == f"maabarium {__version__}"
+    assert "tests.cpu" in cli("plugins").stdout
+
+
+def test_help_imports_no_command() -> None:
+    code = (
+        "import sys, maabarium.cli as c\n"
+        "try: c.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([m for m in sys.modules if m.startswith(('maabarium.cli.', 'maabarium.store', 'sqlite_utils', 'git'))])"
+    )
+    done = python("-W", "error", "-c", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "['maabarium.cli.group']"
+    for name, line in COMMANDS.items():
+        assert f"{name} " in done.stdout and line in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str) -> None:
+    result = CliRunner().invoke(main, [name, "--help"])
+    assert result.exit_code == 0 and result.stdout.startswith("Usage: ")
+
+
+def test_version_and_module(cli: Any) -> None:
+    assert cli("--version").stdout == f"maabarium {__version__}\n"
+
+
+def test_a_closed_pipe_is_no_traceback(stored: StoredRun) -> None:
+    command = f"{sys.executable} -m maabarium export | head -c 10"
+    done = subprocess.run(["bash", "-c", command], cwd=stored.top, capture_output=True, text=True)
+    assert done.returncode == 0 and "Traceback" not in done.stderr and len(done.stdout) == 10

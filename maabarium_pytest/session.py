@@ -131,7 +131,7 @@ class Host:
         return lines
 
     def _hook_lines(self, each: Progressed, part: str) -> list[str]:
-        """The lines of the plug-ins; one that fails is a warning, as with every hook that only tells."""
+        """The lines of the plug-ins, in the order in which they were registered."""
         request = ReportRequest(each.run.run_id, each.run.blueprint)
         caller = getattr(each.run.plugins.hook, f"maabarium_report_{part}")
         given = caller(request=request)

@@ -22,7 +22,7 @@ from maabarium.scoring import factor
 
 __all__ = [
     "Level", "MetricGain", "acceptance_of", "baseline_failure", "blueprint_of", "champion_of", "decided", "effect_of",
-    "kept", "levels", "metric_gains", "phase_seconds", "reasons", "smallest_gain",
+    "kept", "levels", "metric_gains", "phase_seconds", "reasons", "smallest_gain", "spread_of",
 ]  # fmt: skip
 
 PairRatios = Mapping[int, Mapping[str, list[float]]]
@@ -86,6 +86,12 @@ def decided(view: RunView) -> list[Outcome]:
 def kept(view: RunView) -> list[Outcome]:
     """Winners, by number."""
     return [outcome for outcome in view.outcomes if outcome.verdict == "promoted"]
+
+
+def spread_of(outcome: Outcome) -> Interval | None:
+    """The interval of an outcome's effect; None where nothing varied, as with pairs made for a noisy guard only."""
+    bounds = outcome.interval
+    return None if bounds is None or bounds[0] == bounds[1] else bounds
 
 
 def baseline_failure(view: RunView) -> Outcome | None:
@@ -185,9 +191,13 @@ def levels(view: RunView) -> list[Level]:
             champion *= effects[outcome.number]
         else:
             before = math.prod(value for number, value in effects.items() if number <= outcome.parent)
-        if effect is not None and math.isfinite(before * effect):
+        if effect is not None and _plausible((before * effect,)):
             bounds = outcome.interval
-            scaled = (bounds[0] * before, bounds[1] * before) if bounds and _plausible(bounds) else None
+            scaled = (
+                (bounds[0] * before, bounds[1] * before)
+                if bounds and _plausible((bounds[0] * before, bounds[1] * before))
+                else None
+            )
             found.append(Level(outcome.number, outcome.verdict, before * effect, scaled, champion))
     return found
 
@@ -271,8 +281,9 @@ def _log_factor(metric: Metric, before: float | None, after: float | None) -> fl
     return math.log(ratio) if ratio > 0 and math.isfinite(ratio) else None
 
 
-def _plausible(bounds: Interval) -> bool:
-    return all(math.isfinite(bound) and bound > 0 for bound in bounds)
+def _plausible(values: tuple[float, ...]) -> bool:
+    """Whether a chart can show them; a factor beyond a thousand million would flatten all others."""
+    return all(1e-9 < value < 1e9 for value in values)
 
 
 def _exp(value: float) -> float:

@@ -74,11 +74,11 @@ def metric_lines(view: RunView) -> list[str]:
 def confidence_line(view: RunView) -> str:
     """What is known about false promotions, and how many proposals ended in which other verdict."""
     winners = gains.kept(view)
-    if any(winner.interval is not None for winner in winners) or (not winners and view.samples):
+    if any(gains.spread_of(winner) for winner in winners) or (not winners and view.samples):
         alpha = gains.acceptance_of(view).alpha
         said = f"any false promotion in this run: at most {phrases.percent(alpha)}"
     elif winners:
-        said = "each winner's exact score was measured twice"
+        said = "every score is exact, so no gain is noise"
     else:
         said = "no promotion, so no false one"
     counts = Counter(outcome.verdict for outcome in gains.decided(view))
@@ -124,7 +124,7 @@ def _winner_lines(view: RunView) -> list[str]:
     lines = []
     for winner in winners:
         said = phrases.factor(winner.effect)
-        if winner.interval is not None:
+        if gains.spread_of(winner) is not None:
             said += f" ({phrases.interval(winner.interval)})"
         said += f"  {phrases.counted(winner.pairs, 'pair')}" if winner.pairs else "  exact"
         lines.append(f"  + #{winner.number:<{digits}}  {texts[winner.number]:<{width}}  {said}")

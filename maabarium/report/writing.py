@@ -47,8 +47,17 @@ def require_report_path(path: Path) -> None:
     """Refuse a report file of a kind that we do not write, before a run is spent on it. Raises UsageProblem."""
     if path.suffix.lower() not in TEMPLATES:
         raise UsageProblem(f'a report is written as .html or .md, not as "{one_line(str(path))}"; rename it')
-    if path.is_dir():
+    try:
+        folder = path.is_dir()
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, error) from error
+    if folder:
         raise UsageProblem(f"the report cannot be written to {one_line(str(path))}: it is a folder")
+
+
+def _unwritable(path: Path, error: Exception) -> UsageProblem:
+    reason = error.strerror if isinstance(error, OSError) else None
+    return UsageProblem(f"the report cannot be written to {one_line(str(path))}: {reason or error}")
 
 
 def write_report(view: RunView, diffs: Mapping[int, str], path: Path) -> None:
@@ -69,8 +78,7 @@ def write_report(view: RunView, diffs: Mapping[int, str], path: Path) -> None:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise UsageProblem(f"the report cannot be written to {one_line(str(path))}: {reason}") from error
+        raise _unwritable(path, error) from error
 
 
 def _rendered(view: RunView, diffs: Mapping[int, str], suffix: str) -> str:

@@ -147,7 +147,7 @@ def _from_blueprint(facts: InitFacts) -> str:
 _TAIL = """\
 [proposer]
 kind = "mutate"               # needs no model: tunes marked values, rewrites, repairs
-unmarked = true               # also try other values for named numbers and defaults that carry no mark
+unmarked = true               # when all else was tried: other values for named numbers that carry no mark
 """
 
 _RULES = '''\

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -93,23 +93,30 @@ class Mutate:
         """The next change, or None when every arm is exhausted."""
         request = replace(request, files=CachedFiles(request.files, self._contents(request.files.tree)))
         bandit = Bandit.of(request.history, request.seed)
-        planned: list[tuple[Change, ArmName]] = []
+        candidates: list[tuple[Change, ArmName]] = []
         if self._uses("repairs") and _is_red(request):
             repair = self._first_new(self.repairs.changes(request), request)
             if repair and _fruitless_repairs(request) < PATIENCE:
                 return _proposal(repair, "repairs")
-            planned += [(repair, "repairs")] if repair else []
+            candidates += [(repair, "repairs")] if repair else []
         if self._uses("parameters"):
             # This arm learns from the history itself, so only its first change competes with the others.
             parameter = self._first_new(self.parameters.planned(request), request)
-            planned += [(parameter, "parameters")] if parameter else []
-        candidates = [*planned, *self._open(request)]
+            candidates += [(parameter, "parameters")] if parameter else []
+        if self._uses("rewrites"):
+            candidates += [(change, "rewrites") for change in self.rewrites.changes(request)]
         arms = {id(change): arm for change, arm in candidates}
         chosen = self._first_new(bandit.ranked([change for change, _ in candidates]), request)
         if chosen:
             return _proposal(chosen, arms[id(chosen)])
         joined = self._first_new(combinations(self.rewrites, request), request) if self._uses("rewrites") else None
-        return _proposal(joined, "rewrites") if joined else None
+        if joined:
+            return _proposal(joined, "rewrites")
+        if not self._uses("parameters"):
+            return None
+        # Unmarked numbers are the last resort: nobody said that they are free to choose.
+        number = self._first_new(bandit.ranked(list(self.parameters.open(request))), request)
+        return _proposal(number, "parameters") if number else None
 
     def notes(self, files: TreeView, targets: Sequence[str]) -> tuple[Problem, ...]:
         """What the user should know about the target files: markers that cannot be used."""
@@ -117,13 +124,6 @@ class Mutate:
 
     def _uses(self, arm: ArmName) -> bool:
         return arm in self.options.arms
-
-    def _open(self, request: ProposalRequest) -> Iterator[tuple[Change, ArmName]]:
-        """Changes whose order the bandit alone decides."""
-        if self._uses("rewrites"):
-            yield from ((change, "rewrites") for change in self.rewrites.changes(request))
-        if self._uses("parameters"):
-            yield from ((change, "parameters") for change in self.parameters.open(request))
 
     def _first_new(self, changes: Iterable[Change], request: ProposalRequest) -> Change | None:
         """The first allowed change that gives a tree nobody has seen."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from maabarium.acceptance.judge import Decision
 from maabarium.actions import Action, Done, Journalist, Measure, Propose, Trees, Wait
@@ -67,12 +68,15 @@ class Engine:
         self._ready: deque[Action] = deque()
         self._next = 1
         self._proposing: set[int] = set()
+        self._latest: Transition | None = None
+        """The last event of the journal."""
 
     # --- starting and resuming ---
 
     def start(self) -> list[Outcome]:
         """Begin the run, or take it up where its journal ends. Gives the outcomes that are already known."""
         journal = self._store.journal(self.run.run_id)
+        self._latest = journal[-1] if journal else None
         notify(self._plugins, "run_start", RunStart(self.run.run_id, self.blueprint, bool(journal)))
         if not journal:
             self._append(RunStarted(run=self.run))
@@ -89,8 +93,17 @@ class Engine:
             event = Proposed(experiment=experiment, proposal=Proposal(summary="baseline", edits=()))
             self._append(event)
             self.standings.take_off(event)
-        self._ready.extend(Measure(flight.job) for flight in self.standings.flights.values() if flight.job)
+        for flight in self.standings.flights.values():
+            if flight.job:
+                self._restore(flight)
+                self._ready.append(Measure(flight.job))
         return done
+
+    def _restore(self, flight: Flight) -> None:
+        """Make the tree that is to be measured once more: the private repository may have been cleared away."""
+        if flight.tree == flight.experiment.tree and flight.proposal.edits:
+            with suppress(ProposalError, WorkspaceError):  # the measurement will say what is wrong
+                self._trees.examine(flight.experiment.parent_tree, flight.proposal.edits)
 
     def _replay(self, journal: Journal) -> list[Outcome]:
         """Repeat what was stored, then carry out what was decided but not concluded."""
@@ -216,9 +229,11 @@ class Engine:
         return outcomes
 
     def finish(self) -> Done:
-        """Store the end of the run."""
+        """Store the end of the run; once, if a run that had ended was resumed and nothing was left to do."""
         end = self.stopping or Done("interrupted", "interrupted", "the run was left before its end")
-        self._append(RunFinished(state=end.state, reason_code=end.reason_code, reason=end.reason))
+        finished = RunFinished(state=end.state, reason_code=end.reason_code, reason=end.reason)
+        if finished != self._latest:
+            self._append(finished)
         finish = RunFinish(self.run.run_id, end.state, end.reason, self.standings.promoted)
         notify(self._plugins, "run_finish", finish)
         return end
@@ -324,4 +339,6 @@ class Engine:
         self.stopping = self.stopping or Done(state, code, reason)
 
     def _append(self, transition: Transition) -> None:
-        notify(self._plugins, "event", self._store.append(self.run.run_id, transition))
+        event = self._store.append(self.run.run_id, transition)
+        self._latest = transition
+        notify(self._plugins, "event", event)

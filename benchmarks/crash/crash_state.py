@@ -1,7 +1,8 @@
 """What a run left behind, written so that two runs can be compared; and what it must not leave.
 
 Not compared, because no two runs share them: times (`TIMES`, and the keys `TIMED` inside of JSON), the run's id, and
-the printed output in `log`, which tells times. Ids of commits contain times too: each commit and tree id is replaced
+the printed output in `log`, which tells times; of a measurement in seconds, which is stored whether or not a metric
+asks for it, the value. Ids of commits contain times too: each commit and tree id is replaced
 by a digest of the files that it holds, the user's own notes left out. The stage's folder is written as `<root>`.
 """
 
@@ -99,6 +100,8 @@ class _Reader:
 
     def _untimed(self, value: Any) -> Any:
         if isinstance(value, dict):
+            if value.get("unit") == "s" and "clock" in value:
+                value = {**value, "value": "a time"}
             return {
                 key: sorted(inner) if key == "phases" else self._untimed(inner)
                 for key, inner in value.items()
@@ -147,5 +150,5 @@ def harm(stage: Stage) -> list[str]:
         found += [f"git fsck: {line}" for line in said or ([f"status {done.returncode}"] if done.returncode else [])]
     found += [f"lock {path}" for path in (target / ".git").rglob("*.lock")]
     cache = stage.root / "cache" / "maabarium"
-    left = [*cache.glob("*/runs/*"), *cache.rglob(".new-*"), *cache.rglob("*.new")]
+    left = cache.glob("*/runs/*")
     return found + [f"left in the cache: {path.relative_to(cache)}" for path in left]

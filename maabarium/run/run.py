@@ -28,6 +28,7 @@ from maabarium.plugins import PluginManager, contributions, lookup
 from maabarium.protocols import Proposer, ProposerContext
 from maabarium.records import Outcome
 from maabarium.run.log import LoggingPlugin
+from maabarium.run.pin import PinningPlugin
 from maabarium.run.record import RunOptions, branch_of, new_record, stored_record
 from maabarium.run.trees import RunTrees
 from maabarium.sandbox.strays import end_strays
@@ -160,7 +161,7 @@ class Run:
         record = self._stored or new_record(self.binding, self.path, self.options, repository, branch)
         record = record.model_copy(update={"max_iterations": self.max_iterations})
         if target.kind == "git":
-            repository.pin(self.run_id)
+            self._keep_base(repository)
         bench = Bench(
             run_id=self.run_id,
             blueprint=blueprint,
@@ -189,6 +190,15 @@ class Run:
             blueprint, record, store=store, trees=trees, plugins=self.plugins, capacity=max(1, self.workers)
         )
         self._driver = Driver(engine, self.proposer, executor, bench, self._cancel)
+
+    def _keep_base(self, repository: Repository) -> None:
+        """Pin the base commit, but not before the run is stored: a pin without a run would stay for ever."""
+        if self._stored:
+            repository.pin(self.run_id)
+            return
+        pins = PinningPlugin(repository)
+        self.plugins.register(pins)
+        self._stack.callback(self.plugins.unregister, pins)
 
     def outcomes(self) -> Iterator[Outcome]:
         """Drive the run; outcomes as they come, the baseline first, known ones at once when resumed."""

@@ -5,6 +5,8 @@ SQLite's own messages name neither the file nor a way out; `translated` is the o
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -138,10 +140,15 @@ def _make_folder(folder: Path) -> None:
         return
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        # In one step: a kill between folder and file would leave a folder that nobody keeps out of git.
+        fresh = folder.with_name(f".{folder.name}.{os.getpid()}.new")
+        fresh.mkdir(exist_ok=True)
+        (fresh / ".gitignore").write_text("*\n", encoding="utf-8")
         try:
-            folder.mkdir()
-        except FileExistsError:
-            return
-        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
+            fresh.rename(folder)
+        except OSError:
+            shutil.rmtree(fresh)
+            if not folder.is_dir():
+                raise
     except OSError as error:
         raise StoreError(f"the folder {folder} cannot be made: {error.strerror}; name another database") from error

@@ -7,16 +7,19 @@ private one itself). In the user's only refs are read and moved and one pack is 
 from __future__ import annotations
 
 import shlex
+import time
 from pathlib import Path
 
 from maabarium.errors import WorkspaceError
 from maabarium.workspace.git import Git, as_text, failure
 from maabarium.workspace.private import borrow, check_run_id
-from maabarium.workspace.storage import printable
+from maabarium.workspace.storage import printable, storing
 
 __all__ = ["Branches"]
 
 _PINS = "refs/maabarium"
+STALE_SECONDS = 3.0
+"""Age at which a lock on a ref of ours was left behind."""
 
 
 class Branches:
@@ -91,6 +94,7 @@ class Branches:
         if self._owner_dir is not None:
             self._hand_over(new, [base, *([old] if old else [])])
         message = f"maabarium: promote {new[:12]}"
+        self._drop_stale_lock(f"refs/heads/{branch}")
         arguments = ("update-ref", "-m", message, f"refs/heads/{branch}", new, old or self._zeros)
         status, _, said = self.owner.attempt(*arguments, write=True)
         if status:
@@ -130,7 +134,25 @@ class Branches:
     def pin(self, run_id: str, commit: str) -> None:
         """Keep a commit from being collected while the run may need it."""
         ref = f"{_PINS}/{check_run_id(run_id)}"
+        self._drop_stale_lock(ref)
         self.owner.run("update-ref", ref, commit, write=True)
+
+    def _drop_stale_lock(self, ref: str) -> None:
+        """Remove the lock that a killed git left on a ref of ours; git itself would refuse for ever.
+
+        A live git holds it for milliseconds, and only the one run on this branch has any business with it.
+        """
+        lock = (self._owner_dir or self._private_dir) / f"{ref}.lock"
+        while True:
+            try:
+                age = time.time() - lock.stat().st_mtime
+            except OSError:
+                return
+            if not 0 <= age <= STALE_SECONDS:
+                with storing("remove the lock", lock):
+                    lock.unlink(missing_ok=True)
+                return
+            time.sleep(0.1)
 
     def unpin(self, run_id: str) -> None:
         """Let it go; nothing happens if it is not pinned."""

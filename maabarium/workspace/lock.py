@@ -103,7 +103,7 @@ class RunLock:
         """Let go of the branch and remove the run's folder."""
         with _sweeping(self._cache):
             if self._alive.path.exists() and self._alive._descriptor is not None:
-                remove_folder(self._alive.path.parent)
+                _remove_run(self._alive.path.parent)
             self._alive.release()
         self._lock.release()
 
@@ -133,15 +133,27 @@ def sweep(cache: Path) -> list[Path]:
         for folder in sorted(cache.glob("*/runs/*")):
             if folder.is_symlink() or not folder.is_dir() or not _is_dead(folder):
                 continue
-            remove_folder(folder)
+            _remove_run(folder)
             removed.append(folder)
+        for scratch in (*cache.glob("*/.new-*"), *cache.glob("*/*/.new-*")):
+            if time.time() - scratch.lstat().st_mtime > _GRACE:
+                remove_folder(scratch)  # of somebody who was killed while making a repository
     return removed
+
+
+def _remove_run(folder: Path) -> None:
+    """Remove a run's folder, its mark last: a kill on the way leaves something that the next sweep finds."""
+    with storing("remove", folder):
+        inside = sorted(folder.iterdir(), key=lambda path: path.name == _ALIVE)
+    for path in (*inside, folder):
+        remove_folder(path)
 
 
 def _is_dead(folder: Path) -> bool:
     alive = folder / _ALIVE
     if not alive.exists():
-        return time.time() - folder.lstat().st_mtime > _GRACE
+        # Whoever makes a run's folder marks it before others may sweep, so an empty one is nobody's.
+        return not any(folder.iterdir()) or time.time() - folder.lstat().st_mtime > _GRACE
     lock = Flock(alive)
     if not lock.acquire():
         return False

@@ -87,8 +87,17 @@ def test_release_leaves_nothing(checkout, cache, isolation):
 
 def test_folder_that_somebody_is_making_is_left_alone(cache):
     fresh = cache / "t-1/runs/fresh"
-    fresh.mkdir(parents=True)
+    (fresh / "slot-0").mkdir(parents=True)
     assert sweep(cache) == []
     os.utime(fresh, (1, 1))
     assert sweep(cache) == [fresh]
     assert sweep(cache / "nowhere") == []
+
+
+def test_what_a_kill_left_half_made_or_half_removed_is_swept(cache):
+    empty, scratch, new = cache / "t-1/runs/killed", cache / "t-1/.new-abc", cache / "t-1/snapshots/.new-def"
+    for folder in (empty, scratch, new):
+        folder.mkdir(parents=True)
+    os.utime(scratch, (1, 1))
+    assert sweep(cache) == [empty]
+    assert not empty.exists() and not scratch.exists() and new.exists()

@@ -31,13 +31,16 @@ def unscorable(metrics: Iterable[Metric], evaluation: Evaluation) -> str | None:
     return None
 
 
-def _shifted(first: float, second: float) -> tuple[float, float]:
-    """Both values moved off zero by the metric's resolution: 1 for counts, else 1 % of the larger value."""
-    if first > 0 and second > 0:
-        return first, second
-    counts = float(first).is_integer() and float(second).is_integer()
-    step = 1.0 if counts else max(abs(first), abs(second)) * 0.01
-    return (first + step, second + step) if step else (1.0, 1.0)
+def _shifted(before: float, after: float) -> tuple[float, float]:
+    """Both values moved off zero: by 1 for counts and from a zero, else (down to zero) by 1 % of `before`.
+
+    From a zero any share of the other value would make all gains alike, so that no second one could be seen.
+    """
+    if before > 0 and after > 0:
+        return before, after
+    counts = float(before).is_integer() and float(after).is_integer()
+    step = 1.0 if counts or before == 0 else before * 0.01
+    return before + step, after + step
 
 
 def factor(metric: Metric, before: float, after: float) -> float:

@@ -173,6 +173,7 @@ class Bench:
                 champion=job.champion,
                 baseline=job.baseline,
                 sources=wanted,
+                top=self.repository.top,
             )
             merged = _merge(merged, evaluator.evaluate(request), name, primary=index == 0)
             if merged.failed_gate is not None:

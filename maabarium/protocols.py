@@ -144,6 +144,8 @@ class EvaluationRequest:
     baseline: Evaluation | None = None
     sources: frozenset[str] = frozenset()
     """What the metrics need from this evaluator."""
+    top: Path | None = None
+    """The user's own top level, to tell which paths beside the blueprint are also in the tree; never read."""
 
 
 class Evaluator(Protocol):

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from maabarium.protocols import Completed
+from maabarium.protocols import Completed, EvaluationRequest
 from maabarium_pytest import target
 from maabarium_pytest.grading.configuration import filtered
 from maabarium_pytest.grading.rules import FOLDER, mounted
@@ -118,4 +118,14 @@ def _arguments(suite: Suite, mode: Mode, rules: list[str]) -> list[str]:
     if not suite.strict:
         words.append("--continue-on-collection-errors")
     own, _ = filtered(suite.request.blueprint.evaluator.args)
-    return words + own + (rules if mode.only_rules else [])
+    return words + own + _rules_of_the_tree(suite.request) + (rules if mode.only_rules else [])
+
+
+def _rules_of_the_tree(request: EvaluationRequest) -> list[str]:
+    """Options that keep the suite from collecting rules files of the target itself a second time."""
+    if request.top is None:
+        return []
+    options, top = request.blueprint.evaluator, request.top.resolve()
+    places = ((request.folder / given).resolve() for given in (*options.rules, *options.holdout))
+    inside = (place.relative_to(top) for place in places if place.is_relative_to(top) and place != top)
+    return [f"--ignore={request.workspace.path / place}" for place in inside]

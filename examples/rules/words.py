@@ -1,0 +1,9 @@
+"""Something to measure."""
+
+
+def count(text):
+    """How often each word occurs."""
+    found = {}
+    for word in text.split():
+        found[word] = found.get(word, 0) + 1
+    return found

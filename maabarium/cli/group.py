@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -75,6 +76,7 @@ class LazyGroup(click.Group):
     def main(self, args: Sequence[str] | None = None, *positional: Any, **extra: Any) -> Any:
         """Run a command and exit. Errors that a person can act on are one sentence on stderr."""
         extra = {"prog_name": "maabarium", **extra, "standalone_mode": False}
+        _print_anything()
         try:
             status = super().main(args, *positional, **extra)
         except MaabariumError as error:
@@ -91,6 +93,13 @@ class LazyGroup(click.Group):
         sys.exit(status if isinstance(status, int) else 0)
 
 
+def _print_anything() -> None:
+    """A terminal that is not UTF-8 shows what it lacks as escapes, instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
 def fail(message: str, status: int) -> NoReturn:
     """Print `error: ...` on stderr and exit."""
     clean = plain(message).strip() or "something went wrong, and nobody said what"
@@ -98,11 +107,19 @@ def fail(message: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.command(
+    "maabarium",
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(maabarium.__version__, prog_name="maabarium", message="%(prog)s %(version)s")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """A keep-winner loop that improves a repository, graded by its tests.
 
     Start with `maabarium init`, then `pytest --maabarium maabarium.toml`. Data goes to stdout, all else to stderr.
     RUN is a run's id, the beginning of one, or "last".
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())

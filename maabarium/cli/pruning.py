@@ -47,6 +47,8 @@ class Plan:
     snapshots: list[str] = field(default_factory=list)
     branches: list[tuple[Path, BranchState]] = field(default_factory=list)
     pins: list[tuple[Path, str]] = field(default_factory=list)
+    git_dirs: dict[str, Path | None] = field(default_factory=dict)
+    """The user's git folder by target; None when the target is gone."""
 
     def remove(self, kind: str, name: str, run_id: str, why: str) -> None:
         """List something that goes."""
@@ -86,7 +88,7 @@ def _plan_run(plan: Plan, store: Store, cache: Path, run: RunSummary, *, force: 
             return
         plan.remove("snapshot", str(snapshots(cache)[run.run_id]), run.run_id, "its run goes")
         plan.snapshots.append(run.run_id)
-    elif (git_dir := _git_dir(run)) is not None and pinned(git_dir, run.run_id):
+    elif (git_dir := _git_dir(plan, run)) is not None and pinned(git_dir, run.run_id):
         plan.remove("pin", f"refs/maabarium/{run.run_id}", run.run_id, "its run goes")
         plan.pins.append((git_dir, run.run_id))
     plan.remove("run", run.run_id, run.run_id, f"{run.blueprint_name}, {run.state}, started {run.started_at[:10]}")
@@ -106,7 +108,7 @@ def _is_taken(view: RunView) -> bool:
 
 
 def _plan_branch(plan: Plan, run: RunSummary, *, force: bool) -> None:
-    git_dir = _git_dir(run)
+    git_dir = _git_dir(plan, run)
     state = branch_state(git_dir, run.branch) if git_dir is not None else None
     if git_dir is None or state is None:
         return
@@ -119,14 +121,16 @@ def _plan_branch(plan: Plan, run: RunSummary, *, force: bool) -> None:
         plan.branches.append((git_dir, state))
 
 
-def _git_dir(run: RunSummary) -> Path | None:
+def _git_dir(plan: Plan, run: RunSummary) -> Path | None:
     """The user's git folder; None for a snapshot, or when the target is gone."""
     if run.isolation == "snapshot":
         return None
-    try:
-        return find_target(Path(run.target), "worktree").git_dir
-    except WorkspaceError:
-        return None
+    if run.target not in plan.git_dirs:
+        try:
+            plan.git_dirs[run.target] = find_target(Path(run.target), "worktree").git_dir
+        except WorkspaceError:
+            plan.git_dirs[run.target] = None
+    return plan.git_dirs[run.target]
 
 
 def carry_out(plan: Plan, store: Store, cache: Path) -> None:

@@ -131,6 +131,6 @@ def test_prune_snapshots_only_when_applied_or_forced(cli: Any, folder: Path) -> 
 
 
 @pytest.mark.parametrize("age", ["", "soon", "-1d", "1e9d", "999y", "٣d"])
-def test_prune_refuses_odd_ages(cli: Any, stored: StoredRun, age: str) -> None:
+def test_prune_refuses_odd_ages(cli: Any, age: str) -> None:
     result = cli("prune", f"--older-than={age}")
     assert result.exit_code == 4 and result.stderr.startswith("error: ")

@@ -7,11 +7,34 @@ import io
 import json
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_runs import StoredRun, store_run
+from cli_runs import StoredRun, git, make_project, store_run
+
+
+@pytest.fixture(scope="module")
+def only(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoredRun]:
+    """One stored run for all tests here: they only read."""
+    home = tmp_path_factory.mktemp("reading")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+        yield store_run(make_project(home / "project"))
+
+
+@pytest.fixture
+def stored(only: StoredRun, monkeypatch: pytest.MonkeyPatch) -> StoredRun:
+    monkeypatch.chdir(only.top)
+    return only
+
+
+@pytest.fixture
+def clone(stored: StoredRun, tmp_path: Path) -> Path:
+    """A checkout that may be written to."""
+    git(tmp_path, "clone", "-q", str(stored.top), "clone")
+    return tmp_path / "clone"
 
 
 def data(result: Any) -> Any:
@@ -82,10 +105,10 @@ def test_diff_net_and_by_experiment(cli: Any, stored: StoredRun) -> None:
     assert nothing.stdout == "" and "has no change in experiment 0" in nothing.stderr
 
 
-def test_diff_applies(cli: Any, stored: StoredRun) -> None:
+def test_diff_applies(cli: Any, clone: Path) -> None:
     patch = cli("diff").stdout
-    subprocess.run(["git", "apply", "-"], input=patch, text=True, check=True, cwd=stored.top)
-    assert (stored.top / "src/b.py").read_text() == "b = 3\n"
+    subprocess.run(["git", "apply", "-"], input=patch, text=True, check=True, cwd=clone)
+    assert (clone / "src/b.py").read_text() == "b = 3\n"
 
 
 def test_export_tables(cli: Any, stored: StoredRun, tmp_path: Path) -> None:
@@ -98,12 +121,12 @@ def test_export_tables(cli: Any, stored: StoredRun, tmp_path: Path) -> None:
     assert len(list(csv.DictReader(io.StringIO(out.read_text())))) == 5
 
 
-def test_exported_patch_is_taken_by_git_am(cli: Any, stored: StoredRun, tmp_path: Path) -> None:
+def test_exported_patch_is_taken_by_git_am(cli: Any, clone: Path, tmp_path: Path) -> None:
     out = tmp_path / "winners.patch"
     assert cli("export", "--format", "patch", "-o", out).exit_code == 0
     command = ["git", "-c", "user.name=U", "-c", "user.email=u@example.org", "am", "-q", str(out)]
-    subprocess.run(command, check=True, cwd=stored.top)
-    assert (stored.top / "src/a.py").read_text() + (stored.top / "src/b.py").read_text() == "a = 2\nb = 3\n"
+    subprocess.run(command, check=True, cwd=clone)
+    assert (clone / "src/a.py").read_text() + (clone / "src/b.py").read_text() == "a = 2\nb = 3\n"
     only = cli("export", "--format", "patch", "--number", 3).stdout
     assert "+b = 3" in only and "a = 2" not in only
 

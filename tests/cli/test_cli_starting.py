@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -167,6 +168,23 @@ def test_help_imports_no_command() -> None:
 def test_every_command_has_help(name: str) -> None:
     result = CliRunner().invoke(main, [name, "--help"])
     assert result.exit_code == 0 and result.stdout.startswith("Usage: ")
+
+
+def test_a_terminal_that_is_not_utf8_ends_no_command(stored: StoredRun) -> None:
+    command = [sys.executable, "-m", "maabarium", "show"]
+    environment = {**os.environ, "PYTHONIOENCODING": "iso8859-5", "PYTHONUTF8": "0"}
+    done = subprocess.run(command, cwd=stored.top, env=environment, capture_output=True)
+    assert done.returncode == 0 and b"\\xb7" in done.stdout, done.stderr
+
+
+def test_without_a_command_there_is_help(cli: Any) -> None:
+    result = cli()
+    assert result.exit_code == 0 and result.stdout.startswith("Usage: maabarium ")
+
+
+def test_the_manual_covers_every_command() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    assert [name for name in COMMANDS if f"`maabarium {name}" not in manual] == []
 
 
 def test_version_and_module(cli: Any) -> None:

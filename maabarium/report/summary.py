@@ -173,14 +173,15 @@ def _command_lines(view: RunView) -> list[str]:
 
 
 def _failed_lines(view: RunView, failed: Outcome) -> list[str]:
+    ended = "was interrupted" if failed.verdict == "cancelled" else "failed"
     lines = [
-        f"{_name(view)}: nothing was tried, because the baseline failed",
+        f"{_name(view)}: nothing was tried, because the baseline {ended}",
         f"  {one_line(failed.reason or failed.reason_code.replace('_', ' '), 400)}",
     ]
     lines += [f"  failing  {one_line(test)}" for test in failed.failing[:FAILING_SHOWN]]
     if len(failed.failing) > FAILING_SHOWN:
         lines.append(f"  and {phrases.counted(len(failed.failing) - FAILING_SHOWN, 'more test')}")
-    return [*lines, time_line(view)]
+    return [*lines, time_line(view), *(_state_lines(view) if failed.verdict == "cancelled" else [])]
 
 
 def _wall(view: RunView) -> float | None:

@@ -279,7 +279,7 @@ class Engine:
     def _settle(self, flight: Flight, decision: Decision, intent: Promoting | None = None) -> list[Outcome]:
         """Carry a decision out and conclude the experiment."""
         commit = "" if flight.number else self.run.start_commit
-        if decision.next == "keep" and flight.number:
+        if decision.next == "keep" and flight.number and intent is None:  # with an intent it was settled before
             decision = self._overruled(flight, decision)
         if decision.next == "keep" and flight.number:
             try:

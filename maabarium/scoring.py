@@ -14,6 +14,9 @@ from maabarium.records import Evaluation, Measurement, MetricEffect
 
 __all__ = ["effects", "factor", "log_effect", "normalise", "unscorable", "weighted_total"]
 
+LARGEST = 1e100
+"""Bound of a factor, far from where quotients of finite numbers become 0 or infinite and have no logarithm."""
+
 Values = Mapping[str, float]
 
 
@@ -54,7 +57,8 @@ def factor(metric: Metric, before: float, after: float) -> float:
             before, after = before + 0.01, after + 0.01
         return after / before
     before, after = _shifted(before, after)
-    return after / before if metric.direction == "maximize" else before / after
+    ratio = after / before if metric.direction == "maximize" else before / after
+    return min(LARGEST, max(1 / LARGEST, ratio))
 
 
 def normalise(metric: Metric, baseline: float, measurement: Measurement) -> float:
@@ -100,7 +104,7 @@ def log_effect(objectives: Iterable[Metric], before: Values, after: Values) -> f
 def effects(
     blueprint: Blueprint, baseline: Evaluation, champion: Values | None, evaluation: Evaluation
 ) -> tuple[MetricEffect, ...]:
-    """One row a metric: raw values at the baseline, of the champion and of this evaluation, and the score."""
+    """One row a metric that can be scored: raw values at the baseline, of the champion and now, and the score."""
     base = baseline.values()
     by_source = {measurement.source: measurement for measurement in evaluation.measurements}
     rows = []
@@ -109,6 +113,8 @@ def effects(
         measurement = by_source.get(source)
         if measurement is None or source not in base:
             continue
+        if unscorable([metric], evaluation) or unscorable([metric], baseline):
+            continue  # a number that nothing can be divided by is a failed gate, told by its sentence
         rows.append(
             MetricEffect(
                 name=metric.name,

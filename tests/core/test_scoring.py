@@ -132,6 +132,12 @@ def test_effect_rows_leave_out_what_was_not_measured() -> None:
     assert effects(case, Evaluation(), None, base) == ()
 
 
+@given(metrics, st.floats(0, allow_infinity=False), st.floats(0, allow_infinity=False))
+def test_every_factor_has_a_logarithm(m: Metric, before: float, after: float) -> None:
+    assert math.isfinite(math.log(factor(m, before, after)))
+    assert math.isfinite(normalise(m, before, Measurement(source="m", value=after)))
+
+
 def test_gains_from_zero_can_be_told_apart() -> None:
     """An accuracy of 0 at the baseline: a quarter, a half and all of it right are three different scores."""
     scores = [normalise(metric(), 0.0, Measurement(source="m", value=value)) for value in (0.0, 0.25, 0.5, 1.0)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -264,6 +265,14 @@ def test_modules_are_short() -> None:
 
 def test_modules_are_named_by_a_noun() -> None:
     assert [name for name in MODULES if FORBIDDEN_NAMES & set(name.split("."))] == []
+
+
+def test_the_architecture_page_has_the_same_layers() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) \| ([^|]+) \|", page, flags=re.MULTILINE)
+    shown = {room: int(layer) for layer, rooms in rows for room in re.findall(r"`(\w+)`", rooms)}
+    unlisted = ("maabarium", "maabarium.__main__", "maabarium.console")
+    assert shown == {room.removeprefix("maabarium."): n for room, n in LAYERS.items() if room not in unlisted}
 
 
 # --- the walk itself sees what it is there for ---

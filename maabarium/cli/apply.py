@@ -12,6 +12,7 @@ from maabarium.cli.terminal import note, print_json, print_lines
 from maabarium.records import Outcome
 from maabarium.store import StoredView
 from maabarium.workspace.apply import Applied, apply_to_checkout
+from maabarium.workspace.leftovers import branch_state
 from maabarium.workspace.target import Target, find_target
 
 __all__ = ["command"]
@@ -33,14 +34,21 @@ def command(run: str, number: int | None, database: Path | None, as_json: bool) 
         note(f"run {view.run.run_id} kept nothing, so there is nothing to apply")
         return
     target = find_target(Path(view.run.target), view.run.isolation)
-    with repository_of(view) as repository:
-        tip = repository.branch_tip(view.run.branch)
-        what = view.run.branch if tip == outcome.commit else outcome.commit
-        applied = apply_to_checkout(target, what, repository)
+    applied = _apply(view, outcome, target)
     if as_json:
         print_json({"run_id": view.run.run_id, "number": outcome.number, **vars(applied)})
     else:
         print_lines(_lines(view, outcome, target, applied))
+
+
+def _apply(view: StoredView, outcome: Outcome, target: Target) -> Applied:
+    """In a git repository the commits are the user's already, so that the cache may have been emptied since."""
+    if target.git_dir is None:
+        with repository_of(view) as repository:
+            return apply_to_checkout(target, outcome.commit, repository)
+    state = branch_state(target.git_dir, view.run.branch)
+    named = state is not None and state.tip == outcome.commit
+    return apply_to_checkout(target, view.run.branch if named else outcome.commit)
 
 
 def _lines(view: StoredView, outcome: Outcome, target: Target, applied: Applied) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,18 @@ def test_apply_fast_forwards_and_says_how_to_undo(cli: Any, stored: StoredRun) -
     assert paths == ["  src/a.py", "  src/b.py"] and undo == f"undo   git reset --keep {old}"
     assert git(stored.top, "rev-parse", "HEAD") == stored.commits[3]
     assert "nothing was changed" in cli("apply").stdout
+
+
+def test_apply_merges_by_name_with_an_empty_cache(cli: Any, stored: StoredRun) -> None:
+    shutil.rmtree(places_of(stored.top).cache)
+    (stored.top / "more.py").write_text("x = 1\n")
+    git(stored.top, "add", "more.py")
+    git(stored.top, "commit", "-q", "-m", "more")
+    assert cli("apply").stdout.startswith("merge: main ")
+    assert git(stored.top, "log", "-1", "--format=%s") == "Merge maabarium/demo"
+    gone = cli("diff")
+    assert gone.exit_code == 1 and "is gone" in gone.stderr and gone.stderr.startswith("error: ")
+    assert "+ promoted" in cli("show", "last", 1).stdout, "what needs no repository is still shown"
 
 
 def test_apply_one_winner_as_json(cli: Any, stored: StoredRun) -> None:

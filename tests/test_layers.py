@@ -238,6 +238,14 @@ def test_the_target_side_needs_standard_library_and_pytest_only() -> None:
     assert foreign == []
 
 
+def test_the_target_side_is_written_for_its_oldest_interpreter() -> None:
+    for name, path in MODULES.items():
+        if within(name, "maabarium_pytest.target"):
+            ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
+    with pytest.raises(SyntaxError):
+        ast.parse("match 1:\n    case 1:\n        pass\n", feature_version=(3, 9))
+
+
 def test_the_pytest_evaluator_is_an_outsider() -> None:
     """What grades a target may use of the core what any plug-in may: values and plug points."""
     grading = [found for found in IMPORTS if within(found.importer, "maabarium_pytest.grading")]

@@ -119,7 +119,7 @@ def test_the_commands_for_your_own_project(tmp_path: Path) -> None:
         done = shell(step, project, *more)
         if step == "maabarium init":  # as drafted, but for the length of a confirmation
             drafted = project / "maabarium.toml"
-            assert "[acceptance]" not in drafted.read_text()
+            assert "\n[acceptance]" not in drafted.read_text()
             drafted.write_text(drafted.read_text() + "\n[acceptance]\nmax_pairs = 6\n")
         assert done.returncode == 0, f"{step}\n{done.stdout}\n{done.stderr}"
         said[step] = done.stdout + done.stderr
@@ -171,6 +171,12 @@ def test_links_resolve(page: Path) -> None:
         if not place.exists() or (fragment and fragment not in anchors(place.read_text(encoding="utf-8"))):
             broken.append(link)
     assert broken == []
+
+
+def test_the_index_lists_every_page() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert set(re.findall(r"\]\((\w+\.md)\)", index)) == pages
 
 
 def requirement_names(requirements: list[str]) -> list[str]:

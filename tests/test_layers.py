@@ -48,7 +48,9 @@ LAYERS: dict[str, int] = {
     "maabarium.engine": 4,
     "maabarium.executors": 4,
     "maabarium.flight": 4,
+    "maabarium.scrutiny": 4,
     "maabarium.run": 4,
+    "maabarium.scrutiny": 4,
     "maabarium.standings": 4,
     "maabarium.strategies": 4,
     # 5 front ends

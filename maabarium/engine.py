@@ -28,11 +28,12 @@ from maabarium.events import (
     RunState,
     Transition,
 )
-from maabarium.flight import Flight
-from maabarium.hookspecs import DecisionRequest, ExperimentStart, ProposalCheck, RunFinish, RunStart, StopRequest
+from maabarium.flight import Flight, baseline_of
+from maabarium.hookspecs import ExperimentStart, RunFinish, RunStart
 from maabarium.plugins import PluginManager, notify
 from maabarium.protocols import ProposalRequest
 from maabarium.records import Evaluation, Experiment, FileEdit, Measured, Origin, Outcome, Proposal, ReasonCode
+from maabarium.scrutiny import Scrutiny
 from maabarium.standings import Standings
 from maabarium.strategies import KeepWinner, Strategy
 
@@ -61,6 +62,7 @@ class Engine:
         self._store = store
         self._trees = trees
         self._plugins = plugins
+        self._scrutiny = Scrutiny(blueprint, trees, plugins)
         self._strategy = strategy or KeepWinner()
         self._capacity = capacity
         self._clock = clock
@@ -82,15 +84,7 @@ class Engine:
             self._append(RunStarted(run=self.run))
         done = self._replay(journal)
         if not self.standings.flights and 0 not in self.standings.outcomes:
-            experiment = Experiment(
-                number=0,
-                parent=0,
-                parent_commit=self.run.start_commit,
-                parent_tree=self.run.start_tree,
-                tree=self.run.start_tree,
-                seed=self.standings.seed_of(0),
-            )
-            event = Proposed(experiment=experiment, proposal=Proposal(summary="baseline", edits=()))
+            event = baseline_of(self.run, self.standings.seed_of(0))
             self._append(event)
             self.standings.take_off(event)
         for flight in self.standings.flights.values():
@@ -196,7 +190,7 @@ class Engine:
             origin=proposal.origin if proposal else Origin(),
             seed=request.seed,
         )
-        tree, code, reason = self._examined(experiment, answer)
+        tree, code, reason = self._scrutiny.of_answer(experiment, answer, self.standings.seen)
         event = Proposed(
             experiment=experiment.model_copy(update={"tree": tree}),
             proposal=proposal,
@@ -240,28 +234,6 @@ class Engine:
 
     # --- deciding ---
 
-    def _examined(
-        self, experiment: Experiment, answer: Proposal | MaabariumError
-    ) -> tuple[str, ReasonCode | None, str]:
-        """The tree that a proposal makes, or the reason why it is not evaluated."""
-        if isinstance(answer, ProposalError):
-            return "", answer.reason_code, str(answer)
-        if isinstance(answer, MaabariumError):
-            return "", "provider_failed", str(answer)
-        try:
-            tree = self._trees.examine(experiment.parent_tree, answer.edits)
-        except ProposalError as error:
-            return "", error.reason_code, str(error)
-        except WorkspaceError as error:
-            return "", "internal", str(error)
-        if tree == experiment.parent_tree:
-            return tree, "no_effect", "the proposal changes nothing"
-        if tree in self.standings.seen:
-            return tree, "duplicate", f"the same tree as experiment {self.standings.seen[tree]}"
-        check = ProposalCheck(self.blueprint, answer, experiment)
-        objections = [str(p) for found in self._plugins.hook.maabarium_check_proposal(request=check) for p in found]
-        return tree, "policy_objection" if objections else None, "; ".join(objections)
-
     def _known(self, tree: str) -> Evaluation | None:
         """What an earlier run measured of this tree: an answer when nothing in it is noisy."""
         baseline = self.standings.baseline
@@ -280,7 +252,7 @@ class Engine:
         """Carry a decision out and conclude the experiment."""
         commit = "" if flight.number else self.run.start_commit
         if decision.next == "keep" and flight.number and intent is None:  # with an intent it was settled before
-            decision = self._overruled(flight, decision)
+            decision = self._scrutiny.of_winner(flight, decision, self.standings.baseline, self.run)
         if decision.next == "keep" and flight.number:
             try:
                 commit = self._promote(flight, intent)
@@ -292,17 +264,6 @@ class Engine:
         self._land(flight, outcome)
         notify(self._plugins, "experiment_finish", outcome)
         return [outcome]
-
-    def _overruled(self, flight: Flight, decision: Decision) -> Decision:
-        """Promotion may be off, and a plug-in may be stricter than the judge."""
-        if not self.run.promote:
-            reason = f"{decision.reason}; not kept, because promotion is off"
-            return Decision("lose", "rejected", "policy_objection", reason, decision.effect, decision.interval)
-        outcome = flight.outcome(self.blueprint, self.standings.baseline, decision, branch=self.run.branch)
-        said = self._plugins.hook.maabarium_decide(request=DecisionRequest(self.blueprint, outcome))
-        if said is None or said[0] == "promoted":
-            return decision
-        return Decision("lose", said[0], said[1], said[2], decision.effect, decision.interval)
 
     def _promote(self, flight: Flight, intent: Promoting | None) -> str:
         """Commit and move the branch, with the intent stored in between. Safe to repeat after a kill."""
@@ -323,15 +284,10 @@ class Engine:
         if not flight.number and not self.standings.champions and outcome.verdict != "cancelled":
             self._stop("failed", outcome.reason_code, f"the baseline failed: {outcome.reason}")
         elif flight.number:
-            standings = self.standings
+            standings, seconds = self.standings, self._clock() - self._began
             latest = [standings.outcomes[number] for number in sorted(standings.outcomes, reverse=True) if number]
-            seconds = self._clock() - self._began
-            spent = spent_budget(self.blueprint.budget, latest, standings.evaluations, seconds)
-            since = next((n for n, o in enumerate(latest) if o.verdict == "promoted"), len(latest))
-            request = StopRequest(
-                self.blueprint, len(latest), standings.promoted, since, standings.evaluations, seconds
-            )
-            reason = spent or self._plugins.hook.maabarium_should_stop(request=request)
+            reason = spent_budget(self.blueprint.budget, latest, standings.evaluations, seconds)
+            reason = reason or self._scrutiny.of_run(latest, standings.evaluations, seconds)
             if reason:
                 self._stop("completed", "budget_spent", str(reason))
 

@@ -11,11 +11,12 @@ from statistics import median
 
 from maabarium.acceptance.judge import Decision
 from maabarium.blueprint.schema import Blueprint
+from maabarium.events import Proposed, RunRecord
 from maabarium.measure import MeasureJob
 from maabarium.records import Champion, Evaluation, Experiment, Measured, Outcome, Phase, Proposal
 from maabarium.scoring import effects, weighted_total
 
-__all__ = ["Flight", "pair_values", "with_values"]
+__all__ = ["Flight", "baseline_of", "pair_values", "with_values"]
 
 FAILING_SHOWN = 50
 
@@ -91,6 +92,14 @@ class Flight:
             duration=sum(self.phases.values()),
             phases=dict(self.phases),
         )
+
+
+def baseline_of(run: RunRecord, seed: int) -> Proposed:
+    """Experiment 0: the start as it is, by the same path as any other."""
+    experiment = Experiment(
+        number=0, parent=0, parent_commit=run.start_commit, parent_tree=run.start_tree, tree=run.start_tree, seed=seed
+    )
+    return Proposed(experiment=experiment, proposal=Proposal(summary="baseline", edits=()))
 
 
 def failing_ids(evaluation: Evaluation | None) -> tuple[str, ...]:

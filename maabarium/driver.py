@@ -5,11 +5,12 @@ It never looks into a job beyond `exclusive`, and knows no store, no git and no 
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from dataclasses import dataclass
 
 from maabarium.actions import Done, Measure, Propose
@@ -50,6 +51,33 @@ class Task:
 Answer = Measured | Proposal | MaabariumError | None
 
 
+class Thinker:
+    """Asks the proposer in one thread, a request at a time. A daemon: one that hangs must not hold up the end."""
+
+    def __init__(self, proposer: Proposer) -> None:
+        self._proposer = proposer
+        self._requests: queue.SimpleQueue[tuple[Future[Answer], ProposalRequest] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name="maabarium-propose", daemon=True).start()
+
+    def think(self, request: ProposalRequest) -> Future[Answer]:
+        """Have the request answered when those before it are."""
+        future: Future[Answer] = Future()
+        self._requests.put((future, request))
+        return future
+
+    def end(self) -> None:
+        """Let the thread end after what it is doing."""
+        self._requests.put(None)
+
+    def _work(self) -> None:
+        while (item := self._requests.get()) is not None:
+            future, request = item
+            try:
+                future.set_result(self._proposer.propose(request))
+            except BaseException as error:  # noqa: BLE001 - carried to the engine's thread, as an executor does
+                future.set_exception(error)
+
+
 class Driver:
     """Runs an engine to its end, yielding outcomes as they come."""
 
@@ -85,10 +113,11 @@ class Driver:
 
     def outcomes(self) -> Iterator[Outcome]:
         """Drive to the end. A set cancel event ends it at once, with what was under way as cancelled."""
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="maabarium-propose") as thinkers:
+        thinker = Thinker(self._proposer)
+        try:
             yield from self.engine.start()
             while not self._cancel.is_set():
-                done = self._hand_out(thinkers)
+                done = self._hand_out(thinker)
                 if done is not None:
                     return
                 finished, _ = wait(self._under_way, timeout=POLL, return_when=FIRST_COMPLETED)
@@ -96,14 +125,16 @@ class Driver:
                     if not self._cancel.is_set():
                         yield from self._tell(self._under_way.pop(future), future)
             yield from self.engine.cancel(self.why)
-            wait(self._under_way, timeout=5)
+            wait([future for future, task in self._under_way.items() if task.job], timeout=5)
+        finally:
+            thinker.end()
 
-    def _hand_out(self, thinkers: Executor) -> Done | None:
+    def _hand_out(self, thinker: Thinker) -> Done | None:
         while True:
             action = self.engine.ask()
             if isinstance(action, Propose):
                 request = action.request
-                self._start(thinkers, self._proposer.propose, request, Task(request.number, _now(), request=request))
+                self._under_way[thinker.think(request)] = Task(request.number, _now(), request=request)
             elif isinstance(action, Measure):
                 self._waiting.append(action.job)
             else:
@@ -128,25 +159,10 @@ class Driver:
                 future.set_exception(error)
             self._under_way[future] = task
 
-    def _start(
-        self,
-        executor: Executor,
-        work: Callable[[ProposalRequest], Proposal | None],
-        request: ProposalRequest,
-        task: Task,
-    ) -> None:
-        future: Future[Answer] = executor.submit(work, request)
-        self._under_way[future] = task
-
     def _tell(self, task: Task, future: Future[Answer]) -> list[Outcome]:
-        error = future.exception()
+        error = CancelledError("cancelled") if future.cancelled() else future.exception()
         if task.request is not None:
-            answer = error if isinstance(error, MaabariumError) else None
-            if error is not None and answer is None:
-                answer = MaabariumError(f"the proposer broke: {type(error).__name__}: {error}")
-            result = answer if error is not None else future.result()
-            assert not isinstance(result, Measured)
-            return self.engine.tell_proposal(task.request, result, time.monotonic() - task.began)
+            return self.engine.tell_proposal(task.request, _proposal(future, error), time.monotonic() - task.began)
         assert task.job is not None
         if error is not None:
             broken = f"the worker broke: {type(error).__name__}: {error}"
@@ -156,6 +172,18 @@ class Driver:
         measured = future.result()
         assert isinstance(measured, Measured)
         return self.engine.tell_measured(measured)
+
+
+def _proposal(future: Future[Answer], error: BaseException | None) -> Proposal | MaabariumError | None:
+    """What a proposer said; whatever it raised or gave instead is an error with its name."""
+    if error is None:
+        answer = future.result()
+        if answer is None or isinstance(answer, Proposal):
+            return answer
+        return MaabariumError(f"the proposer gave a {type(answer).__name__}, which is not a proposal")
+    if isinstance(error, MaabariumError):
+        return error
+    return MaabariumError(f"the proposer broke: {type(error).__name__}: {error}")
 
 
 def _now() -> float:

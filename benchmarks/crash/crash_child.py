@@ -41,12 +41,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("blueprint", type=Path)
     parser.add_argument("--database", type=Path)
+    parser.add_argument("--iterations", type=int)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--die", default="")
     options = parser.parse_args()
     if options.die:
         doom(options.die)
-    wanted = RunOptions(database=options.database, resume="last" if options.resume else None)
+    resume = "last" if options.resume else None
+    wanted = RunOptions(database=options.database, iterations=options.iterations, resume=resume)
     try:
         with Run.prepare(options.blueprint, wanted, build_plugins()) as run:
             signal.signal(signal.SIGTERM, lambda *_: run.cancel("SIGTERM"))

@@ -27,12 +27,13 @@ def git(folder: Path, *arguments: str) -> str:
 class Stage:
     """One copy of the target at `root/target`, its cache at `root/cache`."""
 
-    def __init__(self, root: Path, *, by_pytest: bool = False) -> None:
+    def __init__(self, root: Path, *, by_pytest: bool = False, iterations: int | None = None) -> None:
         self.root = root
         self.target = root / "target"
         self.database = self.target / "data" / "maabarium.db"
         self.log = self.database.with_suffix(".log")
         self.by_pytest = by_pytest
+        self.iterations = iterations
         self.commits: list[str] = []
         """What the user committed, oldest first."""
 
@@ -61,12 +62,15 @@ class Stage:
 
     def start(self, *, resume: bool = False, die: str = "", database: Path | None = None) -> subprocess.Popen[str]:
         """Start or resume a run as the leader of a process group; `die` is for the child script alone."""
+        prefix = "--maabarium-" if self.by_pytest and not die else "--"
         if self.by_pytest and not die:
             command = ["-m", "pytest", "--maabarium", BLUEPRINT, *(["--maabarium-resume=last"] if resume else [])]
             command += [f"--maabarium-db={database}"] if database else []
         else:
             command = [str(CHILD), BLUEPRINT, *(["--resume"] if resume else []), *(["--die", die] if die else [])]
             command += ["--database", str(database)] if database else []
+        if self.iterations:
+            command.append(f"{prefix}iterations={self.iterations}")
         environment = {**os.environ, "XDG_CACHE_HOME": str(self.root / "cache")}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # it makes every session three times as slow
         with (self.root / "output.txt").open("a") as output:

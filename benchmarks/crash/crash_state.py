@@ -54,7 +54,9 @@ def state(stage: Stage) -> State:
     found: State = {name: list(reader.rows(name)) for name in names}
     start = _query(stage, "SELECT start_commit FROM runs")[0][0]
     trailer = "%(trailers:key=Maabarium-Experiment,valueonly,separator=%x2C)"
-    log = git(stage.target, "log", "--reverse", f"--format=%T %s %b {trailer}", f"{start}..maabarium/stall")
+    moved = git(stage.target, "branch", "--list", "maabarium/stall")
+    span = f"{start}..maabarium/stall" if moved else f"{start}..{start}"
+    log = git(stage.target, "log", "--reverse", f"--format=%T %s {trailer}", span)
     found["the branch"] = [reader.plain(line) for line in log.splitlines()]
     champion = _query(
         stage, "SELECT number, tree FROM experiments WHERE promotion_outcome = 'promoted' ORDER BY number DESC LIMIT 1"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 
@@ -163,3 +164,16 @@ def test_snapshot_has_its_branch_in_its_own_repository(checkout, open_repository
     assert repository.start_point(BRANCH) == (commit, commit)
     assert checkout.git("for-each-ref", "--format=%(refname)") == "refs/heads/main"
     assert repository.handle.git_dir.parent.parent == home_of(find_target(checkout.top, "snapshot"), cache)
+
+
+def test_lock_that_a_killed_git_left_is_waited_for_and_removed(checkout, repository):
+    for ref in ("refs/maabarium/run1", f"refs/heads/{BRANCH}"):
+        lock = checkout.top / ".git" / f"{ref}.lock"
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        lock.touch()
+        os.utime(lock, (1, 1))
+    commit = winner(repository)
+    repository.pin("run1")
+    repository.promote(BRANCH, commit, None)
+    assert checkout.git("rev-parse", BRANCH) == commit
+    assert not list((checkout.top / ".git" / "refs").rglob("*.lock"))

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import count
 
 from maabarium.acceptance.judge import Decision
 from maabarium.actions import Action, Done, Journalist, Measure, Propose, Trees, Wait
@@ -68,7 +69,6 @@ class Engine:
         self._clock = clock
         self._began = clock()
         self._ready: deque[Action] = deque()
-        self._next = 1
         self._proposing: set[int] = set()
         self._latest: Transition | None = None
         """The last event of the journal."""
@@ -108,7 +108,6 @@ class Engine:
         for event in journal:
             if isinstance(event, Proposed):
                 number, decision = event.experiment.number, self.standings.take_off(event)
-                self._next = max(self._next, number + 1)
             elif isinstance(event, MeasuredEvent):
                 number = event.measured.number
                 decision = self.standings.absorb(flights[number], event.measured)
@@ -135,15 +134,15 @@ class Engine:
         if self._ready:
             return self._ready.popleft()
         standings = self.standings
-        if self.stopping or (standings.champions and self._next > self.run.max_iterations):
+        known = standings.outcomes.keys() | standings.flights.keys() | self._proposing
+        number = next(n for n in count(1) if n not in known)  # a kill may have lost an earlier one, unproposed
+        if self.stopping or (standings.champions and number > self.run.max_iterations):
             if standings.flights or self._proposing:
                 return Wait()
             self._stop("completed", "kept", "all experiments are done")
             return self.stopping or Wait()
         if not standings.champions or len(standings.flights) + len(self._proposing) >= self._capacity:
             return Wait()
-        number = self._next
-        self._next += 1
         self._proposing.add(number)
         notify(self._plugins, "experiment_start", ExperimentStart(self.run.run_id, number))
         return Propose(self._request(number))

@@ -42,9 +42,9 @@ def build_plugins(*extra: object, entry_points: bool = True) -> PluginManager:
             except Exception as error:
                 origin = f" of {entry.dist.name}" if entry.dist else ""
                 raise PluginError(f"the plug-in {entry.name}{origin} cannot be loaded: {error}") from error
-    for plugin in extra:
-        manager.register(plugin)
     try:
+        for plugin in extra:
+            manager.register(plugin)
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise PluginError(f"a plug-in does not fit: {error}") from error

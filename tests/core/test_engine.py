@@ -317,3 +317,18 @@ def test_the_journal_alone_names_every_outcome() -> None:
     store = MemoryJournal()
     _, outcomes = whole_run(FakeTrees(), store)
     assert [e.outcome for e in store.journal(RUN) if isinstance(e, Decided)] == outcomes
+
+
+def test_a_number_whose_proposal_was_lost_in_a_kill_is_given_again() -> None:
+    trees, store = FakeTrees(), MemoryJournal()
+    bench = Bench(trees)
+    engine = make_engine(trees, store, capacity=2, max_iterations=3)
+    engine.start()
+    first = engine.ask()
+    assert isinstance(first, Measure)
+    engine.tell_measured(bench(first.job))
+    requests = [action.request for action in (engine.ask(), engine.ask()) if isinstance(action, Propose)]
+    engine.tell_proposal(requests[1], change("a.py", "3"), 0.0)  # number 2 is stored, number 1 is not
+    again = make_engine(trees, MemoryJournal(store.lines), capacity=1, max_iterations=3)
+    outcomes = drive(again, lambda request: change("b.py", str(request.number)), bench)
+    assert sorted(outcome.number for outcome in outcomes) == [0, 1, 2, 3]

@@ -1,0 +1,118 @@
+"""The plug-in manager: contributions, names, and plug-ins that break."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from typing import Any
+
+import pytest
+
+from maabarium import hookimpl
+from maabarium.errors import PluginError
+from maabarium.hookspecs import RunFinish
+from maabarium.plugins import KINDS, PluginWarning, build_plugins, contributions, lookup, notify, suggest
+
+FINISH = RunFinish("3f9c01aa", "completed", "done", 0)
+
+
+class Gives:
+    def __init__(self, **names: Any) -> None:
+        self.names = names
+
+    @hookimpl
+    def maabarium_executors(self) -> dict[str, Any]:
+        return self.names
+
+
+def test_our_own_plugins_come_through_entry_points() -> None:
+    manager = build_plugins()
+    entries = {entry.name for entry in importlib.metadata.entry_points(group="maabarium")}
+    assert {"maabarium", "maabarium_pytest"} <= entries
+    assert entries <= {name for name, _ in manager.list_name_plugin()}
+    assert {"serial", "threads"} <= contributions(manager, "executors").keys()
+    assert all(contributions(build_plugins(entry_points=False), kind) == {} for kind in KINDS)
+
+
+def test_each_manager_is_its_own() -> None:
+    first, second = build_plugins(Gives(a=1), entry_points=False), build_plugins(entry_points=False)
+    assert contributions(first, "executors") == {"a": 1}
+    assert contributions(second, "executors") == {}
+
+
+def test_contributions_are_merged_and_sorted() -> None:
+    manager = build_plugins(Gives(b=1, c=2), Gives(a=3), entry_points=False)
+    assert list(contributions(manager, "executors").items()) == [("a", 3), ("b", 1), ("c", 2)]
+
+
+def test_a_name_given_twice_is_refused_with_both_givers() -> None:
+    manager = build_plugins(entry_points=False)
+    manager.register(Gives(pool=1), name="first")
+    manager.register(Gives(pool=2), name="second")
+    with pytest.raises(PluginError, match=r"'pool' is contributed twice, by (first and second|second and first)"):
+        contributions(manager, "executors")
+
+
+def test_an_unknown_name_gets_a_suggestion() -> None:
+    manager = build_plugins(Gives(threads=1, serial=2), entry_points=False)
+    assert lookup(manager, "executors", "serial") == 2
+    with pytest.raises(PluginError, match='no executor named "thread"; did you mean "threads"'):
+        lookup(manager, "executors", "thread")
+    with pytest.raises(PluginError, match="there is: serial, threads"):
+        lookup(manager, "executors", "zzz")
+    with pytest.raises(PluginError, match=r'no sandbox.* named "x"; there is none'):
+        lookup(manager, "sandboxes", "x")
+
+
+def test_suggestions_take_any_collection_of_names() -> None:
+    assert suggest("modfy", ("modify", "delete")) == '; did you mean "modify"?'
+
+
+def test_a_hook_that_does_not_exist_is_refused() -> None:
+    class Wrong:
+        @hookimpl
+        def maabarium_executor(self) -> dict[str, Any]:
+            return {}
+
+    with pytest.raises(PluginError, match="maabarium_executor"):
+        build_plugins(Wrong(), entry_points=False)
+
+
+def test_a_hook_with_an_unknown_argument_is_refused() -> None:
+    class Wrong:
+        @hookimpl
+        def maabarium_run_finish(self, request: Any, more: Any) -> None: ...
+
+    with pytest.raises(PluginError, match="more"):
+        build_plugins(Wrong(), entry_points=False)
+
+
+def test_an_entry_point_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = importlib.metadata.EntryPoint("lost", "maabarium_no_such_module", "maabarium")
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [entry])
+    with pytest.raises(PluginError, match=r"the plug-in lost cannot be loaded: .*maabarium_no_such_module"):
+        build_plugins()
+
+
+def test_a_notified_plugin_that_fails_is_warned_about_and_the_others_are_told() -> None:
+    told: list[Any] = []
+
+    class Fails:
+        @hookimpl(tryfirst=True)
+        def maabarium_run_finish(self, request: Any) -> None:
+            raise RuntimeError("no network")
+
+    class Listens:
+        @hookimpl
+        def maabarium_run_finish(self, request: Any) -> None:
+            told.append(request)
+
+    class AsksNothing:
+        @hookimpl
+        def maabarium_run_finish(self) -> None:
+            told.append(None)
+
+    manager = build_plugins(Fails(), Listens(), Fails(), AsksNothing(), entry_points=False)
+    with pytest.warns(PluginWarning, match="failed in maabarium_run_finish: no network") as warned:
+        notify(manager, "run_finish", FINISH)
+    assert len(warned) == 2
+    assert sorted(told, key=str) == [None, FINISH]

@@ -55,7 +55,7 @@ def new_record(binding: Binding, path: Path, options: RunOptions, repository: Re
         blueprint_path=str(path.resolve()),
         blueprint_text=binding.bound.loaded.text,
         blueprint_hash=blueprint_hash(binding, path),
-        grader_hash=grader_hash(binding),
+        grader_hash=grader_hash(binding, path),
         seed=options.seed or 0,
         max_iterations=options.iterations or blueprint.constraints.max_iterations,
         target=str(binding.target.top),
@@ -79,10 +79,14 @@ def blueprint_hash(binding: Binding, path: Path) -> str:
     return _hash(parts)
 
 
-def grader_hash(binding: Binding) -> str:
-    """Over the rules, the options of the evaluator and the metrics."""
-    blueprint = binding.bound.blueprint
-    parts = [file.read_bytes() for file in binding.rules]
+def grader_hash(binding: Binding, path: Path) -> str:
+    """Over the rules with all that they bring along, the options of the evaluator and the metrics."""
+    blueprint, folder = binding.bound.blueprint, path.resolve().parent
+    files = set(binding.rules)
+    files.update(file.with_name("conftest.py") for file in binding.rules if file.with_name("conftest.py").is_file())
+    for entry in (*blueprint.evaluator.rules, *blueprint.evaluator.holdout):
+        files.update(file for file in (folder / entry).rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    parts = [part for file in sorted(files) for part in (file.name.encode(errors="surrogateescape"), file.read_bytes())]
     return _hash([*parts, blueprint.evaluator.model_dump_json().encode(), blueprint.metrics.model_dump_json().encode()])
 
 
@@ -99,7 +103,7 @@ def stored_record(path: Path, binding: Binding, options: RunOptions) -> RunRecor
             f"run {record.run_id} cannot be resumed: {path.name}, or the proposals it names, changed since it began; "
             "put them back, or start a new run"
         )
-    if record.grader_hash != grader_hash(binding):
+    if record.grader_hash != grader_hash(binding, path):
         raise UsageProblem(
             f"run {record.run_id} cannot be resumed: its rules or evaluator changed since it began, so that scores "
             "before and after would not compare; put them back, or start a new run"

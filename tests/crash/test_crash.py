@@ -141,6 +141,7 @@ def is_interruption(event):
         ("loop/stall.toml", "stall.toml, or the proposals it names, changed"),
         ("loop/proposals.jsonl", "or the proposals it names, changed"),
         ("loop/rules/test_steps.py", "its rules or evaluator changed"),
+        ("loop/rules/conftest.py", "its rules or evaluator changed"),
     ],
 )
 def test_resume_is_refused_when_the_question_changed(finished, tmp_path, path, said):

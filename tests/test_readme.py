@@ -84,7 +84,7 @@ def test_figures_name_a_benchmark() -> None:
 
 
 def test_the_quickstart_command_checks_out(tmp_path: Path) -> None:
-    """As written, in this checkout; --collect-only binds everything and measures nothing. `.ci/run` runs it whole."""
+    """As written, in this checkout; --collect-only binds everything and measures nothing."""
     before = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True).stdout
     database = ["--maabarium-db", str(tmp_path / "runs.db")]
     done = shell("pytest --maabarium blueprints/quickstart.toml", ROOT, "--collect-only", "-q", *database)

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from maabarium.blueprint.binding import BindFacts, Bound, bind, needed_sources
-from maabarium.blueprint.loading import Loaded, load
+from maabarium.blueprint.loading import Loaded, load, mended
+from maabarium.blueprint.mending import apart_from
 from maabarium.blueprint.rules import find_rules, rule_scores, timed_scores
 from maabarium.errors import BlueprintError, MaabariumError, Problem, WorkspaceError
 from maabarium.hookspecs import BlueprintCheck
@@ -54,7 +55,25 @@ class Binding:
 
 def bind_blueprint(path: Path, plugins: PluginManager) -> Binding:
     """Load and bind. Raises BlueprintError with every problem found, of the file and of its surroundings."""
-    loaded = load(path)
+    try:
+        loaded = load(path)
+    except BlueprintError as error:
+        raise _with_further(error, path, plugins) from None
+    return _bind(loaded, path, plugins)
+
+
+def _with_further(error: BlueprintError, path: Path, plugins: PluginManager) -> BlueprintError:
+    """What is wrong with the file itself, and what its surroundings would say of the rest of it."""
+    try:
+        loaded = mended(path)
+        if loaded is not None:
+            _bind(loaded, path, plugins)
+    except BlueprintError as further:
+        return BlueprintError(error.source, apart_from(error.problems, further.problems))
+    return error
+
+
+def _bind(loaded: Loaded, path: Path, plugins: PluginManager) -> Binding:
     blueprint, folder = loaded.blueprint, path.resolve().parent
     try:
         target = find_target(folder / blueprint.domain.repo_path, blueprint.domain.isolation)

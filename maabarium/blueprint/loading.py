@@ -17,11 +17,12 @@ from pydantic import ValidationError
 
 from maabarium.blueprint.checks import check, doubts
 from maabarium.blueprint.fields import Pruned, prune
+from maabarium.blueprint.mending import mend
 from maabarium.blueprint.schema import Blueprint
 from maabarium.blueprint.sentences import listed, near, problem_of, quote
 from maabarium.errors import BlueprintError, Problem
 
-__all__ = ["MAX_BYTES", "Loaded", "load", "parse"]
+__all__ = ["MAX_BYTES", "Loaded", "load", "mended", "parse"]
 
 MAX_BYTES = 1_000_000
 """A blueprint is a page or two; a file above this size was surely given by mistake."""
@@ -57,6 +58,17 @@ def parse(text: str, path: Path | str) -> Loaded:
     if problems or blueprint is None:
         raise BlueprintError(source, _in_order(problems, pruned.data))
     return Loaded(blueprint, path, text, (*pruned.warnings, *doubts(pruned.data)))
+
+
+def mended(path: Path | str) -> Loaded | None:
+    """A blueprint that `load` refuses, with its mistakes replaced: only to look for more of them. Never to be run.
+
+    None when too little of it is sound. Raises BlueprintError when there is no document at all.
+    """
+    path = Path(path)
+    text = _read(path)
+    blueprint = mend(prune(_document(text, _printable(path))).data)
+    return None if blueprint is None else Loaded(blueprint, path, text)
 
 
 def _findings(error: ValidationError, pruned: Pruned) -> list[Problem]:

@@ -44,6 +44,7 @@ def _load(file: Path) -> ModuleType:
         raise PluginError(f"{file} cannot be loaded")
     module = importlib.util.module_from_spec(specification)
     sys.modules[name] = module
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # the checkout stays as it is
     try:
         specification.loader.exec_module(module)
     except (Exception, SystemExit) as error:
@@ -51,4 +52,6 @@ def _load(file: Path) -> ModuleType:
         raise PluginError(
             f"{file} has maabarium hooks but cannot be loaded: {type(error).__name__}: {error}"
         ) from error
+    finally:
+        sys.dont_write_bytecode = before
     return module

@@ -52,7 +52,8 @@ def _violence(suite: Suite, session: Session) -> tuple[ReasonCode, str] | None:
     if session.flooded or completed.flooded or heard.printed > megabytes * 2**20:
         return "output_flood", f"the tests printed more than the {megabytes:g} MB that sandbox.output_mb allows"
     if completed.timed_out:
-        return "timeout", f"the session did not end within {session.mode.timeout:.3g} s{where}"
+        advice = "" if suite.request.baseline else "; raise constraints.timeout_seconds, or leave that test out"
+        return "timeout", f"the session did not end within {session.mode.timeout:.3g} s{where}{advice}"
     if completed.out_of_memory:
         return "out_of_memory", f"the process was killed for lack of memory{where}"
     if not heard.facts:  # nothing of the tree has run yet: this is not the candidate's doing
@@ -211,5 +212,5 @@ def listed(ids: list[str]) -> str:
 def last_line(text: str) -> str:
     """The line that says most: the last one of pytest's error lines, else the last one."""
     lines = [line for line in plain(text).splitlines() if line.strip()]
-    errors = [line[1:].strip() for line in lines if line.startswith("E ")]
+    errors = [line.partition(" ")[2].strip() for line in lines if line.startswith(("E ", "INTERNALERROR> "))]
     return (errors or lines or [""])[-1].strip()[:300]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from maabarium.blueprint.schema import Budget
 from maabarium.records import Outcome
 
-__all__ = ["spent_budget"]
+__all__ = ["out_of_time", "spent_budget"]
 
 
 def spent_budget(budget: Budget, latest: Sequence[Outcome], evaluations: int, seconds: float) -> str | None:
@@ -20,6 +20,11 @@ def spent_budget(budget: Budget, latest: Sequence[Outcome], evaluations: int, se
         return f"{since} experiments in a row without a promotion"
     if budget.evaluations and evaluations >= budget.evaluations:
         return f"{evaluations} evaluations were made"
-    if budget.wall_seconds and seconds >= budget.wall_seconds:
+    if out_of_time(budget, seconds):
         return f"{seconds:.0f} s have passed"
     return None
+
+
+def out_of_time(budget: Budget, seconds: float) -> bool:
+    """Whether the wall time is over."""
+    return budget.wall_seconds is not None and seconds >= budget.wall_seconds

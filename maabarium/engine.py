@@ -15,7 +15,7 @@ from itertools import count
 from maabarium.acceptance.judge import Decision
 from maabarium.actions import Action, Done, Journalist, Measure, Propose, Trees, Wait
 from maabarium.blueprint.schema import Blueprint
-from maabarium.budget import spent_budget
+from maabarium.budget import out_of_time, spent_budget
 from maabarium.errors import MaabariumError, ProposalError, WorkspaceError
 from maabarium.events import (
     Decided,
@@ -200,7 +200,7 @@ class Engine:
         self._append(event)
         decision = self.standings.take_off(event)
         flight = self.standings.flights[request.number]
-        known = None if decision else self._known(tree)
+        known = None if decision else self.standings.known(tree, self._store)
         if known is not None:
             return self.tell_measured(Measured(number=flight.number, stage="screen", candidate=known))
         return self._proceed(flight, decision)
@@ -233,14 +233,11 @@ class Engine:
 
     # --- deciding ---
 
-    def _known(self, tree: str) -> Evaluation | None:
-        """What an earlier run measured of this tree: an answer when nothing in it is noisy."""
-        baseline = self.standings.baseline
-        if self.standings.noisy or not baseline.grader:
-            return None
-        return self._store.evaluation(tree, baseline.grader, baseline.environment)
-
     def _proceed(self, flight: Flight, decision: Decision | None) -> list[Outcome]:
+        if decision is None and flight.job and flight.pairs and out_of_time(self.blueprint.budget, self._seconds):
+            decision = Decision(
+                "lose", reason_code="budget_spent", reason="the run's time was over before that"
+            )
         if decision:
             return self._settle(flight, decision)
         if flight.job:
@@ -283,12 +280,16 @@ class Engine:
         if not flight.number and not self.standings.champions and outcome.verdict != "cancelled":
             self._stop("failed", outcome.reason_code, f"the baseline failed: {outcome.reason}")
         elif flight.number:
-            standings, seconds = self.standings, self._clock() - self._began
+            standings, seconds = self.standings, self._seconds
             latest = [standings.outcomes[number] for number in sorted(standings.outcomes, reverse=True) if number]
             reason = spent_budget(self.blueprint.budget, latest, standings.evaluations, seconds)
             reason = reason or self._scrutiny.of_run(latest, standings.evaluations, seconds)
             if reason:
                 self._stop("completed", "budget_spent", str(reason))
+
+    @property
+    def _seconds(self) -> float:
+        return self._clock() - self._began
 
     def _stop(self, state: RunState, code: ReasonCode, reason: str) -> None:
         self.stopping = self.stopping or Done(state, code, reason)

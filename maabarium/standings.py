@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 
 from maabarium.acceptance.judge import Decision, Judge, noisy_sources
-from maabarium.actions import Trees
+from maabarium.actions import Journalist, Trees
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import ProposalError
 from maabarium.events import Proposed
@@ -51,6 +51,12 @@ class Standings:
     def seed_of(self, number: int) -> int:
         """The seed of an experiment: a function of the run's seed and the number alone."""
         return int.from_bytes(hashlib.sha256(f"{self.seed}:{number}".encode()).digest()[:6])
+
+    def known(self, tree: str, store: Journalist) -> Evaluation | None:
+        """What an earlier run measured of this tree: an answer when nothing in it is noisy."""
+        if self.noisy or not self.baseline.grader:
+            return None
+        return store.evaluation(tree, self.baseline.grader, self.baseline.environment)
 
     def take_off(self, event: Proposed) -> Decision | None:
         """An experiment has its proposal; a decision when it ends here, else `flight.job` is due."""

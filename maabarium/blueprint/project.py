@@ -49,6 +49,8 @@ class InitFacts:
     benchmarks: tuple[str, ...] = ()
     python: str | None = None
     rules: tuple[str, ...] = ()
+    generated: tuple[str, ...] = ()
+    """Source files that are in no commit and have to be brought along."""
 
     @property
     def module(self) -> str:

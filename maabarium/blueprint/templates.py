@@ -64,6 +64,11 @@ def _domain(facts: InitFacts) -> str:
             "# Tests, their configuration and rules are always protected; this adds to them.\n"
             f"protected = {_array(facts.protected)}\n"
         )
+    if facts.generated:
+        protected += (
+            "# Made by a build, in no commit: without this a measurement would lack them.\n"
+            f"copy = {_array(facts.generated)}\n"
+        )
     return f"""\
 [domain]
 repo_path = {_toml(facts.repo_path)}               # relative to this file; the repository above it is found

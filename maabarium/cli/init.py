@@ -14,6 +14,8 @@ from maabarium.blueprint.project import InitFacts, inspect_project
 from maabarium.blueprint.templates import draft, draft_rules
 from maabarium.cli.terminal import note, write
 from maabarium.errors import UsageProblem
+from maabarium.workspace.copies import generated_files
+from maabarium.workspace.globs import Globs
 from maabarium.workspace.target import Target, find_target
 
 __all__ = ["command"]
@@ -67,6 +69,7 @@ def _facts(folder: Path, target: Target, place: Path, name: str | None, *, rules
         protected=tuple(inner + glob for glob in facts.protected),
         tests=tuple(inner + test for test in facts.tests),
         rules=(RULES,) if rules else (),
+        generated=generated_files(target, Globs(inner + glob for glob in facts.packages)) if facts.packages else (),
     )
 
 

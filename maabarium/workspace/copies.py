@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from maabarium.errors import WorkspaceError
+from maabarium.workspace.git import Git, as_text
 from maabarium.workspace.globs import Globs
 from maabarium.workspace.names import objection
 from maabarium.workspace.storage import make_folder, printable, remove_folder, storing
+from maabarium.workspace.target import Target
 
-__all__ = ["COPIES", "freeze_copies", "frozen_copies"]
+__all__ = ["COPIES", "freeze_copies", "frozen_copies", "generated_files"]
 
 COPIES = "copies"
 """Name of the folder inside a run's folder."""
@@ -60,3 +62,12 @@ def _files_below(top: Path) -> Iterator[str]:
         for name in sorted(files):
             if (Path(folder) / name).is_file():
                 yield (inner / name).as_posix()
+
+
+def generated_files(target: Target, globs: Globs) -> tuple[str, ...]:
+    """Files of a git target that match but are in no commit (a generated `_version.py`): measurements lack them."""
+    if target.kind != "git":
+        return ()
+    git = Git(None, folder=target.top, safe=("*",))
+    listed = git.run("ls-files", "--others", "-z", "--", "*.py").split(b"\0")
+    return tuple(sorted(path for path in map(as_text, filter(None, listed)) if globs.matches(path)))

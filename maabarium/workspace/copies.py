@@ -69,5 +69,6 @@ def generated_files(target: Target, globs: Globs) -> tuple[str, ...]:
     if target.kind != "git":
         return ()
     git = Git(None, folder=target.top, safe=("*",))
-    listed = git.run("ls-files", "--others", "-z", "--", "*.py").split(b"\0")
+    places = {pattern.partition("*")[0].strip("/") for pattern in globs.patterns} - {""}
+    listed = git.run("ls-files", "--others", "-z", "--", *sorted(places)).split(b"\0") if places else []
     return tuple(sorted(path for path in map(as_text, filter(None, listed)) if globs.matches(path)))

@@ -195,3 +195,16 @@ def test_a_closed_pipe_is_no_traceback(stored: StoredRun) -> None:
     command = f"{sys.executable} -m maabarium export | head -c 10"
     done = subprocess.run(["bash", "-c", command], cwd=stored.top, capture_output=True, text=True)
     assert done.returncode == 0 and "Traceback" not in done.stderr and len(done.stdout) == 10
+
+
+def test_init_brings_generated_sources_along(tmp_path: Path) -> None:
+    (tmp_path / "src/app").mkdir(parents=True)
+    (tmp_path / "src/app/__init__.py").write_text("from app._version import version\n")
+    (tmp_path / ".gitignore").write_text("_version.py\n")
+    for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=n", "-c", "user.email=e@x", "commit", "-qm", "s"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    (tmp_path / "src/app/_version.py").write_text("version = '1'\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "maabarium", "init", str(tmp_path), "-o", "-"], capture_output=True, text=True, check=True
+    )
+    assert 'copy = ["src/app/_version.py"]' in done.stdout

@@ -73,7 +73,7 @@ def bind(loaded: Loaded, facts: BindFacts) -> Bound:
     problems, warnings = _targets(blueprint, facts)
     bindings, unbound = _metrics(blueprint, selection, facts)
     problems += [*unbound, *_options(blueprint, facts), *_names(blueprint, facts), *_keys(blueprint, facts)]
-    problems += [*facts.missing_packages, *facts.plugin_problems]
+    problems += [*facts.missing_packages, *facts.plugin_problems, *_unheeded(blueprint)]
     if problems:
         raise BlueprintError(str(loaded.path), dict.fromkeys(problems))
     warnings += [Problem(selection.where, selection.doubt)] if selection.doubt else []
@@ -158,6 +158,20 @@ def _is_timed(binding: SourceBinding, facts: BindFacts) -> bool:
     return binding.evaluator == PYTEST and (
         is_clock(binding.source) or (family == "score" and name in facts.timed_scores)
     )
+
+
+def _unheeded(blueprint: Blueprint) -> list[Problem]:
+    """What is asked for and nobody enforces yet. A protection that is ignored in silence is worse than none."""
+    asked = {
+        "policy": bool(blueprint.policy),
+        "integrity.equivalence": blueprint.integrity.equivalence != "off",
+        "integrity.split": blueprint.integrity.split,
+        "evaluator.gates": bool(blueprint.evaluator.gates),
+        "proposer.evaluate_top": blueprint.proposer.evaluate_top > 1,
+        "budget.money": blueprint.budget.money is not None,
+        "budget.tokens": blueprint.budget.tokens is not None,
+    }
+    return [Problem(key, "is not enforced by this version; remove it") for key, given in asked.items() if given]
 
 
 def _targets(blueprint: Blueprint, facts: BindFacts) -> tuple[list[Problem], list[Problem]]:

@@ -331,3 +331,16 @@ def test_any_facts_bind_or_say_why(patterns, source, paths, kind, scores):
         assert all(metric.source for metric in found.blueprint.metrics.metrics)
         assert set(found.evaluators) <= set(given_facts.sources)
         assert len(describe(found)) == len(found.metric_sources)
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        ('[[policy]]\npath = "p.wasm"', "policy"),
+        ('[integrity]\nequivalence = "recorded"', "integrity.equivalence"),
+        ("[budget]\nmoney = 1.0", "budget.money"),
+    ],
+)
+def test_what_nobody_enforces_is_refused_not_ignored(section, key):
+    found = problems(one("correctness") + "\n" + section + "\n")
+    assert found == {key: "is not enforced by this version; remove it"}

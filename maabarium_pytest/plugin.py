@@ -7,6 +7,7 @@ registered by name when the option is given. PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Generator
 from typing import Any
 
@@ -78,6 +79,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         return None
     if getattr(option, "help", False) or getattr(option, "version", False):
         return None
+    if sys.platform == "win32":
+        raise pytest.UsageError("--maabarium does not run on Windows; use Linux, macOS or WSL")
     config.pluginmanager.import_plugin(LAUNCH)
     launch: Any = config.pluginmanager.get_plugin(LAUNCH)
     return int(launch.launch(config))

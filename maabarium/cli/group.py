@@ -53,6 +53,8 @@ class LazyGroup(click.Group):
         """The command of that name, imported now."""
         if cmd_name not in COMMANDS:
             return None
+        if sys.platform == "win32":
+            raise UsageProblem("maabarium does not run on Windows; use Linux, macOS or WSL")
         found = importlib.import_module(f"maabarium.cli.{cmd_name}").command
         assert isinstance(found, click.Command)
         return found

@@ -6,6 +6,8 @@ It knows the command line and the environment; what happens in the session is `s
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,11 @@ REMOVED = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 
 def launch(config: pytest.Config) -> int:
     """Run the session and return its exit status. UsageError for what cannot be said beside --maabarium."""
+    with _like_ctrl_c():
+        return _session(config)
+
+
+def _session(config: pytest.Config) -> int:
     given = list(config.invocation_params.args)
     option = config.option
     _refuse(option, given)
@@ -62,6 +69,21 @@ def _refuse(option: object, given: list[str]) -> None:
         if path.resolve() in seen:
             raise pytest.UsageError(f"--maabarium {path}: the blueprint is given twice.")
         seen.add(path.resolve())
+
+
+@contextmanager
+def _like_ctrl_c() -> Generator[None]:
+    """Let SIGTERM and SIGHUP end the preparations as Ctrl-C does; the run itself handles all three."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -81,9 +81,13 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         return None
     if sys.platform == "win32":
         raise pytest.UsageError("--maabarium does not run on Windows; use Linux, macOS or WSL")
-    config.pluginmanager.import_plugin(LAUNCH)
-    launch: Any = config.pluginmanager.get_plugin(LAUNCH)
-    return int(launch.launch(config))
+    try:
+        config.pluginmanager.import_plugin(LAUNCH)
+        launch: Any = config.pluginmanager.get_plugin(LAUNCH)
+        return int(launch.launch(config))
+    except KeyboardInterrupt:  # the session handles its own
+        sys.stderr.write("\nmaabarium: interrupted before the run began; nothing was changed\n")
+        return int(pytest.ExitCode.INTERRUPTED)
 
 
 def pytest_configure(config: pytest.Config) -> None:

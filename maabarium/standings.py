@@ -139,6 +139,7 @@ class Standings:
             champion_tree=flight.parent.tree if flight.parent and stage == "pair" else "",
             pair=len(flight.pairs) + 1 if stage == "pair" else 0,
             proposal=flight.proposal,
+            champion=flight.parent if stage == "screen" else None,
             baseline=None if stage == "baseline" else self.baseline,
             seed=flight.experiment.seed,
             timeout=timeout * (3 if stage == "baseline" else 1),  # the baseline runs the suite up to three times

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from maabarium.acceptance.sequential import Interval, judge_signs, median_interval, share_of_alpha
+from maabarium.acceptance.sequential import Interval, judge_pairs, judge_signs, median_interval, share_of_alpha
 from maabarium.blueprint.schema import Blueprint, Metric
 from maabarium.records import Champion, Evaluation, Measured, ReasonCode, Verdict
 from maabarium.scoring import factor, log_effect, unscorable, weighted_total
@@ -137,14 +137,15 @@ class Judge:
         effect, interval = median(ratios), median_interval(ratios)
         if self.decides_by_pairs:
             acceptance = self.blueprint.acceptance
-            wins = [ratio > math.log1p(acceptance.min_effect) for ratio in ratios]
-            verdict = judge_signs(wins, share_of_alpha(acceptance.alpha, index), acceptance.max_pairs)
+            least, alpha = math.log1p(acceptance.min_effect), share_of_alpha(acceptance.alpha, index)
+            verdict = judge_pairs(ratios, least, alpha, acceptance.max_pairs)
             if verdict == "continue":
                 return Decision("pair", effect=math.exp(effect))
             if verdict != "better":
+                wins = sum(ratio > least for ratio in ratios)
                 return _lose(
                     "undecided",
-                    f"better in {sum(wins)} of {len(ratios)} pairs, median {_percent(effect)}: not more than noise",
+                    f"better in {wins} of {len(ratios)} pairs, median {_percent(effect)}: not more than noise",
                     math.exp(effect),
                     interval and (math.exp(interval[0]), math.exp(interval[1])),
                 )

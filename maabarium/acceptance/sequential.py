@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import median
 from typing import Literal
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "SignTest",
     "SignVerdict",
     "detectable",
+    "judge_pairs",
     "judge_signs",
     "median_interval",
     "share_of_alpha",
@@ -64,7 +66,7 @@ class SignTest:
         """
         if self.e_value >= 1 / self.alpha:
             return "better"
-        if self.pairs >= FUTILE_AFTER and (2 * self.wins <= self.pairs or self.e_value < FUTILE_BELOW):
+        if self.e_value < FUTILE_BELOW or (self.pairs >= FUTILE_AFTER and 2 * self.wins <= self.pairs):
             return "futile"
         best = SignTest(self.wins + max_pairs - self.pairs, max_pairs, self.alpha)
         return "continue" if self.pairs < max_pairs and best.e_value >= 1 / self.alpha else "undecided"
@@ -80,6 +82,28 @@ def judge_signs(wins: Sequence[bool], alpha: float, max_pairs: int) -> SignVerdi
         if verdict != "continue":
             break
     return verdict
+
+
+def judge_pairs(log_ratios: Sequence[float], least: float, alpha: float, max_pairs: int) -> SignVerdict:
+    """The verdict on pairs, against a least log ratio that counts; the first conclusion on the way stands.
+
+    Pairs within `least` of zero on either side say nothing and are not bet on: whether one is can be told from its
+    size alone, and given the size, its sign under "no better" is still a coin of at most one half. To be better,
+    the median must exceed `least` as well. Futility looks at all pairs.
+    """
+    wins = losses = 0
+    for count, ratio in enumerate(log_ratios, 1):
+        wins += ratio > least
+        losses += ratio < -least
+        test = SignTest(wins, wins + losses, alpha)
+        if test.e_value >= 1 / alpha and median(log_ratios[:count]) > least:
+            return "better"
+        if test.e_value < FUTILE_BELOW or (count >= FUTILE_AFTER and 2 * wins <= count):
+            return "futile"
+        left = max_pairs - count
+        if left <= 0 or SignTest(wins + left, wins + losses + left, alpha).e_value < 1 / alpha:
+            return "undecided"
+    return "continue"
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:

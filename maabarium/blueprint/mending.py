@@ -45,7 +45,8 @@ def mend(data: Mapping[str, Any]) -> Blueprint | None:
         except ValidationError as error:
             paths = [finding["loc"] for finding in error.errors(include_url=False)]
             inner = [path for path in paths if not any(path == other[: len(path)] != other for other in paths)]
-            if not all([_put_right(document, path) for path in inner]):
+            put_right = [_put_right(document, path) for path in inner]
+            if not all(put_right):
                 return None
     return None
 

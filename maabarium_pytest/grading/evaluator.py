@@ -118,8 +118,25 @@ def _only_rules(suite: Suite) -> bool:
     return suite.request.stage == "pair" and scores and bool(suite.rules.tests)
 
 
+def _warm_up(suite: Suite) -> None:
+    """An empty session, so that plug-ins of the target's environment leave their rewritten bytecode in the cache.
+
+    Some import half of themselves at the very end (hypothesis), when a real session may not write any more; every
+    session would then rewrite them anew. Nothing of the target is in reach of it, and how it ends does not matter.
+    """
+    workspace = suite.request.workspace
+    place = workspace.scratch / "warm-up"
+    place.mkdir(exist_ok=True)
+    (place / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    (place / "test_empty.py").write_text("def test_empty():\n    pass\n", encoding="utf-8")
+    words = ["-q", "-p", "no:cacheprovider", "-p", "no:maabarium", "-c", str(place / "pytest.ini"), str(place)]
+    environment = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": ""}
+    workspace.run([suite.python, "-m", "pytest", *words], timeout=LEAST_TIMEOUT, cwd=place, env=environment)
+
+
 def _evaluate_baseline(suite: Suite) -> Evaluation:
     request = suite.request
+    _warm_up(suite)
     first = run_session(suite, _mode(request, bytecode=True))
     gate = session_gate(suite, first)
     if not gate.passed:

@@ -84,8 +84,9 @@ def test_verdicts() -> None:
     assert judge_signs([True] * 6, 0.025, 40) == "continue"
     assert judge_signs([True] * 7, 0.025, 40) == "better"
     assert judge_signs([True, False] * 3, 0.025, 40) == "futile"
-    assert judge_signs([False] * 5, 0.025, 40) == "continue"  # never before six pairs
-    assert judge_signs([False] * 6, 0.025, 40) == "futile"
+    assert judge_signs([False], 0.025, 40) == "continue"  # one loss leaves a capital above a quarter
+    assert judge_signs([False] * 2, 0.025, 40) == "futile"
+    assert judge_signs([True, True, False, False], 0.025, 40) == "continue"  # half won, but fewer than six pairs
     assert judge_signs([True], 0.025, 6) == "undecided"  # not even six wins in six would do
 
 

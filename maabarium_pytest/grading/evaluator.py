@@ -122,7 +122,8 @@ def _warm_up(suite: Suite) -> None:
     """An empty session, so that plug-ins of the target's environment leave their rewritten bytecode in the cache.
 
     Some import half of themselves at the very end (hypothesis), when a real session may not write any more; every
-    session would then rewrite them anew. Nothing of the target is in reach of it, and how it ends does not matter.
+    session would then rewrite them anew. Isolated (`-I`), so nothing of the target is in reach of it and bytecode is
+    written; how it ends does not matter.
     """
     workspace = suite.request.workspace
     place = workspace.scratch / "warm-up"
@@ -130,8 +131,7 @@ def _warm_up(suite: Suite) -> None:
     (place / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     (place / "test_empty.py").write_text("def test_empty():\n    pass\n", encoding="utf-8")
     words = ["-q", "-p", "no:cacheprovider", "-p", "no:maabarium", "-c", str(place / "pytest.ini"), str(place)]
-    environment = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": ""}
-    workspace.run([suite.python, "-m", "pytest", *words], timeout=LEAST_TIMEOUT, cwd=place, env=environment)
+    workspace.run([suite.python, "-I", "-m", "pytest", *words], timeout=LEAST_TIMEOUT, env={"PYTHONHASHSEED": "0"})
 
 
 def _evaluate_baseline(suite: Suite) -> Evaluation:

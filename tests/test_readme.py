@@ -145,7 +145,7 @@ def test_the_entry_point_is_that_of_the_example() -> None:
 
 def test_the_rules_example_runs_by_hand_and_measures_what_the_readme_says() -> None:
     rules = ROOT / "examples" / "rules" / "test_words.py"
-    done = shell(f"pytest -q -p no:cacheprovider {rules.relative_to(ROOT)}", ROOT)
+    done = shell(f"pytest -q -n 0 -p no:cacheprovider {rules.relative_to(ROOT)}", ROOT)
     assert done.returncode == 0, done.stdout
     assert "words_per_s = " in done.stdout
     assert "manners = 2 of 2" in done.stdout

@@ -205,6 +205,9 @@ def test_init_brings_generated_sources_along(tmp_path: Path) -> None:
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
     (tmp_path / "src/app/_version.py").write_text("version = '1'\n")
     done = subprocess.run(
-        [sys.executable, "-m", "maabarium", "init", str(tmp_path), "-o", "-"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "maabarium", "init", str(tmp_path), "-o", "-"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert 'copy = ["src/app/_version.py"]' in done.stdout

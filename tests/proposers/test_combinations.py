@@ -9,7 +9,7 @@ from maabarium.proposers.mutate.combinations import combinations
 from maabarium.proposers.mutate.rewrites import Rewrites
 from maabarium.records import Attempt, Origin
 
-SOURCE = b'''import re
+SOURCE = b"""import re
 
 
 def known(word):
@@ -22,7 +22,7 @@ def first(values):
 
 def digits(text):
     return re.search("[0-9]+", text)
-'''
+"""
 
 
 def attempt_of(number: int, origin: Origin, effect: float, pairs: int = 0) -> Attempt:

@@ -121,6 +121,8 @@ def wait_for(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
-@pytest.mark.parametrize("mark", ["", "x", "1.2.3", "1.2.3.4", "a.b.c.d", new_mark(None)])
+@pytest.mark.parametrize(
+    "mark", ["", "x", "1.2.3", "1.2.3.4", "a.b.c.d", pytest.param(new_mark(None), id="a living owner")]
+)
 def test_marks_of_others_are_left_alone(mark: str) -> None:
     assert not is_orphaned(mark)

@@ -235,9 +235,7 @@ class Engine:
 
     def _proceed(self, flight: Flight, decision: Decision | None) -> list[Outcome]:
         if decision is None and flight.job and flight.pairs and out_of_time(self.blueprint.budget, self._seconds):
-            decision = Decision(
-                "lose", reason_code="budget_spent", reason="the run's time was over before that"
-            )
+            decision = Decision("lose", reason_code="budget_spent", reason="the run's time was over before that")
         if decision:
             return self._settle(flight, decision)
         if flight.job:

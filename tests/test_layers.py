@@ -50,7 +50,6 @@ LAYERS: dict[str, int] = {
     "maabarium.flight": 4,
     "maabarium.scrutiny": 4,
     "maabarium.run": 4,
-    "maabarium.scrutiny": 4,
     "maabarium.standings": 4,
     "maabarium.strategies": 4,
     # 5 front ends

@@ -20,9 +20,7 @@ def open_private(git_dir: Path, top: Path, run: RunRecord) -> Repository:
         target = find_target(top, "worktree")
         owner, object_format = target.git_dir, target.object_format
     if not git_dir.is_dir():
-        raise WorkspaceError(
-            f"the private repository of run {run.run_id} is gone: {git_dir}"
-        )
+        raise WorkspaceError(f"the private repository of run {run.run_id} is gone: {git_dir}")
     handle = RepositoryHandle(
         git_dir=git_dir,
         folder=git_dir.parent / "runs" if owner else git_dir.parent.parent / "runs",

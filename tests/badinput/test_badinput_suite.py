@@ -73,6 +73,8 @@ FLOOD = """
 import os
 import app
 
+pytestmark = pytest.mark.slow
+
 
 def test_app(capfd):
     if app.SPEED >= {first}:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from host_target import Target
 
+pytestmark = pytest.mark.slow
+
 
 def run_at(target: Target, section: str) -> str:
     blueprint = target.root / "bp.toml"

@@ -9,8 +9,6 @@ from random import Random
 import pytest
 from badinput_place import FASTER, Place, concurrent, patch
 
-pytestmark = pytest.mark.slow
-
 PROBE = ["unshare", "-Urm", "mount", "-t", "tmpfs", "none", "/mnt"]
 pytestmark = pytest.mark.skipif(
     shutil.which("unshare") is None or subprocess.run(PROBE, capture_output=True).returncode != 0,

@@ -14,8 +14,6 @@ SLOW_PROPOSER = """
 import pathlib, time
 from maabarium import hookspecs
 
-pytestmark = pytest.mark.slow
-
 class Slow:
     def __init__(self, context):
         pass

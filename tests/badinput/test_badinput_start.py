@@ -6,10 +6,7 @@ import json
 import os
 import shutil
 
-import pytest
 from badinput_place import FASTER, Place, concurrent, patch
-
-pytestmark = pytest.mark.slow
 
 
 def refused(place: Place, *sentences: str, arguments: tuple[str, ...] = (), **environment: str) -> str:

@@ -73,8 +73,6 @@ FLOOD = """
 import os
 import app
 
-pytestmark = pytest.mark.slow
-
 
 def test_app(capfd):
     if app.SPEED >= {first}:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from maabarium.acceptance.judge import Decision
 from maabarium.actions import Trees
 from maabarium.blueprint.schema import Blueprint
+from maabarium.budget import since_promotion
 from maabarium.errors import MaabariumError, ProposalError, WorkspaceError
 from maabarium.events import RunRecord
 from maabarium.flight import Flight
@@ -64,7 +65,7 @@ class Scrutiny:
 
     def of_run(self, latest: Sequence[Outcome], evaluations: int, seconds: float) -> str | None:
         """Why a plug-in wants the run to end, if one does. `latest`: outcomes without the baseline, newest first."""
-        since = next((n for n, outcome in enumerate(latest) if outcome.verdict == "promoted"), len(latest))
+        since = since_promotion(latest)
         promoted = sum(outcome.verdict == "promoted" for outcome in latest)
         request = StopRequest(self.blueprint, len(latest), promoted, since, evaluations, seconds)
         reason = self.plugins.hook.maabarium_should_stop(request=request)

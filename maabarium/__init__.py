@@ -1,16 +1,20 @@
 """Maabarium: a keep-winner loop graded by tests. The names here are what plug-ins may rely on."""
 
-from maabarium.errors import MaabariumError, ProposalError
+from maabarium.completion import Completion, CompletionRequest, Message, Provider, ProviderContext, Usage
+from maabarium.errors import MaabariumError, ProposalError, ProviderError
 from maabarium.hookspecs import hookimpl
 from maabarium.protocols import (
     EvaluationRequest,
     Evaluator,
     ProposalRequest,
     Proposer,
+    Section,
 )
 from maabarium.records import Evaluation, FileEdit, Gate, Measurement, Outcome, Proposal
 
 __all__ = [
+    "Completion",
+    "CompletionRequest",
     "Evaluation",
     "EvaluationRequest",
     "Evaluator",
@@ -18,11 +22,17 @@ __all__ = [
     "Gate",
     "MaabariumError",
     "Measurement",
+    "Message",
     "Outcome",
     "Proposal",
     "ProposalError",
     "ProposalRequest",
     "Proposer",
+    "Provider",
+    "ProviderContext",
+    "ProviderError",
+    "Section",
+    "Usage",
     "hookimpl",
 ]
 

@@ -16,7 +16,7 @@ from maabarium.acceptance.judge import Decision
 from maabarium.actions import Action, Done, Journalist, Measure, Propose, Trees, Wait
 from maabarium.blueprint.schema import Blueprint
 from maabarium.budget import out_of_time, spent_budget
-from maabarium.errors import MaabariumError, ProposalError, WorkspaceError
+from maabarium.errors import BudgetError, MaabariumError, ProposalError, WorkspaceError
 from maabarium.events import (
     Decided,
     Journal,
@@ -29,12 +29,12 @@ from maabarium.events import (
     RunState,
     Transition,
 )
-from maabarium.flight import Flight, baseline_of
+from maabarium.flight import Flight, baseline_of, experiment_of
 from maabarium.hookspecs import ExperimentStart, RunFinish, RunStart
 from maabarium.plugins import PluginManager, notify
 from maabarium.protocols import ProposalRequest
-from maabarium.records import Evaluation, Experiment, FileEdit, Measured, Origin, Outcome, Proposal, ReasonCode
-from maabarium.scrutiny import Scrutiny
+from maabarium.records import Evaluation, FileEdit, Measured, Outcome, Proposal, ReasonCode
+from maabarium.scrutiny import Scrutiny, thinking_of
 from maabarium.standings import Standings
 from maabarium.strategies import KeepWinner, Strategy
 
@@ -180,15 +180,13 @@ class Engine:
         if answer is None:
             self._stop("completed", "exhausted", "the proposer has nothing left to try")
             return []
-        proposal = answer if isinstance(answer, Proposal) else None
-        experiment = Experiment(
-            number=request.number,
-            parent=request.champion.number,
-            parent_commit=request.champion.commit,
-            parent_tree=request.champion.tree,
-            origin=proposal.origin if proposal else Origin(),
-            seed=request.seed,
-        )
+        if isinstance(answer, BudgetError):
+            self._stop("completed", "budget_spent", str(answer))
+            if not answer.calls:
+                return []
+        calls, drafts = thinking_of(answer)
+        proposal = answer.model_copy(update={"calls": (), "drafts": ()}) if isinstance(answer, Proposal) else None
+        experiment = experiment_of(request, proposal)
         tree, code, reason = self._scrutiny.of_answer(experiment, answer, self.standings.seen)
         event = Proposed(
             experiment=experiment.model_copy(update={"tree": tree}),
@@ -196,6 +194,8 @@ class Engine:
             reason_code=code,
             reason=reason,
             planning_seconds=seconds,
+            calls=calls,
+            drafts=drafts,
         )
         self._append(event)
         decision = self.standings.take_off(event)

@@ -5,8 +5,9 @@ MaabariumError
 │   ├── BlueprintError      one or more `Problem`s, reported together
 │   └── PluginError         a plug-in is missing, broken, or contributes a name twice
 ├── ProposalError           the proposer's fault: the experiment is `invalid`
-├── ProviderError           a model could not be asked
-│   └── MissingKeyError     no key in the environment or keyring
+├── ProviderError           a model could not be asked, or did not answer
+│   ├── MissingKeyError     no key in the environment or keyring
+│   └── BudgetError         tokens or money are spent: the run ends in order
 ├── WorkspaceError          git or the file system
 ├── EvaluationError         an evaluator could not do its work (our side, never the candidate's)
 ├── SandboxError            a child could not be started or confined
@@ -20,10 +21,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from maabarium.records import ReasonCode
+    from maabarium.records import Call, Draft, ReasonCode
 
 __all__ = [
     "BlueprintError",
+    "BudgetError",
     "EvaluationError",
     "MaabariumError",
     "MissingKeyError",
@@ -78,19 +80,59 @@ class PluginError(UsageProblem):
 
 
 class ProposalError(MaabariumError):
-    """A proposal cannot be parsed, applied, or leaves its bounds. `reason_code` is one of the closed list."""
+    """A proposal cannot be parsed, applied, or leaves its bounds. `reason_code` is one of the closed list.
 
-    def __init__(self, reason_code: ReasonCode, message: str) -> None:
+    `detail` is the finer code that models are told (`unified_diff.context_mismatch`); `calls` and `drafts` are what
+    it cost to get this far, for the store.
+    """
+
+    def __init__(
+        self,
+        reason_code: ReasonCode,
+        message: str,
+        *,
+        detail: str = "",
+        calls: tuple[Call, ...] = (),
+        drafts: tuple[Draft, ...] = (),
+    ) -> None:
         self.reason_code = reason_code
+        self.detail = detail
+        self.calls = calls
+        self.drafts = drafts
         super().__init__(message)
 
 
 class ProviderError(MaabariumError):
-    """A model could not be asked, or did not answer."""
+    """A model could not be asked, or did not answer.
+
+    `reason` is a code such as `http_429`, `timeout` or `empty_content`; `retry` says whether the same call may
+    succeed later, `after` how many seconds the server asks us to wait. The message holds no key.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str = "other",
+        retry: bool = False,
+        after: float | None = None,
+        calls: tuple[Call, ...] = (),
+        drafts: tuple[Draft, ...] = (),
+    ) -> None:
+        self.reason = reason
+        self.retry = retry
+        self.after = after
+        self.calls = calls
+        self.drafts = drafts
+        super().__init__(message)
 
 
 class MissingKeyError(ProviderError):
     """No key was found for a provider that needs one."""
+
+
+class BudgetError(ProviderError):
+    """A budget of tokens or money does not allow the next call."""
 
 
 class WorkspaceError(MaabariumError):

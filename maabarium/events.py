@@ -11,6 +11,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, TypeAdapter
 
 from maabarium.records import (
+    Call,
+    Draft,
     Evaluation,
     Experiment,
     Measured,
@@ -77,6 +79,8 @@ class Proposed(Record):
     reason_code: ReasonCode | None = None
     reason: str = ""
     planning_seconds: float = 0.0
+    calls: tuple[Call, ...] = ()
+    drafts: tuple[Draft, ...] = ()
 
 
 class MeasuredEvent(Record):

@@ -13,10 +13,11 @@ from maabarium.acceptance.judge import Decision
 from maabarium.blueprint.schema import Blueprint
 from maabarium.events import Proposed, RunRecord
 from maabarium.measure import MeasureJob
-from maabarium.records import Champion, Evaluation, Experiment, Measured, Outcome, Phase, Proposal
+from maabarium.protocols import ProposalRequest
+from maabarium.records import Champion, Evaluation, Experiment, Measured, Origin, Outcome, Phase, Proposal
 from maabarium.scoring import effects, weighted_total
 
-__all__ = ["Flight", "baseline_of", "pair_values", "with_values"]
+__all__ = ["Flight", "baseline_of", "experiment_of", "pair_values", "with_values"]
 
 FAILING_SHOWN = 50
 
@@ -100,6 +101,18 @@ def baseline_of(run: RunRecord, seed: int) -> Proposed:
         number=0, parent=0, parent_commit=run.start_commit, parent_tree=run.start_tree, tree=run.start_tree, seed=seed
     )
     return Proposed(experiment=experiment, proposal=Proposal(summary="baseline", edits=()))
+
+
+def experiment_of(request: ProposalRequest, proposal: Proposal | None) -> Experiment:
+    """The experiment that a request was for; its tree is not known yet."""
+    return Experiment(
+        number=request.number,
+        parent=request.champion.number,
+        parent_commit=request.champion.commit,
+        parent_tree=request.champion.tree,
+        origin=proposal.origin if proposal else Origin(),
+        seed=request.seed,
+    )
 
 
 def failing_ids(evaluation: Evaluation | None) -> tuple[str, ...]:

@@ -9,108 +9,40 @@ Report: lines of text. Main process.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pluggy
 
-from maabarium.blueprint.schema import Blueprint
+from maabarium.completion import ProviderFactory
 from maabarium.errors import Problem
-from maabarium.protocols import EvaluatorFactory, ExecutorFactory, ProposerFactory, SandboxFactory
-from maabarium.records import Experiment, Outcome, Proposal, ReasonCode, Verdict
+from maabarium.protocols import (
+    ContextRequest,
+    EvaluatorFactory,
+    ExecutorFactory,
+    ProposerFactory,
+    SandboxFactory,
+    Section,
+)
+from maabarium.records import Outcome, ReasonCode, Verdict
+from maabarium.requests import (
+    BlueprintCheck,
+    DecisionRequest,
+    Event,
+    ExperimentStart,
+    ProposalCheck,
+    ReportRequest,
+    RunFinish,
+    RunStart,
+    StopRequest,
+)
 
 __all__ = [
-    "BlueprintCheck", "DecisionRequest", "Event", "ExperimentStart", "ProposalCheck", "ReportRequest",
-    "RunFinish", "RunStart", "StopRequest", "hookimpl", "hookspec",
+    "BlueprintCheck", "ContextRequest", "DecisionRequest", "Event", "ExperimentStart", "ProposalCheck",
+    "ReportRequest", "RunFinish", "RunStart", "Section", "StopRequest", "hookimpl", "hookspec",
 ]  # fmt: skip
 
 hookspec = pluggy.HookspecMarker("maabarium")
 hookimpl = pluggy.HookimplMarker("maabarium")
-
-
-@dataclass(frozen=True)
-class BlueprintCheck:
-    """A loaded blueprint before binding. `sources`: evaluator -> what the metrics will need from it."""
-
-    blueprint: Blueprint
-    path: Path
-    sources: Mapping[str, frozenset[str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ProposalCheck:
-    """A proposal that parsed and stayed in bounds, before it costs an evaluation."""
-
-    blueprint: Blueprint
-    proposal: Proposal
-    experiment: Experiment
-
-
-@dataclass(frozen=True)
-class DecisionRequest:
-    """What the acceptance rule concluded; a plug-in may decide otherwise."""
-
-    blueprint: Blueprint
-    outcome: Outcome
-
-
-@dataclass(frozen=True)
-class StopRequest:
-    """Counters of the run, not its history."""
-
-    blueprint: Blueprint
-    experiments: int
-    promoted: int
-    since_promotion: int
-    evaluations: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class RunStart:
-    """A run is about to measure its baseline."""
-
-    run_id: str
-    blueprint: Blueprint
-    resumed: bool = False
-
-
-@dataclass(frozen=True)
-class ExperimentStart:
-    """An experiment got its number."""
-
-    run_id: str
-    number: int
-
-
-@dataclass(frozen=True)
-class RunFinish:
-    """A run ended: `state` is completed, interrupted or failed; `reason` is a sentence."""
-
-    run_id: str
-    state: str
-    reason: str
-    promoted: int
-
-
-@dataclass(frozen=True)
-class Event:
-    """One durable transition, as it was stored. `sequence` counts up from 1 within the run."""
-
-    run_id: str
-    sequence: int
-    type: str
-    number: int | None
-    payload: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class ReportRequest:
-    """The header or the summary of a run is being printed."""
-
-    run_id: str
-    blueprint: Blueprint
 
 
 @hookspec
@@ -121,6 +53,30 @@ def maabarium_proposers() -> Mapping[str, ProposerFactory]:
         @hookimpl
         def maabarium_proposers():
             return {"my-proposer": lambda context: MyProposer(context.options)}
+    """
+    raise AssertionError("a hookspec is never called")
+
+
+@hookspec
+def maabarium_providers() -> Mapping[str, ProviderFactory]:
+    """Contribute providers of models by name: what `provider` of a `[[models.models]]` may say.
+
+    Example:
+        @hookimpl
+        def maabarium_providers():
+            return {"my-models": lambda context: MyProvider(context.model)}
+    """
+    raise AssertionError("a hookspec is never called")
+
+
+@hookspec
+def maabarium_context(request: ContextRequest) -> Sequence[Section]:
+    """Add sections to the prompt of one experiment; they are packed by priority and shown as data.
+
+    Example:
+        @hookimpl
+        def maabarium_context(request):
+            return [Section("Style", "Tabs are not used here.")]
     """
     raise AssertionError("a hookspec is never called")
 

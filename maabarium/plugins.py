@@ -22,7 +22,7 @@ class PluginWarning(UserWarning):
     """A plug-in failed where that must not end a run."""
 
 
-KINDS = ("proposers", "evaluators", "executors", "sandboxes", "strategies")
+KINDS = ("providers", "proposers", "evaluators", "executors", "sandboxes", "strategies")
 """The registries that plug-ins contribute to, as hook suffixes."""
 
 

@@ -14,12 +14,13 @@ from socket import socket
 from typing import Any, Protocol, runtime_checkable
 
 from maabarium.blueprint.schema import Blueprint, SandboxOptions
+from maabarium.completion import Pool
 from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Proposal, Stage
 
 __all__ = [
-    "Clockface", "Command", "Completed", "EvaluationRequest", "Evaluator", "EvaluatorFactory", "ExecutorFactory",
-    "ProposalRequest", "Proposer", "ProposerContext", "ProposerFactory", "Sandbox", "SandboxFactory", "TreeView",
-    "Workspace",
+    "Clockface", "Command", "Completed", "ContextRequest", "EvaluationRequest", "Evaluator", "EvaluatorFactory",
+    "ExecutorFactory", "ProposalRequest", "Proposer", "ProposerContext", "ProposerFactory", "Sandbox",
+    "SandboxFactory", "Section", "TreeView", "Workspace",
 ]  # fmt: skip
 
 
@@ -190,6 +191,23 @@ class Proposer(Protocol):
 
 
 @dataclass(frozen=True)
+class ContextRequest:
+    """A prompt is being put together for one experiment; `tokens` is about what it may hold in all."""
+
+    proposal: ProposalRequest
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """A piece of a prompt. A lower `priority` is packed earlier (failing tests 10, code 20, history 40, style 50)."""
+
+    title: str
+    text: str
+    priority: int = 45
+
+
+@dataclass(frozen=True)
 class ProposerContext:
     """What a proposer may know when it is made."""
 
@@ -199,6 +217,10 @@ class ProposerContext:
     options: Mapping[str, Any]
     """The keys of `[proposer]` beside `kind` and `evaluate_top`."""
     seed: int
+    pool: Pool | None = None
+    """The models of the blueprint; None when it names none, or its proposer asks none."""
+    sections: Callable[[ContextRequest], Sequence[Section]] = lambda request: ()
+    """What plug-ins add to prompts."""
 
 
 class ProposerFactory(Protocol):

@@ -17,8 +17,12 @@ __all__ = [
     "REASON_CODES",
     "VERDICTS",
     "Attempt",
+    "Call",
+    "CallKind",
     "Champion",
     "Clock",
+    "Draft",
+    "DraftKind",
     "Evaluation",
     "Experiment",
     "FileEdit",
@@ -57,6 +61,9 @@ ReasonCode = Literal[
     "internal",
 ]  # fmt: skip
 
+CallKind = Literal["propose", "critique", "revise", "vote", "veto", "repair"]
+DraftKind = Literal["proposal", "critique", "revision", "vote", "veto", "reply", "finding"]
+
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 PHASES: tuple[Phase, ...] = get_args(Phase)
 REASON_CODES: tuple[ReasonCode, ...] = get_args(ReasonCode)
@@ -92,6 +99,32 @@ class Origin(Record):
     site: str = ""
 
 
+class Call(Record):
+    """One call of a model: who asked whom, why, and what it cost. Counts and cost are None where nobody knows."""
+
+    agent: str
+    provider: str
+    model: str
+    kind: CallKind
+    round: int = 0
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    cost: float | None = None
+    """US dollars."""
+    latency_ms: int = 0
+    error: str = ""
+
+
+class Draft(Record):
+    """Something that a council wrote on the way to its proposal; untrusted text."""
+
+    agent: str
+    kind: DraftKind
+    content: str
+    round: int = 0
+
+
 class Proposal(Record):
     """A set of edits with a one-line summary that says what changes and why."""
 
@@ -101,6 +134,8 @@ class Proposal(Record):
     origin: Origin = Origin()
     data: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """Facts the proposer wants back in its history, such as the parameter values it chose."""
+    drafts: tuple[Draft, ...] = ()
+    calls: tuple[Call, ...] = ()
 
 
 class Measurement(Record):

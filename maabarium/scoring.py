@@ -55,9 +55,10 @@ def factor(metric: Metric, before: float, after: float) -> float:
             before, after = 1.0 - before, 1.0 - after
         if before <= 0 or after <= 0:
             before, after = before + 0.01, after + 0.01
-        return after / before
-    before, after = _shifted(before, after)
-    ratio = after / before if metric.direction == "maximize" else before / after
+        ratio = after / before
+    else:
+        before, after = _shifted(before, after)
+        ratio = after / before if metric.direction == "maximize" else before / after
     return min(LARGEST, max(1 / LARGEST, ratio))
 
 

@@ -12,14 +12,14 @@ from maabarium.acceptance.judge import Decision
 from maabarium.actions import Trees
 from maabarium.blueprint.schema import Blueprint
 from maabarium.budget import since_promotion
-from maabarium.errors import MaabariumError, ProposalError, WorkspaceError
+from maabarium.errors import BudgetError, MaabariumError, ProposalError, ProviderError, WorkspaceError
 from maabarium.events import RunRecord
 from maabarium.flight import Flight
 from maabarium.hookspecs import DecisionRequest, ProposalCheck, StopRequest
 from maabarium.plugins import PluginManager
-from maabarium.records import Evaluation, Experiment, Outcome, Proposal, ReasonCode
+from maabarium.records import Call, Draft, Evaluation, Experiment, Outcome, Proposal, ReasonCode
 
-__all__ = ["Scrutiny"]
+__all__ = ["Scrutiny", "thinking_of"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Scrutiny:
         """The tree that an answer makes, and why it is not evaluated (None: it is). `seen`: tree -> experiment."""
         if isinstance(answer, ProposalError):
             return "", answer.reason_code, str(answer)
+        if isinstance(answer, BudgetError):
+            return "", "budget_spent", str(answer)
         if isinstance(answer, MaabariumError):
             return "", "provider_failed", str(answer)
         try:
@@ -70,3 +72,10 @@ class Scrutiny:
         request = StopRequest(self.blueprint, len(latest), promoted, since, evaluations, seconds)
         reason = self.plugins.hook.maabarium_should_stop(request=request)
         return str(reason) if reason else None
+
+
+def thinking_of(answer: Proposal | MaabariumError) -> tuple[tuple[Call, ...], tuple[Draft, ...]]:
+    """What an answer cost and what was written on the way to it, also when nothing came of it."""
+    if isinstance(answer, Proposal | ProposalError | ProviderError):
+        return answer.calls, answer.drafts
+    return (), ()

@@ -70,7 +70,9 @@ class Standings:
         )
         self.flights[number] = flight
         if event.reason_code:
-            verdicts: dict[str, Verdict] = {"provider_failed": "error", "internal": "error", "duplicate": "rejected"}
+            verdicts: dict[str, Verdict] = {
+                "provider_failed": "error", "internal": "error", "duplicate": "rejected", "budget_spent": "rejected",
+            }  # fmt: skip
             return Decision("lose", verdicts.get(event.reason_code, "invalid"), event.reason_code, event.reason)
         self.seen.setdefault(flight.tree, number)
         if number and self.blueprint.promotion.autonomy == 0:

@@ -106,11 +106,25 @@ class Model(Section):
 
     name: Text
     provider: Text
-    endpoint: str
+    endpoint: str = ""
+    """Address of the API; empty is the provider's usual one. For `local`: a GGUF file, or empty for the shipped one."""
     api_key_env: str | None = None
     temperature: float
     max_tokens: int = Field(ge=1)
     requests_per_minute: int | None = Field(default=None, ge=1)
+    timeout_seconds: float = Field(default=90.0, gt=0)
+    """How long one answer may take; connecting has 10 s of its own."""
+    context_tokens: int = Field(default=16_384, ge=512)
+    """What prompt and answer may hold together; the prompt is packed to fit."""
+    edit_format: Literal["auto", "whole", "blocks", "diff", "lines"] = "auto"
+    """How it writes edits: whole files, search and replace blocks, unified diffs, or (`lines`) one of the listed
+    lines replaced, which even a very small model can do. `auto`: `lines` for `local`, `diff` for `mock`, else
+    `blocks`."""
+    price_input: float | None = Field(default=None, ge=0)
+    """US dollars for a million tokens of prompt; `None`: from the catalogue, if it knows the model."""
+    price_output: float | None = Field(default=None, ge=0)
+    options: dict[str, Any] = Field(default_factory=dict)
+    """The provider's own options, which it checks itself: `[models.models.options]`."""
 
 
 class Models(Section):
@@ -197,6 +211,8 @@ class Budget(Section):
     """Experiments in a row that ended `invalid` or `error`."""
     patience: int | None = Field(default=None, ge=1)
     """Experiments in a row without a promotion."""
+    allow_unknown_prices: bool = False
+    """Start with a money budget although a model's price is not known; its calls then count nothing."""
 
 
 class Promotion(Section):

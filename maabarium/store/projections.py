@@ -115,6 +115,12 @@ class Rows:
             self._insert("proposals", [_proposal(proposal, identity, self._time)])
         if event.planning_seconds:
             self._add_phases(identity, {"planning": event.planning_seconds})
+        for table in ("llm_calls", "drafts"):
+            self._db.execute(f"DELETE FROM {table} WHERE experiment_id = ?", [identity])
+        common = {"experiment_id": identity, "created_at": self._time}
+        calls = [{**call.model_dump(), **common, "run_id": self._run_id} for call in event.calls]
+        self._insert("llm_calls", [{**row, "error": row["error"] or None} for row in calls])
+        self._insert("drafts", [{**draft.model_dump(), **common} for draft in event.drafts])
 
     def _decided(self, outcome: Outcome) -> None:
         identity = self._experiment(outcome.number)

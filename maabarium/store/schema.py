@@ -190,5 +190,11 @@ CREATE TABLE lora_artifacts (
 );
 """
 
-SCRIPTS: tuple[str, ...] = (_RUNS + _EXPERIMENTS + _EVALUATIONS + _MODELS_AND_RESEARCH,)
+_CALLS = """
+ALTER TABLE llm_calls ADD COLUMN kind TEXT NOT NULL DEFAULT '';
+ALTER TABLE llm_calls ADD COLUMN round INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE llm_calls ADD COLUMN cached_tokens INTEGER;
+"""
+
+SCRIPTS: tuple[str, ...] = (_RUNS + _EXPERIMENTS + _EVALUATIONS + _MODELS_AND_RESEARCH, _CALLS)
 """`SCRIPTS[n - 1]` lifts a database from version n - 1 to version n. Never edit one that was released."""

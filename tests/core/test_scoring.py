@@ -6,7 +6,7 @@ import math
 
 import pytest
 from engine_fakes import evaluation, make_blueprint
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from maabarium.blueprint.schema import Direction, Metric
@@ -133,6 +133,7 @@ def test_effect_rows_leave_out_what_was_not_measured() -> None:
 
 
 @given(metrics, st.floats(0, allow_infinity=False), st.floats(0, allow_infinity=False))
+@example(metric(range=(0.0, 100.0)), 2.2e-309, 1.0)
 def test_every_factor_has_a_logarithm(m: Metric, before: float, after: float) -> None:
     assert math.isfinite(math.log(factor(m, before, after)))
     assert math.isfinite(normalise(m, before, Measurement(source="m", value=after)))

@@ -36,7 +36,8 @@ def test_the_mark_alone_finds_a_process_of_another_session() -> None:
     stranger = subprocess.Popen(["/bin/sleep", "60"], env={RUN_MARK: new_mark(None)}, start_new_session=True)
     try:
         tree.adopt(leader.pid)
-        assert sorted(tree.members()[0]) == sorted([leader.pid, other.pid])
+        # The kernel shows a new program's environment an instant after `exec`, when Popen has returned already.
+        assert wait_for(lambda: sorted(tree.members()[0]) == sorted([leader.pid, other.pid]))
         tree.kill()
         assert leader.wait() == -signal.SIGKILL
         assert stranger.poll() is None

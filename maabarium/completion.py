@@ -1,0 +1,131 @@
+"""What is asked of models and what they answer: the contract between proposers, the pool and providers.
+
+A proposer sees a `Pool`; the pool sees providers; a provider sees one request and its own key. All of it stays in
+the main process. Times are seconds, token counts are the provider's own, prices are in US dollars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from maabarium.blueprint.schema import Model
+from maabarium.records import Call, CallKind
+from maabarium.secret import Secret
+
+__all__ = [
+    "Answer", "Completion", "CompletionRequest", "Message", "Pool", "Provider", "ProviderContext",
+    "ProviderFactory", "Purpose", "Usage",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True)
+class CompletionRequest:
+    """One question to a model. `schema` is a JSON Schema that the reply must satisfy, by the API's own mechanism."""
+
+    messages: tuple[Message, ...]
+    temperature: float
+    max_tokens: int
+    schema: Mapping[str, Any] | None = None
+    schema_name: str = "reply"
+    seed: int | None = None
+    """Sent where the API takes one; it never promises the same answer."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens as the provider counts them; None where it does not say. `cached` ones are part of `prompt`."""
+
+    prompt: int | None = None
+    completion: int | None = None
+    cached: int | None = None
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One answer. `finish` is `length` when it was cut at `max_tokens`."""
+
+    content: str
+    usage: Usage = Usage()
+    finish: Literal["stop", "length"] = "stop"
+    model: str = ""
+    """The model as the provider names what answered, which may be more exact than what was asked for."""
+
+
+class Provider(Protocol):
+    """One model behind one API. Used by several threads at once."""
+
+    name: str
+    """What errors and rows call it, such as `openai-compat`."""
+
+    def complete(self, request: CompletionRequest) -> Completion:
+        """Ask once, without retrying. Raises ProviderError, whose `reason` and `retry` say what to do about it.
+
+        An answer that is empty or refused is an error, never an empty completion.
+        """
+
+    def close(self) -> None:
+        """Give back connections and memory; it is not asked again."""
+
+
+@dataclass(frozen=True)
+class ProviderContext:
+    """What a provider may know when it is made."""
+
+    model: Model
+    """The entry of `[[models.models]]`, with endpoint, limits and options."""
+    folder: Path = Path()
+    """The blueprint's folder: what paths in the entry are relative to."""
+    key: Secret | None = None
+    transport: Any = None
+    """An httpx transport in the place of the network; the doubles of our own tests use it."""
+
+
+class ProviderFactory(Protocol):
+    """Makes a provider. Raises MissingKeyError, ProviderError or UsageProblem with a sentence."""
+
+    def __call__(self, context: ProviderContext) -> Provider: ...
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """Why a model is asked. Within a run a purpose is unique: recordings are read by it."""
+
+    number: int
+    """The experiment."""
+    agent: str
+    kind: CallKind
+    round: int = 0
+    attempt: int = 0
+    """Counts up when the same question is asked again, for instance after an unreadable reply."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A completion, and a record of every call that it took (failed ones of other members first)."""
+
+    completion: Completion
+    calls: tuple[Call, ...] = field(default=())
+
+
+class Pool(Protocol):
+    """The models of a run, as a proposer may use them. Safe from several threads."""
+
+    def choose(self, name: str, purpose: Purpose) -> Model:
+        """The model whose turn it is: the named one, or under `round_robin` the next."""
+
+    def ask(self, model: Model, request: CompletionRequest, purpose: Purpose) -> Answer:
+        """Wait for the model's rate, check the budgets, ask, retry, and turn to the next member when it fails.
+
+        Raises ProviderError with the calls that were made, and BudgetError before a call that a budget forbids.
+        """

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from maabarium.blueprint.binding import BindFacts, Bound, bind, needed_sources
+from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.loading import Loaded, load, mended
 from maabarium.blueprint.mending import apart_from
 from maabarium.blueprint.rules import find_rules, rule_scores, timed_scores
 from maabarium.errors import BlueprintError, MaabariumError, Problem, WorkspaceError
 from maabarium.hookspecs import BlueprintCheck
 from maabarium.plugins import PluginManager, contributions
-from maabarium.workspace.globs import Globs
 from maabarium.workspace.paths import protected_globs, targets_of
 from maabarium.workspace.target import Target, find_target
 

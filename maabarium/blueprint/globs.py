@@ -1,18 +1,48 @@
-"""Which paths a pattern of a blueprint means: gitwildmatch, relative to the target's top level. Pure."""
+"""The one glob matcher: gitwildmatch patterns, the dialect of `.gitignore`, over POSIX paths. Knows no file system."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 
 import pathspec
 
-__all__ = ["is_exact", "matching"]
+__all__ = ["Globs", "is_exact", "matching"]
+
+
+class Globs:
+    """A set of patterns over POSIX paths relative to the target's top level.
+
+    A pattern with a slash is anchored at the top level, one without matches at any depth, `!` takes back.
+    `exact` are the patterns that name one file; such a file may be absent still. Raises ValueError for a pattern
+    that makes no sense.
+    """
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self.patterns: tuple[str, ...] = tuple(patterns)
+        with warnings.catch_warnings():
+            # The pattern becomes a regular expression, and `[[` in one is about to mean something else; not here.
+            warnings.simplefilter("ignore", FutureWarning)
+            self._spec = pathspec.GitIgnoreSpec.from_lines(self.patterns)
+        self.exact: tuple[str, ...] = tuple(
+            pattern.removeprefix("/") for pattern in self.patterns if is_exact(pattern.removeprefix("/"))
+        )
+
+    def __repr__(self) -> str:
+        return f"Globs({list(self.patterns)!r})"
+
+    def matches(self, path: str) -> bool:
+        """Whether the last pattern that speaks of this path includes it."""
+        return bool(self._spec.match_file(path))
+
+    def select(self, paths: Iterable[str]) -> list[str]:
+        """The paths that match, in their order."""
+        return [path for path in paths if self.matches(path)]
 
 
 def matching(patterns: Iterable[str], paths: Sequence[str]) -> tuple[str, ...]:
     """The paths that the patterns match, in order. Raises ValueError for a pattern that makes no sense."""
-    spec = pathspec.GitIgnoreSpec.from_lines(list(patterns))
-    return tuple(path for path in paths if spec.match_file(path))
+    return tuple(Globs(patterns).select(paths))
 
 
 def is_exact(pattern: str) -> bool:

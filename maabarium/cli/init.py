@@ -9,13 +9,13 @@ from pathlib import Path
 
 import click
 
+from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.loading import parse
 from maabarium.blueprint.project import InitFacts, inspect_project
 from maabarium.blueprint.templates import draft, draft_rules
 from maabarium.cli.terminal import note, write
 from maabarium.errors import UsageProblem
 from maabarium.workspace.copies import generated_files
-from maabarium.workspace.globs import Globs
 from maabarium.workspace.target import Target, find_target
 
 __all__ = ["command"]

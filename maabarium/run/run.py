@@ -16,6 +16,7 @@ from typing import cast
 from maabarium.actions import Done
 from maabarium.binding import Binding, bind_blueprint
 from maabarium.blueprint.binding import describe
+from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.schema import Blueprint
 from maabarium.driver import Driver, Progress
 from maabarium.engine import Engine
@@ -34,7 +35,6 @@ from maabarium.run.trees import RunTrees
 from maabarium.sandbox.strays import end_strays
 from maabarium.store import Store, StoredView
 from maabarium.workspace.apply import apply_to_checkout
-from maabarium.workspace.globs import Globs
 from maabarium.workspace.lock import RunLock, sweep
 from maabarium.workspace.repository import Repository
 from maabarium.workspace.stored import open_private

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from maabarium.blueprint.globs import Globs
 from maabarium.protocols import TreeView
 from maabarium.records import FileEdit
-from maabarium.workspace.globs import Globs
 from maabarium.workspace.paths import check_edits, targets_of
 from maabarium.workspace.repository import Repository
 

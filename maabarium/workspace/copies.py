@@ -10,9 +10,9 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from maabarium.blueprint.globs import Globs
 from maabarium.errors import WorkspaceError
 from maabarium.workspace.git import Git, as_text
-from maabarium.workspace.globs import Globs
 from maabarium.workspace.names import objection
 from maabarium.workspace.storage import make_folder, printable, remove_folder, storing
 from maabarium.workspace.target import Target

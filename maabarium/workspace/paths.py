@@ -9,10 +9,10 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from maabarium.blueprint.globs import Globs
 from maabarium.errors import ProposalError
 from maabarium.protocols import TreeView
 from maabarium.records import FileEdit
-from maabarium.workspace.globs import Globs
 from maabarium.workspace.names import Layout, fold, objection
 from maabarium.workspace.storage import printable
 from maabarium.workspace.trees import EXECUTABLE, FILE, LINK, SUBMODULE

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from maabarium.blueprint.globs import Globs
 from maabarium.errors import ProposalError, WorkspaceError
 from maabarium.records import FileEdit
 from maabarium.workspace.branch import Branches
 from maabarium.workspace.copies import freeze_copies
 from maabarium.workspace.git import IDENTITY, Git
-from maabarium.workspace.globs import Globs
 from maabarium.workspace.merge import merge_change
 from maabarium.workspace.objects import Objects
 from maabarium.workspace.private import check_run_id, home_of, make_bare, private_repository

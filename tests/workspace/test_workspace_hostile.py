@@ -7,9 +7,9 @@ import time
 
 import pytest
 
+from maabarium.blueprint.globs import Globs
 from maabarium.records import FileEdit
 from maabarium.workspace.apply import apply_to_checkout
-from maabarium.workspace.globs import Globs
 from maabarium.workspace.lock import RunLock
 from maabarium.workspace.target import find_target
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maabarium.blueprint.globs import Globs
 from maabarium.errors import ProposalError
 from maabarium.records import FileEdit
-from maabarium.workspace.globs import Globs
 from maabarium.workspace.names import fold, objection
 from maabarium.workspace.paths import MAX_BYTES, MAX_FILES, check_edits, protected_globs, targets_of
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from maabarium.blueprint.globs import Globs
 from maabarium.errors import ProposalError, WorkspaceError
 from maabarium.protocols import TreeView
 from maabarium.records import FileEdit
-from maabarium.workspace.globs import Globs
 from maabarium.workspace.objects import Objects
 from maabarium.workspace.repository import Repository
 from maabarium.workspace.target import find_target

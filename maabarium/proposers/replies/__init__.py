@@ -1,0 +1,17 @@
+"""Replies of models: what they may look like, how they are read, and which edits they mean.
+
+Reading is lenient about wrapping and strict about meaning: a reply gives exactly the edits it says, or a
+`ProposalError` that says why not. Nothing here asks a model or touches a tree.
+"""
+
+from maabarium.proposers.replies.difference import make_diff
+from maabarium.proposers.replies.editing import edits_of
+from maabarium.proposers.replies.parsing import parse_reply
+from maabarium.proposers.replies.reply import FORMATS, UNBOUNDED, EditFormat, Patch, Replacement, Reply, Shown
+from maabarium.proposers.replies.rules import format_rules
+from maabarium.proposers.replies.schema import reply_schema, reply_tokens
+
+__all__ = [
+    "FORMATS", "UNBOUNDED", "EditFormat", "Patch", "Replacement", "Reply", "Shown", "edits_of", "format_rules",
+    "make_diff", "parse_reply", "reply_schema", "reply_tokens",
+]  # fmt: skip

@@ -1,0 +1,61 @@
+"""What a model was shown, and what it answered: the values between a prompt and the edits.
+
+Lines end at a line feed and are counted from 1. This module knows neither wire formats nor how edits are applied.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from maabarium.records import Operation
+
+__all__ = ["FORMATS", "UNBOUNDED", "EditFormat", "Patch", "Replacement", "Reply", "Shown"]
+
+EditFormat = Literal["whole", "blocks", "diff", "lines"]
+"""How a model writes edits: whole files, search and replace, unified diffs, or one of the listed lines replaced."""
+
+FORMATS: tuple[EditFormat, ...] = get_args(EditFormat)
+
+UNBOUNDED = 10**9
+"""`reply_tokens` of a schema that sets no limit; the smaller of this and the model's own limit is the latter."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One file of which a model saw something; what it did not see it cannot overwrite."""
+
+    path: str
+    content: bytes
+    """The whole file as it is in the tree, however little of it was shown."""
+    ranges: tuple[range, ...] | None = None
+    """The lines that the model saw: `range(10, 21)` is lines 10 to 20. None: the whole file."""
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """Text that stands in the file, and the text to put in its place."""
+
+    search: str
+    replace: str
+
+
+@dataclass(frozen=True)
+class Patch:
+    """What a reply wants done with one file. `form` says which of the fields holds it; None: nothing but a deletion."""
+
+    path: str
+    operation: Operation
+    form: EditFormat | None
+    content: str = ""
+    diff: str = ""
+    edits: tuple[Replacement, ...] = ()
+    """Of the forms `blocks` and `lines`."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One reply as parsed; nothing is checked against the files yet. No patches: the model proposes nothing."""
+
+    summary: str
+    patches: tuple[Patch, ...]

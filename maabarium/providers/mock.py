@@ -1,0 +1,133 @@
+"""The `mock` provider: a model for offline runs that always answers at once, in the form that is asked for.
+
+It inserts one line into the first file that it is shown, so that its proposals apply and rarely improve anything; what
+it answers is a function of the request. Words in a prompt steer it as they steer the original's mock:
+
+    Respond with only a number                     0.78
+    MAABARIUM_MOCK_EMPTY_PATCHSET                  a proposal without a change
+    MAABARIUM_MOCK_RESEARCH_EVIDENCE_GAP           a proposal without a change that asks for a source
+    MAABARIUM_MOCK_RESEARCH_EVIDENCE_GAP_VARIANT   the same in other words
+
+It knows how a reply looks from the request's JSON Schema, and the files from the tags around them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from maabarium.blueprint.schema import Section
+from maabarium.completion import Completion, CompletionRequest, ProviderContext, Usage
+from maabarium.providers.mock_change import Change, Place, change_of, creation, files_in
+from maabarium.providers.shaping import sample
+from maabarium.providers.wire import checked_options
+
+__all__ = ["Mock"]
+
+JUDGE = "Respond with only a number"
+EMPTY = "MAABARIUM_MOCK_EMPTY_PATCHSET"
+GAPS = {  # the longer marker first: the other one is a part of it
+    "MAABARIUM_MOCK_RESEARCH_EVIDENCE_GAP_VARIANT": 'The claims lack a second source. Search for "independent survey".',
+    "MAABARIUM_MOCK_RESEARCH_EVIDENCE_GAP": 'No source supports this yet. Search for "primary source".',
+}
+
+
+class Mock:
+    """Answers without a model. `name` of the model is what it signs with."""
+
+    def __init__(self, context: ProviderContext) -> None:
+        self.name = context.model.provider.strip().lower()
+        self.model = context.model.name
+        checked_options(context.model, Section)
+
+    def complete(self, request: CompletionRequest) -> Completion:
+        """The answer to this request, always the same; it never fails."""
+        prompt = "\n\n".join(one.content for one in request.messages)
+        patched = "file_patches" in (request.schema or {}).get("properties", {})
+        if JUDGE in prompt:
+            return self._said("0.78", prompt)
+        if patched or (request.schema is None and '"file_patches"' in prompt):
+            return self._proposal(request, prompt)
+        if request.schema is not None:
+            return self._said(json.dumps(sample(request.schema), ensure_ascii=False), prompt)
+        first = next((line.strip() for line in prompt.splitlines() if line.strip()), "nothing")
+        return self._said(f"{first} via {self.model}", prompt)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _said(self, content: str, prompt: str, tokens: int = 32) -> Completion:
+        return Completion(content, Usage(prompt=max(1, len(prompt) // 4), completion=tokens), "stop", self.model)
+
+    def _proposal(self, request: CompletionRequest, prompt: str) -> Completion:
+        gap = next((text for marker, text in GAPS.items() if marker in prompt), None)
+        if gap is not None:
+            return self._said(_reply(gap, []), prompt)
+        if EMPTY in prompt:
+            return self._said(_reply("nothing to change", []), prompt, tokens=16)
+        item = _item(request.schema)
+        change = _change(prompt, item, f"{prompt}\0{request.seed}")
+        if change is None:
+            return self._said(_reply("no file was shown that could be changed", []), prompt)
+        return self._said(_reply(change.summary, [_patch(change, item)]), prompt)
+
+
+def _reply(summary: str, patches: list[dict[str, Any]]) -> str:
+    return json.dumps({"summary": summary, "file_patches": patches}, ensure_ascii=False)
+
+
+def _item(schema: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The schema of one patch; of several alternatives the first. Without any, the original's."""
+    items: Any = ((schema or {}).get("properties", {}).get("file_patches") or {}).get("items") or {}
+    for alternatives in ("anyOf", "oneOf"):
+        if items.get(alternatives):
+            items = items[alternatives][0]
+    original = {"properties": {"path": {}, "operation": {}, "unified_diff": {}}}
+    return items if items.get("properties") else original
+
+
+def _allowed(schema: Any) -> list[Any] | None:
+    """What an enumeration or a constant allows; None: anything."""
+    if not isinstance(schema, Mapping):
+        return None
+    return [schema["const"]] if "const" in schema else schema.get("enum")
+
+
+def _change(prompt: str, item: Mapping[str, Any], seed: str) -> Change | None:
+    """The first change that prompt and schema allow, signed with a digest of the request."""
+    token = hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest()[:8]
+    paths = _allowed(item["properties"].get("path"))
+    files = [file for file in files_in(prompt) if paths is None or file.path in paths]
+    found = (change_of(file, token) for file in files)
+    change = next((one for one in found if one is not None), None)
+    if change is None and "create" in (_allowed(item["properties"].get("operation")) or ["create"]):
+        return creation(prompt, paths, {file.path for file in files}, token)
+    return change
+
+
+def _patch(change: Change, item: Mapping[str, Any]) -> dict[str, Any]:
+    """The change in the words of the schema: every property that it knows, and a sample of any other."""
+    place = change.place
+    search, replace = (place.old, place.text) if place else ("", change.content)
+    known: dict[str, Any] = {
+        "path": change.path,
+        "operation": change.operation,
+        "unified_diff": change.diff,
+        "content": change.content,
+        "edits": [{"search": search, "replace": replace}],
+        "search": search,
+        "replace": replace,
+    }
+    patch: dict[str, Any] = {}
+    for name, schema in item["properties"].items():
+        value = known.get(name)
+        allowed = _allowed(schema)
+        if name == "search" and allowed is not None and value not in allowed:
+            place = Place(str(allowed[0]), f"{allowed[0]}  # {change.signature}")
+            patch[name] = place.old
+            known["replace"] = place.text
+        else:
+            patch[name] = sample(schema) if value is None or (allowed is not None and value not in allowed) else value
+    return patch

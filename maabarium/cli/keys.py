@@ -1,0 +1,104 @@
+"""`maabarium keys`: store, find, remove and list the keys of models. A key is shown only by `get --reveal`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+
+import click
+
+from maabarium.cli.stored import json_option
+from maabarium.cli.terminal import note, print_json, print_table
+from maabarium.errors import MaabariumError
+from maabarium.keys import VARIABLES, delete_key, get_key, list_keys, set_key
+from maabarium.plugins import build_plugins, contributions
+
+__all__ = ["command"]
+
+ABSENT = 1
+"""Exit code when there is no such key."""
+
+
+@click.group("keys", invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Keep the keys of models in the keyring of this machine.
+
+    The environment comes first: a key that is set there is used, and nothing needs to be stored. No key is ever
+    written to a blueprint, database, log or report.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+@command.command("set", short_help="Store the key of a provider.")
+@click.argument("provider")
+def set_command(provider: str) -> None:
+    """Store the key of PROVIDER. It is asked for without an echo, or read from standard input."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        value = click.prompt(f"key for {provider.strip().lower()}", hide_input=True, err=True)
+    else:
+        value = sys.stdin.read() if sys.stdin is not None else ""
+    place = set_key(provider, value)
+    note(f"the key for {provider.strip().lower()} is in the keyring ({place})")
+    _warn_of_environment(provider)
+
+
+@command.command("get", short_help="Say whether a provider has a key, and where.")
+@click.argument("provider")
+@click.option("--reveal", is_flag=True, help="Print the key itself.")
+def get_command(provider: str, reveal: bool) -> int:
+    """Say whether PROVIDER has a key, and where; exit code 1 if it has none."""
+    key = get_key(provider)
+    if key is None:
+        note(f"there is no key for {provider.strip().lower()}; store one with `maabarium keys set {provider}`")
+        return ABSENT
+    click.echo(key.reveal() if reveal else f"the key for {provider.strip().lower()} comes from {key.origin}")
+    return 0
+
+
+@command.command("delete", short_help="Remove a key from the keyring.")
+@click.argument("provider")
+def delete_command(provider: str) -> int:
+    """Remove the key of PROVIDER from the keyring; exit code 1 if there is none."""
+    removed = delete_key(provider)
+    name = provider.strip().lower()
+    note(f"the key for {name} was removed" if removed else f"the keyring has no key for {name}")
+    _warn_of_environment(provider)
+    return 0 if removed else ABSENT
+
+
+@command.command("list", short_help="List providers, and where their keys come from.")
+@json_option
+def list_command(as_json: bool) -> None:
+    """List all providers, and where their keys come from. Shows no key."""
+    places, trouble = list_keys(_contributed())
+    if as_json:
+        print_json([asdict(place) for place in places])
+    else:
+        rows = [
+            (place.provider, place.variable or "api_key_env", place.origin or "no key")
+            if place.takes_key
+            else (place.provider, "", "needs none")
+            for place in places
+        ]
+        print_table(("provider", "variable", "key"), rows)
+    if trouble:
+        note(trouble)
+
+
+def _contributed() -> list[str]:
+    """Names of providers that plug-ins bring. A broken plug-in must not stand between a person and the keys."""
+    try:
+        return list(contributions(build_plugins(), "providers"))
+    except MaabariumError as error:
+        note(f"the providers of plug-ins are not listed: {error}")
+        return []
+
+
+def _warn_of_environment(provider: str) -> None:
+    """Say so when the environment has a key, too: that one is used."""
+    variable = VARIABLES.get(provider.strip().lower(), "")
+    key = get_key(provider)
+    if variable and key is not None and variable in key.origin:
+        note(f"{key.origin} is set, too, and comes first")

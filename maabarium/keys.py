@@ -1,0 +1,193 @@
+"""Where the keys of models are: the environment first, then the keyring of the person who runs this.
+
+Knows the names of providers and none of their code. `keyring` is imported only when the environment has no key; the
+service is `maabarium`, the account the provider's name in lower case, as in the original. A machine without a
+keyring (a container, a CI runner) is no error until somebody wants to store a key.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from maabarium.blueprint.schema import Model
+from maabarium.errors import UsageProblem
+from maabarium.secret import Secret
+
+if TYPE_CHECKING:
+    from keyring.backend import KeyringBackend
+
+__all__ = [
+    "KEYLESS", "SERVICE", "VARIABLES", "KeyPlace", "delete_key", "find_key", "get_key", "list_keys", "set_key",
+]  # fmt: skip
+
+SERVICE = "maabarium"
+VARIABLES: Mapping[str, str] = {
+    "openai": "OPENAI_API_KEY",
+    "anthropic": "ANTHROPIC_API_KEY",
+    "gemini": "GEMINI_API_KEY",
+    "deepseek": "DEEPSEEK_API_KEY",
+    "groq": "GROQ_API_KEY",
+    "openrouter": "OPENROUTER_API_KEY",
+    "xai": "XAI_API_KEY",
+    "openai-compat": "",
+    "custom": "",
+}
+"""Providers that take a key -> the environment variable in which it usually is; empty: only `api_key_env` says."""
+KEYLESS = frozenset({"local", "ollama", "mock", "scripted", "llm"})
+"""Providers for which no key is looked for unless the blueprint names a variable."""
+CHOICE = "PYTHON_KEYRING_BACKEND"
+"""The environment variable by which a person names a backend."""
+
+
+@dataclass(frozen=True)
+class KeyPlace:
+    """Where the key of one provider comes from; `origin` is empty when there is none."""
+
+    provider: str
+    variable: str
+    origin: str
+    takes_key: bool = True
+
+
+def find_key(model: Model, environment: Mapping[str, str] | None = None) -> Secret | None:
+    """The key for a model: from the variable that the blueprint names, the provider's usual one, or the keyring.
+
+    None when there is none, also when the keyring cannot be read: whoever needs a key says what to do.
+    """
+    provider = _account(model.provider)
+    variables = [model.api_key_env or "", VARIABLES.get(provider, "")]
+    found = _in_environment(variables, environment)
+    if found is not None or provider in KEYLESS:
+        return found
+    try:
+        return _in_keyring(provider)
+    except UsageProblem:
+        return None
+
+
+def get_key(provider: str, environment: Mapping[str, str] | None = None) -> Secret | None:
+    """The key that models of a provider get if their blueprint names no variable. Raises as `set_key`."""
+    account = _account(provider)
+    found = _in_environment([VARIABLES.get(account, "")], environment)
+    return found if found is not None else _in_keyring(account)
+
+
+def set_key(provider: str, value: str) -> str:
+    """Store a key and return the backend's name. UsageProblem if it cannot be stored, or was not."""
+    account = _account(provider)
+    if account in KEYLESS:
+        raise UsageProblem(f"{account} takes no key")
+    value = value.strip()
+    if not value or not value.isascii() or not value.isprintable() or " " in value:
+        raise UsageProblem("a key is one word of visible ASCII characters; nothing was stored")
+    backend = _backend(account)
+    with _named(backend):
+        backend.set_password(SERVICE, account, value)
+        kept = backend.get_password(SERVICE, account)
+    if kept != value:
+        raise UsageProblem(f"the keyring ({_label(backend)}) did not keep the key; {_instead(account)}")
+    return _label(backend)
+
+
+def delete_key(provider: str) -> bool:
+    """Remove a key from the keyring; False if there was none. Raises as `set_key`."""
+    account = _account(provider)
+    backend = _backend(account)
+    with _named(backend):
+        if backend.get_password(SERVICE, account) is None:
+            return False
+        backend.delete_password(SERVICE, account)
+    return True
+
+
+def list_keys(
+    providers: Iterable[str] = (), environment: Mapping[str, str] | None = None
+) -> tuple[tuple[KeyPlace, ...], str]:
+    """Each provider with the place of its key, and why the keyring could not be looked into, if it could not."""
+    try:
+        _backend()
+        trouble = ""
+    except UsageProblem as error:
+        trouble = str(error)
+    places = []
+    for provider in sorted({*VARIABLES, *KEYLESS, *map(_account, providers)}):
+        found = None
+        if provider not in KEYLESS:
+            found = _in_environment([VARIABLES.get(provider, "")], environment)
+            try:
+                found = found or (None if trouble else _in_keyring(provider))
+            except UsageProblem as error:
+                trouble = str(error)
+        places.append(
+            KeyPlace(provider, VARIABLES.get(provider, ""), found.origin if found else "", provider not in KEYLESS)
+        )
+    return tuple(places), trouble
+
+
+def _account(provider: str) -> str:
+    name = provider.strip().lower()
+    if not name:
+        raise UsageProblem("name a provider, such as openai")
+    return name
+
+
+def _in_environment(variables: Iterable[str], environment: Mapping[str, str] | None) -> Secret | None:
+    """The first variable that is set and not blank."""
+    values = os.environ if environment is None else environment
+    for variable in variables:
+        if variable and (value := values.get(variable, "").strip()):
+            return Secret(value, f"the environment variable {variable}")
+    return None
+
+
+def _in_keyring(account: str) -> Secret | None:
+    backend = _backend(account)
+    with _named(backend):
+        value = backend.get_password(SERVICE, account)
+    return Secret(value.strip(), f"the keyring ({_label(backend)})") if value and value.strip() else None
+
+
+def _backend(account: str = "") -> KeyringBackend:
+    """The keyring. UsageProblem where there is none that keeps secrets.
+
+    Backends below priority 1 write plain text or keep nothing: they count only when the person named one.
+    """
+    try:
+        import keyring  # with the search for backends a third of a second
+
+        backend = keyring.get_keyring()
+        usable = bool(os.environ.get(CHOICE)) or backend.priority >= 1
+    except (ImportError, AttributeError, ValueError, OSError, RuntimeError) as error:
+        raise UsageProblem(f"the keyring cannot be opened: {error}; {_instead(account)}") from error
+    if not usable:
+        raise UsageProblem(f"this machine has no keyring that keeps secrets; {_instead(account)}")
+    return backend
+
+
+@contextmanager
+def _named(backend: KeyringBackend) -> Iterator[None]:
+    """What a backend raises, as a sentence: a locked one, one that lost its connection."""
+    from keyring.errors import KeyringError
+
+    try:
+        yield
+    except (KeyringError, RuntimeError, OSError) as error:
+        said = str(error).strip() or type(error).__name__
+        raise UsageProblem(f"the keyring ({_label(backend)}) refused: {said}") from None
+
+
+def _label(backend: KeyringBackend) -> str:
+    return type(backend).__module__.removeprefix("keyring.backends.").removeprefix("keyring.")
+
+
+def _instead(account: str) -> str:
+    """What to do without a keyring."""
+    if not account:
+        return "set environment variables instead"
+    variable = VARIABLES.get(account) or f"{''.join(c if c.isalnum() else '_' for c in account).upper()}_API_KEY"
+    named = "" if VARIABLES.get(account) else f', and name it in the blueprint: api_key_env = "{variable}"'
+    return f"set the environment variable {variable} instead{named}"

@@ -1,0 +1,180 @@
+"""A file cut into the pieces by which it may be shown: symbols of Python, sections of Markdown, blocks of other text.
+
+The pieces of a file never overlap and cover it whole, but for blank lines at their ends. Pure.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+__all__ = ["Chunk", "chunks_of", "parsed"]
+
+_BLOCK = 80
+"""Lines after which a block without a blank line before an unindented one is cut all the same."""
+_SMALL = 12
+"""Lines up to which neighbouring statements outside functions stay together."""
+_SPLIT = 30
+"""Lines from which a class is shown by method."""
+_MARKDOWN = (".md", ".markdown", ".mdx")
+_HEADING = re.compile(r"#{1,6}\s")
+_FENCE = re.compile(r"\s*(```|~~~)")
+
+Kind = Literal["imports", "symbol", "class", "block"]
+Defined = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Lines `first` to `last` of a file, from 1, both included. A method names its class as `parent`."""
+
+    name: str
+    first: int
+    last: int
+    kind: Kind
+    parent: str = ""
+
+
+def chunks_of(path: str, lines: Sequence[str], *, parse: bool = True) -> tuple[Chunk, ...]:
+    """The chunks of a file in order; without `parse`, or when that fails, by its layout alone."""
+    if path.endswith((".py", ".pyi")) and parse:
+        tree = parsed(lines)
+        if tree is not None:
+            return _trimmed(_python(tree, lines), lines)
+    starts = _headings(lines) if path.lower().endswith(_MARKDOWN) else _unindented(lines)
+    return _trimmed(_blocks(starts, lines), lines)
+
+
+def parsed(lines: Sequence[str]) -> ast.Module | None:
+    """The syntax tree; None for what this Python does not understand, or whose lines it would count differently."""
+    if any("\r" in line for line in lines):
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse("\n".join(lines) + "\n")
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+
+
+def first_line(node: ast.stmt) -> int:
+    """Where a statement starts, its decorators included."""
+    decorators = node.decorator_list if isinstance(node, Defined) else []
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+def _python(tree: ast.Module, lines: Sequence[str]) -> list[Chunk]:
+    found: list[Chunk] = []
+    for chunk in _statements(tree.body, lines, 0):
+        previous = found[-1] if found else None
+        if previous is not None and (chunk.first <= previous.last or _together(previous, chunk)):
+            name = previous.name if chunk.name in previous.name.split(", ") else f"{previous.name}, {chunk.name}"
+            found[-1] = replace(previous, name=name, last=max(previous.last, chunk.last))
+        else:
+            found.append(chunk)
+    return found or [Chunk("comments", 1, len(lines), "block")]
+
+
+def _together(one: Chunk, two: Chunk) -> bool:
+    if one.kind != two.kind or one.kind in ("symbol", "class") or one.parent != two.parent:
+        return False
+    return one.kind == "imports" or two.last - one.first < _SMALL
+
+
+def _statements(body: Iterable[ast.stmt], lines: Sequence[str], done: int, parent: str = "") -> Iterator[Chunk]:
+    """One chunk for each statement, classes by method; `done` is the last line that belongs to what comes before."""
+    for node in body:
+        first = _with_comments(first_line(node), lines, done)
+        last = node.end_lineno or node.lineno
+        name = f"{parent}.{node.name}" if parent and isinstance(node, Defined) else _name(node)
+        if isinstance(node, ast.ClassDef) and not parent and last - first >= _SPLIT:
+            inner = next((child for child in node.body if isinstance(child, Defined)), None)
+            if inner is not None:
+                start = _with_comments(first_line(inner), lines, _end_before(node, inner))
+                yield Chunk(name, first, start - 1, "class")
+                rest = node.body[node.body.index(inner) :]
+                yield from _statements(rest, lines, start - 1, node.name)
+                done = last
+                continue
+        yield Chunk(name, first, last, _kind(node), parent)
+        done = last
+
+
+def _end_before(node: ast.ClassDef, inner: ast.stmt) -> int:
+    index = node.body.index(inner)
+    return (node.body[index - 1].end_lineno or node.lineno) if index else node.lineno
+
+
+def _with_comments(first: int, lines: Sequence[str], done: int) -> int:
+    """The line from which comments lead up to a statement without a gap."""
+    while first - 1 > done and lines[first - 2].lstrip().startswith("#"):
+        first -= 1
+    return first
+
+
+def _kind(node: ast.stmt) -> Kind:
+    if isinstance(node, Defined):
+        return "symbol"
+    is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return "imports" if isinstance(node, ast.Import | ast.ImportFrom) or is_docstring else "block"
+
+
+def _name(node: ast.stmt) -> str:
+    if isinstance(node, Defined):
+        return node.name
+    if isinstance(node, ast.Import | ast.ImportFrom | ast.Expr):
+        return "imports" if not isinstance(node, ast.Expr) else f"line {node.lineno}"
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    named = next((target.id for target in targets if isinstance(target, ast.Name)), "")
+    return named or f"line {node.lineno}"
+
+
+def _headings(lines: Sequence[str]) -> list[int]:
+    """Lines, from 1, at which a section of Markdown starts."""
+    found, fenced = [1], False
+    for number, line in enumerate(lines, 1):
+        if _FENCE.match(line):
+            fenced = not fenced
+        elif not fenced and number > 1 and _HEADING.match(line):
+            found.append(number)
+    return found
+
+
+def _unindented(lines: Sequence[str]) -> list[int]:
+    """Lines, from 1, that start at the margin after a blank one; closing brackets start nothing."""
+    return [1] + [
+        number
+        for number in range(2, len(lines) + 1)
+        if lines[number - 1].strip() and lines[number - 1][0] not in " \t)}]" and not lines[number - 2].strip()
+    ]
+
+
+def _blocks(starts: Sequence[int], lines: Sequence[str]) -> list[Chunk]:
+    """Blocks from start to start; long ones are cut."""
+    found = []
+    for first, following in zip(starts, [*starts[1:], len(lines) + 1], strict=True):
+        for start in range(first, following, _BLOCK):
+            last = min(start + _BLOCK, following) - 1
+            label = next((line.strip() for line in lines[start - 1 : last] if line.strip()), "")
+            found.append(Chunk(label[:60], start, last, "block"))
+    return found
+
+
+def _trimmed(chunks: Iterable[Chunk], lines: Sequence[str]) -> tuple[Chunk, ...]:
+    """The chunks without blank lines at their ends, lines between them given to the one before; no empty ones."""
+    every = list(chunks)
+    found = []
+    for index, chunk in enumerate(every):
+        first = 1 if index == 0 else chunk.first
+        last = (every[index + 1].first if index + 1 < len(every) else len(lines) + 1) - 1
+        while first <= last and not lines[first - 1].strip():
+            first += 1
+        while last >= first and not lines[last - 1].strip():
+            last -= 1
+        if first <= last:
+            found.append(replace(chunk, first=first, last=last))
+    return tuple(found)

@@ -2,22 +2,27 @@
 
 The counts in hunk headers are taken from the body, because authors count badly. A hunk goes where its header
 says, or, when its old lines are not there, to the one place in the file where they are; two such places are an
-error, and nothing is ever matched approximately. Lines are bytes and end at a line feed only. This module
-knows no proposals, trees or paths beyond what stands in the diff.
+error, and nothing is ever matched approximately. Lines are bytes and end at a line feed only. Time is linear in
+the diff, and for each hunk that must be looked for, in the file. This module knows no proposals, trees or paths
+beyond what stands in the diff.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from itertools import islice
 from typing import Literal
 
 from maabarium.errors import ProposalError
+from maabarium.proposers.hunks import Diff, Hunk, Source
 
 __all__ = ["Diff", "Hunk", "apply_diff", "parse_diff"]
 
 HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
+MOST_PLACES = 1000
+"""A hunk that fits at more places than this is refused unread."""
 MODE = re.compile(rb"new (?:file )?mode (100644|100755)\r?$")
 REFUSED = {
     b"rename from ": "a rename; delete the one path and create the other",
@@ -25,28 +30,6 @@ REFUSED = {
     b"GIT binary patch": "a binary patch; give the content as base64",
     b"Binary files ": "a binary patch; give the content as base64",
 }
-
-
-@dataclass(frozen=True)
-class Hunk:
-    """Old lines and the new lines in their place. Lines carry their line feed, but for a last line without one."""
-
-    line: int
-    """Where in the diff its header stands, from 1."""
-    start: int
-    """Old line number as its header says, from 1 (0 or the line before, when there are no old lines)."""
-    stated: int
-    """Number of old lines as its header says, right or wrong."""
-    old: tuple[bytes, ...]
-    new: tuple[bytes, ...]
-
-
-@dataclass(frozen=True)
-class Diff:
-    """The hunks of one file in order, and the git file mode when the diff sets one."""
-
-    hunks: tuple[Hunk, ...]
-    mode: Literal[0o100644, 0o100755] | None = None
 
 
 def parse_diff(text: str) -> Diff:
@@ -62,12 +45,13 @@ def parse_diff(text: str) -> Diff:
     if lines[-1] == b"":
         lines.pop()
     lines = _without_signature(lines)
+    following = _next_filled(lines)
     hunks: list[Hunk] = []
     mode: Literal[0o100644, 0o100755] | None = None
     index = 0
     while index < len(lines):
         if HUNK.match(lines[index]):
-            hunk, index = _read_hunk(lines, index)
+            hunk, index = _read_hunk(lines, following, index)
             hunks.append(hunk)
             continue
         if found := MODE.match(lines[index]):
@@ -79,24 +63,33 @@ def parse_diff(text: str) -> Diff:
     return Diff(tuple(hunks), mode)
 
 
-def apply_diff(diff: Diff, before: bytes) -> bytes:
-    """The content after the diff; `before` is empty for a new file.
+def apply_diff(diff: Diff, before: bytes, within: Sequence[range] | None = None) -> bytes:
+    """The content after the diff; `before` is empty for a new file. Only lines `within` these ranges may change.
 
     When the diff does not fit as it stands, two readings are tried in which only the newlines differ: a diff
     without carriage returns on a file whose lines all end in CRLF is read with CRLF, and a diff whose lines all
-    end in CRLF on a file without any is read without. Raises ProposalError (`does_not_apply`).
+    end in CRLF on a file without any is read without. Raises ProposalError (`does_not_apply`, or `out_of_bounds`
+    for lines that are not `within`; those count from 1).
     """
     try:
-        return _apply(diff.hunks, before)
+        return _apply(diff.hunks, before, within)
     except ProposalError:
         other = _other_newlines(diff.hunks, before)
         if other is None:
             raise
-        return _apply(other, before)
+        return _apply(other, before, within)
 
 
 def _unparseable(line: int, problem: str) -> ProposalError:
-    return ProposalError("unparseable", f"the diff cannot be read: line {line}: {problem}")
+    return ProposalError("unparseable", f"the diff cannot be read: line {line}: {problem}", detail="unified_diff.other")
+
+
+def _next_filled(lines: Sequence[bytes]) -> list[int]:
+    """For each line the index of the first one from there on that is not empty."""
+    following = [len(lines)] * (len(lines) + 1)
+    for index in range(len(lines) - 1, -1, -1):
+        following[index] = index if lines[index] else following[index + 1]
+    return following
 
 
 def _without_signature(lines: list[bytes]) -> list[bytes]:
@@ -122,7 +115,7 @@ def _check_header(lines: Sequence[bytes], index: int, after_hunk: bool) -> None:
         raise _unparseable(index + 1, 'a line in a hunk starts with " ", "+", "-" or "\\"')
 
 
-def _read_hunk(lines: Sequence[bytes], index: int) -> tuple[Hunk, int]:
+def _read_hunk(lines: Sequence[bytes], following: Sequence[int], index: int) -> tuple[Hunk, int]:
     """The hunk whose header stands at `index`, and the index behind it."""
     header = HUNK.match(lines[index])
     assert header is not None
@@ -131,28 +124,33 @@ def _read_hunk(lines: Sequence[bytes], index: int) -> tuple[Hunk, int]:
     stated_new = int(header[4]) if header[4] else 1
     old: list[bytes] = []
     new: list[bytes] = []
+    changes: list[range] = []
     last = b""
     position = index + 1
     while position < len(lines):
         line = lines[position]
         complete = len(old) >= stated_old and len(new) >= stated_new
-        if complete and (_starts_file(lines, position) or _only_padding(lines, position)):
+        if complete and (_starts_file(lines, position) or _only_padding(lines, following, position)):
             break
         kind = line[:1] or b" "  # editors strip the blank that marks an empty context line
         if kind == b"\\":
             _drop_newline(last, old, new, position + 1)
         elif kind in (b" ", b"-", b"+"):
+            if kind != b" " and not (changes and changes[-1].stop == len(old)):
+                changes.append(range(len(old), len(old)))
             if kind != b"+":
                 old.append(line[1:] + b"\n")
             if kind != b"-":
                 new.append(line[1:] + b"\n")
+            if kind == b"-":
+                changes[-1] = range(changes[-1].start, len(old))
         else:
             break
         last = kind
         position += 1
     if not old and not new:
         raise _unparseable(index + 1, "the hunk is empty")
-    return Hunk(index + 1, start, stated_old, tuple(old), tuple(new)), position
+    return Hunk(index + 1, start, stated_old, tuple(old), tuple(new), tuple(changes)), position
 
 
 def _starts_file(lines: Sequence[bytes], position: int) -> bool:
@@ -165,12 +163,12 @@ def _starts_file(lines: Sequence[bytes], position: int) -> bool:
     )
 
 
-def _only_padding(lines: Sequence[bytes], position: int) -> bool:
+def _only_padding(lines: Sequence[bytes], following: Sequence[int], position: int) -> bool:
     """Whether nothing but empty lines is left of this hunk."""
-    following = next((line for line in lines[position:] if line), None)
-    if lines[position] or following is None:
+    filled = following[position]
+    if lines[position] or filled == len(lines):
         return not lines[position]
-    return HUNK.match(following) is not None or following.startswith(b"diff --git ")
+    return HUNK.match(lines[filled]) is not None or lines[filled].startswith(b"diff --git ")
 
 
 def _drop_newline(last: bytes, old: list[bytes], new: list[bytes], line: int) -> None:
@@ -183,63 +181,70 @@ def _drop_newline(last: bytes, old: list[bytes], new: list[bytes], line: int) ->
         new[-1] = new[-1][:-1]
 
 
-def _apply(hunks: Sequence[Hunk], before: bytes) -> bytes:
-    lines = before.split(b"\n")
-    source = [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+def _apply(hunks: Sequence[Hunk], before: bytes, within: Sequence[range] | None) -> bytes:
+    source = Source(before, within)
     result: list[bytes] = []
     done = 0
     for hunk in hunks:
         place = _place(hunk, source, done)
-        result += source[done:place]
+        result += source.lines[done:place]
         result += hunk.new
         done = place + len(hunk.old)
-    result += source[done:]
+    result += source.lines[done:]
     if any(not line.endswith(b"\n") for line in result[:-1]):
-        raise ProposalError(
-            "does_not_apply", "the diff does not apply: a line without a newline would not be the last one"
-        )
+        raise _unfit("the diff does not apply: a line without a newline would not be the last one")
     return b"".join(result)
 
 
-def _place(hunk: Hunk, source: Sequence[bytes], done: int) -> int:
+def _place(hunk: Hunk, source: Source, done: int) -> int:
     """Index of the hunk's first old line; never before `done`, where the previous hunk ended."""
     where = f"the diff does not apply: the hunk in line {hunk.line} of the diff"
+    hidden = ProposalError("out_of_bounds", f"{where} changes lines that were not shown", detail="not_shown")
     if not hunk.old:
-        if not source:
+        if not source.lines:
             return 0
         place = hunk.start  # a header that counts no old lines names the line after which to insert
-        if hunk.stated or not done <= place <= len(source):
-            raise ProposalError("does_not_apply", f"{where} has no context lines and its header names no place")
+        if hunk.stated or not done <= place <= len(source.lines):
+            raise _unfit(f"{where} has no context lines and its header names no place")
+        if not source.allows(hunk, place):
+            raise hidden
         return place
     stated = hunk.start - 1
-    if stated >= done and _matches(hunk, source, stated):
+    if stated >= done and source.fits(hunk, stated) and source.allows(hunk, stated):
         return stated
-    places = [place for place in range(len(source) - len(hunk.old) + 1) if _matches(hunk, source, place)]
+    found = list(islice(source.places(hunk), MOST_PLACES + 1))
+    if not found:
+        raise _mismatch(hunk, source, where)
+    if len(found) > MOST_PLACES:
+        raise _unfit(f"{where} fits at more than {MOST_PLACES} places; give it more context lines")
+    places = [place for place in found if source.allows(hunk, place)]
     if not places:
-        raise ProposalError("does_not_apply", f"{where} does not match the file: {_difference(hunk, source, stated)}")
+        raise hidden
     if len(places) > 1:
-        found = ", ".join(str(place + 1) for place in places[:5])
-        raise ProposalError("does_not_apply", f"{where} is not at line {hunk.start} but fits at lines {found}")
+        shown = ", ".join(str(place + 1) for place in places[:5])
+        raise _unfit(f"{where} is not at line {hunk.start} but fits at lines {shown}")
     if places[0] < done:
-        raise ProposalError("does_not_apply", f"{where} overlaps the hunk before it or stands in the wrong order")
+        raise _unfit(f"{where} overlaps the hunk before it or stands in the wrong order")
     return places[0]
 
 
-def _matches(hunk: Hunk, source: Sequence[bytes], place: int) -> bool:
-    if not 0 <= place < len(source) or source[place] != hunk.old[0]:
-        return False
-    return tuple(source[place : place + len(hunk.old)]) == hunk.old
+def _unfit(message: str, detail: str = "other") -> ProposalError:
+    return ProposalError("does_not_apply", message, detail=f"unified_diff.{detail}")
 
 
-def _difference(hunk: Hunk, source: Sequence[bytes], stated: int) -> str:
-    """The first line that differs at the stated place, for a person to look at."""
+def _mismatch(hunk: Hunk, source: Source, where: str) -> ProposalError:
+    """Says the first line that differs at the stated place."""
     for offset, wanted in enumerate(hunk.old):
-        at = stated + offset
-        if not 0 <= at < len(source):
-            return f"line {at + 1} is beyond the end of the file, which has {len(source)} lines"
-        if source[at] != wanted:
-            return f"line {at + 1} is {_shown(source[at])}, not {_shown(wanted)}"
-    return "its lines are elsewhere"
+        at = hunk.start - 1 + offset
+        if not 0 <= at < len(source.lines):
+            has = f"line {at + 1} is beyond the end of the file, which has {len(source.lines)} lines"
+            return _unfit(f"{where} does not match the file: {has}", "context_beyond_eof")
+        if source.lines[at] != wanted:
+            said = f"line {at + 1} is {_shown(source.lines[at])}, not {_shown(wanted)}"
+            removed = any(offset in change for change in hunk.changes)
+            detail = "removal_mismatch" if removed else "context_mismatch"
+            return _unfit(f"{where} does not match the file: {said}", detail)
+    return _unfit(f"{where} does not match the file: its lines are elsewhere", "context_mismatch")
 
 
 def _shown(line: bytes) -> str:
@@ -262,4 +267,4 @@ def _respelled(hunk: Hunk, ending: bytes, other: bytes) -> Hunk:
     def spell(lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
         return tuple(line.removesuffix(ending) + other if line.endswith(ending) else line for line in lines)
 
-    return Hunk(hunk.line, hunk.start, hunk.stated, spell(hunk.old), spell(hunk.new))
+    return replace(hunk, old=spell(hunk.old), new=spell(hunk.new))

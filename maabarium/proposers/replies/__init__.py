@@ -7,11 +7,11 @@ Reading is lenient about wrapping and strict about meaning: a reply gives exactl
 from maabarium.proposers.replies.difference import make_diff
 from maabarium.proposers.replies.editing import edits_of
 from maabarium.proposers.replies.parsing import parse_reply
-from maabarium.proposers.replies.reply import FORMATS, UNBOUNDED, EditFormat, Patch, Replacement, Reply, Shown
+from maabarium.proposers.replies.reply import DETAILS, FORMATS, UNBOUNDED, EditFormat, Patch, Replacement, Reply, Shown
 from maabarium.proposers.replies.rules import format_rules
 from maabarium.proposers.replies.schema import reply_schema, reply_tokens
 
 __all__ = [
-    "FORMATS", "UNBOUNDED", "EditFormat", "Patch", "Replacement", "Reply", "Shown", "edits_of", "format_rules",
-    "make_diff", "parse_reply", "reply_schema", "reply_tokens",
+    "DETAILS", "FORMATS", "UNBOUNDED", "EditFormat", "Patch", "Replacement", "Reply", "Shown", "edits_of",
+    "format_rules", "make_diff", "parse_reply", "reply_schema", "reply_tokens",
 ]  # fmt: skip

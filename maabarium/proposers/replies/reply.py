@@ -10,12 +10,23 @@ from typing import Literal, get_args
 
 from maabarium.records import Operation
 
-__all__ = ["FORMATS", "UNBOUNDED", "EditFormat", "Patch", "Replacement", "Reply", "Shown"]
+__all__ = ["DETAILS", "FORMATS", "UNBOUNDED", "EditFormat", "Patch", "Replacement", "Reply", "Shown"]
 
 EditFormat = Literal["whole", "blocks", "diff", "lines"]
 """How a model writes edits: whole files, search and replace, unified diffs, or one of the listed lines replaced."""
 
 FORMATS: tuple[EditFormat, ...] = get_args(EditFormat)
+
+DETAILS = frozenset({
+    # the original's, but for those of counts and blanks that its parser needed and ours does not
+    "proposal_json", "missing_unified_diff_field", "missing_required_unified_diff", "unsafe_patch_path", "other",
+    "unified_diff.context_mismatch", "unified_diff.removal_mismatch", "unified_diff.context_beyond_eof",
+    "unified_diff.old_line_count_mismatch", "unified_diff.new_line_count_mismatch", "unified_diff.other",
+    # ours
+    "search_replace.no_match", "search_replace.ambiguous_match", "search_replace.overlap",
+    "search_replace.empty_search", "elided_content", "missing_file", "not_a_target", "not_shown", "path_exists",
+})  # fmt: skip
+"""The codes that a ProposalError from this package carries as `detail`."""
 
 UNBOUNDED = 10**9
 """`reply_tokens` of a schema that sets no limit; the smaller of this and the model's own limit is the latter."""

@@ -1,0 +1,128 @@
+"""One file as a reply edits it: newlines, encoding, byte order mark, and which of its lines were shown.
+
+Models write line feeds and UTF-8. A file keeps what it has: its carriage returns when all its lines end in them,
+its byte order mark, its encoding. What cannot be kept so is refused. Knows no wire format.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+
+from maabarium.errors import ProposalError
+
+__all__ = ["Original", "encoded"]
+
+BOM = b"\xef\xbb\xbf"
+
+_DOTS = rb"(?:\.\.\.|\xe2\x80\xa6)"
+ELIDED = re.compile(
+    rb"[ \t]*(?:#|//|/\*|<!--|--|;|%|\(\*|\[|\(|(?=" + _DOTS + rb"))[^\n]{0,40}?(?:"
+    + _DOTS + rb"[^\n\w]{0,9}(?:the )?(?:rest|remaining|remainder|existing|unchanged|same as|as before|omitted)\b"
+    rb"|\b(?:rest|remainder) of (?:the |this |your )?\w{1,20}"
+    rb" (?:(?:is|are|remains?|stays?) )?(?:unchanged|the same|as before|omitted|here)\b"
+    rb"|\b(?:existing|remaining|unchanged|previous) (?:code|content|file|functions?|methods?|lines|text)\b[^\n\w]{0,9}"
+    + _DOTS + rb")",
+    re.IGNORECASE,
+)  # fmt: skip
+"""A line that stands for text which the author did not want to write out again."""
+
+
+class Original:
+    """A file before the edit. `ranges` are its shown lines, from 1; None: all."""
+
+    def __init__(self, path: str, content: bytes, ranges: Sequence[range] | None = None) -> None:
+        self.path = path
+        self.ranges = ranges
+        self.bom = BOM if content.startswith(BOM) else b""
+        self.body = content.removeprefix(BOM)
+        self.is_utf8 = _is_utf8(self.body)
+        self.all_crlf = b"\r\n" in self.body and self.body.count(b"\r\n") == self.body.count(b"\n")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every line was shown."""
+        if self.ranges is None:
+            return True
+        lines = self.body.count(b"\n") + (not self.body.endswith(b"\n"))
+        reached = 0
+        for each in sorted(_forward(self.ranges), key=lambda one: one.start):
+            if each.start > reached + 1:
+                return False
+            reached = max(reached, each.stop - 1)
+        return reached >= lines
+
+    @cached_property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """Where in `body` shown lines stand, with the newline behind the last; neighbours are joined.
+
+        A last line without a newline ends where its newline would.
+        """
+        size = len(self.body) + (not self.body.endswith(b"\n"))
+        if self.ranges is None:
+            return ((0, size),)
+        starts = [0, *(found.end() for found in re.finditer(b"\n", self.body))]
+        if starts[-1] != size:
+            starts.append(size)
+        spans: list[tuple[int, int]] = []
+        for each in sorted(_forward(self.ranges), key=lambda one: one.start):
+            first, stop = max(each.start - 1, 0), min(each.stop - 1, len(starts) - 1)
+            if first >= stop:
+                continue
+            low, high = starts[first], starts[stop]
+            if spans and low <= spans[-1][1]:
+                low, high = spans[-1][0], max(high, spans.pop()[1])
+            spans.append((low, high))
+        return tuple(spans)
+
+    def spelled(self, text: str) -> bytes:
+        """A model's text in the file's newlines. Raises ProposalError (`unparseable`)."""
+        data = encoded(text.removeprefix("\ufeff"), self.path)
+        if self.all_crlf and b"\r" not in data:
+            return data.replace(b"\n", b"\r\n")
+        if b"\r" in data and b"\r" not in self.body and data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r"):
+            return data.replace(b"\r\n", b"\n")
+        return data
+
+    def finished(self, body: bytes) -> bytes:
+        """The file's new content. Raises ProposalError for what would damage it."""
+        if self.is_utf8 and not _is_utf8(body):
+            raise ProposalError(
+                "unparseable", f"{self.path}: the new content would no longer be UTF-8 text", detail="other"
+            )
+        if self.body != body:
+            self._check_new_lines(body)
+        return self.bom + body
+
+    def _check_new_lines(self, body: bytes) -> None:
+        known = set(self.body.split(b"\n"))
+        for line in set(body.split(b"\n")) - known:
+            if not self.is_utf8 and not line.isascii():
+                sentence = f"{self.path} is not UTF-8: new lines in it can only hold ASCII characters"
+                raise ProposalError("does_not_apply", sentence, detail="other")
+            if ELIDED.match(line):
+                shown = line.decode("utf-8", "replace").strip()[:80]
+                sentence = f"{self.path}: {shown!r} stands for text that is not there; write it out"
+                raise ProposalError("does_not_apply", sentence, detail="elided_content")
+
+
+def encoded(text: str, path: str) -> bytes:
+    """The text as UTF-8; lone surrogates that stand for bytes (\\udc80 to \\udcff) become them."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        problem = f"{path}: the text contains a character that cannot be encoded: {text[error.start]!a}"
+        raise ProposalError("unparseable", problem, detail="other") from error
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _forward(ranges: Sequence[range]) -> list[range]:
+    return [each for each in ranges if each and each.step == 1]

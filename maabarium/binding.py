@@ -5,7 +5,6 @@ Changes nothing. All that is wrong comes out as one BlueprintError.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from maabarium.blueprint.mending import apart_from
 from maabarium.blueprint.rules import find_rules, rule_scores, timed_scores
 from maabarium.errors import BlueprintError, MaabariumError, Problem, WorkspaceError
 from maabarium.hookspecs import BlueprintCheck
+from maabarium.keys import find_key
+from maabarium.models import model_problems
 from maabarium.plugins import PluginManager, contributions
 from maabarium.workspace.paths import protected_globs, targets_of
 from maabarium.workspace.target import Target, find_target
@@ -53,27 +54,30 @@ class Binding:
         return tuple(found)
 
 
-def bind_blueprint(path: Path, plugins: PluginManager) -> Binding:
-    """Load and bind. Raises BlueprintError with every problem found, of the file and of its surroundings."""
+def bind_blueprint(path: Path, plugins: PluginManager, *, keys: bool = True) -> Binding:
+    """Load and bind. Raises BlueprintError with every problem found, of the file and of its surroundings.
+
+    `keys`: whether the models will be asked, so that their keys must be found.
+    """
     try:
         loaded = load(path)
     except BlueprintError as error:
-        raise _with_further(error, path, plugins) from None
-    return _bind(loaded, path, plugins)
+        raise _with_further(error, path, plugins, keys) from None
+    return _bind(loaded, path, plugins, keys)
 
 
-def _with_further(error: BlueprintError, path: Path, plugins: PluginManager) -> BlueprintError:
+def _with_further(error: BlueprintError, path: Path, plugins: PluginManager, keys: bool) -> BlueprintError:
     """What is wrong with the file itself, and what its surroundings would say of the rest of it."""
     try:
         loaded = mended(path)
         if loaded is not None:
-            _bind(loaded, path, plugins)
+            _bind(loaded, path, plugins, keys)
     except BlueprintError as further:
         return BlueprintError(error.source, apart_from(error.problems, further.problems))
     return error
 
 
-def _bind(loaded: Loaded, path: Path, plugins: PluginManager) -> Binding:
+def _bind(loaded: Loaded, path: Path, plugins: PluginManager, keys: bool) -> Binding:
     blueprint, folder = loaded.blueprint, path.resolve().parent
     try:
         target = find_target(folder / blueprint.domain.repo_path, blueprint.domain.isolation)
@@ -89,8 +93,11 @@ def _bind(loaded: Loaded, path: Path, plugins: PluginManager) -> Binding:
         proposers=frozenset(contributions(plugins, "proposers")),
         executors=frozenset(contributions(plugins, "executors")),
         strategies=frozenset(contributions(plugins, "strategies")),
-        environment=frozenset(os.environ),
-        plugin_problems=(*rules.problems, *holdout.problems),
+        plugin_problems=(
+            *rules.problems,
+            *holdout.problems,
+            *model_problems(blueprint, folder, plugins, find_key if keys else None),
+        ),
         rule_scores=rule_scores(files),
         timed_scores=timed_scores(files),
     )

@@ -6,18 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from maabarium import executors
+from maabarium.completion import ProviderFactory
 from maabarium.hookspecs import hookimpl
+from maabarium.proposers.council import Council
 from maabarium.proposers.mutate.proposer import Mutate
 from maabarium.proposers.scripted import Scripted
 from maabarium.protocols import ExecutorFactory, ProposerFactory, SandboxFactory
+from maabarium.providers import PROVIDERS
 from maabarium.sandbox import SANDBOXES
 from maabarium.strategies import KeepWinner
 
 
 @hookimpl
+def maabarium_providers() -> Mapping[str, ProviderFactory]:
+    """The APIs that we speak, and a model in this process."""
+    return PROVIDERS
+
+
+@hookimpl
 def maabarium_proposers() -> Mapping[str, ProposerFactory]:
-    """The two that need no model."""
-    return {"mutate": Mutate, "scripted": Scripted}
+    """Models in council, and two that need no model."""
+    return {"council": Council, "mutate": Mutate, "scripted": Scripted}
 
 
 @hookimpl

@@ -151,5 +151,8 @@ class RunView(Record):
     """In order of their numbers; the baseline is number 0."""
     experiments: dict[int, Experiment] = Field(default_factory=dict)
     proposals: dict[int, Proposal] = Field(default_factory=dict)
+    calls: dict[int, tuple[Call, ...]] = Field(default_factory=dict)
+    """What models were asked, by experiment."""
+    drafts: dict[int, tuple[Draft, ...]] = Field(default_factory=dict)
     samples: tuple[Sample, ...] = ()
     baseline: Evaluation | None = None

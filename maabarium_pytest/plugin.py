@@ -37,6 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ("--maabarium-iterations", "N", int, "At most N experiments, whatever the blueprint says."),
         ("--maabarium-seed", "N", int, "Seed of the run: a serial run with the same seed proposes the same."),
         ("--maabarium-resume", "RUN", str, "Go on with a stored run: its id, or `last`."),
+        ("--maabarium-record", "PATH", str, "Write every answer of a model to this file (JSON Lines)."),
+        ("--maabarium-replay", "PATH", str, "Take the answers from such a file: no model, key or network is needed."),
     ]
     for name, metavar, kind, text in plain:
         group.addoption(name, metavar=metavar, type=kind, default=None, help=text)

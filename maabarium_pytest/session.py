@@ -72,6 +72,8 @@ def pytest_configure(config: pytest.Config) -> None:
         seed=option.maabarium_seed,
         promote=not option.maabarium_no_promote,
         resume=option.maabarium_resume,
+        record=Path(option.maabarium_record) if option.maabarium_record else None,
+        replay=Path(option.maabarium_replay) if option.maabarium_replay else None,
     )
     problems = _option_problems(option)
     runs: list[Progressed] = []

@@ -55,6 +55,7 @@ LAYERS: dict[str, int] = {
     "maabarium.executors": 4,
     "maabarium.flight": 4,
     "maabarium.scrutiny": 4,
+    "maabarium.models": 4,
     "maabarium.run": 4,
     "maabarium.standings": 4,
     "maabarium.strategies": 4,
@@ -72,7 +73,7 @@ ADAPTERS = tuple(room for room, layer in LAYERS.items() if layer == 2)
 HOMES: dict[str, tuple[str, ...]] = {
     "click": ("maabarium.cli",),
     "git": ("maabarium.workspace",),
-    "httpx": ("maabarium.providers",),
+    "httpx": ("maabarium.providers", "maabarium_pytest.conformance"),
     "iniconfig": ("maabarium_pytest.grading",),  # comes with pytest
     "genai_prices": ("maabarium.providers",),
     "jinja2": ("maabarium.report",),
@@ -97,7 +98,9 @@ HOMES: dict[str, tuple[str, ...]] = {
     "_pytest": (),  # private: nobody
     "radon": ("maabarium_pytest.grading",),
     "sqlite_utils": ("maabarium.store",),
+    "tenacity": ("maabarium.providers",),
     "wasmtime": ("maabarium.sandbox",),
+    "xllamacpp": ("maabarium.providers",),
 }
 """Third-party library -> the rooms that may import it."""
 

@@ -26,7 +26,6 @@ class BindFacts:
 
     `tree_paths`: files of the commit that is measured, POSIX, relative to the target's top level.
     `sources`: evaluator -> what it measures; a name ending in `*` is a family.
-    `environment`: names of keys that can be found, in the environment or elsewhere.
     `missing_packages`, `plugin_problems`: problems found by others, reported together with ours.
     `rule_scores`, `timed_scores`: see `maabarium.blueprint.rules`; None means that nobody looked.
     """
@@ -38,7 +37,6 @@ class BindFacts:
     executors: frozenset[str] = frozenset()
     strategies: frozenset[str] = frozenset()
     """Known strategies. No key of a blueprint names one yet, so nothing is checked against them."""
-    environment: frozenset[str] = frozenset()
     missing_packages: tuple[Problem, ...] = ()
     plugin_problems: tuple[Problem, ...] = ()
     rule_scores: frozenset[str] | None = None
@@ -72,7 +70,7 @@ def bind(loaded: Loaded, facts: BindFacts) -> Bound:
     selection = select_evaluator(blueprint)
     problems, warnings = _targets(blueprint, facts)
     bindings, unbound = _metrics(blueprint, selection, facts)
-    problems += [*unbound, *_options(blueprint, facts), *_names(blueprint, facts), *_keys(blueprint, facts)]
+    problems += [*unbound, *_options(blueprint, facts), *_names(blueprint, facts)]
     problems += [*facts.missing_packages, *facts.plugin_problems, *_unheeded(blueprint)]
     if problems:
         raise BlueprintError(str(loaded.path), dict.fromkeys(problems))
@@ -167,9 +165,6 @@ def _unheeded(blueprint: Blueprint) -> list[Problem]:
         "integrity.equivalence": blueprint.integrity.equivalence != "off",
         "integrity.split": blueprint.integrity.split,
         "evaluator.gates": bool(blueprint.evaluator.gates),
-        "proposer.evaluate_top": blueprint.proposer.evaluate_top > 1,
-        "budget.money": blueprint.budget.money is not None,
-        "budget.tokens": blueprint.budget.tokens is not None,
     }
     return [Problem(key, "is not enforced by this version; remove it") for key, given in asked.items() if given]
 
@@ -264,20 +259,6 @@ def _names(blueprint: Blueprint, facts: BindFacts) -> list[Problem]:
             Problem("execution.executor", f"no executor named {quote(executor)}{suggestion(executor, facts.executors)}")
         )
     return problems
-
-
-def _keys(blueprint: Blueprint, facts: BindFacts) -> list[Problem]:
-    """Keys of models that will be asked; without the council nobody asks them."""
-    if blueprint.proposer_kind != "council" or blueprint.models is None:
-        return []
-    return [
-        Problem(
-            f"models.models[{index}].api_key_env",
-            f"{quote(model.api_key_env)} is not set: {quote(model.name)} needs a key",
-        )
-        for index, model in enumerate(blueprint.models.models)
-        if model.api_key_env and model.api_key_env not in facts.environment
-    ]
 
 
 def _doubts(bindings: list[SourceBinding]) -> list[Problem]:

@@ -112,6 +112,10 @@ def _metrics(document: _Document) -> Iterator[Problem]:
 
 
 def _council(document: _Document) -> Iterator[Problem]:
+    if _at(document, "proposer").get("kind") == "council":
+        for section in ("agents", "models"):
+            if section not in document and (section == "agents" or "agents" not in document):
+                yield Problem(section, "is missing: a council needs [agents] and [models]")
     if "agents" in document and "models" not in document:
         yield Problem("models", "is missing: the agents of [agents] name models")
     if _at(document, "models").get("assignment") != "round_robin":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from maabarium.cli.terminal import LETTERS, number
+from maabarium.cli.terminal import LETTERS, columns, number
+from maabarium.cli.thinking import call_lines, draft_lines
 from maabarium.events import Sample
 from maabarium.plaintext import one_line
 from maabarium.records import MetricEffect, Outcome
@@ -25,6 +26,8 @@ def experiment_facts(view: StoredView, outcome: Outcome) -> dict[str, Any]:
         "author": proposal.author if proposal else "",
         "data": dict(proposal.data) if proposal else {},
         "edits": [{"path": edit.path, "operation": edit.operation} for edit in proposal.edits] if proposal else [],
+        "calls": [call.model_dump() for call in view.calls.get(outcome.number, ())],
+        "drafts": [draft.model_dump() for draft in view.drafts.get(outcome.number, ())],
         "samples": [sample.model_dump() for sample in _samples(view, outcome)],
     }
 
@@ -39,6 +42,8 @@ def experiment_lines(view: StoredView, outcome: Outcome) -> list[str]:
         _pairs(_samples(view, outcome)),
         ["failing tests", *(f"  {one_line(test)}" for test in outcome.failing)] if outcome.failing else [],
         _phases(outcome),
+        call_lines(view.calls.get(outcome.number, ())),
+        draft_lines(view.drafts.get(outcome.number, ())),
     )
     lines: list[str] = []
     for section in sections:
@@ -99,7 +104,7 @@ def _metrics(metrics: Sequence[MetricEffect]) -> list[str]:
         )
         for each in metrics
     ]  # fmt: skip
-    return list(_columns(rows))
+    return list(columns(rows))
 
 
 def _gates(outcome: Outcome) -> list[str]:
@@ -127,15 +132,7 @@ def _pairs(samples: Sequence[Sample]) -> list[str]:
         left, right = (number(side.value, ".6g") if side else "" for side in sides_of)
         first = "candidate" if one.candidate_first else "champion"
         rows.append((str(pair), one_line(source), left, right, first, one_line(one.clock)))
-    return list(_columns(rows))
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A head, and rows indented below it."""
-    shown = [rows[0], *(("  " + row[0], *row[1:]) for row in rows[1:])]
-    widths = [max(len(row[index]) for row in shown) for index in range(len(rows[0]))]
-    for row in shown:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    return list(columns(rows))
 
 
 def _phases(outcome: Outcome) -> list[str]:

@@ -36,6 +36,8 @@ _OPTIONS = (
     click.option("--seed", type=int, metavar="N", help="Seed of the proposer."),
     click.option("--no-promote", is_flag=True, help="Keep nothing: the branch stays as it is."),
     click.option("--require-promotion", is_flag=True, help="Exit status 1 when nothing was kept."),
+    click.option("--record", metavar="PATH", help="Write every answer of a model to this file."),
+    click.option("--replay", metavar="PATH", help="Take the answers of models from such a file."),
     click.option("--report", multiple=True, metavar="PATH", help="Write a report (.html, .md); repeatable."),
     click.option("--junitxml", metavar="PATH", help="pytest: write the outcomes as JUnit XML."),
     click.option("--collect-only", is_flag=True, help="pytest: a dry run."),
@@ -74,6 +76,9 @@ def pytest_arguments(blueprints: Sequence[str], options: dict[str, Any], rest: S
             found.append(f"--maabarium-{name}={options[name]}")
     if options.get("database") is not None:
         found.append(f"--maabarium-db={Path(options['database']).absolute()}")
+    for name in ("record", "replay"):
+        if options.get(name) is not None:
+            found.append(f"--maabarium-{name}={Path(options[name]).absolute()}")
     found += [f"--maabarium-{name}" for name in ("no-promote", "require-promotion") if options[name.replace("-", "_")]]
     found += [f"--maabarium-report={path}" for path in options["report"]]
     found += [f"--{name}={options[name]}" for name in ("junitxml", "color") if options[name] is not None]

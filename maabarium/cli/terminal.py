@@ -10,7 +10,7 @@ import base64
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,18 @@ from maabarium.errors import UsageProblem
 from maabarium.plaintext import one_line, plain
 from maabarium.records import Verdict
 
-__all__ = ["COLOURS", "LETTERS", "note", "number", "print_diff", "print_json", "print_lines", "print_table", "write"]
+__all__ = [
+    "COLOURS",
+    "LETTERS",
+    "columns",
+    "note",
+    "number",
+    "print_diff",
+    "print_json",
+    "print_lines",
+    "print_table",
+    "write",
+]
 
 LETTERS: Mapping[Verdict, str] = {
     "baseline": ".", "promoted": "+", "rejected": "-", "invalid": "i", "tampered": "!", "cancelled": "c", "error": "F",
@@ -72,6 +83,14 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         padded[-1] = padded[-1].rstrip()
         coloured = [_coloured(text, cell) for text, cell in zip(padded, row, strict=True)]
         click.echo("  ".join(coloured).rstrip())
+
+
+def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A head, and rows indented below it."""
+    shown = [rows[0], *(("  " + row[0], *row[1:]) for row in rows[1:])]
+    widths = [max(len(row[index]) for row in shown) for index in range(len(rows[0]))]
+    for row in shown:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _coloured(text: str, cell: str) -> str:

@@ -84,7 +84,7 @@ def _item(schema: Mapping[str, Any] | None) -> Mapping[str, Any]:
     for alternatives in ("anyOf", "oneOf"):
         if items.get(alternatives):
             items = items[alternatives][0]
-    original = {"properties": {"path": {}, "operation": {}, "unified_diff": {}}}
+    original: Mapping[str, Any] = {"properties": {"path": {}, "operation": {}, "unified_diff": {}}}
     return items if items.get("properties") else original
 
 
@@ -109,25 +109,23 @@ def _change(prompt: str, item: Mapping[str, Any], seed: str) -> Change | None:
 
 def _patch(change: Change, item: Mapping[str, Any]) -> dict[str, Any]:
     """The change in the words of the schema: every property that it knows, and a sample of any other."""
-    place = change.place
-    search, replace = (place.old, place.text) if place else ("", change.content)
+    properties: Mapping[str, Any] = item["properties"]
+    place = change.place or Place("", change.content)
+    listed = _allowed(properties.get("search"))
+    if listed is not None and place.old not in listed:
+        place = Place(str(listed[0]), f"{listed[0]}  # {change.signature}")
     known: dict[str, Any] = {
         "path": change.path,
         "operation": change.operation,
         "unified_diff": change.diff,
         "content": change.content,
-        "edits": [{"search": search, "replace": replace}],
-        "search": search,
-        "replace": replace,
+        "edits": [{"search": place.old, "replace": place.text}],
+        "search": place.old,
+        "replace": place.text,
     }
     patch: dict[str, Any] = {}
-    for name, schema in item["properties"].items():
-        value = known.get(name)
+    for name, schema in properties.items():
         allowed = _allowed(schema)
-        if name == "search" and allowed is not None and value not in allowed:
-            place = Place(str(allowed[0]), f"{allowed[0]}  # {change.signature}")
-            patch[name] = place.old
-            known["replace"] = place.text
-        else:
-            patch[name] = sample(schema) if value is None or (allowed is not None and value not in allowed) else value
+        fits = name in known and (allowed is None or known[name] in allowed)
+        patch[name] = known[name] if fits else sample(schema)
     return patch

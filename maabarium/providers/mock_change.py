@@ -136,7 +136,7 @@ def _in_python(lines: Sequence[str]) -> Iterator[tuple[int, list[str], bool]]:
 
 def _unique(lines: Sequence[str]) -> list[int]:
     """Indices of lines that say something and are there once: a diff finds them wherever they are."""
-    return [n for n, line in enumerate(lines) if line.strip() and lines.count(line) == 1 and "{" not in line]
+    return [n for n, line in enumerate(lines) if line.strip() and lines.count(line) == 1]
 
 
 def _is_top(line: str) -> bool:

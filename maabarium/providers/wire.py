@@ -15,7 +15,6 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
@@ -46,7 +45,7 @@ class WireOptions(Section):
 
     temperature: bool | None = None
     """Whether it is sent; `None`: until the server refuses it."""
-    body: Mapping[str, Any] = MappingProxyType({})
+    body: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies it
     """Further fields of the request, in the API's own words, such as `reasoning_effort = "low"`."""
 
 
@@ -196,9 +195,9 @@ def checked_options(model: Model, kind: type[Chosen]) -> Chosen:
 
 def _whole(completion: Completion) -> Completion:
     """The completion, if it says something, with text that can be stored."""
-    content = completion.content.encode("utf-8", "replace").decode("utf-8")
+    content, model = (text.encode("utf-8", "replace").decode() for text in (completion.content, completion.model))
     if content.strip():
-        return replace(completion, content=content)
+        return replace(completion, content=content, model=model)
     if completion.finish == "length":
         raise Unusable("empty_content", "the model used all its tokens before it answered; raise `max_tokens`")
     raise Unusable("empty_content", "the model answered with nothing")

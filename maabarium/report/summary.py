@@ -12,6 +12,7 @@ from maabarium.events import RunView
 from maabarium.plaintext import one_line
 from maabarium.records import Outcome, ReasonCode
 from maabarium.report import gains, phrases
+from maabarium.report.spending import spent_on
 
 __all__ = ["HINTS", "confidence_line", "metric_lines", "summary_lines", "time_line"]
 
@@ -50,6 +51,8 @@ def summary_lines(view: RunView) -> list[str]:
     lines += _detectable_lines(view)
     lines += _state_lines(view)
     lines.append(time_line(view))
+    calls = [call for made in view.calls.values() for call in made]
+    lines += [f"models: {spent_on(calls)}"] if calls else []
     return lines + _command_lines(view)
 
 

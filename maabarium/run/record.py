@@ -11,11 +11,11 @@ from maabarium import __version__
 from maabarium.binding import Binding
 from maabarium.errors import UsageProblem
 from maabarium.events import RunRecord
-from maabarium.places import places_of
+from maabarium.places import Places, places_of
 from maabarium.store import Store
 from maabarium.workspace.repository import Repository
 
-__all__ = ["RunOptions", "blueprint_hash", "branch_of", "grader_hash", "new_record", "stored_record"]
+__all__ = ["RunOptions", "blueprint_hash", "branch_of", "grader_hash", "new_record", "spent_before", "stored_record"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class RunOptions:
     seed: int | None = None
     promote: bool = True
     resume: str | None = None
+    record: Path | None = None
+    """Where every answer of a model is written."""
+    replay: Path | None = None
+    """A recording that answers in the place of the models."""
 
 
 def branch_of(name: str) -> str:
@@ -109,3 +113,11 @@ def stored_record(path: Path, binding: Binding, options: RunOptions) -> RunRecor
             "before and after would not compare; put them back, or start a new run"
         )
     return record
+
+
+def spent_before(places: Places, stored: RunRecord | None) -> tuple[int, float]:
+    """Tokens and US dollars that a stored run has spent on models; nothing for a new one."""
+    if stored is None:
+        return 0, 0.0
+    with Store.open(places.database, readonly=True) as store:
+        return store.spent(stored.run_id)

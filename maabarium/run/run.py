@@ -24,13 +24,14 @@ from maabarium.errors import Problem, WorkspaceError
 from maabarium.events import RunRecord, RunView
 from maabarium.log import RunLog
 from maabarium.measure import Bench
+from maabarium.models import models_of, open_pool
 from maabarium.places import Places, places_of
 from maabarium.plugins import PluginManager, contributions, lookup
-from maabarium.protocols import Proposer, ProposerContext
+from maabarium.protocols import ContextRequest, Proposer, ProposerContext, Section
 from maabarium.records import Outcome
 from maabarium.run.log import LoggingPlugin
 from maabarium.run.pin import PinningPlugin
-from maabarium.run.record import RunOptions, branch_of, new_record, stored_record
+from maabarium.run.record import RunOptions, branch_of, new_record, spent_before, stored_record
 from maabarium.run.trees import RunTrees
 from maabarium.sandbox.strays import end_strays
 from maabarium.store import Store, StoredView
@@ -65,6 +66,14 @@ class Run:
         self.end: Done | None = None
         self.notes: list[str] = []
         """What happened after the end, one sentence each."""
+        self.pool = open_pool(
+            self.blueprint,
+            path.resolve().parent,
+            plugins,
+            spent=spent_before(self.places, stored),
+            record=options.record,
+            replay=options.replay,
+        )
         self.proposer: Proposer = self._make_proposer(stored.seed if stored else options.seed)
         self._stored = stored
         self._cancel = threading.Event()
@@ -78,7 +87,7 @@ class Run:
     @classmethod
     def prepare(cls, path: Path, options: RunOptions, plugins: PluginManager) -> Run:
         """Check all that can be checked without changing anything. Raises MaabariumError with sentences."""
-        binding = bind_blueprint(path, plugins)
+        binding = bind_blueprint(path, plugins, keys=options.replay is None)
         stored = None
         if options.resume:
             stored = stored_record(path, binding, options)
@@ -119,7 +128,7 @@ class Run:
         count = len(self.binding.targets)
         files = f"{count} file{'s' if count != 1 else ''} may change"
         resumed = " resumed" if self.resumed else ""
-        model = " (no model)" if self.blueprint.proposer_kind in ("mutate", "scripted") else ""
+        model = f" ({models_of(self.blueprint)})"
         lines = [
             f"maabarium: {self.name} · {place} ({kind}, {files}) · run {self.run_id}{resumed}",
             f"  proposer   {self.blueprint.proposer_kind}{model:<18} sandbox    trusted ({SANDBOX})",
@@ -128,9 +137,15 @@ class Run:
 
     def _make_proposer(self, seed: int | None) -> Proposer:
         folder = self.path.resolve().parent
-        context = ProposerContext(self.blueprint, folder, self.blueprint.proposer.own, seed or 0)
+        context = ProposerContext(
+            self.blueprint, folder, self.blueprint.proposer.own, seed or 0, pool=self.pool, sections=self._sections
+        )
         made = lookup(self.plugins, "proposers", self.blueprint.proposer_kind)(context)
         return cast(Proposer, made)
+
+    def _sections(self, request: ContextRequest) -> list[Section]:
+        """What plug-ins add to a prompt."""
+        return [section for found in self.plugins.hook.maabarium_context(request=request) for section in found]
 
     # --- during ---
 
@@ -158,6 +173,8 @@ class Run:
             target, self.run_id, self.places.cache, blueprint.domain.copy_files, base_commit=base
         )
         self._stack.callback(repository.close)
+        if self.pool is not None:
+            self._stack.callback(self.pool.close)
         record = self._stored or new_record(self.binding, self.path, self.options, repository, branch)
         record = record.model_copy(update={"max_iterations": self.max_iterations})
         if target.kind == "git":
@@ -205,6 +222,7 @@ class Run:
         assert self._driver is not None, "a run is driven inside its with block"
         yield from self._driver.outcomes()
         self.end = self._driver.engine.finish()
+        self.notes += self.pool.notes() if self.pool else ()
         if self.end.state == "completed" and self._driver.engine.standings.promoted:
             self._carry_on()
 
@@ -231,6 +249,8 @@ class Run:
         if self._driver is not None:
             self._driver.why = why
         self._cancel.set()
+        if self.pool is not None:
+            self.pool.close()
 
     def progress(self) -> Progress | None:
         """What is under way now."""

@@ -127,6 +127,11 @@ class Store:
         with self._reading():
             return self._view(run_id)
 
+    def spent(self, run_id: str) -> tuple[int, float]:
+        """Tokens and US dollars of all calls of models in a run, as far as they are known."""
+        with self._reading():
+            return queries.spent(self._db, run_id)
+
     def request(self, run_id: str, kind: RequestKind) -> int:
         """Ask the engine of a run for something; returns the id of the request."""
         with self._writing():

@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from maabarium.errors import StoreError
 from maabarium.events import Decided, Proposed, RunStarted, RunView, Sample, Transition
-from maabarium.records import Evaluation, Experiment, Outcome, Proposal, Record
+from maabarium.records import Call, Draft, Evaluation, Experiment, Outcome, Proposal, Record
 from maabarium.store.payloads import cell
 
 __all__ = ["Request", "RequestKind", "RunSummary", "StoredView"]
@@ -117,6 +117,8 @@ def view(db: Database, run_id: str, facts: Iterable[Transition], baseline: Evalu
     run: Any = None
     experiments: dict[int, Experiment] = {}
     proposals: dict[int, Proposal] = {}
+    calls: dict[int, tuple[Call, ...]] = {}
+    drafts: dict[int, tuple[Draft, ...]] = {}
     outcomes: dict[int, Outcome] = {}
     for fact in facts:
         match fact:
@@ -125,6 +127,7 @@ def view(db: Database, run_id: str, facts: Iterable[Transition], baseline: Evalu
             case Proposed(experiment=experiment):
                 experiments[experiment.number] = experiment
                 proposals.pop(experiment.number, None)
+                calls[experiment.number], drafts[experiment.number] = fact.calls, fact.drafts
                 if fact.proposal is not None:
                     proposals[experiment.number] = fact.proposal
             case Decided(outcome=outcome):
@@ -136,6 +139,8 @@ def view(db: Database, run_id: str, facts: Iterable[Transition], baseline: Evalu
         outcomes=tuple(outcomes[number] for number in sorted(outcomes)),
         experiments=experiments,
         proposals=proposals,
+        calls=calls,
+        drafts=drafts,
         samples=tuple(_samples(db, run_id)),
         baseline=baseline,
         ids={number: identity for number, identity, _ in known},
@@ -164,6 +169,16 @@ def baseline_evaluation(db: Database, run_id: str) -> int | None:
         [cell(run_id)],
     ).fetchone()
     return None if found is None else int(found[0])
+
+
+def spent(db: Database, run_id: str) -> tuple[int, float]:
+    """See `Store.spent`."""
+    tokens, cost = db.execute(
+        "SELECT sum(coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0)), sum(cost)"
+        " FROM llm_calls WHERE run_id = ?",
+        [cell(run_id)],
+    ).fetchone()
+    return int(tokens or 0), float(cost or 0.0)
 
 
 def add_request(db: Database, run_id: str, kind: RequestKind, time: str) -> int:

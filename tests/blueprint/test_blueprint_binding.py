@@ -254,14 +254,6 @@ def test_unknown_proposers_and_executors_are_suggested():
     assert 'did you mean "threads"?' in found["execution.executor"]
 
 
-def test_a_key_is_only_needed_when_models_are_asked():
-    text = SAMPLE + COUNCIL.replace("max_tokens = 100", 'max_tokens = 100\napi_key_env = "OPENAI_API_KEY"')
-    council = frozenset({"council", "mutate"})
-    assert list(problems(text, proposers=council)) == ["models.models[0].api_key_env"]
-    assert bound(text, proposers=council, environment=frozenset({"OPENAI_API_KEY"})).evaluator == "pytest"
-    assert bound(text + '[proposer]\nkind = "mutate"\n', proposers=council).evaluator == "pytest"
-
-
 def test_problems_found_by_others_are_reported_together_with_ours():
     package = Problem("metrics.metrics[0].source", "coverage is not installed there: pip install coverage")
     plugin = Problem("blueprint.name", "is too short")

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from maabarium.proposers.context.library import LARGE, Library
-from maabarium.proposers.context.symbols import Chunk, parsed
+from maabarium.proposers.context.symbols import Chunk
 
 __all__ = ["Imports"]
 
@@ -62,7 +62,7 @@ class Imports:
 
     def imported(self, path: str) -> Iterator[tuple[str, frozenset[str]]]:
         """Files of the tree that this one imports, with the names that it takes from them (`*`: the module)."""
-        tree = parsed(self._library.lines(path)) if path.endswith(".py") else None
+        tree = self._library.tree(path)
         found: dict[str, set[str]] = {}
         for node in ast.walk(tree) if tree is not None else ():
             for module, name in _imports(node):
@@ -102,7 +102,7 @@ class Imports:
 
     def _known_as(self, path: str, target: str) -> frozenset[str]:
         """The names that a file binds by importing the target or things out of it."""
-        tree = parsed(self._library.lines(path))
+        tree = self._library.tree(path)
         names: set[str] = set()
         for node in ast.walk(tree) if tree is not None else ():
             for module, name in _imports(node):

@@ -20,6 +20,8 @@ class Desk:
         self.library = library
         self.targets = frozenset(targets)
         self.views: dict[str, View] = {}
+        self._heads: dict[str, dict[str, list[tuple[int, int]]]] = {}
+        """By path: lines of the imports (under the empty name) and of the heads of classes."""
 
     def whole(self, path: str, limit: int) -> int | None:
         """Show a whole file if that costs at most `limit`."""
@@ -45,11 +47,14 @@ class Desk:
 
     def chunk(self, path: str, chunk: Chunk, limit: int) -> int | None:
         """Show a chunk with the file's imports and the head of its class; without them when there is no room."""
-        around = [
-            (other.first, other.last)
-            for other in self.library.chunks(path)
-            if other.kind == "imports" or (other.kind == "class" and other.name == chunk.parent)
-        ]
+        heads = self._heads.get(path)
+        if heads is None:
+            heads = self._heads[path] = {}
+            for other in self.library.chunks(path):
+                if other.kind in ("imports", "class"):
+                    name = "" if other.kind == "imports" else other.name
+                    heads.setdefault(name, []).append((other.first, other.last))
+        around = [*heads.get("", ()), *(heads.get(chunk.parent, ()) if chunk.parent else ())]
         own = (chunk.first, chunk.last)
         cost = self.lines(path, [own, *around], limit)
         return self.lines(path, [own], limit) if cost is None else cost

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from maabarium.proposers.context.failures import Failure, frames_of
 from maabarium.proposers.context.library import Library
-from maabarium.proposers.context.symbols import Chunk, parsed
+from maabarium.proposers.context.symbols import Chunk
 from maabarium.protocols import ProposalRequest
 from maabarium.records import LineMap
 
@@ -111,7 +111,7 @@ class Evidence:
             stem = name.rpartition(".")[0] or name
             stems.setdefault(folder.rpartition("/")[2] if stem == "__init__" else stem, []).append(path)
         for path in list(dict.fromkeys(failure.path for failure in failures if failure.path))[:20]:
-            tree = None if library.obstacle(path) else parsed(library.lines(path))
+            tree = None if library.obstacle(path) else library.tree(path)
             if tree is None:
                 continue
             mentioned = frozenset(_mentioned(tree))

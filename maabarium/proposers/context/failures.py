@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from maabarium.plaintext import plain
 from maabarium.proposers.context.library import Library
-from maabarium.proposers.context.symbols import Defined, first_line, parsed
+from maabarium.proposers.context.symbols import Defined, first_line
 from maabarium.proposers.holdout import is_held_out
 from maabarium.records import TestResult
 
@@ -87,8 +87,7 @@ def source_lines(failure: Failure, library: Library) -> list[tuple[int, int]]:
     """
     if not failure.path or library.obstacle(failure.path):
         return []
-    lines = library.lines(failure.path)
-    tree = parsed(lines) if failure.path.endswith(".py") and len(lines) < 20_000 else None
+    tree = library.tree(failure.path)
     if tree is None or not failure.names:
         return _mentioned(failure, library)
     ranges: list[tuple[int, int]] = []

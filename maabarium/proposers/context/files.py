@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from maabarium.proposers.context.callers import Imports
@@ -22,6 +22,7 @@ Scope = Literal["normal", "narrow", "wide"]
 _FEWEST = 60
 """Tokens below which no further file is begun."""
 _MOST_FILES = 24
+_MISSES = 60
 _USUAL = 4_000.0
 """Bytes of a file that is easily read; larger ones are less inviting."""
 _TRIED = 0.2
@@ -98,16 +99,9 @@ def _begin(desk: Desk, path: str, evidence: Evidence, limit: int, seed: int) -> 
     spent = desk.whole(path, limit)
     if spent is not None:
         return spent
-    spent = 0
     rows = _by_worth(path, desk.library.chunks(path), evidence, seed)
-    known = any(worth > 0 for worth, _ in rows)
-    for worth, chunk in rows:
-        if known and worth <= 0:
-            break
-        spent += desk.chunk(path, chunk, limit - spent) or 0
-        if limit - spent < _FEWEST // 2:
-            break
-    return spent
+    deserving = [chunk for worth, chunk in rows if worth > 0]
+    return _show_chunks(desk, path, deserving or [chunk for _, chunk in rows], limit)
 
 
 def _finish(desk: Desk, path: str, evidence: Evidence, limit: int, seed: int) -> int:
@@ -115,11 +109,19 @@ def _finish(desk: Desk, path: str, evidence: Evidence, limit: int, seed: int) ->
     spent = desk.whole(path, limit)
     if spent is not None:
         return spent
-    view, spent = desk.views.get(path), 0
+    view = desk.views.get(path)
     hidden = view.hidden_chunks() if view is not None else list(desk.library.chunks(path))
-    for _, chunk in _by_worth(path, hidden, evidence, seed):
-        spent += desk.chunk(path, chunk, limit - spent) or 0
-        if limit - spent < _FEWEST // 2:
+    return _show_chunks(desk, path, [chunk for _, chunk in _by_worth(path, hidden, evidence, seed)], limit)
+
+
+def _show_chunks(desk: Desk, path: str, chunks: Iterable[Chunk], limit: int) -> int:
+    """Show those chunks that fit, in their order; after many that do not, the rest is not tried."""
+    spent = misses = 0
+    for chunk in chunks:
+        cost = desk.chunk(path, chunk, limit - spent)
+        misses += cost is None
+        spent += cost or 0
+        if limit - spent < _FEWEST // 2 or misses > _MISSES:
             break
     return spent
 

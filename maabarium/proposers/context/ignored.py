@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from maabarium.blueprint.globs import Globs
@@ -54,6 +55,6 @@ def _is_ignore_file(path: str) -> bool:
 def _makes_sense(pattern: str) -> bool:
     try:
         Globs([pattern])
-    except ValueError:
+    except (ValueError, re.error):
         return False
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Sequence
 
@@ -9,7 +10,7 @@ from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.schema import Blueprint
 from maabarium.plaintext import one_line
 from maabarium.proposers.context.ignored import Ignored
-from maabarium.proposers.context.symbols import Chunk, chunks_of
+from maabarium.proposers.context.symbols import Chunk, chunks_of, parsed
 from maabarium.proposers.holdout import held_out_files
 from maabarium.protocols import TreeView
 
@@ -17,9 +18,9 @@ __all__ = ["HOLDOUT", "LARGE", "Library", "printable"]
 
 HOLDOUT = "holdout"
 """Why a file of the holdout is hidden; it is not even named."""
-LARGE = 1_000_000
-"""Bytes above which a file is cut into chunks without being parsed."""
-_HUGE = 8_000_000
+LARGE = 300_000
+"""Bytes above which a file is not parsed but cut into blocks: parsing takes a second for each megabyte or so."""
+_HUGE = 2_000_000
 """Bytes above which a file is only listed."""
 _REMEMBERED = 64_000_000
 _PRIVATE = re.compile(
@@ -44,6 +45,7 @@ class Library:
         self._read: dict[str, tuple[str | None, str]] = {}
         self._names: dict[str, list[str]] = {}
         self._chunks: dict[str, tuple[Chunk, ...]] = {}
+        self._trees: dict[str, ast.Module | None] = {}
         self._lines: dict[str, tuple[str, ...]] = {}
 
     def __contains__(self, path: str) -> bool:
@@ -90,9 +92,15 @@ class Library:
     def chunks(self, path: str) -> tuple[Chunk, ...]:
         """The file cut into symbols, or into blocks of lines."""
         if path not in self._chunks:
-            parse = len(self.content(path)) <= LARGE
-            self._chunks[path] = chunks_of(path, self.lines(path), parse=parse)
+            self._chunks[path] = chunks_of(path, self.lines(path), self.tree(path))
         return self._chunks[path]
+
+    def tree(self, path: str) -> ast.Module | None:
+        """The syntax tree of a Python file; None for any other, a large one, or one that does not parse."""
+        if path not in self._trees:
+            python = path.endswith((".py", ".pyi")) and len(self.content(path)) <= LARGE
+            self._trees[path] = parsed(self.lines(path)) if python else None
+        return self._trees[path]
 
     def find(self, path: str) -> str:
         """The file that an id or a traceback means: exact, or the one with the longest common end; else empty."""

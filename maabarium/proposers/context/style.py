@@ -121,5 +121,5 @@ def _editorconfig(library: Library, path: str) -> dict[str, str]:
 def _speaks_of(pattern: str, path: str) -> bool:
     try:
         return Globs([pattern]).matches(path)
-    except ValueError:
+    except (ValueError, re.error):
         return False

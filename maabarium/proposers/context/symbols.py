@@ -16,6 +16,8 @@ __all__ = ["Chunk", "chunks_of", "parsed"]
 
 _BLOCK = 80
 """Lines after which a block without a blank line before an unindented one is cut all the same."""
+_MANY = 500
+"""Blocks of one file above which small ones are put together."""
 _SMALL = 12
 """Lines up to which neighbouring statements outside functions stay together."""
 _SPLIT = 30
@@ -39,12 +41,10 @@ class Chunk:
     parent: str = ""
 
 
-def chunks_of(path: str, lines: Sequence[str], *, parse: bool = True) -> tuple[Chunk, ...]:
-    """The chunks of a file in order; without `parse`, or when that fails, by its layout alone."""
-    if path.endswith((".py", ".pyi")) and parse:
-        tree = parsed(lines)
-        if tree is not None:
-            return _trimmed(_python(tree, lines), lines)
+def chunks_of(path: str, lines: Sequence[str], tree: ast.Module | None = None) -> tuple[Chunk, ...]:
+    """The chunks of a file in order; without a syntax tree by its layout alone."""
+    if tree is not None:
+        return _trimmed(_python(tree, lines), lines)
     starts = _headings(lines) if path.lower().endswith(_MARKDOWN) else _unindented(lines)
     return _trimmed(_blocks(starts, lines), lines)
 
@@ -156,12 +156,23 @@ def _unindented(lines: Sequence[str]) -> list[int]:
 def _blocks(starts: Sequence[int], lines: Sequence[str]) -> list[Chunk]:
     """Blocks from start to start; long ones are cut."""
     found = []
+    if len(starts) > _MANY:
+        starts = _thinned(starts)
     for first, following in zip(starts, [*starts[1:], len(lines) + 1], strict=True):
         for start in range(first, following, _BLOCK):
             last = min(start + _BLOCK, following) - 1
             label = next((line.strip() for line in lines[start - 1 : last] if line.strip()), "")
             found.append(Chunk(label[:60], start, last, "block"))
     return found
+
+
+def _thinned(starts: Sequence[int]) -> list[int]:
+    """Starts that are at least half a block apart."""
+    kept = [starts[0]]
+    for start in starts:
+        if start - kept[-1] >= _BLOCK // 2:
+            kept.append(start)
+    return kept
 
 
 def _trimmed(chunks: Iterable[Chunk], lines: Sequence[str]) -> tuple[Chunk, ...]:

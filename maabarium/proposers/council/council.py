@@ -1,0 +1,271 @@
+"""The council: several agents draft a change, criticise each other's diffs, revise and vote; the winner is proposed.
+
+One call of `propose` is one experiment. Everything that was asked and written is on the proposal, or on the error, for
+the store. Knows models only as a `Pool`, files only as a tree of the champion, and never the tests' verdict but
+through the history it is given.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from maabarium.blueprint.globs import Globs
+from maabarium.blueprint.schema import Agent, Agents
+from maabarium.completion import Pool
+from maabarium.errors import BlueprintError, BudgetError, Problem, ProposalError, ProviderError
+from maabarium.proposers.context import Packed, estimate_tokens, pack
+from maabarium.proposers.council import questions
+from maabarium.proposers.council.debate import Failure, debate, elect, together
+from maabarium.proposers.council.intake import Intake
+from maabarium.proposers.council.member import Brief, Candidate, Member, format_of
+from maabarium.proposers.council.minutes import Minutes
+from maabarium.proposers.council.options import CouncilOptions
+from maabarium.proposers.feedback import DIGEST, LoopGuard, Stance, edits_digest, stance_of
+from maabarium.proposers.replies import make_diff
+from maabarium.protocols import ContextRequest, ProposalRequest, ProposerContext
+from maabarium.records import Origin, Proposal
+
+__all__ = ["Council"]
+
+LEAST_CONTEXT = 256
+"""Tokens of material below which a model cannot be asked at all."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Drafts of the last vote that are to be evaluated as well (`evaluate_top`), and the champion they are for."""
+
+    champion: int
+    drafts: deque[Candidate]
+
+
+class Council:
+    """Proposes what its agents agree on. See the options for what can be set."""
+
+    def __init__(self, context: ProposerContext) -> None:
+        self.blueprint = context.blueprint
+        source = f"{context.blueprint.name}: [proposer]"
+        self.options = CouncilOptions.of(context.options, source)
+        if context.pool is None or self.blueprint.agents is None:
+            raise BlueprintError(source, [Problem("agents", "is missing: a council needs [agents] and [models]")])
+        self.pool: Pool = context.pool
+        self.council: Agents = self.blueprint.agents
+        self._sections = context.sections
+        self.agents = self._members(source)
+        self.critic = next((a for a in self.council.agents if a.name == self.options.critic), None)
+        self.intake = Intake(self.options.scanner, self.options.scanner_allow)
+        self.intake.blueprint(self.blueprint, source)
+        self._waiting = Waiting(-1, deque())
+
+    def _members(self, source: str) -> tuple[Agent, ...]:
+        """`council_size` agents in their order, the critic not among them."""
+        critic, agents = self.options.critic, self.council.agents
+        if critic is not None and critic not in {agent.name for agent in agents}:
+            names = ", ".join(agent.name for agent in agents)
+            raise BlueprintError(
+                source, [Problem("proposer.critic", f'no agent is named "{critic}"; there is: {names}')]
+            )
+        members = tuple(agent for agent in agents if agent.name != critic)[: self.council.council_size]
+        if not members:
+            raise BlueprintError(source, [Problem("proposer.critic", "is the only agent; nobody is left to propose")])
+        return members
+
+    def propose(self, request: ProposalRequest) -> Proposal:
+        """One proposal. ProposalError and ProviderError carry what was asked and written, too."""
+        minutes = Minutes()
+        try:
+            return self._left_over(request, minutes) or self._session(request, minutes)
+        except (ProposalError, ProviderError) as error:
+            raise minutes.on(error) from error.__cause__
+
+    def _left_over(self, request: ProposalRequest, minutes: Minutes) -> Proposal | None:
+        """The next draft of the last vote, if it was made for this champion and is still new."""
+        while self._waiting.champion == request.champion.number and self._waiting.drafts:
+            draft = self._waiting.drafts.popleft()
+            if request.is_new(draft.edits):
+                return self._proposal(draft, minutes, runner_up=True)
+        return None
+
+    def _session(self, request: ProposalRequest, minutes: Minutes) -> Proposal:
+        stance = stance_of(request.history, len(self.agents), request.seed)
+        order = self.agents[stance.lead % len(self.agents) :] + self.agents[: stance.lead % len(self.agents)]
+        members = {
+            agent.name: Member(agent, self.pool, minutes, request.number, request.seed, stance.temperature_delta)
+            for agent in order
+        }
+        briefs: dict[str, Brief] = {}
+        drafts, failures = self._drafts(request, members, briefs, stance, minutes)
+        if not drafts:
+            raise _worst(failures)
+        diff = _Differ(request)
+        drafts = debate(
+            drafts,
+            members,
+            self.blueprint,
+            briefs,
+            diff,
+            rounds=self.council.debate_rounds,
+            repairs=self.options.repair,
+            tokens=self.options.critique_tokens,
+            check=self.intake.reply(minutes),
+        )
+        ranked = elect(
+            drafts,
+            list(members.values()),
+            self.blueprint,
+            diff,
+            vote=self.council.debate_rounds > 0,
+            tokens=self.options.critique_tokens,
+        )
+        return self._choose(request, ranked, minutes, diff)
+
+    # --- the steps ---
+
+    def _drafts(
+        self,
+        request: ProposalRequest,
+        members: dict[str, Member],
+        briefs: dict[str, Brief],
+        stance: Stance,
+        minutes: Minutes,
+    ) -> tuple[list[Candidate], list[Failure]]:
+        """What each member proposes by itself."""
+        diff = _Differ(request)
+        check = self.intake.reply(minutes)
+        models = {name: self.pool.choose(m.agent.model, m.purpose("propose")) for name, m in members.items()}
+        packs: dict[int, Packed] = {}
+        for name, model in models.items():
+            rules = Brief((), (), self.blueprint.domain.language, bool, bool).rules(format_of(model))
+            asked = questions.propose_messages(members[name].agent, self.blueprint, Packed(), rules, stance.note)
+            room = model.context_tokens - model.max_tokens - sum(estimate_tokens(each.content) for each in asked)
+            if room < LEAST_CONTEXT:
+                said = f"{model.name}: context_tokens = {model.context_tokens} leave no room for any file"
+                raise ProviderError(said, reason="context_exceeded")
+            if room not in packs:
+                sections = self._sections(ContextRequest(request, room))
+                packed = pack(request, tokens=room, sections=sections, stance=stance, language=self._language)
+                packs[room] = self.intake.context(packed, minutes)
+            briefs[name] = self._brief(request, packs[room])
+
+        def draft(name: str) -> Candidate:
+            member, brief, model = members[name], briefs[name], models[name]
+            packed = packs[_room_of(packs, brief)]
+            rules = brief.rules(format_of(model))
+            messages = questions.propose_messages(member.agent, self.blueprint, packed, rules, stance.note)
+            made = member.draft(model, messages, brief, kind="propose", repairs=self.options.repair, check=check)
+            member.wrote("proposal", f"{made.summary}\n\n{diff(made)}")
+            return made
+
+        results = together(draft, list(members))
+        minutes.turn()
+        drafts = [each for each in results if isinstance(each, Candidate)]
+        return drafts, [each for each in results if not isinstance(each, Candidate)]
+
+    @property
+    def _language(self) -> str:
+        return self.blueprint.domain.language
+
+    def _brief(self, request: ProposalRequest, packed: Packed) -> Brief:
+        globs, paths, targets = (
+            Globs(self.blueprint.domain.target_files),
+            frozenset(request.files.paths()),
+            frozenset(request.targets),
+        )
+        return Brief(
+            shown=packed.shown,
+            creatable=packed.creatable,
+            language=self._language,
+            targets=lambda path: path in targets if path in paths else globs.matches(path),
+            exists=lambda path: path in paths,
+        )
+
+    def _choose(
+        self, request: ProposalRequest, ranked: Sequence[Candidate], minutes: Minutes, diff: _Differ
+    ) -> Proposal:
+        """The first draft that is new and that the critic lets pass; the next ones wait if they are wanted, too."""
+        new = [draft for draft in ranked if request.is_new(draft.edits)]
+        guard = LoopGuard(request.history, request.champion.number)
+        new.sort(key=lambda draft: guard.repeated(draft.summary, draft.edits) is not None)
+        if not new:
+            tried = ", ".join(sorted({f'"{draft.summary}"' for draft in ranked}))
+            raise ProposalError("duplicate", f"everything that was proposed was tried before: {tried}")
+        vetoes: list[str] = []
+        for index, draft in enumerate(new):
+            veto = self._veto(request, draft, minutes, diff)
+            if veto is None:
+                top = self.blueprint.proposer.evaluate_top - 1
+                self._waiting = Waiting(request.champion.number, deque(new[index + 1 : index + 1 + top]))
+                return self._proposal(draft, minutes)
+            vetoes.append(f"{draft.summary}: {veto}")
+        raise ProposalError("policy_objection", f"{self.options.critic} vetoed it: {'; '.join(vetoes)}")
+
+    def _veto(self, request: ProposalRequest, draft: Candidate, minutes: Minutes, diff: _Differ) -> str | None:
+        """The critic's reason against a draft; None when it has none, or cannot be asked."""
+        if self.critic is None:
+            return None
+        member = Member(self.critic, self.pool, minutes, request.number, request.seed)
+        member = replace(member, seed=request.seed ^ int(draft.digest[:8], 16))
+        messages = questions.veto_messages(self.critic, self.blueprint, diff(draft))
+        try:
+            said = member.say(
+                messages,
+                questions.veto_schema(),
+                kind="veto",
+                tokens=self.options.critique_tokens,
+                round_=len([each for each in minutes.drafts if each.kind == "veto"]),
+            )
+        except ProviderError:
+            return None
+        reason = str(said.get("reason") or "no reason given")
+        vetoed = said.get(questions.VETO) is True
+        member.wrote("veto", f"{'vetoed' if vetoed else 'let pass'}: {reason}")
+        return reason if vetoed else None
+
+    def _proposal(self, draft: Candidate, minutes: Minutes, *, runner_up: bool = False) -> Proposal:
+        origin = Origin(
+            agent=draft.agent.name, arm=draft.model.name, operator="runner-up" if runner_up else draft.format
+        )
+        return Proposal(
+            summary=draft.summary,
+            edits=draft.edits,
+            author=draft.agent.name,
+            origin=origin,
+            data={"model": draft.model.name, "format": draft.format, DIGEST: edits_digest(draft.edits)},
+            drafts=minutes.drafts,
+            calls=minutes.calls,
+        )
+
+
+class _Differ:
+    """Unified diffs of drafts against the champion's files."""
+
+    def __init__(self, request: ProposalRequest) -> None:
+        self._files = request.files
+
+    def __call__(self, draft: Candidate) -> str:
+        return "".join(make_diff(self._before(edit.path), edit.content or b"", edit.path) for edit in draft.edits)
+
+    def _before(self, path: str) -> bytes:
+        try:
+            return self._files.read(path)
+        except KeyError:
+            return b""
+
+
+def _room_of(packs: dict[int, Packed], brief: Brief) -> int:
+    return next(room for room, packed in packs.items() if packed.shown is brief.shown)
+
+
+def _worst(failures: Sequence[Failure]) -> Failure:
+    """The failure that says most: one of a proposal before one of a provider, with all of them named."""
+    if any(isinstance(each, BudgetError) for each in failures):
+        return next(each for each in failures if isinstance(each, BudgetError))
+    said = "; ".join(f"{text} ({n}x)" if n > 1 else text for text, n in Counter(map(str, failures)).items())
+    for each in failures:
+        if isinstance(each, ProposalError):
+            return ProposalError(each.reason_code, said, detail=each.detail)
+    first = next(iter(failures))
+    assert isinstance(first, ProviderError)
+    return ProviderError(f"no agent could answer: {said}", reason=first.reason)

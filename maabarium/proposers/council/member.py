@@ -1,0 +1,170 @@
+"""One member of a council: how it is asked, how its reply becomes edits, and how often it may try again.
+
+Runs in a thread of its own; what it learns goes into the minutes. Knows nothing of the other members' drafts but
+what it is handed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from maabarium.blueprint.schema import Agent, Model
+from maabarium.completion import CompletionRequest, Message, Pool, Purpose
+from maabarium.errors import ProposalError, ProviderError
+from maabarium.proposers.council.minutes import Minutes
+from maabarium.proposers.council.questions import repair_messages
+from maabarium.proposers.feedback import edits_digest
+from maabarium.proposers.replies import EditFormat, Reply, Shown, edits_of, format_rules, parse_reply, reply_schema
+from maabarium.records import CallKind, DraftKind, FileEdit
+
+__all__ = ["Brief", "Candidate", "Member", "format_of"]
+
+WARMEST = 2.0
+
+
+def format_of(model: Model) -> EditFormat:
+    """How a model writes edits: as the blueprint says, else what suits its provider."""
+    if model.edit_format != "auto":
+        return model.edit_format
+    provider = model.provider.strip().lower()
+    return "lines" if provider == "local" else "diff" if provider == "mock" else "blocks"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One draft that applies: whose it is, what it changes, and the conversation that led to it."""
+
+    agent: Agent
+    model: Model
+    format: EditFormat
+    summary: str
+    edits: tuple[FileEdit, ...]
+    asked: tuple[Message, ...]
+    reply: str
+
+    @property
+    def digest(self) -> str:
+        """The same for the same edits."""
+        return edits_digest(self.edits)
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What a reply is held against: the files as the member saw them and the paths that may change."""
+
+    shown: tuple[Shown, ...]
+    creatable: tuple[str, ...]
+    language: str
+    targets: Callable[[str], bool]
+    exists: Callable[[str], bool]
+
+    def schema(self, form: EditFormat) -> dict[str, Any]:
+        """The JSON Schema of a reply."""
+        return reply_schema(form, self.shown, self.creatable)
+
+    def rules(self, form: EditFormat) -> str:
+        """The paragraph that explains the form."""
+        return format_rules(form, self.language)
+
+    def read(self, text: str, form: EditFormat) -> tuple[Reply, tuple[FileEdit, ...]]:
+        """The reply and its edits. Raises ProposalError with the code that the member is told."""
+        reply = parse_reply(text, form)
+        edits = edits_of(reply, self.shown, targets=self.targets, exists=self.exists)
+        if not edits:
+            said = f"no change was proposed: {reply.summary}" if reply.summary else "no change was proposed"
+            raise ProposalError("unparseable", said, detail="empty_patch_list")
+        return reply, edits
+
+
+@dataclass(frozen=True)
+class Member:
+    """An agent at work on one experiment."""
+
+    agent: Agent
+    pool: Pool
+    minutes: Minutes
+    number: int
+    seed: int
+    warmth: float = 0.0
+    """Added to the model's temperature."""
+
+    def purpose(self, kind: CallKind, round_: int = 0, attempt: int = 0) -> Purpose:
+        """Why this member asks."""
+        return Purpose(number=self.number, agent=self.agent.name, kind=kind, round=round_, attempt=attempt)
+
+    def draft(
+        self,
+        model: Model,
+        messages: Sequence[Message],
+        brief: Brief,
+        *,
+        kind: CallKind,
+        repairs: int,
+        round_: int = 0,
+        check: Callable[[str], None] = lambda text: None,
+    ) -> Candidate:
+        """Ask for a change; an unusable reply is sent back `repairs` times. Raises ProposalError or ProviderError.
+
+        `check` raises ProposalError for a reply that must not be used whatever it holds.
+        """
+        form = format_of(model)
+        asked, schema, rules = tuple(messages), brief.schema(form), brief.rules(form)
+        attempt = 0
+        while True:
+            purpose = self.purpose("repair" if attempt else kind, round_, attempt)
+            text = self._ask(model, asked, schema, purpose)
+            try:
+                check(text)
+                reply, edits = brief.read(text, form)
+            except ProposalError as error:
+                self.wrote("reply", f"{text}\n\n[{error.detail or error.reason_code}: {error}]", round_)
+                if attempt >= repairs or error.reason_code == "policy_objection":
+                    raise
+                attempt += 1
+                asked = repair_messages(messages, text, str(error), rules)
+                continue
+            return Candidate(self.agent, model, form, reply.summary, edits, tuple(messages), text)
+
+    def say(
+        self, messages: Sequence[Message], schema: Mapping[str, Any], *, kind: CallKind, tokens: int, round_: int = 0
+    ) -> dict[str, Any]:
+        """Ask for an opinion: the JSON object of the reply, or an empty one when there is none in it."""
+        purpose = self.purpose(kind, round_)
+        model = self.pool.choose(self.agent.model, purpose)
+        model = model.model_copy(update={"max_tokens": min(tokens, model.max_tokens)})
+        text = self._ask(model, messages, schema, purpose)
+        try:
+            found = json.loads(text[text.index("{") : text.rindex("}") + 1])
+        except (ValueError, RecursionError):
+            self.minutes.wrote(self.agent.name, "reply", text, round_)
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def wrote(self, kind: DraftKind, content: str, round_: int = 0) -> None:
+        """Put something into the minutes under this member's name."""
+        self.minutes.wrote(self.agent.name, kind, content, round_)
+
+    def _ask(self, model: Model, messages: Sequence[Message], schema: Mapping[str, Any], purpose: Purpose) -> str:
+        request = CompletionRequest(
+            messages=tuple(messages),
+            temperature=min(WARMEST, max(0.0, model.temperature + self.warmth)),
+            max_tokens=model.max_tokens,
+            schema=schema,
+            seed=self._seed_of(purpose),
+        )
+        try:
+            answer = self.pool.ask(model, request, purpose)
+        except ProviderError as error:
+            self.minutes.heard(error.calls)
+            raise
+        self.minutes.heard(answer.calls)
+        return answer.completion.content
+
+    def _seed_of(self, purpose: Purpose) -> int:
+        """A function of run seed, number, agent and purpose alone; 31 bits, which every API takes."""
+        text = f"{self.seed}:{purpose.agent}:{purpose.kind}:{purpose.round}:{purpose.attempt}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) >> 1

@@ -1,0 +1,148 @@
+"""What members are asked, as messages: the task, the material as data, and the form of the answer.
+
+Everything that does not come from the blueprint or from us stands between fences (`maabarium.scanner.fence`). Knows no
+pool, no files and no votes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from maabarium.blueprint.schema import Agent, Blueprint
+from maabarium.completion import Message
+from maabarium.proposers.context import Packed
+from maabarium.scanner import DATA_RULE, fence
+
+__all__ = [
+    "CRITIQUES",
+    "VETO",
+    "ballot_schema",
+    "critique_messages",
+    "critique_schema",
+    "propose_messages",
+    "repair_messages",
+    "revise_messages",
+    "system_message",
+    "veto_messages",
+    "vote_messages",
+]  # fmt: skip
+
+CRITIQUES, RANKING, VETO = "critiques", "ranking", "veto"
+
+
+def system_message(agent: Agent) -> Message:
+    """Who the member is. The role and the name are said, because the others refer to them."""
+    role = f", {agent.role}" if agent.role and agent.role != agent.name else ""
+    return Message("system", f"You are {agent.name}{role}, a member of a council.\n{agent.system_prompt}\n{DATA_RULE}")
+
+
+def propose_messages(agent: Agent, blueprint: Blueprint, packed: Packed, rules: str, note: str) -> tuple[Message, ...]:
+    """Ask for one change."""
+    paragraphs = [
+        f"Goal: {blueprint.blueprint.description}",
+        "Propose one narrow change that improves these measurements without breaking the tests:\n"
+        + _metrics(blueprint),
+        "Only these paths may change: " + ", ".join(blueprint.domain.target_files) + ".",
+        *(part.text if part.kind == "rules" else _data(part.title, part.text, part.source) for part in packed.parts),
+    ]
+    if packed.creatable:
+        paragraphs.append("These files do not exist yet and may be created: " + ", ".join(packed.creatable) + ".")
+    if packed.omitted:
+        paragraphs.append(
+            _data("Not shown for lack of room, and therefore not to be changed", _bullets(packed.omitted), "left out")
+        )
+    paragraphs += [note] if note else []
+    return (system_message(agent), Message("user", "\n\n".join([*paragraphs, rules])))
+
+
+def repair_messages(asked: Sequence[Message], reply: str, problem: str, rules: str) -> tuple[Message, ...]:
+    """Send a reply back with what is wrong with it."""
+    said = f"This reply cannot be used: {problem}\nSend the whole answer once more, corrected.\n{rules}"
+    return (*asked, Message("assistant", reply), Message("user", said))
+
+
+def critique_messages(agent: Agent, blueprint: Blueprint, diffs: Mapping[str, str]) -> tuple[Message, ...]:
+    """Ask for what is wrong with the drafts of others."""
+    task = (
+        "Other members drafted these changes. For each, say in a few sentences what would make it fail: tests that it "
+        "breaks, measurements that it does not move, edges that it forgets. Praise nothing.\n" + _metrics(blueprint)
+    )
+    form = 'Answer as JSON: {"critiques": [{"of": "A", "text": "..."}]}, one entry for each draft.'
+    return (system_message(agent), Message("user", "\n\n".join([task, *_drafts(diffs), form])))
+
+
+def revise_messages(
+    asked: Sequence[Message], reply: str, critiques: Iterable[tuple[str, str]], others: Mapping[str, str], rules: str
+) -> tuple[Message, ...]:
+    """Ask an author for a better draft, with the critiques of it and the drafts of the others at hand."""
+    said = "\n\n".join(
+        [
+            "The others have criticised your change. Revise it, take over what is better in theirs, or keep it as it "
+            "is if they are wrong. Send one whole change against the files as they were shown first.",
+            *(_data(f"critique by {name}", text, "critique") for name, text in critiques),
+            *_drafts(others),
+            rules,
+        ]
+    )
+    return (*asked, Message("assistant", reply), Message("user", said))
+
+
+def vote_messages(agent: Agent, blueprint: Blueprint, diffs: Mapping[str, str]) -> tuple[Message, ...]:
+    """Ask for an order of the drafts."""
+    task = (
+        "Rank these changes: first the one that most probably improves the measurements with every test passing.\n"
+        + _metrics(blueprint)
+    )
+    form = 'Answer as JSON: {"ranking": ["A", "B"]}, every draft once, the best first.'
+    return (system_message(agent), Message("user", "\n\n".join([task, *_drafts(diffs), form])))
+
+
+def veto_messages(agent: Agent, blueprint: Blueprint, diff: str) -> tuple[Message, ...]:
+    """Ask the critic whether a change is worth an evaluation."""
+    task = (
+        "This change is about to be evaluated, which costs time. Veto it only if it certainly breaks something or "
+        "certainly cannot move the measurements.\n" + _metrics(blueprint)
+    )
+    form = 'Answer as JSON: {"veto": false, "reason": "..."}.'
+    return (system_message(agent), Message("user", "\n\n".join([task, *_drafts({"A": diff}), form])))
+
+
+def critique_schema(names: Sequence[str]) -> dict[str, Any]:
+    """One text for each draft."""
+    entry = _object({"of": {"type": "string", "enum": list(names)}, "text": {"type": "string", "maxLength": 600}})
+    return _object({CRITIQUES: {"type": "array", "items": entry, "minItems": 1, "maxItems": len(names)}})
+
+
+def ballot_schema(names: Sequence[str]) -> dict[str, Any]:
+    """An order of the drafts."""
+    entry = {"type": "string", "enum": list(names)}
+    return _object({RANKING: {"type": "array", "items": entry, "minItems": len(names), "maxItems": len(names)}})
+
+
+def veto_schema() -> dict[str, Any]:
+    """A yes or no with a reason."""
+    return _object({VETO: {"type": "boolean"}, "reason": {"type": "string", "maxLength": 400}})
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def _metrics(blueprint: Blueprint) -> str:
+    return _bullets(
+        f"{metric.name} ({metric.direction}, weight {metric.weight:g}): {metric.description or metric.source or ''}"
+        for metric in blueprint.objectives
+    )
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _data(title: str, text: str, source: str) -> str:
+    return f"{title}:\n{fence(text, source)}"
+
+
+def _drafts(diffs: Mapping[str, str]) -> list[str]:
+    return [_data(f"draft {name}", diff, f"draft {name}") for name, diff in diffs.items()]

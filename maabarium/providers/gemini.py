@@ -66,15 +66,15 @@ class Gemini(HttpProvider):
         if blocked:
             raise Unusable("refused", f"the prompt was blocked: {blocked}")
         candidate = wanted(data, dict, "candidates", 0)
-        finish, why = candidate.get("finishReason"), candidate.get("finishMessage")
-        because = f"{finish}{f': {why}' if isinstance(why, str) else ''}"
+        finish, why = words_at(candidate, "finishReason"), words_at(candidate, "finishMessage")
+        because = f"{finish}: {why}" if why else finish
         if finish in WITHHELD:
             raise Unusable("refused", f"the answer was withheld: {because}")
         parts = at(candidate, "content", "parts")
         if parts is None:
             if finish == "MAX_TOKENS":  # it was still thinking
                 return Completion("", finish="length")
-            if finish is None:
+            if not finish:
                 raise Unusable("malformed_body", "the answer has the wrong shape: candidates[0] has no content")
             raise Unusable("empty_content", f"the model answered with nothing ({because})")
         said = [wanted(one, dict) for one in wanted(parts, list)]

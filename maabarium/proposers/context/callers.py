@@ -21,7 +21,7 @@ _LINE = re.compile(rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+([^\n#]*)|im
 _SCANNED = 4_000
 """Files that are searched for imports."""
 _SCANNED_BYTES = 32_000_000
-_PARSED = 24
+_PARSED = 12
 """Importers that are parsed for one file."""
 
 
@@ -39,10 +39,7 @@ class Imports:
         """How many of these files import each file of the tree, as far as their import lines say."""
         found: Counter[str] = Counter()
         for path in self._searched(paths):
-            content = self._library.content(path)
-            names: set[str] = set()
-            for match in _LINE.finditer(content):
-                names.update(_names_in(match))
+            names = {name for match in _LINE.finditer(self._library.content(path)) for name in _names_in(match)}
             found.update({target for name in names if (target := self._resolve(name, path)) and target != path})
         return found
 
@@ -55,19 +52,25 @@ class Imports:
         near = [other for other in self._searched(self._library.paths) if other != path]
         near = [other for other in near if stem in self._library.content(other) and not self._library.obstacle(other)]
         near.sort(key=lambda other: (_is_test(other), -_shared(path, other), other))
-        for other in near[:_PARSED]:
+        tried = 0
+        for other in near:
+            if not self._may_import(other, path):
+                continue
             names = self._known_as(other, path)
+            tried += 1
             if names:
                 yield other, names
+            if tried >= _PARSED:
+                return
 
     def imported(self, path: str) -> Iterator[tuple[str, frozenset[str]]]:
         """Files of the tree that this one imports, with the names that it takes from them (`*`: the module)."""
         tree = self._library.tree(path)
         found: dict[str, set[str]] = {}
-        for node in ast.walk(tree) if tree is not None else ():
+        for node in _statements(tree):
             for module, name in _imports(node):
                 target = self._resolve(_within(module, name), path)
-                taken = "*" if target else name
+                taken = name if name and not target else "*"
                 target = target or self._resolve(module, path)
                 if target and target != path:
                     found.setdefault(target, set()).add(taken)
@@ -100,11 +103,20 @@ class Imports:
                 size += length
                 yield path
 
+    def _may_import(self, path: str, target: str) -> bool:
+        """Whether the import lines may mean the target; what stands in brackets on further lines is not looked at."""
+        for match in _LINE.finditer(self._library.content(path)):
+            if match[2] and match[2].rstrip().endswith((b"(", b",", b"\\")):
+                return True
+            if any(self._resolve(name, path) == target for name in _names_in(match)):
+                return True
+        return False
+
     def _known_as(self, path: str, target: str) -> frozenset[str]:
         """The names that a file binds by importing the target or things out of it."""
         tree = self._library.tree(path)
         names: set[str] = set()
-        for node in ast.walk(tree) if tree is not None else ():
+        for node in _statements(tree):
             for module, name in _imports(node):
                 if isinstance(node, ast.Import):
                     if self._resolve(module, path) == target:
@@ -118,6 +130,8 @@ class Imports:
         if name.startswith("."):
             depth = len(name) - len(name.lstrip("."))
             folders = importer.split("/")[:-1]
+            if depth - 1 > len(folders):
+                return ""
             folders = folders[: len(folders) - depth + 1]
             rest = name.lstrip(".").split(".") if name.strip(".") else []
             base = "/".join([*folders, *rest])
@@ -154,6 +168,18 @@ def _names_in(match: re.Match[bytes]) -> Iterator[str]:
         if words:
             name = words[0].decode("utf-8", "replace")
             yield _within(module, name)
+
+
+def _statements(tree: ast.AST | None) -> Iterator[ast.AST]:
+    """All statements below a node; expressions, of which there are many more, hold no import."""
+    waiting = [tree] if tree is not None else []
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+            below = getattr(node, field, None)
+            if isinstance(below, list):
+                waiting.extend(below)
 
 
 def _imports(node: ast.AST) -> Iterator[tuple[str, str]]:

@@ -36,7 +36,7 @@ class Evidence:
     named: dict[str, frozenset[str]] = field(default_factory=dict)
     """Names that failing tests mention, for files that they import; used where no line map is."""
     narrow: bool = False
-    """Whether files without any evidence can be left aside."""
+    """Whether what did not run can be left aside: lines were traced, and no metric looks at files as they stand."""
 
     @classmethod
     def of(cls, request: ProposalRequest, failures: Sequence[Failure], library: Library) -> Evidence:
@@ -44,15 +44,16 @@ class Evidence:
         found = cls()
         targets = frozenset(request.targets)
         maps = [lines for lines in (request.champion.evaluation.lines, request.baseline.lines) if lines is not None]
+        traced = False
         if failures:
-            found._blame_lines(maps, failures, request, targets)
+            traced = found._blame_lines(maps, failures, request, targets)
             found._blame_frames(failures, library, targets)
             if not any(found.blame.get(path) for path in targets):
                 found._blame_names(failures, library, targets)
         sources = [str(metric.source or metric.name) for metric in request.blueprint.objectives]
         rules_measure = any(source.startswith("score:") for source in sources)
         found._warm(maps, targets, rules_measure)
-        known = bool(found.blame or found.named) if failures else bool(found.heat)
+        known = traced if failures else bool(found.heat)
         found.narrow = known and not any(source.startswith(_STATIC) for source in sources)
         return found
 
@@ -77,17 +78,21 @@ class Evidence:
 
     def _blame_lines(
         self, maps: Sequence[LineMap], failures: Sequence[Failure], request: ProposalRequest, targets: frozenset[str]
-    ) -> None:
-        """Ochiai: failing tests that run a line over the root of all failing times all that run it."""
+    ) -> bool:
+        """Ochiai: failing tests that run a line over the root of all failing times all that run it.
+
+        False when no failing test was traced.
+        """
         failing = [id for failure in failures for id in failure.ids]
         coverage = next((m.by_test for m in maps if any(m.by_test.get(id) for id in failing)), None)
         if coverage is None:
-            return
+            return False
         passing = [test.id for test in request.champion.evaluation.tests if test.outcome == "passed"]
         bad, good = _count(coverage, failing, targets), _count(coverage, passing, targets)
         for path, rows in bad.items():
             passed = good.get(path, Counter())
             self.blame[path] = {n: k / math.sqrt(len(failing) * (k + passed[n])) for n, k in rows.items()}
+        return bool(bad)
 
     def _blame_frames(self, failures: Sequence[Failure], library: Library, targets: frozenset[str]) -> None:
         places: dict[str, str] = {}

@@ -81,7 +81,7 @@ def show_code(desk: Desk, order: Sequence[str], evidence: Evidence, *, limit: in
 
 def _prior(size: int, importers: int) -> float:
     """What a file deserves of which nothing is known: 0 to 1."""
-    if size < 40:
+    if size < 16:
         return 0.0
     return (1.0 + math.log1p(importers)) / (1.0 + size / _USUAL) / 8.0
 
@@ -107,8 +107,8 @@ def _begin(desk: Desk, path: str, evidence: Evidence, limit: int, seed: int) -> 
 def _finish(desk: Desk, path: str, evidence: Evidence, limit: int, seed: int) -> int:
     """Show the rest of a file that was begun, or begin it, as far as there is room."""
     spent = desk.whole(path, limit)
-    if spent is not None:
-        return spent
+    if spent is not None or evidence.narrow:
+        return spent or 0
     view = desk.views.get(path)
     hidden = view.hidden_chunks() if view is not None else list(desk.library.chunks(path))
     return _show_chunks(desk, path, [chunk for _, chunk in _by_worth(path, hidden, evidence, seed)], limit)

@@ -11,7 +11,7 @@ from maabarium.proposers.context.view import View
 
 __all__ = ["Omissions"]
 
-_NAMES = 8
+_NAMES = 6
 
 
 class Omissions:
@@ -28,7 +28,7 @@ class Omissions:
 
     def of_files(self, library: Library, desk: Desk, order: Sequence[str], targets: Sequence[str]) -> None:
         """Note the files that are shown in part, and the target files that are not shown, best ones first."""
-        for view in desk.views.values():
+        for view in sorted(desk.views.values(), key=lambda view: not view.editable):
             if not view.whole:
                 self._said.append(_partly(view))
         for path in dict.fromkeys([*order, *targets]):
@@ -63,6 +63,8 @@ class Omissions:
 
 
 def _partly(view: View) -> str:
+    if not view.editable:
+        return f"{printable(view.path)} is shown in part"
     names = [chunk.name for chunk in view.hidden_chunks()]
     said = ", ".join(printable(name)[:40] for name in names[:_NAMES])
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""

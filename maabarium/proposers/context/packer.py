@@ -84,14 +84,15 @@ class _Packing:
     def packed(self, sections: Sequence[Section]) -> Packed:
         """Run the steps and put the result together."""
         creatable = self._creatable()
-        reserved = min(max(48, self.tokens // 16), 500)
+        reserved = min(max(64, self.tokens // 12), 600)
         left = self.tokens - reserved - cost_of_lines(creatable)
         steps = sorted([*self._steps(left), *self._plug_ins(sections, left)], key=lambda step: step.priority)
         for number, step in enumerate(steps):
             later = sum(other.reserve for other in steps[number + 1 :])
+            before = len(self.parts)
             left -= step.run(max(0, min(left - later, step.most)))
             for path in self.desk.views:
-                self.slots.setdefault(path, len(self.parts))
+                self.slots.setdefault(path, before)
         for view in self.desk.views.values():
             view.settle()
         parts = self._in_order()
@@ -106,7 +107,7 @@ class _Packing:
         history = self._history(room // 4)
         narrow = scope == "narrow"
         return [
-            Step(5, room // 20, room // 8, self._task),
+            Step(5, 0, room // 3, self._task),
             Step(10, room // 4 if self.failures else 0, int(room * (0.25 if narrow else 0.4)), self._tests),
             Step(20, room // 3, room, self._code),
             Step(30, room // 20, 0 if narrow else room // 5, self._related),

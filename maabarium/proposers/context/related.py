@@ -83,7 +83,7 @@ def _callees(desk: Desk, view: View, imports: Imports, limit: int) -> int:
     for path, names in imports.imported(view.path):
         if desk.library.obstacle(path):
             continue
-        wanted = _attributes(text, _stem(path)) if names <= {"*", ""} else names & words
+        wanted = _attributes(text, _stem(path)) if names == {"*"} else names & words
         for chunk in desk.library.chunks(path):
             if chunk.kind in ("symbol", "class") and not chunk.parent and chunk.name in wanted:
                 spent += desk.chunk(path, chunk, limit - spent) or 0

@@ -77,16 +77,17 @@ def _pyproject(library: Library) -> dict[str, str]:
                 table = tomllib.loads(library.text(name) or "")
             except (tomllib.TOMLDecodeError, RecursionError):
                 continue
-            tools |= table.get("tool", {}) if name == "pyproject.toml" else {"ruff": table}
+            tools |= _table(table.get("tool")) if name == "pyproject.toml" else {"ruff": table}
     black, ruff = _table(tools.get("black")), _table(tools.get("ruff"))
     form = _table(ruff.get("format"))
+    formatted = "black" in tools or "format" in ruff
     found: dict[str, str] = {}
-    length = ruff.get("line-length", black.get("line-length", 88 if black or form else None))
+    length = ruff.get("line-length", black.get("line-length", 88 if formatted else None))
     if isinstance(length, int) and 20 <= length <= 1000:
         found["length"] = str(length)
     if form.get("quote-style") in ("single", "double"):
         found["quotes"] = f"{form['quote-style']} quotes"
-    elif (form or black) and not black.get("skip-string-normalization"):
+    elif formatted and not black.get("skip-string-normalization"):
         found["quotes"] = "double quotes"
     return found
 

@@ -38,7 +38,8 @@ class LocalOptions(Section):
     n_ctx: int | None = None
     """Tokens that prompt and answer may hold together; `None`: the model's `context_tokens`."""
     threads: int | None = None
-    """`None`: as many as there are cores, at most 8."""
+    """`None`: one less than there are cores, at most 8. The threads of llama.cpp wait for one another after every
+    step: where one has to share its core with an evaluation, two are twenty times slower than one (measured)."""
     cache_prompt: bool = False
     """Read the beginning of a prompt only once if the last one began alike: faster, but who asked before may then
     show in the last digits, so that a run need not repeat exactly."""
@@ -123,7 +124,7 @@ class Local:
 def _sizes(model: Model, options: LocalOptions) -> tuple[int, int]:
     """Tokens of context, and threads. BlueprintError for numbers that cannot be."""
     size = model.context_tokens if options.n_ctx is None else options.n_ctx
-    threads = min(_cores(), MOST_THREADS) if options.threads is None else options.threads
+    threads = max(1, min(_cores() - 1, MOST_THREADS)) if options.threads is None else options.threads
     where = f'models.models["{model.name}"].options'
     problems = []
     if size < LEAST_CONTEXT:

@@ -250,8 +250,9 @@ NAMES = st.sampled_from(
 )
 PIECES = st.sampled_from(
     [
-        "import os\n", "from a import f0\n", "\n", "\n" * 20, "def f0():\n    return 1\n", "x = [\n    1,\n]\n", "\t\tx\n",
-        "class C:\n    def m(self):\n        pass\n", "word " * 200 + "\n", "0123456789" * 30 + "\n", "# Überschrift\n",
+        "import os\n", "from a import f0\n", "\n", "\n" * 20, "def f0():\n    return 1\n", "x = [\n    1,\n]\n",
+        "\t\tx\n", "class C:\n    def m(self):\n        pass\n", "word " * 200 + "\n", "0123456789" * 30 + "\n",
+        "# Überschrift\n",
         "def broken(:\n", "z = '''\n\n\n'''\n", "no newline at the end", "\0", "fn x() {\n}\n",
     ]
 )  # fmt: skip

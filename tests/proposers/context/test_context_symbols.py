@@ -102,7 +102,8 @@ def test_nothing_of_nothing() -> None:
 
 LINES = st.sampled_from(
     ["", "    ", "import os", "x = 1; y = 2", "def f():", "    return 1", "class A:", "    def m(self):",
-     "        pass", "# comment", "@decorated", "    # inner", '"""doc"""', "x = (", ")", "## Heading", "```", "if x:", "\tx"]
+     "        pass", "# comment", "@decorated", "    # inner", '"""doc"""', "x = (", ")", "## Heading", "```",
+     "if x:", "\tx"]
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from maabarium.providers.failures import REASONS, Failure, Reason
 from maabarium.providers.fields import Unusable, at, count, wanted
 from maabarium.providers.gemini import Gemini
 from maabarium.providers.llm_package import LlmPackage
+from maabarium.providers.local import Local
 from maabarium.providers.mock import Mock
 from maabarium.providers.ollama import Ollama
 from maabarium.providers.openai import SERVERS, OpenAI
@@ -26,6 +27,7 @@ __all__ = [
 ]  # fmt: skip
 
 PROVIDERS: Mapping[str, ProviderFactory] = {
+    "local": Local,
     "mock": Mock,
     "scripted": Scripted,
     "ollama": Ollama,

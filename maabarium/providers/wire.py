@@ -180,7 +180,7 @@ def checked_options(model: Model, kind: type[Chosen]) -> Chosen:
     """The model's own options. Raises BlueprintError with every mistake."""
     where = f'models.models["{model.name}"].options'
     try:
-        chosen = kind.model_validate(model.options)
+        chosen = kind.model_validate(model.options, strict=True)
     except ValueError as error:  # pydantic's, which has the findings
         findings: list[dict[str, Any]] = getattr(error, "errors", list)()
         problems = [problem_of(finding) for finding in findings] or [Problem("", str(error))]

@@ -68,9 +68,9 @@ def openai_answer(content: Any, **fields: Any) -> dict[str, Any]:
     return {"id": "x", "model": "a-model-1", "choices": [choice], "usage": usage}
 
 
-def anthropic_answer(content: str, **fields: Any) -> dict[str, Any]:
+def anthropic_answer(text: str, **fields: Any) -> dict[str, Any]:
     usage = {"input_tokens": 20, "output_tokens": 5}
-    blocks = [{"type": "text", "text": content}]
+    blocks = [{"type": "text", "text": text}]
     return {
         "type": "message",
         "model": "a-model-1",
@@ -86,7 +86,7 @@ def gemini_answer(content: str, **fields: Any) -> dict[str, Any]:
     return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "a-model-1"}
 
 
-def ollama_answer(content: str, **fields: Any) -> dict[str, Any]:
-    message = {"role": "assistant", "content": content}
+def ollama_answer(text: str, **fields: Any) -> dict[str, Any]:
+    message = {"role": "assistant", "content": text}
     answer = {"model": "a-model", "message": message, "done": True, "done_reason": "stop"}
     return answer | {"prompt_eval_count": 20, "eval_count": 5} | fields

@@ -10,7 +10,7 @@ from maabarium.proposers.context.view import View
 
 __all__ = ["Desk"]
 
-_CHANGEABLE, _READABLE = "File that may be changed:", "File for reading only:"
+_CHANGEABLE, _READABLE = "May be changed:", "For reading only:"
 
 
 class Desk:

@@ -31,6 +31,9 @@ __all__ = ["LEAST", "pack"]
 LEAST = 100
 """Tokens below which nothing is packed at all."""
 
+_CRAMPED = 320
+"""Room that is left to code alone: delimiters around failing tests would take half of it."""
+
 
 @dataclass
 class Step:
@@ -106,9 +109,10 @@ class _Packing:
         scope = self.stance.scope
         history = self._history(room // 4)
         narrow = scope == "narrow"
+        tests = 0.0 if room < _CRAMPED else 0.25 if narrow else 0.4
         return [
             Step(5, 0, room // 3, self._task),
-            Step(10, room // 4 if self.failures else 0, int(room * (0.25 if narrow else 0.4)), self._tests),
+            Step(10, room // 4 if self.failures else 0, int(room * tests), self._tests),
             Step(20, room // 3, room, self._code),
             Step(30, room // 20, 0 if narrow else room // 5, self._related),
             Step(40, min(cost_of(history), room // 8) if history else 0, room // 4, self._told),
@@ -147,7 +151,8 @@ class _Packing:
         spent = self._add(guide, limit)
         if guide.text and not spent:
             self.omissions.say("the advice on writing documents")
-        return spent + self._add(Part("Measured now", standing_text(self.request), "baseline", "rules"), limit - spent)
+        standing = Part("Measured now", standing_text(self.request), "baseline", "rules")
+        return spent + self._add(standing, min(limit - spent, limit // 3))
 
     def _tests(self, limit: int) -> int:
         most = 4 if self.stance.scope == "narrow" else 12

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from maabarium.plaintext import plain
 from maabarium.proposers.replies import Shown
 from maabarium.proposers.tokens import estimate_tokens
 
-__all__ = ["Packed", "Part", "cost_of", "cost_of_lines"]
+__all__ = ["Packed", "Part", "cost_of", "cost_of_lines", "cost_of_text"]
 
-_FRAME = 36
-"""Tokens for the delimiters that go around a part; its source stands in them twice."""
+_FRAME = 64
+"""Tokens for the delimiters that go around a part, and for the line on which its title stands."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,15 @@ class Packed:
 
 
 def cost_of(part: Part) -> int:
-    """Tokens of a part with its title and the delimiters around it."""
-    named = estimate_tokens(part.title) + 2 * estimate_tokens(part.source)
-    return _FRAME + named + estimate_tokens(part.text)
+    """Tokens of a part: our own words as they are, data with title, source and the delimiters around it."""
+    if part.kind == "rules":
+        return 4 + estimate_tokens(part.text)
+    return _FRAME + estimate_tokens(part.title) + cost_of_text(part.source) + cost_of_text(part.text)
+
+
+def cost_of_text(text: str) -> int:
+    """Tokens of foreign text: what a terminal would obey is written out, and longer then."""
+    return estimate_tokens(plain(text))
 
 
 def cost_of_lines(lines: Sequence[str]) -> int:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from maabarium.proposers.context.library import Library, printable
-from maabarium.proposers.context.part import Part, cost_of
+from maabarium.proposers.context.part import Part, cost_of, cost_of_text
 from maabarium.proposers.context.symbols import Chunk
 from maabarium.proposers.replies import Shown
-from maabarium.proposers.tokens import estimate_tokens
 
 __all__ = ["View"]
 
@@ -56,7 +55,7 @@ class View:
         every = self._library.lines(self.path)
         text = "\n".join(every[n - 1] for n in fresh) + "\n"
         pieces = sum(1 for n in fresh if n - 1 not in fresh)
-        return base + estimate_tokens(text) + pieces * _GAP
+        return base + cost_of_text(text) + pieces * _GAP
 
     def show_lines(self, ranges: Iterable[tuple[int, int]]) -> None:
         """Show these lines, too."""
@@ -125,7 +124,7 @@ class View:
         return Part(f"{self.title} {printable(self.path)} ({state})", text, self.path)
 
     def _title(self) -> str:
-        return f"{self.title} {printable(self.path)} (parts; bracketed lines stand for what is left out)"
+        return f"{self.title} {printable(self.path)} (in part)"
 
     def _fresh(self, ranges: Iterable[tuple[int, int]]) -> set[int]:
         last = len(self._library.lines(self.path))

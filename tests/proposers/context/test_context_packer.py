@@ -10,11 +10,13 @@ from context_room import make_request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maabarium.plaintext import one_line
 from maabarium.proposers.context import LEAST, Library, Packed, Part, estimate_tokens, pack
 from maabarium.proposers.context.part import cost_of, cost_of_lines
 from maabarium.proposers.feedback import Stance
 from maabarium.protocols import ProposalRequest, Section
 from maabarium.records import Attempt, LineMap, Outcome, TestResult
+from maabarium.scanner import fence
 
 FILLER = "".join(f"\n\ndef filler_{n}(value):\n    return value * {n} + {n}\n" for n in range(40))
 AFTER = FILLER.replace("filler", "after")
@@ -99,7 +101,7 @@ def test_files_for_reading_only_are_never_among_the_shown() -> None:
     packed = pack(red(), tokens=6000)
     assert "tests/test_sums.py" in sources(packed)
     assert all(shown.path.startswith("src/") for shown in packed.shown)
-    assert part_of(packed, "tests/test_sums.py").title.startswith("File for reading only")
+    assert part_of(packed, "tests/test_sums.py").title.startswith("For reading only")
 
 
 def test_foreign_text_is_data_and_our_words_are_rules() -> None:
@@ -324,6 +326,13 @@ def _check_omitted(packed: Packed, request: ProposalRequest) -> None:
     whole = {shown.path for shown in packed.shown if shown.ranges is None}
     for path in request.targets:
         assert path in whole or counted or any(path in sentence for sentence in packed.omitted)
+
+
+@settings(max_examples=200)
+@given(st.text(max_size=30), st.text(st.characters(), max_size=200), st.text(max_size=30))
+def test_what_a_part_costs_covers_the_delimiters_around_it(title: str, text: str, source: str) -> None:
+    data = Part(one_line(title), text, source)
+    assert estimate_tokens(f"{data.title}:\n{fence(text, source)}\n\n") <= cost_of(data)
 
 
 # --- size ---

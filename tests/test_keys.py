@@ -20,6 +20,7 @@ from maabarium import keys
 from maabarium.blueprint.schema import Model
 from maabarium.errors import UsageProblem
 from maabarium.keys import KEYLESS, VARIABLES, delete_key, find_key, get_key, list_keys, set_key
+from maabarium.providers import DEFAULT_KEY_ENV, PROVIDERS
 from maabarium.secret import Secret
 
 
@@ -99,6 +100,12 @@ def test_the_library_is_imported_only_if_the_environment_has_no_key() -> None:
     )
     environment = {**os.environ, "OPENAI_API_KEY": "sk-1"}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
+
+
+def test_the_table_is_that_of_the_providers() -> None:
+    """Adapters do not import one another, so the names are in both."""
+    assert {name: variable for name, variable in VARIABLES.items() if variable} == dict(DEFAULT_KEY_ENV)
+    assert {*VARIABLES, *KEYLESS} == set(PROVIDERS)
 
 
 # --- storing and removing ---

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from maabarium.errors import ProviderError
+from maabarium.providers.patience import SLICE
 
 __all__ = ["Llama", "Spoken", "ended"]
 
-SLICE = 0.05
-"""Seconds between two looks whether an answer is still wanted."""
 BATCH = 256
 """Tokens of a prompt between two looks: less is slower, more makes it slower to give up."""
 

@@ -14,6 +14,7 @@ import tenacity
 from maabarium.blueprint.schema import Model
 from maabarium.completion import Completion, CompletionRequest, Provider, Purpose, Usage
 from maabarium.errors import MaabariumError, MissingKeyError, ProviderError
+from maabarium.plaintext import plain
 from maabarium.providers.bucket import Bucket
 from maabarium.providers.patience import CLOSED, Patience
 from maabarium.providers.prices import cost_of
@@ -29,6 +30,8 @@ BACK_OFF = 0.75
 """Seconds before the first retry; doubled with each further one."""
 LONGEST_WAIT = 30.0
 """Seconds: a server that asks for more is asked again after this long."""
+LONGEST_MESSAGE = 1200
+"""Characters."""
 BILLED = frozenset({CLOSED, "timeout", "truncated_stream", "malformed_body", "empty_content", "refused"})
 """Failures of a model that had begun to answer: what was set aside counts as spent, because nobody knows better."""
 
@@ -98,7 +101,7 @@ class Member:
             if self._bucket is not None:
                 self._bucket.take()
             began = self._patience.clock()
-            completion = self._of_plugin(lambda: provider.complete(request))
+            completion = self._of_plugin(lambda: _answer(provider, request))
             counts = usage_or_estimate(completion.usage, request, completion.content)
             spent = Reserve((counts.prompt or 0) + (counts.completion or 0), cost_of(self.model, counts))
         except ProviderError as error:
@@ -119,7 +122,7 @@ class Member:
         if error is None:
             return future.result()
         said = str(error) if isinstance(error, MaabariumError) else f"{type(error).__name__}: {error}"
-        clean = redacted(said, self.key)
+        clean = plain(redacted(said, self.key), LONGEST_MESSAGE)
         if not isinstance(error, ProviderError):
             raise ProviderError(f"{self.model.provider}: {clean}") from (error if clean == said else None)
         if clean == said:
@@ -145,3 +148,11 @@ class Member:
             latency_ms=0 if began is None else round((self._patience.clock() - began) * 1000),
             error=error,
         )
+
+
+def _answer(provider: Provider, request: CompletionRequest) -> Completion:
+    """One attempt. A provider that lets an empty answer through is caught here."""
+    completion = provider.complete(request)
+    if not completion.content.strip():
+        raise ProviderError(f"{provider.name}: the model said nothing", reason="empty_content")
+    return completion

@@ -205,6 +205,20 @@ def test_whatever_a_plug_in_raises_is_a_provider_error(error: BaseException) -> 
     assert answer.calls[0].error.startswith("mock: ")
 
 
+@pytest.mark.parametrize("nothing", ["", " \n", None, Completion("")])
+def test_no_answer_is_an_error_whatever_the_plug_in_thinks(nothing: Any) -> None:
+    doubles = Doubles({"one": [lambda question: nothing if not isinstance(nothing, str) else Completion(nothing)]})
+    with pytest.raises(ProviderError):
+        asked(make_pool(doubles))
+
+
+def test_a_long_error_is_cut_and_made_plain() -> None:
+    with pytest.raises(ProviderError) as raised:
+        asked(make_pool(Doubles({"one": [ValueError("\x1b[31m" + "x" * 9000)]})))
+    assert len(str(raised.value)) < 1300
+    assert "\x1b" not in str(raised.value)
+
+
 # --- no key anywhere ---
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from maabarium.protocols import SandboxFactory
+from maabarium.sandbox.namespaces import NamespacesSandbox
 from maabarium.sandbox.subprocess import SubprocessSandbox
 
-__all__ = ["SANDBOXES", "SubprocessSandbox"]
+__all__ = ["SANDBOXES", "NamespacesSandbox", "SubprocessSandbox"]
 
-SANDBOXES: dict[str, SandboxFactory] = {"subprocess": SubprocessSandbox}
+SANDBOXES: dict[str, SandboxFactory] = {"namespaces": NamespacesSandbox, "subprocess": SubprocessSandbox}
 """Our backends by name, as `maabarium_sandboxes` contributes them."""

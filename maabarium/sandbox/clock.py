@@ -175,14 +175,15 @@ def probe_clock() -> CpuClock:
 
 
 class RunClock:
-    """The clockface that `Command.watch` is given."""
+    """The clockface that `Command.watch` is given; `own` is what was used before the program began."""
 
-    def __init__(self, source: CpuClock) -> None:
+    def __init__(self, source: CpuClock, own: float = 0.0) -> None:
         self._source = source
+        self._own = own
 
     def cpu(self) -> float:
         """CPU seconds of the tree so far."""
-        return self._source.read()
+        return max(0.0, self._source.read() - self._own)
 
     def wall(self) -> float:
         """Monotonic seconds, of the same clock as `time.monotonic`."""

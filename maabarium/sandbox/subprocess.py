@@ -23,8 +23,9 @@ from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
 from maabarium.protocols import Command, Completed
 from maabarium.sandbox.clock import CpuClock, RunClock, probe_clock
+from maabarium.sandbox.door import Door, GateDoor
 from maabarium.sandbox.environment import CHANNEL, RUN_MARK, scrubbed_environment
-from maabarium.sandbox.gate import Gate, find_program
+from maabarium.sandbox.gate import find_program
 from maabarium.sandbox.limits import CAN_LIMIT_FROM_OUTSIDE, apply_limits, limit_notes, limits_of, shell_settings
 from maabarium.sandbox.output import KeptOutput
 from maabarium.sandbox.process_tree import ProcessTree, new_mark
@@ -65,29 +66,32 @@ class SubprocessSandbox:
         """
         if self._cancel.is_set():
             return Completed(-signal.SIGKILL, "", 0.0, 0.0, 0, interrupted=True)
-        with contextlib.ExitStack() as stack, contextlib.closing(Gate()) as gate:
-            private = stack.enter_context(private_folder(command))
+        with contextlib.ExitStack() as stack:
+            private = stack.enter_context(self._private(command))
             clock = probe_clock()
             stack.callback(clock.close)
-            return self._run(command, private, clock, gate)
+            mark = new_mark(os.environ.get(RUN_MARK))
+            door = self._door(command, self._environment(command, private, mark), mark)
+            stack.callback(door.close)
+            return self._run(command, clock, door)
 
-    def _run(self, command: Command, private: Path, clock: CpuClock, gate: Gate) -> Completed:
-        tree = ProcessTree(mark := new_mark(os.environ.get(RUN_MARK)))
-        process, pipe = self._start(command, self._environment(command, private, mark), gate)
-        reaped = False
+    def _run(self, command: Command, clock: CpuClock, door: Door) -> Completed:
+        process, pipe = self._start(command, door)
+        tree, reaped = door.tree, False
         try:
             self._confine(process.pid, command, tree)
             clock.start(process.pid, tree)
+            own = door.open(process.pid, clock)
             started = time.monotonic()
-            gate.open()
             supervision = Supervision(
                 pid=process.pid,
                 pipe=pipe,
                 command=command,
-                clock=RunClock(clock),
+                clock=RunClock(clock, own),
                 output=KeptOutput(int(self._options.output_mb * MEGABYTE)),
                 deadline=started + command.timeout,
                 cancel=self._cancel,
+                guard=door.guard,
             )
             ending = supervision.follow()
             clock.read()  # a clock over /proc must look while the processes are still there
@@ -95,11 +99,20 @@ class SubprocessSandbox:
             usage = reap(process)
             reaped = True
             supervision.finish()
-            return completed(process.returncode, ending, supervision, usage, clock, started)
+            return completed(process.returncode, ending, supervision, usage, clock, started, own)
         finally:
             os.close(pipe)
             if not reaped:
                 abandon(process, tree)
+
+    def _private(self, command: Command) -> contextlib.AbstractContextManager[Path]:
+        """What HOME and TMPDIR name unless the command does."""
+        return private_folder(command)
+
+    def _door(self, command: Command, env: dict[str, str], mark: str) -> Door:
+        """How the program is started; a backend that confines has another door."""
+        settings = [] if CAN_LIMIT_FROM_OUTSIDE else shell_settings(limits_of(self._options, command.timeout))
+        return GateDoor(command, env, ProcessTree(mark), settings)
 
     def _environment(self, command: Command, private: Path, mark: str) -> dict[str, str]:
         own = dict(command.env)
@@ -108,23 +121,24 @@ class SubprocessSandbox:
             own[CHANNEL] = str(command.channel.fileno())
         return scrubbed_environment(os.environ, own, cwd=command.cwd, private=private, pass_env=self._options.pass_env)
 
-    def _start(self, command: Command, env: dict[str, str], gate: Gate) -> tuple[subprocess.Popen[bytes], int]:
-        """Start the process at the gate, leader of a new session; returns it and our end of its output."""
+    def _start(self, command: Command, door: Door) -> tuple[subprocess.Popen[bytes], int]:
+        """Start the process at the door, leader of a new session; returns it and our end of its output."""
         argv = list(command.argv)
-        settings = [] if CAN_LIMIT_FROM_OUTSIDE else shell_settings(limits_of(self._options, command.timeout))
         reading, writing = os.pipe()
         try:
             os.set_blocking(reading, False)
-            find_program(argv[0], env["PATH"], command.cwd)
+            find_program(argv[0], door.path, command.cwd)
+            if any("\0" in word for word in argv):
+                raise ValueError("embedded null byte")
             process = subprocess.Popen(
-                gate.argv(argv, settings),
+                door.argv,
                 cwd=command.cwd,
-                env=env,
-                stdin=gate.stdin,
+                env=door.env,
+                stdin=door.stdin,
                 stdout=writing,
                 stderr=subprocess.STDOUT,
                 close_fds=True,
-                pass_fds=() if command.channel is None else (command.channel.fileno(),),
+                pass_fds=(*door.descriptors, *(() if command.channel is None else (command.channel.fileno(),))),
                 start_new_session=True,
             )
         except (OSError, ValueError, IndexError) as error:
@@ -139,12 +153,15 @@ class SubprocessSandbox:
     def _confine(self, pid: int, command: Command, tree: ProcessTree) -> None:
         """Everything that is done to the waiting process from outside."""
         tree.adopt(pid)
-        if CAN_LIMIT_FROM_OUTSIDE:
-            apply_limits(pid, limits_of(self._options, command.timeout))
+        self._limit(pid, command)
         if command.pin and hasattr(os, "sched_setaffinity"):
             # Always the same core, so that both sides of a pair meet the same cache and clock.
             with contextlib.suppress(ProcessLookupError):
                 os.sched_setaffinity(pid, {max(os.sched_getaffinity(0))})
+
+    def _limit(self, pid: int, command: Command) -> None:
+        if CAN_LIMIT_FROM_OUTSIDE:
+            apply_limits(pid, limits_of(self._options, command.timeout))
 
 
 @contextlib.contextmanager
@@ -206,15 +223,19 @@ def completed(
     usage: resource.struct_rusage,
     clock: CpuClock,
     started: float,
+    own: float,
 ) -> Completed:
-    """The record of a run. The rusage of the first process checks the clock, which a trick may have detached."""
+    """The record of a run. The rusage of the first process checks the clock, which a trick may have detached.
+
+    `own` is the CPU time that was used before the program began.
+    """
     counted, waited_for = clock.read(), usage.ru_utime + usage.ru_stime
     dodged = waited_for > counted * 1.05 + UNSEEN_CPU
     return Completed(
         returncode=returncode,
         output=supervision.output.text(),
         duration=supervision.ended - started,
-        cpu=max(counted, waited_for) if dodged or not clock.complete else counted,
+        cpu=max(0.0, (max(counted, waited_for) if dodged or not clock.complete else counted) - own),
         peak_rss=supervision.peak_rss(usage),
         timed_out=ending == "timed_out",
         flooded=ending == "flooded" or (ending == "exited" and supervision.output.flooded),

@@ -14,6 +14,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,7 +23,8 @@ from maabarium.sandbox.output import KeptOutput
 
 __all__ = ["Ending", "ExitNotice", "Supervision"]
 
-Ending = Literal["exited", "timed_out", "flooded", "interrupted"]
+Ending = Literal["exited", "timed_out", "flooded", "interrupted", "overdrawn"]
+"""`overdrawn`: it used more memory or disk than its sandbox grants."""
 
 SLICE = 0.02
 """Seconds between looks at `cancel`, an event without a descriptor, and at the memory in use."""
@@ -66,6 +68,8 @@ class Supervision:
     output: KeptOutput
     deadline: float
     cancel: threading.Event
+    guard: Callable[[], str] | None = None
+    """Asked now and then; a sentence ends the run, and is added to its output."""
     sampled_rss: int = 0
     ended: float = 0.0
     """Monotonic time at which the loop saw the end."""
@@ -116,6 +120,9 @@ class Supervision:
         if now >= self._next_sample:
             self._next_sample = now + SLICE
             self.sampled_rss = max(self.sampled_rss, peak_of_living(self.pid))
+            if self.guard is not None and (objection := self.guard()):
+                self.output.add(f"\n[ended by the sandbox: {objection}]\n".encode())
+                return "overdrawn"
         return None
 
     def _read_output(self) -> bool:

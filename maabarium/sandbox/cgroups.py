@@ -1,0 +1,144 @@
+"""Control groups: caps of the kernel on a whole process tree, also for root, where we may make groups.
+
+Version 1 (`pids` only) and version 2 (one hierarchy, `pids` and `memory` where the parent enables them):
+Documentation/admin-guide/cgroup-v1/, Documentation/admin-guide/cgroup-v2.rst. A group is made beside or below our own,
+the waiting process is moved in, and it is removed when the run is over. Where that is not allowed there is no group.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import secrets
+import time
+from pathlib import Path
+
+__all__ = ["Group", "controllers"]
+
+PREFIX = "maabarium-"
+PATIENCE = 1.0
+FILES = {
+    ("pids", 1): (("pids.max", "processes"),),
+    ("pids", 2): (("pids.max", "processes"),),
+    ("memory", 2): (("memory.max", "memory"), ("memory.swap.max", "none")),
+}
+"""Files to write in a new group; the value `none` is 0."""
+
+
+@functools.cache
+def controllers() -> dict[str, tuple[Path, int]]:
+    """Where a group can be made, by controller: the folder above it, and the version. Tried, not read."""
+    found: dict[str, tuple[Path, int]] = {}
+    for folder, version, names in _candidates():
+        missing = [name for name in names if name not in found]
+        if missing and all(_works(folder, version, name) for name in missing):
+            found.update((name, (folder, version)) for name in missing)
+    return found
+
+
+def _candidates() -> list[tuple[Path, int, tuple[str, ...]]]:
+    """Folders in which a group might be made: below our own group, and beside it."""
+    places: list[tuple[Path, int, tuple[str, ...]]] = []
+    mounts = _mounts()
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        _, names, path = line.split(":", 2)
+        version = 1 if names else 2
+        mount = mounts.get(names.split(",")[0] if names else "")
+        if mount is None:
+            continue
+        own = mount / path.lstrip("/")
+        if version == 1:
+            places += [(own, 1, (name,)) for name in names.split(",") if name == "pids"]
+        else:
+            for folder in (own, own.parent):
+                with contextlib.suppress(OSError):
+                    enabled = (folder / "cgroup.subtree_control").read_text().split()
+                    places += [(folder, 2, (name,)) for name in ("pids", "memory") if name in enabled]
+    return places
+
+
+def _mounts() -> dict[str, Path]:
+    """Mount points of control groups by controller, the second version under the empty name; proc_mounts(5)."""
+    mounts: dict[str, Path] = {}
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/mounts").read_text().splitlines():
+            _, place, kind, options, *_ = line.split(" ")
+            if kind == "cgroup2":
+                mounts.setdefault("", Path(place))
+            elif kind == "cgroup":
+                for option in options.split(","):
+                    mounts.setdefault(option, Path(place))
+    return mounts
+
+
+def _works(folder: Path, version: int, name: str) -> bool:
+    """Whether a group with this controller can be made there. Leftovers of dead runs are removed on the way."""
+    for old in folder.glob(f"{PREFIX}*-*"):
+        maker = old.name.split("-")[1]
+        if maker.isdigit() and not Path(f"/proc/{maker}").exists():
+            with contextlib.suppress(OSError):
+                old.rmdir()  # refused while anything is in it
+    trial = folder / f"{PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
+    try:
+        trial.mkdir()
+    except OSError:
+        return False
+    try:
+        return all(os.access(trial / file, os.W_OK) for file, _ in FILES[name, version][:1]) and os.access(
+            trial / "cgroup.procs", os.W_OK
+        )
+    finally:
+        with contextlib.suppress(OSError):
+            trial.rmdir()
+
+
+class Group:
+    """A group for one run. `bound` names the caps that hold in it; none hold when groups cannot be made."""
+
+    def __init__(self, wanted: dict[str, int]) -> None:
+        """`wanted`: `pids` (count) and `memory` (bytes), as far as they are to be capped."""
+        self.bound: set[str] = set()
+        self._folders: list[Path] = []
+        name = f"{PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
+        for controller, value in wanted.items():
+            place, version = controllers().get(controller, (None, 0))
+            if place is None:
+                continue
+            folder = place / name
+            try:
+                if folder not in self._folders:
+                    folder.mkdir()
+                    self._folders.append(folder)
+                for file, kind in FILES[controller, version]:
+                    with contextlib.suppress(FileNotFoundError):  # no swap accounting
+                        (folder / file).write_text(str(0 if kind == "none" else value))
+            except OSError:
+                continue
+            self.bound.add(controller)
+
+    def join(self, pid: int) -> None:
+        """Move a process in, while it has no children. Raises OSError."""
+        for folder in self._folders:
+            (folder / "cgroup.procs").write_text(str(pid))
+
+    def close(self) -> None:
+        """Remove the group; its processes are dead, but the kernel may need a moment to let go of them."""
+        deadline = time.monotonic() + PATIENCE
+        for folder in self._folders:
+            while True:
+                try:
+                    folder.rmdir()
+                except FileNotFoundError:
+                    break
+                except OSError:
+                    if time.monotonic() > deadline:
+                        break  # left for the next one that looks
+                    time.sleep(0.001)
+                else:
+                    break
+        self._folders.clear()

@@ -1,0 +1,230 @@
+"""From a waiting process to the target's program: take the plan, confine, say so, wait for "go", become it.
+
+Two shapes. With namespaces: helper -> process 1 (`init`) -> program; when process 1 ends the kernel kills everything
+beside it. Without: helper -> program; the helper adopts orphans and ends them itself. The helper stays outside the
+confinement, so that what is confined can neither signal nor trace it.
+
+The *leash* is a pipe whose other end only the parent holds: it closes when the parent wants the end, or is gone.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import select
+import sys
+from typing import Any, NoReturn
+
+from . import syscalls
+from .confinement import become, confine
+from .mounts import build_root
+
+FAILED = 125
+KILL = 9
+LOOK = 50
+"""Milliseconds between two looks for orphans to bury."""
+
+
+class Failure(Exception):
+    """A step that did not work; told to the parent."""
+
+
+def main(control: int, leash: int) -> NoReturn:
+    """The helper."""
+    status = FAILED << 8
+    try:
+        os.set_inheritable(control, False)
+        os.set_inheritable(leash, False)
+        syscalls.control(syscalls.PR_SET_PDEATHSIG, KILL)
+        plan = take_plan(control)
+        if os.getppid() != plan["parent"]:  # it died before the signal was arranged
+            os._exit(FAILED)
+        status = (namespaced if plan["unshare"] else supervised)(plan, control, leash)
+    except OSError as error:
+        complain(control, error)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent must hear it
+        complain(control, OSError(0, f"{type(error).__name__}: {error}"))
+    leave(status)
+
+
+def take_plan(control: int) -> dict[str, Any]:
+    """The plan: its length in four bytes, then marshalled (the parent is trusted and the interpreter the same)."""
+    head = read_exactly(control, 4)
+    plan: dict[str, Any] = marshal.loads(read_exactly(control, int.from_bytes(head, "little")))
+    return plan
+
+
+def read_exactly(descriptor: int, size: int) -> bytes:
+    """Bytes from a stream; ends this process when the other side is gone."""
+    data = b""
+    while len(data) < size:
+        chunk = os.read(descriptor, size - len(data))
+        if not chunk:
+            os._exit(FAILED)
+        data += chunk
+    return data
+
+
+def complain(control: int, error: OSError) -> None:
+    """Tell the parent what went wrong: errno and a sentence."""
+    text = (error.strerror or str(error)) + (f": {error.filename}" if error.filename else "")
+    try:  # noqa: SIM105 - contextlib costs start-up time
+        os.write(control, f"E{error.errno or 0} {text[:2000]}\n".encode(errors="replace"))
+    except OSError:
+        pass  # nobody listens any more
+
+
+def leave(status: int) -> NoReturn:
+    """End as the program ended: same exit status, same signal."""
+    number = status & 0x7F
+    if number:
+        syscalls.libc.signal(number, 0)
+        os.kill(os.getpid(), number)
+    os._exit((status >> 8) & 0xFF if not number else FAILED)
+
+
+# --- with namespaces ---
+
+
+def namespaced(plan: dict[str, Any], control: int, leash: int) -> int:
+    """Enter new namespaces, start process 1, wait for its end or the leash; the program's wait status."""
+    syscalls.control(syscalls.PR_SET_DUMPABLE, 1)  # or /proc/self/uid_map belongs to root after a setuid
+    syscalls.unshare(plan["unshare"])
+    write_maps(plan["uid"], plan["gid"])
+    result, telling = os.pipe()
+    alive, held = os.pipe()
+    first = os.fork()
+    if first == 0:
+        os.close(held)
+        os.close(result)
+        os.close(leash)
+        init(plan, control, alive, telling)
+    os.close(telling)
+    os.write(control, f"I{first}\n".encode())
+    close_all_but(result, leash, held)
+    poll = select.poll()
+    poll.register(os.pidfd_open(first), select.POLLIN)
+    poll.register(leash, 0)
+    poll.poll()
+    try:  # noqa: SIM105
+        os.kill(first, KILL)
+    except ProcessLookupError:
+        pass
+    os.waitpid(first, 0)  # returns when everything in the namespace is dead: pid_namespaces(7)
+    told = os.read(result, 4)
+    return int.from_bytes(told, "little") if len(told) == 4 else KILL
+
+
+def write_maps(uid: int, gid: int) -> None:
+    """Map one user and one group to themselves, user_namespaces(7)."""
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        descriptor = os.open(f"/proc/self/{name}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, text.encode())
+        finally:
+            os.close(descriptor)
+
+
+def init(plan: dict[str, Any], control: int, alive: int, telling: int) -> NoReturn:
+    """Process 1: builds the world, starts the program, buries orphans, and ends with it."""
+    try:
+        syscalls.control(syscalls.PR_SET_PDEATHSIG, KILL)
+        poll = select.poll()
+        poll.register(alive, 0)
+        if poll.poll(0):  # the helper died before the signal was arranged
+            os._exit(FAILED)
+        syscalls.set_host_name(plan["host"])
+        if plan["loopback"]:
+            syscalls.raise_loopback()
+        build_root(plan)
+        child = os.fork()
+        if child == 0:
+            os.close(alive)
+            os.close(telling)
+            start(plan, control)
+    except OSError as error:
+        complain(control, error)
+        os._exit(FAILED)
+    close_all_but(telling, alive)
+    while True:
+        pid, status = os.wait()
+        if pid == child:
+            os.write(telling, status.to_bytes(4, "little"))
+            os._exit(0)
+
+
+# --- without ---
+
+
+def supervised(plan: dict[str, Any], control: int, leash: int) -> int:
+    """Start the program confined, stay outside, adopt its orphans, end all of them; the program's wait status."""
+    syscalls.control(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+    child = os.fork()
+    if child == 0:
+        os.close(leash)
+        start(plan, control)
+    os.write(control, b"I0\n")
+    close_all_but(leash)
+    poll = select.poll()
+    poll.register(os.pidfd_open(child), select.POLLIN)
+    poll.register(leash, 0)
+    statuses: dict[int, int] = {}
+    while not poll.poll(LOOK):
+        bury(statuses, os.WNOHANG)
+    end_descendants(statuses)
+    return statuses.get(child, KILL)
+
+
+def bury(statuses: dict[int, int], flags: int) -> bool:
+    """Take the status of every child that has ended; False when there are no children at all."""
+    try:
+        while True:
+            pid, status = os.waitpid(-1, flags)
+            if pid == 0:
+                return True
+            statuses[pid] = status
+    except ChildProcessError:
+        return False
+
+
+def end_descendants(statuses: dict[int, int]) -> None:
+    """Kill children until there are none: the orphans of those that die become our children, prctl(2)."""
+    own = os.getpid()
+    while True:
+        with open(f"/proc/{own}/task/{own}/children", "rb") as file:  # noqa: PTH123
+            children = file.read().split()
+        for pid in children:
+            os.kill(int(pid), KILL)  # not waited for yet, so the number is still its own
+        if not bury(statuses, os.WNOHANG):
+            return
+        if not children:
+            select.poll().poll(1)
+
+
+# --- the program itself ---
+
+
+def start(plan: dict[str, Any], control: int) -> NoReturn:
+    """Confine this process, report, wait for "go", become the program."""
+    try:
+        os.setsid()
+        confine(plan, (control, *plan["keep"]))
+        os.write(control, b"R\n")
+        if os.read(control, 1) != b"G":
+            os._exit(FAILED)
+        become(plan)
+    except OSError as error:
+        complain(control, error)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent must hear it
+        complain(control, OSError(0, f"{type(error).__name__}: {error}"))
+    os._exit(FAILED)
+
+
+def close_all_but(*kept: int) -> None:
+    """Close every descriptor but these."""
+    below = -1
+    for descriptor in sorted(kept):
+        os.closerange(below + 1, descriptor)
+        below = descriptor
+    os.closerange(below + 1, os.sysconf("SC_OPEN_MAX"))
+    sys.stdout = sys.stderr = None

@@ -1,0 +1,123 @@
+"""The backend `namespaces`: a new root in namespaces of its own, Landlock and a system call filter on top.
+
+Reaches `standard` and `strict` without privileges, for root and for ordinary users. What is not listed does not exist
+inside: namespaces(7), user_namespaces(7), pid_namespaces(7), mount_namespaces(7).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from maabarium.blueprint.schema import SandboxOptions
+from maabarium.errors import SandboxError
+from maabarium.protocols import Command
+from maabarium.sandbox.cgroups import controllers
+from maabarium.sandbox.confined import ConfinedSandbox, folders_of
+from maabarium.sandbox.landlock import handled_rights, path_rules
+from maabarium.sandbox.launcher import syscalls
+from maabarium.sandbox.seccomp import confining_rules, filter_program
+from maabarium.sandbox.syscall_numbers import NUMBERS
+from maabarium.sandbox.view import DEVICES, View, view_of
+
+__all__ = ["NamespacesSandbox"]
+
+HOST = "sandbox"
+HOME = "/home/candidate"
+POOL = "/.private"
+"""Where the memory file system is mounted for a moment."""
+INODES = 262144
+HOSTS = b"127.0.0.1 localhost\n::1 localhost\n"
+MASKED = ["kcore", "key-users", "keys", "kmsg", "sysrq-trigger", "timer_list"]
+LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
+ROOT_UNBOUND = (
+    "[sandbox] processes does not bind for root here: the kernel exempts uid 0 from RLIMIT_NPROC, and no control group "
+    "with pids can be made; run as an ordinary user, or let this user write to a pids control group"
+)
+
+
+class NamespacesSandbox(ConfinedSandbox):
+    """Starts processes in a world of their own. Any number of threads may call `run` at once."""
+
+    name = "namespaces"
+    namespaced = True
+    reached = ("standard", "strict")
+
+    def __init__(self, options: SandboxOptions, cancel: threading.Event) -> None:
+        super().__init__(options, cancel)
+        if os.uname().machine not in NUMBERS:
+            raise SandboxError(f'the backend "namespaces" does not know the system calls of {os.uname().machine}')
+        self._abi = syscalls.landlock_abi()
+        unbound = os.getuid() == 0 and "pids" not in controllers()
+        if unbound and self.level == "strict":
+            raise SandboxError(f'[sandbox] level = "strict": {ROOT_UNBOUND}')
+        if unbound:
+            self.notes = (*self.notes, ROOT_UNBOUND)
+
+    def describe(self) -> str:
+        """The level and how it is held, for the header."""
+        return f"{self.level} (namespaces{', landlock' if self._abi else ''}, seccomp)"
+
+    def _private(self, command: Command) -> contextlib.AbstractContextManager[Path]:
+        return contextlib.nullcontext(Path(HOME))
+
+    def _growing(self, command: Command) -> list[str]:
+        """Home and temporary files are in memory and capped there."""
+        return [str(place) for place in command.writable]
+
+    def _plan(self, command: Command, env: dict[str, str]) -> dict[str, Any]:
+        view = view_of(command, self._options, env)
+        home, scratch = folders_of(env)
+        flags = syscalls.NEWUSER | syscalls.NEWNS | syscalls.NEWPID | syscalls.NEWIPC | syscalls.NEWUTS
+        flags |= syscalls.NEWCGROUP | (0 if self._options.network else syscalls.NEWNET)
+        private = private_places(home, scratch)
+        plan = super()._plan(command, env) | {
+            "unshare": flags,
+            "uid": os.getuid(),
+            "gid": os.getgid(),
+            "host": HOST,
+            "loopback": not self._options.network,
+            "mounts": steps_of(view, private, self.caps.private, network=self._options.network),
+            "filter": filter_program(confining_rules(strict=self.level == "strict"), os.uname().machine),
+        }
+        if self._abi:
+            plan["landlock"] = (handled_rights(self._abi), inner_rules(self._abi, view, private))
+        return plan
+
+
+def inner_rules(abi: int, view: View, private: dict[str, int]) -> list[tuple[str, int]]:
+    """Landlock rules for the new root: all that is there may be read, the listed places written."""
+    folders = [(place, handled_rights(abi)[0]) for place in (*private, "/dev/pts")]
+    devices = path_rules(abi, [], [f"/dev/{name}" for name in DEVICES])
+    return [*path_rules(abi, ["/"], view.writable), *folders, *devices]
+
+
+def private_places(home: Path, scratch: Path) -> dict[str, int]:
+    """Folders in memory and their modes: home, temporary files, shared memory."""
+    return {"/tmp": 0o1777, "/var/tmp": 0o1777, "/dev/shm": 0o1777, str(home): 0o700, str(scratch): 0o700}
+
+
+def steps_of(view: View, private: dict[str, int], size: int, *, network: bool) -> list[tuple[Any, ...]]:
+    """The new root, step by step: what is above comes first, for it would cover what is beneath."""
+    steps: list[tuple[Any, ...]] = [("device", f"/dev/{name}", f"/dev/{name}") for name in DEVICES]
+    steps += [("link", f"/dev/{name}", target) for name, target in LINKS.items()]
+    steps += [("terminals", "/dev/pts"), ("link", "/dev/ptmx", "pts/ptmx"), ("processes", "/proc", MASKED)]
+    if not network:
+        steps.append(("text", "/etc/hosts", HOSTS))
+    rest: list[tuple[Any, ...]] = [("read", path, path, os.path.isdir(path)) for path in view.readable]  # noqa: PTH112
+    rest += [("write", path, path, os.path.isdir(path)) for path in view.writable]  # noqa: PTH112
+    rest += [("link", place, target) for place, target in view.links.items()]
+    data = f"size={size},nr_inodes={INODES},mode=0755"
+    pool = [(str(number), place, mode) for number, (place, mode) in enumerate(private.items())]
+    # One pool for all private places; those that lie beneath a bind are attached behind it.
+    rest.sort(key=lambda step: step[1].count("/"))
+    first = [entry for entry in pool if not beneath(entry[1], view)]
+    return [*steps, ("memory", POOL, data, pool, first), *rest, ("attach", POOL, [e for e in pool if e not in first])]
+
+
+def beneath(place: str, view: View) -> bool:
+    """Whether a place lies below something that is bound."""
+    return any(place.startswith(path + "/") for path in (*view.readable, *view.writable))

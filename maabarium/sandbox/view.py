@@ -1,0 +1,153 @@
+"""What a confined process may see of the file system: an allow-list, made for one command. Confines nothing.
+
+Everything else is absent: other people's files, the home folder, keys, `.env` files, the database, the rules'
+originals, other worktrees. The list is one of folders of the operating system, of the program's own folders, and of
+what command and blueprint name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from maabarium.blueprint.schema import SandboxOptions
+from maabarium.errors import SandboxError
+from maabarium.protocols import Command
+from maabarium.sandbox.interpreter import folders_of_program
+
+__all__ = ["DEVICES", "View", "traced", "view_of", "without"]
+
+SYSTEM = (
+    "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib32",
+    "/usr/lib64", "/usr/libexec", "/usr/include", "/usr/share", "/usr/local", "/nix/store", "/gnu/store",
+    "/sys/devices/system/cpu",
+)  # fmt: skip
+"""Programs and libraries of the operating system. Not `/usr/src`, `/opt`, `/srv`, where applications are put."""
+SETTINGS = (
+    "alternatives", "ca-certificates", "ca-certificates.conf", "debian_version", "default/locale", "fonts", "gai.conf",
+    "group", "host.conf", "inputrc", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "locale.alias", "localtime",
+    "magic", "mime.types", "nsswitch.conf", "os-release", "passwd", "pki", "profile", "protocols", "python3",
+    "python3.11", "rpc", "services", "shells", "ssl/certs", "ssl/openssl.cnf", "terminfo", "timezone",
+)  # fmt: skip
+"""What programs look up in /etc; no host name, no keys, no passwords."""
+WHOLE = ("/", "/usr", "/opt", "/home", "/root", "/var", "/tmp", "/etc")
+"""Never shown whole, not even when an interpreter calls one its prefix: what it needs of them is listed here."""
+NETWORKED = ("hosts", "resolv.conf")
+DEVICES = ("null", "zero", "full", "random", "urandom")
+LIBRARIES = "LD_LIBRARY_PATH"
+
+
+@dataclass(frozen=True)
+class View:
+    """Real paths: readable, writable, and the links by which they are also known (place -> target)."""
+
+    readable: tuple[str, ...]
+    writable: tuple[str, ...]
+    links: Mapping[str, str]
+
+
+def view_of(command: Command, options: SandboxOptions, env: Mapping[str, str]) -> View:
+    """The view for one command. Raises SandboxError for a path of the blueprint that cannot be meant."""
+    settings = [f"/etc/{name}" for name in (*SETTINGS, *(NETWORKED if options.network else ()))]
+    program = folders_of_program(command.argv[0], env["PATH"], command.cwd) if command.argv else ()
+    libraries = [entry for entry in env.get(LIBRARIES, "").split(os.pathsep) if entry.startswith("/")]
+    hidden = hidden_places()
+    links: dict[str, str] = {}
+    readable: set[str] = set()
+    for place in (*SYSTEM, *settings, *program, *libraries):
+        seen = [real for real in _seen(place, links) if real not in WHOLE]
+        readable.update(entry for real in seen for entry in without(real, hidden))
+    chosen = [_absolute(entry) for entry in options.readable]
+    for wanted in (command.cwd, *command.readable, *chosen):
+        readable.update(_seen(str(wanted), links))
+    writable = {real for place in command.writable for real in _seen(str(place), links)}
+    return View(tuple(_tops(readable, beneath=writable)), tuple(_tops(writable)), links)
+
+
+def hidden_places() -> tuple[str, ...]:
+    """Folders that no system folder may uncover: home, the folder we were started in, and the user's caches."""
+    places = {os.path.realpath(os.path.expanduser("~")), "/root", "/home"}  # noqa: PTH111
+    cache = os.environ.get("XDG_CACHE_HOME")
+    places.update(os.path.realpath(place) for place in (os.curdir, cache) if place)
+    return tuple(sorted(place for place in places if place != "/"))
+
+
+def without(path: str, hidden: Iterable[str]) -> list[str]:
+    """A folder, or, when something hidden is beneath it, its entries but for those; recursively. A path that is
+    itself beneath a hidden one was named on purpose and stays."""
+    beneath = [place for place in hidden if place == path or place.startswith(path.rstrip("/") + "/")]
+    if not beneath:
+        return [path]
+    kept: list[str] = []
+    try:
+        names = sorted(os.listdir(path))  # noqa: PTH208
+    except OSError:
+        return []
+    for name in names:
+        entry = os.path.join(path, name)  # noqa: PTH118
+        if entry not in beneath and not os.path.islink(entry):  # noqa: PTH114
+            kept += without(entry, beneath)
+    return kept
+
+
+def traced(path: str) -> tuple[dict[str, str], str]:
+    """The symbolic links on the way to a path (place -> target as written), and the real path.
+
+    OSError with ELOOP after 40 links, as the kernel says.
+    """
+    links: dict[str, str] = {}
+    todo = [part for part in path.split("/") if part]
+    done = ""
+    while todo:
+        part = todo.pop(0)
+        if part == ".":
+            continue
+        if part == "..":
+            done = done.rpartition("/")[0]
+            continue
+        place = f"{done}/{part}"
+        if not os.path.islink(place):  # noqa: PTH114
+            done = place
+            continue
+        target = os.readlink(place)  # noqa: PTH115
+        if len(links) > 40:
+            raise OSError(40, os.strerror(40), path)
+        if place not in links:
+            links[place] = target
+        done = "" if target.startswith("/") else done
+        todo = [piece for piece in target.split("/") if piece] + todo
+    return links, done or "/"
+
+
+def _seen(place: str, links: dict[str, str]) -> list[str]:
+    """The real path of a place that exists, noting the links on the way."""
+    try:
+        found, real = traced(os.path.abspath(place))  # noqa: PTH100
+    except OSError:
+        return []
+    if not os.path.lexists(real):
+        return []
+    links.update(found)
+    return [real]
+
+
+def _absolute(entry: str) -> Path:
+    """A path of the blueprint's `readable`."""
+    path = Path(entry).expanduser()
+    if not path.is_absolute() or path == Path("/"):
+        raise SandboxError(
+            f'[sandbox] readable: "{entry}" must be an absolute path or begin with ~/, and not be the root folder'
+        )
+    return path
+
+
+def _tops(paths: Iterable[str], beneath: Iterable[str] = ()) -> list[str]:
+    """Sorted paths without those that another one, or a place of `beneath`, contains already."""
+    kept: list[str] = []
+    above = list(beneath)
+    for path in sorted(set(paths), key=lambda path: (path.count("/"), path)):
+        if not any(path == place or path.startswith(place + "/") for place in (*above, *kept)):
+            kept.append(path)
+    return kept

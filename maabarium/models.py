@@ -71,7 +71,7 @@ def model_problems(
     plugins: PluginManager,
     find: Callable[[Model], Secret | None] | None = find_key,
 ) -> tuple[Problem, ...]:
-    """Providers that do not exist, keys that cannot be found (`find` None: none is needed), budgets without prices."""
+    """Providers that do not exist, keys that cannot be found, budgets without prices. `find` None: replayed."""
     if blueprint.models is None or not asks_models(blueprint):
         return ()
     known = contributions(plugins, "providers")
@@ -83,7 +83,7 @@ def model_problems(
             problems.append(Problem(f"{where}.provider", said))
         elif find is not None and (model.api_key_env or provider in NEEDS_KEY) and find(model) is None:
             problems.append(Problem(f"{where}.api_key_env", _missing(model, provider)))
-    pool = None if problems else open_pool(blueprint, folder, plugins)
+    pool = None if problems or find is None else open_pool(blueprint, folder, plugins)
     return (*problems, *(pool.problems() if pool else ()))
 
 

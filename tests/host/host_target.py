@@ -104,9 +104,15 @@ class Target:
     def argv(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "pytest", *arguments]
 
+    def maabarium(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.run([sys.executable, "-m", "maabarium", *arguments])
+
     def pytest(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return self.run(self.argv(*arguments), **environment)
+
+    def run(self, argv: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.argv(*arguments),
+            argv,
             cwd=self.root,
             env=self.environment | environment,
             capture_output=True,

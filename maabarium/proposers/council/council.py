@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from maabarium.blueprint.globs import Globs
-from maabarium.blueprint.schema import Agent, Agents
+from maabarium.blueprint.schema import Agent, Agents, Model
 from maabarium.completion import Pool
 from maabarium.errors import BlueprintError, BudgetError, Problem, ProposalError, ProviderError
 from maabarium.proposers.context import Packed, estimate_tokens, pack
@@ -139,7 +139,8 @@ class Council:
         for name, model in models.items():
             rules = Brief((), (), self.blueprint.domain.language, bool, bool).rules(format_of(model))
             asked = questions.propose_messages(members[name].agent, self.blueprint, Packed(), rules, stance.note)
-            room = model.context_tokens - model.max_tokens - sum(estimate_tokens(each.content) for each in asked)
+            overhead = model.max_tokens + sum(estimate_tokens(each.content) for each in asked)
+            room = model.context_tokens - overhead - self._talk(model)
             if room < LEAST_CONTEXT:
                 said = f"{model.name}: context_tokens = {model.context_tokens} leave no room for any file"
                 raise ProviderError(said, reason="context_exceeded")
@@ -162,6 +163,14 @@ class Council:
         minutes.turn()
         drafts = [each for each in results if isinstance(each, Candidate)]
         return drafts, [each for each in results if not isinstance(each, Candidate)]
+
+    def _talk(self, model: Model) -> int:
+        """Tokens that the conversation may grow by before its last answer: the reply, critiques, a foreign draft."""
+        debated = self.council.debate_rounds and len(self.agents) > 1
+        if not (debated or self.options.repair):
+            return 0
+        heard = self.options.critique_tokens * len(self.agents) if debated else 0
+        return min(model.max_tokens + heard, model.context_tokens // 3)
 
     @property
     def _language(self) -> str:

@@ -92,9 +92,7 @@ def debate(
             draft, name = drafts[index], labels(len(drafts))[index]
             others = {other: text for other, text in diffs.items() if other != name}
             member, brief = members[draft.agent.name], briefs[draft.agent.name]
-            messages = questions.revise_messages(
-                draft.asked, draft.reply, heard[name], others, brief.rules(draft.format)
-            )
+            messages = questions.revise_messages(draft.asked, draft.reply, heard[name], others)
             revised = member.draft(
                 draft.model, messages, brief, kind="revise", repairs=repairs, round_=round_, check=check
             )

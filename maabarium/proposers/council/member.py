@@ -77,6 +77,9 @@ class Brief:
         if not edits:
             said = f"no change was proposed: {reply.summary}" if reply.summary else "no change was proposed"
             raise ProposalError("unparseable", said, detail="empty_patch_list")
+        before = {each.path: each.content for each in self.shown}
+        if all(edit.content is not None and edit.content == before.get(edit.path) for edit in edits):
+            raise ProposalError("no_effect", "the change leaves every file as it was", detail="no_effect")
         return reply, edits
 
 
@@ -112,7 +115,7 @@ class Member:
         `check` raises ProposalError for a reply that must not be used whatever it holds.
         """
         form = format_of(model)
-        asked, schema, rules = tuple(messages), brief.schema(form), brief.rules(form)
+        asked, schema = tuple(messages), brief.schema(form)
         attempt = 0
         while True:
             purpose = self.purpose("repair" if attempt else kind, round_, attempt)
@@ -125,7 +128,7 @@ class Member:
                 if attempt >= repairs or error.reason_code == "policy_objection":
                     raise
                 attempt += 1
-                asked = repair_messages(messages, text, str(error), rules)
+                asked = repair_messages(messages, text, str(error))
                 continue
             return Candidate(self.agent, model, form, reply.summary, edits, tuple(messages), text)
 
@@ -135,8 +138,7 @@ class Member:
         """Ask for an opinion: the JSON object of the reply, or an empty one when there is none in it."""
         purpose = self.purpose(kind, round_)
         model = self.pool.choose(self.agent.model, purpose)
-        model = model.model_copy(update={"max_tokens": min(tokens, model.max_tokens)})
-        text = self._ask(model, messages, schema, purpose)
+        text = self._ask(model, messages, schema, purpose, tokens)
         try:
             found = json.loads(text[text.index("{") : text.rindex("}") + 1])
         except (ValueError, RecursionError):
@@ -148,11 +150,18 @@ class Member:
         """Put something into the minutes under this member's name."""
         self.minutes.wrote(self.agent.name, kind, content, round_)
 
-    def _ask(self, model: Model, messages: Sequence[Message], schema: Mapping[str, Any], purpose: Purpose) -> str:
+    def _ask(
+        self,
+        model: Model,
+        messages: Sequence[Message],
+        schema: Mapping[str, Any],
+        purpose: Purpose,
+        tokens: int | None = None,
+    ) -> str:
         request = CompletionRequest(
             messages=tuple(messages),
             temperature=min(WARMEST, max(0.0, model.temperature + self.warmth)),
-            max_tokens=model.max_tokens,
+            max_tokens=min(tokens or model.max_tokens, model.max_tokens),
             schema=schema,
             seed=self._seed_of(purpose),
         )

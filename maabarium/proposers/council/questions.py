@@ -56,9 +56,9 @@ def propose_messages(agent: Agent, blueprint: Blueprint, packed: Packed, rules: 
     return (system_message(agent), Message("user", "\n\n".join([*paragraphs, rules])))
 
 
-def repair_messages(asked: Sequence[Message], reply: str, problem: str, rules: str) -> tuple[Message, ...]:
+def repair_messages(asked: Sequence[Message], reply: str, problem: str) -> tuple[Message, ...]:
     """Send a reply back with what is wrong with it."""
-    said = f"This reply cannot be used: {problem}\nSend the whole answer once more, corrected.\n{rules}"
+    said = f"This reply cannot be used: {problem}\nSend the whole answer once more, corrected, in the same form."
     return (*asked, Message("assistant", reply), Message("user", said))
 
 
@@ -73,16 +73,15 @@ def critique_messages(agent: Agent, blueprint: Blueprint, diffs: Mapping[str, st
 
 
 def revise_messages(
-    asked: Sequence[Message], reply: str, critiques: Iterable[tuple[str, str]], others: Mapping[str, str], rules: str
+    asked: Sequence[Message], reply: str, critiques: Iterable[tuple[str, str]], others: Mapping[str, str]
 ) -> tuple[Message, ...]:
     """Ask an author for a better draft, with the critiques of it and the drafts of the others at hand."""
     said = "\n\n".join(
         [
             "The others have criticised your change. Revise it, take over what is better in theirs, or keep it as it "
-            "is if they are wrong. Send one whole change against the files as they were shown first.",
+            "is if they are wrong. Send one whole change in the same form, against the files as they were shown.",
             *(_data(f"critique by {name}", text, "critique") for name, text in critiques),
             *_drafts(others),
-            rules,
         ]
     )
     return (*asked, Message("assistant", reply), Message("user", said))

@@ -20,7 +20,7 @@ from typing import Any
 
 from maabarium.blueprint.schema import Section
 from maabarium.completion import Completion, CompletionRequest, ProviderContext, Usage
-from maabarium.providers.mock_change import Change, Place, change_of, creation, files_in
+from maabarium.providers.mock_change import Change, Place, changes, marked
 from maabarium.providers.shaping import sample
 from maabarium.providers.wire import checked_options
 
@@ -67,25 +67,31 @@ class Mock:
             return self._said(_reply(gap, []), prompt)
         if EMPTY in prompt:
             return self._said(_reply("nothing to change", []), prompt, tokens=16)
-        item = _item(request.schema)
-        change = _change(prompt, item, f"{prompt}\0{request.seed}")
-        if change is None:
-            return self._said(_reply("no file was shown that could be changed", []), prompt)
-        return self._said(_reply(change.summary, [_patch(change, item)]), prompt)
+        shapes = _shapes(request.schema)
+        for change in changes(prompt, _token(prompt, request)):
+            shape = next((one for one in shapes if _takes(one, change)), None)
+            if shape is not None:
+                return self._said(_reply(change.summary, [_patch(change, shape)]), prompt)
+        if request.schema is not None and request.schema["properties"]["file_patches"].get("minItems"):
+            return self._said(json.dumps(sample(request.schema), ensure_ascii=False), prompt)
+        return self._said(_reply("no file was shown that could be changed", []), prompt)
 
 
 def _reply(summary: str, patches: list[dict[str, Any]]) -> str:
     return json.dumps({"summary": summary, "file_patches": patches}, ensure_ascii=False)
 
 
-def _item(schema: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """The schema of one patch; of several alternatives the first. Without any, the original's."""
+def _token(prompt: str, request: CompletionRequest) -> str:
+    """A digest of the request: another prompt leads to another proposal."""
+    return hashlib.sha256(f"{prompt}\0{request.seed}".encode("utf-8", "replace")).hexdigest()[:8]
+
+
+def _shapes(schema: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """The properties that a patch may have, one for each alternative. Without a schema, those of the original's."""
     items: Any = ((schema or {}).get("properties", {}).get("file_patches") or {}).get("items") or {}
-    for alternatives in ("anyOf", "oneOf"):
-        if items.get(alternatives):
-            items = items[alternatives][0]
-    original: Mapping[str, Any] = {"properties": {"path": {}, "operation": {}, "unified_diff": {}}}
-    return items if items.get("properties") else original
+    alternatives = items.get("anyOf") or items.get("oneOf") or [items]
+    found = [one["properties"] for one in alternatives if isinstance(one, Mapping) and one.get("properties")]
+    return found or [{"path": {}, "operation": {}, "unified_diff": {}}]
 
 
 def _allowed(schema: Any) -> list[Any] | None:
@@ -95,37 +101,25 @@ def _allowed(schema: Any) -> list[Any] | None:
     return [schema["const"]] if "const" in schema else schema.get("enum")
 
 
-def _change(prompt: str, item: Mapping[str, Any], seed: str) -> Change | None:
-    """The first change that prompt and schema allow, signed with a digest of the request."""
-    token = hashlib.sha256(seed.encode("utf-8", "replace")).hexdigest()[:8]
-    paths = _allowed(item["properties"].get("path"))
-    files = [file for file in files_in(prompt) if paths is None or file.path in paths]
-    found = (change_of(file, token) for file in files)
-    change = next((one for one in found if one is not None), None)
-    if change is None and "create" in (_allowed(item["properties"].get("operation")) or ["create"]):
-        return creation(prompt, paths, {file.path for file in files}, token)
-    return change
+def _takes(shape: Mapping[str, Any], change: Change) -> bool:
+    """Whether a patch of this shape can hold the change."""
+    paths, operations = _allowed(shape.get("path")), _allowed(shape.get("operation"))
+    return change.path in (paths or [change.path]) and change.operation in (operations or [change.operation])
 
 
-def _patch(change: Change, item: Mapping[str, Any]) -> dict[str, Any]:
+def _patch(change: Change, shape: Mapping[str, Any]) -> dict[str, Any]:
     """The change in the words of the schema: every property that it knows, and a sample of any other."""
-    properties: Mapping[str, Any] = item["properties"]
     place = change.place or Place("", change.content)
-    listed = _allowed(properties.get("search"))
+    listed = _allowed(shape.get("line"))
     if listed is not None and place.old not in listed:
-        place = Place(str(listed[0]), f"{listed[0]}  # {change.signature}")
+        place = marked([str(line) for line in listed], change)
     known: dict[str, Any] = {
         "path": change.path,
         "operation": change.operation,
         "unified_diff": change.diff,
         "content": change.content,
         "edits": [{"search": place.old, "replace": place.text}],
-        "search": place.old,
-        "replace": place.text,
+        "line": place.old,
+        "replacement": place.text,
     }
-    patch: dict[str, Any] = {}
-    for name, schema in properties.items():
-        allowed = _allowed(schema)
-        fits = name in known and (allowed is None or known[name] in allowed)
-        patch[name] = known[name] if fits else sample(schema)
-    return patch
+    return {name: known[name] if name in known else sample(schema) for name, schema in shape.items()}

@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-__all__ = ["Change", "File", "Place", "change_of", "creation", "files_in"]
+__all__ = ["Change", "File", "Place", "changes", "files_in", "marked"]
 
 TAGGED = re.compile(
-    r"<(?P<tag>file|data[\w-]*)\s[^<>]*?\b(?:path|source)=(?P<quote>[\"'])(?P<path>.+?)(?P=quote)[^<>]*>\n"
+    r"^(?:(?P<title>[^\n<]*):\n)?<(?P<tag>file|data[\w-]*)\s[^<>]*?\b(?:path|source)=(?P<quote>[\"'])(?P<path>.+?)(?P=quote)[^<>]*>\n"
     r"(?P<text>.*?)\n?</(?P=tag)>",
-    re.DOTALL,
+    re.DOTALL | re.MULTILINE,
 )
 """A file as the original's prompts show it, or data as ours do."""
-TO_CREATE = re.compile(r"may be created: (\S+?)[.,]?(?:\s|$)")
+CHANGEABLE = "May be changed"
+"""How the title of such a file begins."""
+LEFT_OUT = "[... "
+"""How a line begins that stands for others."""
+TO_CREATE = re.compile(r"may be created: ([^\n]+)")
 MARK = re.compile(r"^maabarium_(?:improvement|follow_up) = ")
 MARKDOWN = frozenset({".md", ".markdown"})
 PYTHON = frozenset({".py", ".pyi"})
@@ -61,50 +65,69 @@ class Change:
     summary: str
     content: str
     diff: str
-    signature: str
+    token: str
     place: Place | None = None
 
 
 def files_in(prompt: str) -> tuple[File, ...]:
-    """The files that a prompt shows, in its order, each once."""
-    found = {html.unescape(hit["path"]): hit["text"] for hit in reversed(list(TAGGED.finditer(prompt)))}
+    """The files that a prompt shows, in its order, each once; if it says which may be changed, those."""
+    hits = list(TAGGED.finditer(prompt))
+    hits = [hit for hit in hits if (hit["title"] or "").startswith(CHANGEABLE)] or hits
+    found = {html.unescape(hit["path"]): hit["text"] for hit in reversed(hits)}
     return tuple(File(path, text) for path, text in reversed(found.items()))
 
 
-def change_of(file: File, token: str) -> Change | None:
+def changes(prompt: str, token: str) -> Iterator[Change]:
+    """What could be done with the files that a prompt shows, the best first; then what could be created."""
+    files = files_in(prompt)
+    yield from (change for file in files if (change := _change_of(file, token)) is not None)
+    named = [path.strip(" .") for listing in TO_CREATE.findall(prompt) for path in listing.split(",")]
+    fresh = [path for path in named if path and path not in {file.path for file in files}]
+    yield from (_creation(path, token) for path in sorted(fresh, key=lambda path: not _is_document(path)))
+
+
+def marked(lines: Sequence[str], change: Change) -> Place:
+    """One of these lines with a comment behind it; for when only they may be replaced."""
+    comment = "" if _is_document(change.path) else COMMENTS.get(PurePosixPath(change.path).suffix.lower(), "# ")
+    whole = [line for line in lines if not line.endswith("\\") and '"""' not in line and "'''" not in line]
+    line = min(whole or lines, key=len)
+    return Place(line, f"{line}  {comment}{change.token}")
+
+
+def _change_of(file: File, token: str) -> Change | None:
     """The change of a file that is there; None if no line of it can bear one."""
     lines = file.text.split("\n")
     found = next(_places(file, lines), None)
     if found is None:
         return None
-    index, added, replaces = found
-    signature = f"maabarium_improvement {token}"
-    fresh = [line.format(token=token) for line in added]
-    before, after = lines[:index], lines[index + 1 :] if replaces else lines[index:]
-    old = lines[index]
+    index, template, replaces = found
+    old, fresh = lines[index], [line.format(token=token) for line in template]
     new = fresh if replaces else [*fresh, old]
-    content = "\n".join([*before, *fresh, *after])
-    shown = [f"-{old}"] if replaces else [f" {old}"]
-    body = [*shown, *(f"+{line}" for line in fresh)] if replaces else [*(f"+{line}" for line in fresh), *shown]
-    diff = "\n".join([f"@@ -{index + 1},1 +{index + 1},{len(new)} @@", *body]) + "\n"
+    content = "\n".join([*lines[:index], *new, *lines[index + 1 :]]).rstrip("\n") + "\n"
+    added = [f"+{line}" for line in fresh]
+    if replaces:
+        hunk = [f"@@ -{index + 1},1 +{index + 1},{len(new)} @@", f"-{old}", *added]
+    elif index + 1 < len(lines):
+        hunk = [f"@@ -{index + 1},1 +{index + 1},{len(new)} @@", *added, f" {old}"]
+    else:  # a prompt does not tell whether a newline ends the last line, so that it can be no context
+        hunk = [f"@@ -{index},0 +{index + 1},{len(fresh)} @@", *added]
+    diff = "\n".join(hunk) + "\n"
     summary = f"mark {file.path} with {token}"
-    content = content if content.endswith("\n") else content + "\n"
-    return Change(file.path, "modify", summary, content, diff, signature, Place(old, "\n".join(new)))
+    return Change(file.path, "modify", summary, content, diff, token, Place(old, "\n".join(new)))
 
 
-def creation(prompt: str, paths: Sequence[str] | None, shown: Collection[str], token: str) -> Change | None:
-    """A new document: the first path that may be created and is none of the files that are there."""
-    named = [path for path in paths or () if path not in shown] or TO_CREATE.findall(prompt)
-    documents = [path for path in named if PurePosixPath(path).suffix.lower() in MARKDOWN]
-    path = next(iter([*documents, *named]), None)
-    if path is None:
-        return None
-    lines = [f"# {PurePosixPath(path).stem}", "", f"A first draft, {token}."]
-    if path not in documents:
-        lines = [f"maabarium_improvement = '{token}'"]
+def _creation(path: str, token: str) -> Change:
+    """A new document, or a new file of one line."""
+    comment = COMMENTS.get(PurePosixPath(path).suffix.lower(), "# ")
+    lines = [f"{comment}a first draft, {token}"]
+    if _is_document(path):
+        lines = [f"# {PurePosixPath(path).stem}", "", f"A first draft, {token}."]
     diff = "\n".join([f"@@ -0,0 +1,{len(lines)} @@", *(f"+{line}" for line in lines)]) + "\n"
-    content = "\n".join(lines) + "\n"
-    return Change(path, "create", f"draft {path}", content, diff, f"maabarium_improvement {token}")
+    return Change(path, "create", f"draft {path}", "\n".join(lines) + "\n", diff, token)
+
+
+def _is_document(path: str) -> bool:
+    return PurePosixPath(path).suffix.lower() in MARKDOWN
 
 
 def _places(file: File, lines: Sequence[str]) -> Iterator[tuple[int, list[str], bool]]:
@@ -136,7 +159,11 @@ def _in_python(lines: Sequence[str]) -> Iterator[tuple[int, list[str], bool]]:
 
 def _unique(lines: Sequence[str]) -> list[int]:
     """Indices of lines that say something and are there once: a diff finds them wherever they are."""
-    return [n for n, line in enumerate(lines) if line.strip() and lines.count(line) == 1]
+    return [n for n, line in enumerate(lines) if _says_something(line) and lines.count(line) == 1]
+
+
+def _says_something(line: str) -> bool:
+    return bool(line.strip()) and not line.startswith(LEFT_OUT)
 
 
 def _is_top(line: str) -> bool:

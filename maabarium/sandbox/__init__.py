@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from maabarium.protocols import SandboxFactory
 from maabarium.sandbox.namespaces import NamespacesSandbox
+from maabarium.sandbox.restricted import LandlockSandbox
 from maabarium.sandbox.subprocess import SubprocessSandbox
 
-__all__ = ["SANDBOXES", "NamespacesSandbox", "SubprocessSandbox"]
+__all__ = ["SANDBOXES", "LandlockSandbox", "NamespacesSandbox", "SubprocessSandbox"]
 
-SANDBOXES: dict[str, SandboxFactory] = {"namespaces": NamespacesSandbox, "subprocess": SubprocessSandbox}
+SANDBOXES: dict[str, SandboxFactory] = {
+    "namespaces": NamespacesSandbox,
+    "landlock": LandlockSandbox,
+    "subprocess": SubprocessSandbox,
+}
 """Our backends by name, as `maabarium_sandboxes` contributes them."""

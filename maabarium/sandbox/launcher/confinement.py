@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import resource
-from typing import Any, NoReturn
 
 from . import syscalls
+
+TYPE_CHECKING = False  # importing `typing` would double the start-up time
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 SIGPIPE, SIGXFSZ = 13, 25
 

@@ -7,9 +7,12 @@ folder, the copies are attached beneath it, and it becomes the root. What was no
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from . import syscalls
+
+TYPE_CHECKING = False  # importing `typing` would double the start-up time
+if TYPE_CHECKING:
+    from typing import Any
 
 BASE = "/tmp"
 """Where the new root grows: any folder that exists; it is covered in our mount namespace only."""

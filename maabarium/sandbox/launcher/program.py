@@ -13,11 +13,14 @@ import marshal
 import os
 import select
 import sys
-from typing import Any, NoReturn
 
 from . import syscalls
 from .confinement import become, confine
 from .mounts import build_root
+
+TYPE_CHECKING = False  # importing `typing` would double the start-up time
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 FAILED = 125
 KILL = 9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
@@ -25,6 +26,9 @@ _MOST_FILES = 24
 _MISSES = 60
 _USUAL = 4_000.0
 """Bytes of a file that is easily read; larger ones are less inviting."""
+_WORD = re.compile(r"[^\W\d]\w*")
+_READERS = 20
+_CONSTANT = 0.9
 _TRIED = 0.2
 """How much an attempt on the present champion that changed a file makes other files more inviting."""
 
@@ -86,12 +90,26 @@ def _prior(size: int, importers: int) -> float:
     return (1.0 + math.log1p(importers)) / (1.0 + size / _USUAL) / 8.0
 
 
-def _by_worth(path: str, chunks: Sequence[Chunk], evidence: Evidence, seed: int) -> list[tuple[float, Chunk]]:
-    """Chunks with their worth, best first. Of equals a different one comes first in each experiment."""
+def _by_worth(
+    desk: Desk, path: str, chunks: Sequence[Chunk], evidence: Evidence, seed: int
+) -> list[tuple[float, Chunk]]:
+    """Chunks with their worth, best first; of equals the shorter, then a different one in each experiment.
+
+    Constants run on import, outside of all tests: they are worth a little less than the best chunk that reads them.
+    """
+    worth = {chunk: evidence.of_chunk(path, chunk) for chunk in chunks if chunk.kind != "imports"}
+    lines = desk.library.lines(path)
+    readers = sorted((chunk for chunk in worth if worth[chunk] > 0), key=lambda chunk: -worth[chunk])[:_READERS]
+    words = [(worth[each], set(_WORD.findall("\n".join(lines[each.first - 1 : each.last])))) for each in readers]
+    for chunk in worth:
+        if chunk.kind == "block" and words:
+            names = chunk.name.split(", ")
+            read = max((value for value, mentioned in words if not mentioned.isdisjoint(names)), default=0.0)
+            worth[chunk] = max(worth[chunk], _CONSTANT * read)
     chance = random.Random(f"{seed}:{path}")
-    rows = [(evidence.of_chunk(path, chunk), chance.random(), chunk) for chunk in chunks if chunk.kind != "imports"]
-    rows.sort(key=lambda row: (-row[0], row[1]))
-    return [(worth, chunk) for worth, _, chunk in rows]
+    rows = [(-round(worth[chunk], 2), chunk.last - chunk.first, chance.random(), chunk) for chunk in worth]
+    rows.sort(key=lambda row: row[:3])
+    return [(worth[row[3]], row[3]) for row in rows]
 
 
 def _begin(desk: Desk, path: str, evidence: Evidence, limit: int, seed: int) -> int:
@@ -99,7 +117,7 @@ def _begin(desk: Desk, path: str, evidence: Evidence, limit: int, seed: int) -> 
     spent = desk.whole(path, limit)
     if spent is not None:
         return spent
-    rows = _by_worth(path, desk.library.chunks(path), evidence, seed)
+    rows = _by_worth(desk, path, desk.library.chunks(path), evidence, seed)
     deserving = [chunk for worth, chunk in rows if worth > 0]
     return _show_chunks(desk, path, deserving or [chunk for _, chunk in rows], limit)
 
@@ -111,7 +129,7 @@ def _finish(desk: Desk, path: str, evidence: Evidence, limit: int, seed: int) ->
         return spent or 0
     view = desk.views.get(path)
     hidden = view.hidden_chunks() if view is not None else list(desk.library.chunks(path))
-    return _show_chunks(desk, path, [chunk for _, chunk in _by_worth(path, hidden, evidence, seed)], limit)
+    return _show_chunks(desk, path, [chunk for _, chunk in _by_worth(desk, path, hidden, evidence, seed)], limit)
 
 
 def _show_chunks(desk: Desk, path: str, chunks: Iterable[Chunk], limit: int) -> int:
@@ -128,7 +146,7 @@ def _show_chunks(desk: Desk, path: str, chunks: Iterable[Chunk], limit: int) -> 
 
 def _window(desk: Desk, path: str, evidence: Evidence, limit: int) -> int:
     """No symbol fits: as many lines around the most deserving one as there is room for."""
-    rows = _by_worth(path, desk.library.chunks(path), evidence, 0)
+    rows = _by_worth(desk, path, desk.library.chunks(path), evidence, 0)
     if not rows:
         return 0
     chunk = rows[0][1]

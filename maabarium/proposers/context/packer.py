@@ -77,7 +77,7 @@ class _Packing:
         self.desk = Desk(library, request.targets)
         self.imports = Imports(library)
         self.failures: tuple[Failure, ...] = failures_of(request.champion.evaluation.tests, library)
-        self.evidence = Evidence.of(request, self.failures, library)
+        self.evidence = Evidence.of(request, self.failures, library, self.imports)
         self.order: list[str] = []
         self.parts: list[Part] = []
         self.slots: dict[str, int] = {}

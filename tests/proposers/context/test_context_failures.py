@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from context_room import Files, make_blueprint, make_request
 
+from maabarium.proposers.context.callers import Imports
 from maabarium.proposers.context.evidence import Evidence
 from maabarium.proposers.context.failures import condensed, failures_of, frames_of, source_lines
 from maabarium.proposers.context.library import Library
+from maabarium.protocols import ProposalRequest
 from maabarium.records import LineMap, TestResult
 
 SHOP = """def total(prices):
@@ -88,6 +90,12 @@ def shelf(files: dict[str, str] = FILES) -> Library:
     return Library(Files(files), make_blueprint(["*.py"]))
 
 
+def evidence_of(request: ProposalRequest) -> Evidence:
+    library = Library(request.files, request.blueprint)
+    failures = failures_of(request.champion.evaluation.tests, library)
+    return Evidence.of(request, failures, library, Imports(library))
+
+
 def test_cases_of_one_function_are_one_failure(results: list[TestResult]) -> None:
     found = failures_of(results, shelf())
     assert [failure.function for failure in found] == [
@@ -158,7 +166,7 @@ def test_parameters_may_hold_colons_and_brackets() -> None:
 def test_a_traceback_alone_points_at_its_innermost_target_line(results: list[TestResult]) -> None:
     request = make_request(FILES, tests=results, target_files=["*.py"])
     library = Library(request.files, request.blueprint)
-    evidence = Evidence.of(request, failures_of(results, library), library)
+    evidence = Evidence.of(request, failures_of(results, library), library, Imports(library))
     assert max(evidence.blame["shop.py"], key=lambda n: evidence.blame["shop.py"][n]) == 9
     assert not evidence.narrow
 
@@ -168,7 +176,7 @@ def test_lines_of_failing_tests_are_blamed_more_than_those_that_passing_ones_run
     by_test = {"t.py::bad": {"shop.py": (2, 4)}, "t.py::good": {"shop.py": (2, 9)}}
     request = make_request(FILES, tests=tests, lines=LineMap(by_test=by_test), target_files=["*.py"])
     library = Library(request.files, request.blueprint)
-    evidence = Evidence.of(request, failures_of(tests, library), library)
+    evidence = Evidence.of(request, failures_of(tests, library), library, Imports(library))
     assert evidence.blame["shop.py"][4] > evidence.blame["shop.py"][2] > 0
     assert 9 not in evidence.blame["shop.py"]
     chunks = {chunk.name: evidence.of_chunk("shop.py", chunk) for chunk in library.chunks("shop.py")}
@@ -180,7 +188,7 @@ def test_without_lines_and_frames_names_decide() -> None:
     files = {**FILES, "other.py": "def other():\n    pass\n"}
     request = make_request(files, tests=tests, target_files=["*.py"])
     library = Library(request.files, request.blueprint)
-    evidence = Evidence.of(request, failures_of(tests, library), library)
+    evidence = Evidence.of(request, failures_of(tests, library), library, Imports(library))
     assert evidence.of_file("shop.py") > evidence.of_file("other.py") == 0
     chunks = {chunk.name: evidence.of_chunk("shop.py", chunk) for chunk in library.chunks("shop.py")}
     assert chunks["first"] > chunks["unused"] == 0
@@ -189,7 +197,7 @@ def test_without_lines_and_frames_names_decide() -> None:
 def test_heat_is_a_share_and_rules_that_measure_count_more() -> None:
     lines = LineMap(hits={"shop.py": {4: 10, 9: 10}}, by_test={"rules/r.py::t": {"shop.py": (9,)}})
     request = make_request(FILES, lines=lines, target_files=["*.py"], source="score:speed")
-    evidence = Evidence.of(request, (), Library(request.files, request.blueprint))
+    evidence = evidence_of(request)
     assert sum(evidence.heat["shop.py"].values()) == pytest.approx(1.0)
     assert evidence.heat["shop.py"][9] == pytest.approx(0.8)
 
@@ -197,4 +205,4 @@ def test_heat_is_a_share_and_rules_that_measure_count_more() -> None:
 def test_static_sources_look_at_files_that_never_run(tmp_path: Path) -> None:
     lines = LineMap(hits={"shop.py": {4: 10}})
     request = make_request(FILES, lines=lines, target_files=["*.py"], source="complexity")
-    assert not Evidence.of(request, (), Library(request.files, request.blueprint)).narrow
+    assert not evidence_of(request).narrow

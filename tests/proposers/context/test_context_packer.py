@@ -150,6 +150,28 @@ def test_a_rule_that_measures_is_shown() -> None:
     assert "loop/rules/test_speed.py" in sources(pack(request, tokens=6000))
 
 
+def test_a_constant_that_a_blamed_function_reads_is_shown_with_it() -> None:
+    text = f"{FILLER}\n\nRATE = 0.19\n\nOTHER = 1\n{AFTER}\n\ndef taxed(price):\n    return price * (1 + RATE)\n"
+    line = text.split("\n").index("def taxed(price):") + 2
+    tests = [TestResult(id="tests/test_a.py::test_tax", outcome="failed")]
+    lines = LineMap(by_test={"tests/test_a.py::test_tax": {"src/tax.py": (line,)}})
+    packed = pack(make_request({"src/tax.py": text}, tests=tests, lines=lines), tokens=700)
+    shown = part_of(packed, "src/tax.py").text
+    assert "def taxed" in shown and "RATE = 0.19" in shown
+    assert "filler_1(" not in shown
+
+
+def test_without_traces_the_code_that_the_test_imports_is_followed() -> None:
+    files = {
+        **FILES,
+        "src/pkg/__init__.py": "from .sums import faulty\n",
+        "tests/test_sums.py": TEST.replace(".sums", ""),
+    }
+    packed = pack(make_request(files, tests=[RED[0].model_copy(update={"detail": ""})]), tokens=900)
+    assert packed.shown[0].path == "src/pkg/sums.py"
+    assert "def faulty" in part_of(packed, "src/pkg/sums.py").text
+
+
 # --- what must never get in ---
 
 

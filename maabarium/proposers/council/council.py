@@ -220,7 +220,7 @@ class Council:
         try:
             said = member.say(
                 messages,
-                questions.veto_schema(),
+                questions.veto_schema,
                 kind="veto",
                 tokens=self.options.critique_tokens,
                 round_=len([each for each in minutes.drafts if each.kind == "veto"]),

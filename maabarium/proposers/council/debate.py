@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from maabarium.blueprint.schema import Blueprint
@@ -114,7 +115,8 @@ def _critiques(
 ) -> dict[str, str]:
     """What one member says of the drafts of others, by the names of these."""
     messages = questions.critique_messages(member.agent, blueprint, diffs)
-    reply = member.say(messages, questions.critique_schema(list(diffs)), kind="critique", tokens=tokens, round_=round_)
+    schema = partial(questions.critique_schema, list(diffs))
+    reply = member.say(messages, schema, kind="critique", tokens=tokens, round_=round_)
     entries = reply.get(questions.CRITIQUES)
     found: dict[str, str] = {}
     for entry in entries if isinstance(entries, list) else []:
@@ -146,7 +148,7 @@ def elect(
 
         def ballot(member: Member) -> tuple[str, ...]:
             messages = questions.vote_messages(member.agent, blueprint, diffs)
-            reply = member.say(messages, questions.ballot_schema(names), kind="vote", tokens=tokens)
+            reply = member.say(messages, partial(questions.ballot_schema, names), kind="vote", tokens=tokens)
             found = ballot_of(reply.get(questions.RANKING), names)
             whose = ", ".join(f"{name} ({draft.agent.name})" for name, draft in zip(names, distinct, strict=True))
             member.wrote("vote", f"{' > '.join(found) or 'no usable ballot'}  of {whose}")

@@ -24,6 +24,8 @@ from maabarium.records import CallKind, DraftKind, FileEdit
 __all__ = ["Brief", "Candidate", "Member", "format_of"]
 
 WARMEST = 2.0
+FRAME = 48
+"""Tokens of an opinion that are JSON rather than prose."""
 
 
 def format_of(model: Model) -> EditFormat:
@@ -133,12 +135,23 @@ class Member:
             return Candidate(self.agent, model, form, reply.summary, edits, tuple(messages), text)
 
     def say(
-        self, messages: Sequence[Message], schema: Mapping[str, Any], *, kind: CallKind, tokens: int, round_: int = 0
+        self,
+        messages: Sequence[Message],
+        schema: Callable[[int], Mapping[str, Any]],
+        *,
+        kind: CallKind,
+        tokens: int,
+        round_: int = 0,
     ) -> dict[str, Any]:
-        """Ask for an opinion: the JSON object of the reply, or an empty one when there is none in it."""
+        """Ask for an opinion: the JSON object of the reply, or an empty one when there is none in it.
+
+        `schema` is told how many characters of prose fit into `tokens`.
+        """
         purpose = self.purpose(kind, round_)
         model = self.pool.choose(self.agent.model, purpose)
-        text = self._ask(model, messages, schema, purpose, tokens)
+        # A model small enough to replace lines only may also ramble in digits, a token each.
+        prose = tokens - FRAME if format_of(model) == "lines" else 3 * (tokens - FRAME)
+        text = self._ask(model, messages, schema(prose), purpose, tokens)
         try:
             found = json.loads(text[text.index("{") : text.rindex("}") + 1])
         except (ValueError, RecursionError):

@@ -107,21 +107,22 @@ def veto_messages(agent: Agent, blueprint: Blueprint, diff: str) -> tuple[Messag
     return (system_message(agent), Message("user", "\n\n".join([task, *_drafts({"A": diff}), form])))
 
 
-def critique_schema(names: Sequence[str]) -> dict[str, Any]:
-    """One text for each draft."""
-    entry = _object({"of": {"type": "string", "enum": list(names)}, "text": {"type": "string", "maxLength": 600}})
+def critique_schema(names: Sequence[str], characters: int) -> dict[str, Any]:
+    """One text of at most so many characters for each draft."""
+    text = {"type": "string", "maxLength": max(20, characters // len(names))}
+    entry = _object({"of": {"type": "string", "enum": list(names)}, "text": text})
     return _object({CRITIQUES: {"type": "array", "items": entry, "minItems": 1, "maxItems": len(names)}})
 
 
-def ballot_schema(names: Sequence[str]) -> dict[str, Any]:
-    """An order of the drafts."""
+def ballot_schema(names: Sequence[str], characters: int) -> dict[str, Any]:
+    """An order of the drafts; it needs no prose."""
     entry = {"type": "string", "enum": list(names)}
     return _object({RANKING: {"type": "array", "items": entry, "minItems": len(names), "maxItems": len(names)}})
 
 
-def veto_schema() -> dict[str, Any]:
-    """A yes or no with a reason."""
-    return _object({VETO: {"type": "boolean"}, "reason": {"type": "string", "maxLength": 400}})
+def veto_schema(characters: int) -> dict[str, Any]:
+    """A yes or no with a reason of at most so many characters."""
+    return _object({VETO: {"type": "boolean"}, "reason": {"type": "string", "maxLength": max(20, characters)}})
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:

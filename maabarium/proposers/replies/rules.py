@@ -83,6 +83,8 @@ There is exactly one patch. `path` is one of the files shown, `line` is one line
 
 def format_rules(format: EditFormat, language: str) -> str:
     """The paragraph of a prompt that explains the format, with a sample in a language of that kind."""
+    if format == "lines":  # a grammar holds the model to the form, and a small one would copy the sample
+        return f"{OPENING} {RULES[format]}"
     sample, text = sample_of(format, language)
     shown = f"For example, if {sample.path} were\n\n{sample.before}\nan answer could be\n\n{text}"
     return f"{OPENING} {RULES[format]} {COMMON}\n\n{shown}"

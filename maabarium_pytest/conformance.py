@@ -43,7 +43,7 @@ REASONS = frozenset({
 
 SCHEMA: Mapping[str, Any] = {
     "type": "object",
-    "properties": {"word": {"type": "string", "maxLength": 20}, "count": {"type": "integer"}},
+    "properties": {"word": {"type": "string", "maxLength": 20}, "count": {"type": "integer", "enum": [1, 2, 3]}},
     "required": ["word", "count"],
     "additionalProperties": False,
 }

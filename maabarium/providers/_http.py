@@ -37,7 +37,8 @@ LONGEST_MESSAGE = 1200
 class Connection:
     """The connections of one provider to its server, for any number of threads."""
 
-    def __init__(self, *, timeout: float, transport: Any = None) -> None:
+    def __init__(self, *, timeout: float, here: bool = False, transport: Any = None) -> None:
+        """`here`: the server runs on this machine, so that a proxy named in the environment must not be asked."""
         import httpx
 
         self._timeout = timeout
@@ -46,6 +47,7 @@ class Connection:
             timeout=httpx.Timeout(timeout, connect=min(CONNECT_SECONDS, timeout)),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=8),
             follow_redirects=False,
+            trust_env=not here,
         )
         self._lock = threading.Lock()
         self._under_way = 0

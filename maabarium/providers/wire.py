@@ -37,6 +37,7 @@ REFUSAL = re.compile(
     re.IGNORECASE,
 )
 """How servers say that they do not want a field that the same message names."""
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 OWN_FIELDS = frozenset({"model", "messages", "contents", "stream"})
 
 
@@ -78,7 +79,8 @@ class HttpProvider(ABC):
         self.endpoint = endpoint_of(context.model, self.usual_endpoint())
         self.options = checked_options(context.model, self.options_type)
         self._refused: frozenset[str] = frozenset(self.start_without())
-        self._connection = Connection(timeout=context.model.timeout_seconds, transport=context.transport)
+        here = urlsplit(self.endpoint).hostname in LOOPBACK
+        self._connection = Connection(timeout=context.model.timeout_seconds, here=here, transport=context.transport)
 
     def usual_endpoint(self) -> str:
         """`default_endpoint`, or what the provider's name stands for; empty: the blueprint must say."""
@@ -186,11 +188,22 @@ def checked_options(model: Model, kind: type[Chosen]) -> Chosen:
         problems = [problem_of(finding) for finding in findings] or [Problem("", str(error))]
         said = [Problem(f"{where}.{one.where}" if one.where else where, one.message) for one in problems]
         raise BlueprintError("the blueprint", said) from None
-    taken = OWN_FIELDS & set(getattr(chosen, "body", {}))
-    if taken:
-        names = ", ".join(sorted(taken))
-        raise BlueprintError("the blueprint", [Problem(f"{where}.body", f"{names} cannot be set here")])
+    problem = _wrong_in(getattr(chosen, "body", {}))
+    if problem:
+        raise BlueprintError("the blueprint", [Problem(f"{where}.body", problem)])
     return chosen
+
+
+def _wrong_in(body: Mapping[str, Any]) -> str:
+    """Why further fields of a request cannot be sent; empty when they can."""
+    taken = OWN_FIELDS & set(body)
+    if taken:
+        return f"{', '.join(sorted(taken))} cannot be set here"
+    try:
+        json.dumps(body, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        return f"cannot be sent as JSON: {error}"
+    return ""
 
 
 def _whole(completion: Completion) -> Completion:

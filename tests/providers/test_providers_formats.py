@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import closing
+from datetime import date
 from typing import Any
 
 import httpx
@@ -246,6 +248,8 @@ def test_fields_of_the_user_are_sent_as_they_are(provider: str) -> None:
         ({"temprature": True}, "options.temprature"),
         ({"temperature": "yes"}, "options.temperature"),
         ({"body": {"messages": [], "model": "x"}}, "messages, model cannot be set here"),
+        ({"body": {"since": date(2026, 1, 1)}}, "cannot be sent as JSON"),
+        ({"body": {"top_p": math.inf}}, "cannot be sent as JSON"),
         ({"body": 3}, "options.body"),
     ],
 )

@@ -87,6 +87,17 @@ def test_a_whole_answer_arrives_and_connections_are_reused(loopback: Loopback) -
     assert loopback.paths == ["/chat/completions"] * 3
 
 
+def test_a_server_on_this_machine_is_not_asked_through_a_proxy(
+    loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with closing(provider(loopback)) as made:
+        assert made.complete(request()).content == "a word"
+
+
 def test_a_body_shorter_than_it_says_is_truncated(loopback: Loopback) -> None:
     def cut(handler: BaseHTTPRequestHandler) -> None:
         send(handler, WHOLE[:20], len(WHOLE))

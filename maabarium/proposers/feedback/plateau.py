@@ -22,6 +22,12 @@ __all__ = ["Stance", "patience_of", "stance_of"]
 _SHORTEST, _LONGEST, _UNKNOWN = 4, 20, 6
 """Bounds of a run's patience in attempts, and what it is before anything was kept."""
 _RECENT = 6
+_UNUSABLE: dict[str, str] = {
+    "unparseable": "could not be read; keep to the form exactly",
+    "does_not_apply": "did not fit the files; copy the old lines exactly as they are shown",
+    "out_of_bounds": "touched files that may not change; keep to the files that are shown as changeable",
+}
+"""Reason codes of replies that could not be used, and what is said of them."""
 _COOLEST, _HOTTEST = -0.3, 0.6
 
 
@@ -84,7 +90,7 @@ def _invalid(since: Sequence[Attempt]) -> int:
     """How many replies in a row, up to now, could not be used; a single one is an accident."""
     count = 0
     for attempt in reversed(since):
-        if attempt.outcome.verdict != "invalid" or _is_repetition(attempt):
+        if attempt.outcome.reason_code not in _UNUSABLE:
             break
         count += 1
     return count if count >= 2 else 0
@@ -107,13 +113,7 @@ def _is_repetition(attempt: Attempt) -> bool:
 
 
 def _usable(last: Attempt, count: int) -> str:
-    ways = {
-        "unparseable": "could not be read; keep to the form exactly",
-        "does_not_apply": "did not fit the files; copy the old lines exactly as they are shown",
-        "out_of_bounds": "touched files that may not change; keep to the files that are shown as changeable",
-    }
-    way = ways.get(last.outcome.reason_code, "could not be used")
-    return f"The last {count} replies {way}. Change a few lines of one file only."
+    return f"The last {count} replies {_UNUSABLE[last.outcome.reason_code]}. Change a few lines of one file only."
 
 
 def _lead(waited: int, agents: int, seed: int) -> int:

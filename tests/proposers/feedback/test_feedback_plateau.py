@@ -49,6 +49,11 @@ def test_replies_that_cannot_be_used_make_narrower_and_cooler() -> None:
     assert stance_of(history_of("iii-"), 3, 1).scope == "normal"
 
 
+def test_vetoes_are_no_unusable_replies() -> None:
+    vetoed = [make_attempt(n, "invalid", reason_code="policy_objection") for n in range(1, 4)]
+    assert stance_of(vetoed, 3, 1) == Stance()
+
+
 def test_unusable_replies_speak_before_a_plateau() -> None:
     assert stance_of(history_of("-" * 14 + "ii"), 3, 1).scope == "narrow"
 

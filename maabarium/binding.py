@@ -5,7 +5,7 @@ Changes nothing. All that is wrong comes out as one BlueprintError.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from maabarium.blueprint.loading import Loaded, load, mended
 from maabarium.blueprint.mending import apart_from
 from maabarium.blueprint.rules import find_rules, rule_scores, timed_scores
 from maabarium.errors import BlueprintError, MaabariumError, Problem, WorkspaceError
+from maabarium.evaluators import outside_files
 from maabarium.hookspecs import BlueprintCheck
 from maabarium.keys import find_key
 from maabarium.models import model_problems
 from maabarium.plugins import PluginManager, contributions
+from maabarium.sandbox.policy import anchored
 from maabarium.workspace.paths import protected_globs, targets_of
 from maabarium.workspace.target import Target, find_target
 
@@ -32,7 +34,7 @@ class Binding:
     bound: Bound
     target: Target
     rules: tuple[Path, ...]
-    """The files behind `[evaluator] rules` and `holdout`."""
+    """The files behind `[evaluator] rules` and `holdout`, and those of an evaluator from outside."""
     protected: Globs
     targets: tuple[str, ...]
     """Files that may be changed."""
@@ -78,7 +80,9 @@ def _with_further(error: BlueprintError, path: Path, plugins: PluginManager, key
 
 
 def _bind(loaded: Loaded, path: Path, plugins: PluginManager, keys: bool) -> Binding:
-    blueprint, folder = loaded.blueprint, path.resolve().parent
+    folder = path.resolve().parent
+    loaded = replace(loaded, blueprint=anchored(loaded.blueprint, folder))
+    blueprint = loaded.blueprint
     try:
         target = find_target(folder / blueprint.domain.repo_path, blueprint.domain.isolation)
     except WorkspaceError as error:
@@ -102,9 +106,10 @@ def _bind(loaded: Loaded, path: Path, plugins: PluginManager, keys: bool) -> Bin
         timed_scores=timed_scores(files),
     )
     bound = bind(loaded, _with_checks(loaded, facts, path, plugins))
+    judges = (*files, *outside_files(blueprint, folder))
     outer = tuple(
         place.relative_to(target.top).as_posix()
-        for place in (file.resolve() for file in (*files, path))
+        for place in (file.resolve() for file in (*judges, *(Path(one.path) for one in blueprint.policy), path))
         if place.is_relative_to(target.top)
     )
     protected = protected_globs((*blueprint.domain.protected, *(f"/{name}" for name in outer)), target.prefix)
@@ -112,7 +117,7 @@ def _bind(loaded: Loaded, path: Path, plugins: PluginManager, keys: bool) -> Bin
     if not targets and not Globs(blueprint.domain.target_files).exact:
         said = "every file that matches is protected (tests, configuration and start-up files are)"
         raise BlueprintError(str(path), [Problem("domain.target_files", said)])
-    return Binding(bound, target, files, protected, targets)
+    return Binding(bound, target, judges, protected, targets)
 
 
 def _sources(options: dict[str, dict[str, Any]], plugins: PluginManager) -> dict[str, frozenset[str]]:

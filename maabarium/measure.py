@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from maabarium.blueprint.schema import Blueprint
+from maabarium.blueprint.sources import PYTEST, written
 from maabarium.errors import MaabariumError
 from maabarium.plugins import PluginManager, build_plugins, lookup
 from maabarium.protocols import Command, Completed, EvaluationRequest, Evaluator, Sandbox
@@ -192,19 +193,22 @@ class Bench:
 
 
 def _wanted(sources: frozenset[str], name: str, evaluators: Sequence[str]) -> frozenset[str]:
-    """The sources an evaluator is responsible for: `name:source`, the first one also for what names nobody."""
+    """The sources an evaluator is responsible for: `name:source`, and for one of them also what names nobody.
+
+    That one is `pytest`, whose sources are written bare, wherever it stands; without it the first.
+    """
     own = {source.removeprefix(f"{name}:") for source in sources if source.startswith(f"{name}:")}
-    if name == evaluators[0]:
+    if name == (PYTEST if PYTEST in evaluators else evaluators[0]):
         prefixes = tuple(f"{evaluator}:" for evaluator in evaluators)
         own |= {source for source in sources if not source.startswith(prefixes)}
     return frozenset(own)
 
 
 def _merge(first: Evaluation, second: Evaluation, name: str, *, primary: bool) -> Evaluation:
-    """Both evaluations as one; an added evaluator's measurements and gates carry its name."""
+    """Both evaluations as one; measurements carry their evaluator's name, and so do the gates of an added one."""
+    measurements = tuple(m.model_copy(update={"source": written(name, m.source)}) for m in second.measurements)
     if primary:
-        return second
-    measurements = tuple(m.model_copy(update={"source": f"{name}:{m.source}"}) for m in second.measurements)
+        return second.model_copy(update={"measurements": measurements})
     gates = tuple(g.model_copy(update={"name": f"{name}:{g.name}"}) for g in second.gates)
     return first.model_copy(
         update={

@@ -161,7 +161,6 @@ def _is_timed(binding: SourceBinding, facts: BindFacts) -> bool:
 def _unheeded(blueprint: Blueprint) -> list[Problem]:
     """What is asked for and nobody enforces yet. A protection that is ignored in silence is worse than none."""
     asked = {
-        "policy": bool(blueprint.policy),
         "integrity.equivalence": blueprint.integrity.equivalence != "off",
         "integrity.split": blueprint.integrity.split,
         "evaluator.gates": bool(blueprint.evaluator.gates),

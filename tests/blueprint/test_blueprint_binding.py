@@ -328,7 +328,6 @@ def test_any_facts_bind_or_say_why(patterns, source, paths, kind, scores):
 @pytest.mark.parametrize(
     ("section", "key"),
     [
-        ('[[policy]]\npath = "p.wasm"', "policy"),
         ('[integrity]\nequivalence = "recorded"', "integrity.equivalence"),
         ("[budget]\nmoney = 1.0", "budget.money"),
     ],

@@ -1,0 +1,172 @@
+"""The evaluator `wasm`: a WASI module of the user's, asked as JSON and answering as JSON.
+
+It sees the evaluated tree read-only and nothing else, whatever its author meant. It must not know how scores are
+judged, nor anything of WebAssembly: `sandbox.wasi` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from maabarium.blueprint.schema import Blueprint
+from maabarium.errors import EvaluationError, Problem, SandboxError
+from maabarium.evaluators.answer import LARGEST_ANSWER, read_answer
+from maabarium.evaluators.ending import ended_badly
+from maabarium.evaluators.exchange import exchange
+from maabarium.evaluators.manifest import find_manifest
+from maabarium.evaluators.question import own_metrics, question
+from maabarium.plaintext import one_line, plain
+from maabarium.protocols import Completed, EvaluationRequest
+from maabarium.records import Evaluation, Gate, ReasonCode
+from maabarium.requests import BlueprintCheck
+from maabarium.sandbox.wasi import LARGEST_PROGRAM, WasiEnding, WasiFiles, WasiProgram
+from maabarium.sandbox.wasm import WasmLimits, read_module
+from maabarium.sandbox.wasm_child import GUEST
+
+__all__ = ["WasmEvaluator", "wasm_files", "wasm_problems"]
+
+NAME = "wasm"
+GRACE = 3.0
+"""Seconds beyond the module's own deadline until its process is killed: for a module that waits in a host call."""
+LOG = 20_000
+
+
+class WasmOptions(BaseModel):
+    """`[evaluator.options.wasm]`. `path` is relative to the blueprint; `[evaluator] manifest_path` says the same."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str | None = None
+    fuel: int = Field(default=20_000_000_000, ge=1, le=2**63 - 1)
+    """About how many instructions one evaluation may take."""
+    memory_mb: int = Field(default=256, ge=1, le=4096)
+    timeout_seconds: float = Field(default=60, gt=0, le=86_400)
+
+
+class WasmEvaluator:
+    """Asks a module, in a process of its own in the sandbox. Its sources are whatever the metrics want."""
+
+    sources = frozenset({"*"})
+
+    def __init__(self, options: Mapping[str, Any] | None = None) -> None:
+        self.options = WasmOptions.model_validate(dict(options or {}))
+        self._loaded: tuple[bytes, WasiProgram] | None = None
+
+    def evaluate(self, request: EvaluationRequest) -> Evaluation:
+        """Ask once. Raises EvaluationError for a broken module or answer; one that traps is a failed gate."""
+        path = _module_path(request.blueprint, request.folder, self.options)
+        try:
+            data = read_module(path, LARGEST_PROGRAM)
+            return self._ask(request, path.name, self._program(data), hashlib.sha256(data).hexdigest())
+        except (EvaluationError, SandboxError) as error:
+            raise EvaluationError(f"the evaluator wasm:{path.name}: {error}") from error
+
+    def _program(self, data: bytes) -> WasiProgram:
+        if self._loaded is None or self._loaded[0] != data:
+            self._loaded = (data, _program(data, self.options))
+        return self._loaded[1]
+
+    def _ask(self, request: EvaluationRequest, who: str, program: WasiProgram, digest: str) -> Evaluation:
+        workspace = request.workspace
+        seconds = max(0.1, min(self.options.timeout_seconds, request.deadline - time.monotonic() - GRACE))
+        root = workspace.root.relative_to(workspace.path).as_posix()
+        guest_root = GUEST if root == "." else f"{GUEST}/{root}"
+        with exchange(workspace.scratch, question(request, NAME, GUEST, guest_root)) as files:
+            places = WasiFiles(files.question, files.answer, files.log)
+            argv = program.argv(workspace.path, places, seconds)
+            completed = workspace.run(argv, timeout=seconds + GRACE, readable=program.readable)
+            answer = files.read("answer.json", LARGEST_ANSWER)
+            log = files.read("log.txt", LOG) or files.read("log.txt2", LOG) or b""
+        parts = {
+            "module": digest,
+            "options": self.options.model_dump(mode="json", exclude={"path"}),
+            "metrics": request.blueprint.metrics.model_dump(mode="json"),
+        }
+        grader = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        seen = Evaluation(grader=grader, log=plain(log[:LOG].decode("utf-8", "replace")))
+        gate = self._gate(program, completed, who, seconds)
+        if gate is not None:
+            return seen.model_copy(update={"gates": (gate,)})
+        try:
+            measurements, gates = read_answer(answer or b"", own_metrics(request, NAME), request.sources)
+        except EvaluationError as error:
+            raise EvaluationError(f"its answer {error}") from error
+        passed = Gate(name="answer", passed=True)
+        return seen.model_copy(update={"measurements": measurements, "gates": (passed, *gates)})
+
+    def _gate(self, program: WasiProgram, completed: Completed, who: str, seconds: float) -> Gate | None:
+        """The gate that fails because the module did not come to its end; None when it did.
+
+        Raises EvaluationError when that is the module's own doing, or ours.
+        """
+        gate = ended_badly(completed, seconds, who)
+        if gate is not None:
+            return gate
+        ending = program.ending(completed)
+        if ending.kind == "refused":
+            raise EvaluationError(f"says: {one_line(ending.detail, 400)}")
+        if ending.kind == "broken":
+            raise EvaluationError(f"could not be run: {one_line(ending.detail, 400)}")
+        found = self._reason(ending, seconds)
+        if found is None:
+            return None
+        return Gate(name="answer", passed=False, reason_code=found[0], detail=f"{who} {found[1]}")
+
+    def _reason(self, ending: WasiEnding, seconds: float) -> tuple[ReasonCode, str] | None:
+        if ending.kind == "fuel":
+            return "timeout", f"used up its fuel of {self.options.fuel:,} instructions"
+        if ending.kind == "deadline":
+            return "timeout", f"did not end within {seconds:.3g} s"
+        if ending.kind == "large":
+            return "output_flood", f"answered with {ending.detail} bytes; at most {LARGEST_ANSWER:,} are read"
+        if ending.kind == "exit":
+            return "crashed", f"ended with status {one_line(ending.detail, 20)}"
+        if ending.kind == "trap":
+            return "crashed", f"trapped: {one_line(ending.detail, 300)}"
+        return None
+
+
+def wasm_problems(request: BlueprintCheck) -> list[Problem]:
+    """What is wrong with the module of a blueprint that needs one."""
+    options = WasmOptions.model_validate(request.blueprint.evaluator.options.get(NAME, {}))
+    where = "evaluator.manifest_path" if not options.path and request.blueprint.evaluator.manifest_path else ""
+    where = where or f"evaluator.options.{NAME}.path"
+    try:
+        path = _module_path(request.blueprint, request.path.parent, options)
+    except EvaluationError as error:
+        return [Problem(where, str(error))]
+    try:
+        _program(read_module(path, LARGEST_PROGRAM), options)
+    except SandboxError as error:
+        return [Problem(where, f"{path.name} {error}")]
+    return []
+
+
+def wasm_files(blueprint: Blueprint, folder: Path) -> tuple[Path, ...]:
+    """The module, when one is asked for and there."""
+    if blueprint.evaluator.kind != NAME and NAME not in blueprint.evaluator.options:
+        return ()
+    try:
+        path = _module_path(blueprint, folder, WasmOptions.model_validate(blueprint.evaluator.options.get(NAME, {})))
+    except EvaluationError:
+        return ()
+    return (path,) if path.is_file() else ()
+
+
+def _program(data: bytes, options: WasmOptions) -> WasiProgram:
+    limits = WasmLimits(fuel=options.fuel, memory=options.memory_mb * 1024 * 1024, seconds=options.timeout_seconds)
+    return WasiProgram(data, limits, LARGEST_ANSWER)
+
+
+def _module_path(blueprint: Blueprint, folder: Path, options: WasmOptions) -> Path:
+    named = options.path or blueprint.evaluator.manifest_path
+    if not named:
+        raise EvaluationError('is missing: the evaluator wasm needs the path of its module, such as "grade.wasm"')
+    return find_manifest(folder, blueprint.domain.repo_path, named)

@@ -1,0 +1,150 @@
+"""WASI modules in a process of their own: two cages, the module's in the sandbox's. Knows nothing of evaluations.
+
+Compiled once here, run by `wasm_child`. The module sees one folder, read-only, and nothing else: no network, no
+environment, no arguments. Fuel, memory and a deadline hold inside; what waits in a host call is killed from outside.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, get_args
+
+import wasmtime
+import wasmtime.component
+
+from maabarium.errors import SandboxError
+from maabarium.plaintext import one_line
+from maabarium.protocols import Completed
+from maabarium.sandbox import wasm_child
+from maabarium.sandbox.wasm import CORE, MAGIC, WasmLimits
+
+__all__ = ["LARGEST_PROGRAM", "WasiEnding", "WasiFiles", "WasiProgram"]
+
+COMPONENT = MAGIC + b"\x0d\0\x01\0"
+LARGEST_PROGRAM = 96 * 1024 * 1024
+CACHED = 1024 * 1024
+"""Bytes from which on compiled code is kept in wasmtime's own cache: it takes seconds then."""
+PREVIEW_1 = "wasi_snapshot_preview1"
+
+
+EndKind = Literal["returned", "exit", "trap", "fuel", "deadline", "refused", "large", "broken"]
+
+
+@dataclass(frozen=True)
+class WasiEnding:
+    """How a module ended, and about how many instructions it used. `detail` is untrusted."""
+
+    kind: EndKind
+    detail: str = ""
+    fuel: int = 0
+
+
+@dataclass(frozen=True)
+class WasiFiles:
+    """Where a run reads and writes: in a folder that the sandbox lets it write."""
+
+    question: Path
+    answer: Path
+    log: Path
+
+
+class WasiProgram:
+    """A compiled module. Raises SandboxError with a sentence when it is none, or cannot be an evaluator."""
+
+    def __init__(self, data: bytes, limits: WasmLimits, answer_bytes: int) -> None:
+        self.limits = limits
+        self.answer_bytes = answer_bytes
+        self.component = data.startswith(COMPONENT)
+        if not self.component and not data.startswith(CORE):
+            raise SandboxError(f"is neither a WebAssembly module nor a component (it begins with {data[:8]!r})")
+        if len(data) > LARGEST_PROGRAM:
+            raise SandboxError(f"has {len(data):,} bytes; at most {LARGEST_PROGRAM:,} are compiled")
+        code = _compiled(data, self.component, limits.memory)
+        self._folder = tempfile.TemporaryDirectory(prefix="maabarium-wasm-")
+        self._code = Path(self._folder.name) / "module.cwasm"
+        self._code.write_bytes(code)
+
+    @property
+    def readable(self) -> tuple[Path, ...]:
+        """What the process must be able to read beside the tree."""
+        here, packages = Path(__file__).parent, Path(wasmtime.__file__).parent
+        return (self._code.parent, here, packages, Path(sys.prefix), Path(sys.base_prefix))
+
+    def argv(self, tree: Path, files: WasiFiles, seconds: float) -> list[str]:
+        """The command that runs it on a tree, for at most `seconds` of its own."""
+        job = {
+            "packages": str(Path(wasmtime.__file__).parents[1]),
+            "code": str(self._code),
+            "component": self.component,
+            "question": str(files.question),
+            "answer": str(files.answer),
+            "log": str(files.log),
+            "tree": str(tree),
+            "answer_bytes": self.answer_bytes,
+            "fuel": self.limits.fuel,
+            "memory": self.limits.memory,
+            "seconds": seconds,
+        }
+        return [sys.executable, "-I", "-S", str(Path(wasm_child.__file__)), json.dumps(job)]
+
+    def ending(self, completed: Completed) -> WasiEnding:
+        """What the process said at its end. Raises SandboxError when it said nothing that can be read."""
+        lines = completed.output.strip().splitlines()
+        try:
+            said = json.loads(lines[-1])
+            if said["kind"] not in get_args(EndKind):
+                raise ValueError(said["kind"])
+            return WasiEnding(said["kind"], str(said["detail"]), int(said.get("fuel", 0)))
+        except (ValueError, TypeError, LookupError):
+            last = one_line(lines[-1]) if lines else "no output"
+            raise SandboxError(f"its process ended with status {completed.returncode}: {last}") from None
+
+
+@lru_cache(maxsize=4)
+def _compiled(data: bytes, component: bool, memory: int) -> bytes:
+    """Machine code for `wasm_child`. Raises SandboxError for what does not compile or does not fit."""
+    config = wasm_child.configuration(memory)
+    if len(data) >= CACHED:
+        config.cache = True
+    try:
+        engine = wasmtime.Engine(config)
+        if component:
+            whole = wasmtime.component.Component(engine, data)
+            _fits_component(whole, engine)
+            return bytes(whole.serialize())
+        module = wasmtime.Module(engine, data)
+        _fits_command(module)
+        return bytes(module.serialize())
+    except wasmtime.WasmtimeError as error:
+        raise SandboxError(f"is not a valid WebAssembly module: {one_line(str(error))}") from error
+
+
+def _fits_command(module: wasmtime.Module) -> None:
+    foreign = [f"{i.module}.{i.name}" for i in module.imports if i.module != PREVIEW_1]
+    if foreign:
+        raise SandboxError(f"imports {one_line(', '.join(foreign[:5]))}; only {PREVIEW_1} is given")
+    start = next((e.type for e in module.exports if e.name == "_start"), None)
+    if not isinstance(start, wasmtime.FuncType) or start.params or start.results:
+        raise SandboxError("must export the function _start, without arguments and results")
+
+
+def _fits_component(whole: wasmtime.component.Component, engine: wasmtime.Engine) -> None:
+    foreign = [name for name in whole.type.imports(engine) if not name.startswith("wasi:")]
+    if foreign:
+        raise SandboxError(f"imports {one_line(', '.join(foreign[:5]))}; only wasi: interfaces are given")
+    extern = whole.type.exports(engine).get("evaluate")
+    function = extern.ty if extern is not None else None
+    if not isinstance(function, wasmtime.component.FuncType) or not _asks_and_answers(function):
+        raise SandboxError("must export evaluate: func(request: string) -> result<string, string>")
+
+
+def _asks_and_answers(function: wasmtime.component.FuncType) -> bool:
+    text, back = wasmtime.component.String, function.result
+    if [type(kind) for _, kind in function.params] != [text] or not isinstance(back, wasmtime.component.ResultType):
+        return False
+    return isinstance(back.ok, text) and isinstance(back.err, text)

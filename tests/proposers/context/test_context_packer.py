@@ -10,12 +10,14 @@ from context_room import make_request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maabarium.errors import ProposalError
 from maabarium.plaintext import one_line
 from maabarium.proposers.context import LEAST, Library, Packed, Part, estimate_tokens, pack
 from maabarium.proposers.context.part import cost_of, cost_of_lines
 from maabarium.proposers.feedback import Stance
+from maabarium.proposers.replies import Patch, Replacement, Reply, edits_of
 from maabarium.protocols import ProposalRequest, Section
-from maabarium.records import Attempt, LineMap, Outcome, TestResult
+from maabarium.records import Attempt, FileEdit, LineMap, Outcome, TestResult
 from maabarium.scanner import fence
 
 FILLER = "".join(f"\n\ndef filler_{n}(value):\n    return value * {n} + {n}\n" for n in range(40))
@@ -385,3 +387,21 @@ def test_the_room_is_used(tokens: int) -> None:
     everything = sum(estimate_tokens(str(text)) for text in (FAULTY, CALLER, TEST))
     assert packed.shown
     assert packed.tokens > 0.5 * min(tokens, everything)
+
+
+# --- what comes of it ---
+
+
+def test_what_is_shown_in_part_can_be_edited_there_and_nowhere_else() -> None:
+    packed = pack(red(), tokens=700)
+    old = "    return -sum(prices)\n"
+    (edit,) = _edits(packed, old, "    return sum(prices)\n")
+    assert edit.content == FAULTY.replace("-sum", "sum").encode()
+    with pytest.raises(ProposalError, match="not among the lines shown"):
+        _edits(packed, "def filler_1(value):\n", "def other(value):\n")
+
+
+def _edits(packed: Packed, search: str, replacement: str) -> tuple[FileEdit, ...]:
+    patch = Patch("src/pkg/sums.py", "modify", "blocks", edits=(Replacement(search, replacement),))
+    reply = Reply(summary="x", patches=(patch,))
+    return edits_of(reply, packed.shown, targets=lambda path: path in FILES, exists=lambda path: path in FILES)

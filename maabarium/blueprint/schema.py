@@ -231,6 +231,8 @@ class SandboxOptions(Section):
     file_mb: int | None = Field(default=1024, ge=1)
     open_files: int | None = Field(default=None, ge=16)
     output_mb: float = Field(default=8, gt=0)
+    written_mb: int | None = Field(default=None, ge=1)
+    """What everything of one process tree may add to its folders; `None`: 4096 where the sandbox confines."""
     readable: tuple[str, ...] = ()
     network: bool = False
     pass_env: tuple[str, ...] = ()

@@ -40,7 +40,7 @@ def caps_of(options: SandboxOptions) -> Caps:
     """The caps for these options on this machine."""
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     memory = options.memory_mb * MEGABYTE if options.memory_mb is not None else physical * 3 // 4
-    written = getattr(options, "written_mb", None) or WRITTEN
+    written = options.written_mb or WRITTEN
     return Caps(
         memory=memory,
         data=min(memory, physical // 2),

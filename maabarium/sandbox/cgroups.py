@@ -126,6 +126,12 @@ class Group:
         for folder in self._folders:
             (folder / "cgroup.procs").write_text(str(pid))
 
+    def close_door(self) -> None:
+        """No process of the group can fork any more."""
+        for folder in self._folders:
+            with contextlib.suppress(OSError):  # a group without this controller
+                (folder / "pids.max").write_text("0")
+
     def close(self) -> None:
         """Remove the group; its processes are dead, but the kernel may need a moment to let go of them."""
         deadline = time.monotonic() + PATIENCE

@@ -6,10 +6,12 @@ A backend says which namespaces, mounts, rules and filters the plan holds. Super
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,11 +24,15 @@ from maabarium.sandbox.cgroups import Group
 from maabarium.sandbox.clock import CpuClock
 from maabarium.sandbox.environment import INHERITED, RUN_MARK
 from maabarium.sandbox.launch import Launch, handle_of, wait_for_end
-from maabarium.sandbox.process_tree import PATIENCE, ProcessTree
+from maabarium.sandbox.process_tree import PATIENCE, ProcessTree, state_and_parent
 from maabarium.sandbox.subprocess import SubprocessSandbox
 from maabarium.sandbox.usage import UsageGuard
 
 __all__ = ["ConfinedSandbox", "LaunchDoor", "LaunchedTree"]
+
+
+FREEZING = 3.0
+"""Seconds to bring everything to a halt before it is killed all the same."""
 
 
 class LaunchedTree(ProcessTree):
@@ -35,6 +41,7 @@ class LaunchedTree(ProcessTree):
     def __init__(self, mark: str, launch: Launch) -> None:
         super().__init__(mark)
         self._launch = launch
+        self.group: Group | None = None
 
     def kill(self) -> None:
         """End everything. With namespaces: process 1, and the kernel kills the rest before its end is seen. Without:
@@ -45,12 +52,27 @@ class LaunchedTree(ProcessTree):
         if self._launch.init:
             self._kill_namespace()
             return
+        self._freeze()
         self._launch.release()
         with handle_of(self._leader) as helper:
             ended = helper < 0 or wait_for_end([helper], PATIENCE)
+        super().kill()
         if not ended:
             raise SandboxError("processes of an evaluation do not die, even of SIGKILL; look at them with ps")
-        super().kill()
+
+    def _freeze(self) -> None:
+        """Stop what runs before it is killed: each death would make room for another fork, a halt does not."""
+        if self.group is not None:
+            self.group.close_door()
+        deadline = time.monotonic() + FREEZING
+        while time.monotonic() < deadline:
+            moving = [pid for pid in self.members()[0] if pid != self._leader and state_and_parent(pid)[0] not in "TZX"]
+            for pid in moving:
+                with handle_of(pid) as handle, contextlib.suppress(OSError):
+                    if handle >= 0 and self.owns(pid):
+                        signal.pidfd_send_signal(handle, signal.SIGSTOP)
+            if not moving:
+                return
 
     def _kill_namespace(self) -> None:
         with handle_of(self._launch.init) as first, handle_of(self._leader) as helper:
@@ -88,7 +110,7 @@ class LaunchDoor:
         }
         self.path = env["PATH"]
         self.descriptors: tuple[int, ...] = launch.descriptors
-        self.tree: ProcessTree = LaunchedTree(mark, launch)
+        self.tree = LaunchedTree(mark, launch)
         self.group: Group | None = None
         self.guard: Callable[[], str] | None = None
 
@@ -147,7 +169,7 @@ class ConfinedSandbox(SubprocessSandbox):
         launch = Launch()
         try:
             door = LaunchDoor(command, env, launch, lambda: self._plan(command, env), mark)
-            door.group = self._group()
+            door.group = door.tree.group = self._group()
             bound = door.group.bound if door.group is not None else set[str]()
             door.guard = UsageGuard(
                 lambda: door.tree.members()[0],

@@ -27,9 +27,12 @@ class Door(Protocol):
     stdin: int
     descriptors: tuple[int, ...]
     """Inherited beside the channel."""
-    tree: ProcessTree
     guard: Callable[[], str] | None
     """Asked every few milliseconds while the program runs: a sentence when it must end."""
+
+    @property
+    def tree(self) -> ProcessTree:
+        """All processes behind this door."""
 
     def open(self, pid: int, clock: CpuClock) -> float:
         """Let the program begin; the CPU seconds that were used before it did. SandboxError when it cannot."""

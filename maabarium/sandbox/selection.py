@@ -1,0 +1,103 @@
+"""Which sandbox a run uses: the level of the blueprint, held by a backend that was tried. Never weaker in silence."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from maabarium.blueprint.schema import SandboxOptions
+from maabarium.errors import SandboxError
+from maabarium.protocols import Sandbox, SandboxFactory
+from maabarium.sandbox.probe import observe
+
+__all__ = ["Reach", "available", "describe", "select"]
+
+PREFERENCE = ("namespaces", "bubblewrap", "landlock")
+"""Backends in the order in which they are tried; those of plug-ins come behind, by name."""
+CONFINING = ("standard", "strict")
+PLAIN = "subprocess"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Whether a backend holds a level on this machine, and if not, why."""
+
+    backend: str
+    level: str
+    ok: bool
+    reason: str = ""
+
+
+_known: dict[tuple[str, int, str], Reach] = {}
+_lock = threading.Lock()
+
+
+def available(factories: Mapping[str, SandboxFactory]) -> list[Reach]:
+    """Every backend at every level that confines, really tried; each once in the life of this program."""
+    return [_reach(name, factories[name], level) for name in _ordered(factories) for level in CONFINING]
+
+
+def select(options: SandboxOptions, factories: Mapping[str, SandboxFactory], cancel: threading.Event) -> Sandbox:
+    """The sandbox for these options. `auto` is the best that confines, else `trusted` with a note that says why.
+
+    Raises SandboxError naming what is missing, and what to do, when the level that is asked for cannot be held.
+    """
+    if options.level == "trusted":
+        return factories[PLAIN](options, cancel)
+    level = "standard" if options.level == "auto" else options.level
+    tried = []
+    for name in _ordered(factories):
+        reach = _reach(name, factories[name], level)
+        if reach.ok:
+            return factories[name](options.model_copy(update={"level": level}), cancel)
+        tried.append(reach)
+    if options.level == "auto":
+        sandbox = factories[PLAIN](options.model_copy(update={"level": "trusted"}), cancel)
+        note = f"the level standard is not to be had here, so nothing keeps the tests in: {_sentences(tried)}"
+        sandbox.notes = (*getattr(sandbox, "notes", ()), note)  # type: ignore[attr-defined]
+        return sandbox
+    raise SandboxError(
+        f'[sandbox] level = "{level}" cannot be held here: {_sentences(tried)}. Allow user namespaces '
+        "(sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns; for a container its seccomp "
+        "profile), or install bubblewrap, or use Linux 6.12 or newer for Landlock, or write "
+        'level = "trusted" if you trust what is evaluated'
+    )
+
+
+def describe(sandbox: Sandbox) -> str:
+    """How a sandbox is shown: its level and how it is held."""
+    own = getattr(sandbox, "describe", None)
+    return str(own()) if callable(own) else f"{sandbox.level} ({sandbox.name})"
+
+
+def _ordered(factories: Mapping[str, SandboxFactory]) -> list[str]:
+    names = [name for name in PREFERENCE if name in factories]
+    return names + sorted(name for name in factories if name not in (*PREFERENCE, PLAIN))
+
+
+def _sentences(tried: Iterable[Reach]) -> str:
+    return "; ".join(f"{reach.backend}: {reach.reason}" for reach in tried) or "there is no backend that confines"
+
+
+def _reach(name: str, factory: SandboxFactory, level: str) -> Reach:
+    key = (name, id(factory), level)
+    with _lock:
+        if key not in _known:
+            _known[key] = _tried(name, factory, level)
+        return _known[key]
+
+
+def _tried(name: str, factory: SandboxFactory, level: str) -> Reach:
+    try:
+        sandbox = factory(SandboxOptions.model_validate({"level": level}), threading.Event())
+        if sandbox.level != level:
+            return Reach(name, level, False, f'it holds the level "{sandbox.level}"')
+        seen = observe(sandbox)
+    except (SandboxError, OSError) as error:
+        return Reach(name, level, False, str(error))
+    if seen.escapes:
+        return Reach(name, level, False, f"a program inside could: {', '.join(seen.escapes)}")
+    if not seen.works:
+        return Reach(name, level, False, "a program inside could not write to its own folders")
+    return Reach(name, level, True)

@@ -34,6 +34,8 @@ RUN_HERE = {
 RUN_ELSEWHERE = {
     "pip install -e .": ".ci/run",
     'pip install -e ".[test]"': ".ci/run",
+    'pip install -e ".[local]"': "",
+    "pytest --maabarium blueprints/local-llm.toml": "tests/host/test_host_local.py",
     "pytest": ".ci/run",
     "pip install maabarium": "tests/test_packaging.py",
     "pytest --maabarium maabarium.toml --maabarium-report report.md --junitxml loop.xml": "tests/host/test_host_run.py",

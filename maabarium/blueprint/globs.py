@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 
@@ -23,7 +24,10 @@ class Globs:
         with warnings.catch_warnings():
             # The pattern becomes a regular expression, and `[[` in one is about to mean something else; not here.
             warnings.simplefilter("ignore", FutureWarning)
-            self._spec = pathspec.GitIgnoreSpec.from_lines(self.patterns)
+            try:
+                self._spec = pathspec.GitIgnoreSpec.from_lines(self.patterns)
+            except re.error as error:
+                raise ValueError(f"not a pattern: {error}") from error
         self.exact: tuple[str, ...] = tuple(
             pattern.removeprefix("/") for pattern in self.patterns if is_exact(pattern.removeprefix("/"))
         )

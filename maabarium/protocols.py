@@ -221,6 +221,8 @@ class ProposerContext:
     """The models of the blueprint; None when it names none, or its proposer asks none."""
     sections: Callable[[ContextRequest], Sequence[Section]] = lambda request: ()
     """What plug-ins add to prompts."""
+    sandbox: Callable[[SandboxOptions], Sandbox] | None = None
+    """Opens a sandbox for a process that a proposer starts."""
 
 
 class ProposerFactory(Protocol):

@@ -15,24 +15,26 @@ from typing import cast
 
 from maabarium.actions import Done
 from maabarium.binding import Binding, bind_blueprint
-from maabarium.blueprint.binding import describe
 from maabarium.blueprint.globs import Globs
-from maabarium.blueprint.schema import Blueprint
+from maabarium.blueprint.schema import Blueprint, SandboxOptions
 from maabarium.driver import Driver, Progress
 from maabarium.engine import Engine
 from maabarium.errors import Problem, WorkspaceError
 from maabarium.events import RunRecord, RunView
 from maabarium.log import RunLog
 from maabarium.measure import Bench
-from maabarium.models import models_of, open_pool
+from maabarium.models import open_pool
 from maabarium.places import Places, places_of
 from maabarium.plugins import PluginManager, contributions, lookup
 from maabarium.protocols import ContextRequest, Proposer, ProposerContext, Section
 from maabarium.records import Outcome
+from maabarium.run.banner import baseline_lines, header_lines
 from maabarium.run.log import LoggingPlugin
 from maabarium.run.pin import PinningPlugin
 from maabarium.run.record import RunOptions, branch_of, new_record, spent_before, stored_record
 from maabarium.run.trees import RunTrees
+from maabarium.sandbox.selection import describe as describe_sandbox
+from maabarium.sandbox.selection import select
 from maabarium.sandbox.strays import end_strays
 from maabarium.store import Store, StoredView
 from maabarium.workspace.apply import apply_to_checkout
@@ -42,8 +44,6 @@ from maabarium.workspace.stored import open_private
 from maabarium.workspace.target import find_target
 
 __all__ = ["Run", "open_repository"]
-
-SANDBOX = "subprocess"
 
 
 class Run:
@@ -63,6 +63,9 @@ class Run:
         self.max_iterations = options.iterations or (
             stored.max_iterations if stored else self.blueprint.constraints.max_iterations
         )
+        self._cancel = threading.Event()
+        self._sandboxes = contributions(plugins, "sandboxes")
+        self.sandbox = select(self.blueprint.sandbox, self._sandboxes, self._cancel)
         self.end: Done | None = None
         self.notes: list[str] = []
         """What happened after the end, one sentence each."""
@@ -76,7 +79,6 @@ class Run:
         )
         self.proposer: Proposer = self._make_proposer(stored.seed if stored else options.seed)
         self._stored = stored
-        self._cancel = threading.Event()
         self._stack = ExitStack()
         self._store: Store | None = None
         self._repository: Repository | None = None
@@ -93,7 +95,6 @@ class Run:
             stored = stored_record(path, binding, options)
         run = cls(path, binding, options, plugins, stored)
         lookup(plugins, "executors", run.executor_name)
-        lookup(plugins, "sandboxes", SANDBOX)(run.blueprint.sandbox, threading.Event())
         return run
 
     @property
@@ -117,31 +118,32 @@ class Run:
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What the user should know before the run."""
-        return self.binding.warnings
+        notes = getattr(self.sandbox, "notes", ())
+        return (*self.binding.warnings, *(Problem("sandbox.level", note) for note in notes))
 
     @property
     def header(self) -> tuple[str, ...]:
         """What is about to run, in a few lines."""
-        target = self.binding.target
-        place = self.blueprint.domain.repo_path if target.kind == "folder" else str(target.top.name)
-        kind = "snapshot" if target.kind == "folder" else (target.branch or "detached HEAD")
-        count = len(self.binding.targets)
-        files = f"{count} file{'s' if count != 1 else ''} may change"
-        resumed = " resumed" if self.resumed else ""
-        model = f" ({models_of(self.blueprint)})"
-        lines = [
-            f"maabarium: {self.name} · {place} ({kind}, {files}) · run {self.run_id}{resumed}",
-            f"  proposer   {self.blueprint.proposer_kind}{model:<18} sandbox    trusted ({SANDBOX})",
-        ]
-        return (*lines, *(f"  {line}" for line in describe(self.binding.bound)))
+        return header_lines(self.binding, self.run_id, describe_sandbox(self.sandbox), resumed=self.resumed)
 
     def _make_proposer(self, seed: int | None) -> Proposer:
         folder = self.path.resolve().parent
         context = ProposerContext(
-            self.blueprint, folder, self.blueprint.proposer.own, seed or 0, pool=self.pool, sections=self._sections
+            self.blueprint,
+            folder,
+            self.blueprint.proposer.own,
+            seed or 0,
+            pool=self.pool,
+            sections=self._sections,
+            sandbox=lambda options: select(options, self._sandboxes, self._cancel),
         )
         made = lookup(self.plugins, "proposers", self.blueprint.proposer_kind)(context)
         return cast(Proposer, made)
+
+    @property
+    def _confinement(self) -> SandboxOptions:
+        """The blueprint's wishes with the level that was found, so that no worker looks for itself."""
+        return self.blueprint.sandbox.model_copy(update={"level": self.sandbox.level})
 
     def _sections(self, request: ContextRequest) -> list[Section]:
         """What plug-ins add to a prompt."""
@@ -181,11 +183,11 @@ class Run:
             self._keep_base(repository)
         bench = Bench(
             run_id=self.run_id,
-            blueprint=blueprint,
+            blueprint=blueprint.model_copy(update={"sandbox": self._confinement}),
             folder=self.path.resolve().parent,
             repository=repository.handle,
             evaluators=self.binding.bound.evaluators,
-            sandbox_name=SANDBOX,
+            sandbox_name=self.sandbox.name,
             plugins=self.plugins,
             cancel=self._cancel,
         )
@@ -262,16 +264,7 @@ class Run:
         standings = self._driver.engine.standings
         if not standings.champions:
             return ()
-        evaluation = standings.baseline
-        listed = {gate.name: [line for line in gate.detail.splitlines() if line] for gate in evaluation.gates}
-        rules = sum(test.id.startswith("rules/") for test in evaluation.tests)
-        tests, flaky = len(evaluation.tests) - rules, len(listed.get("flaky", ()))
-        seconds = standings.outcomes[0].duration / 3 * self.max_iterations / max(1, self.workers)
-        estimate = f"about {seconds / 60:.0f} min to go" if seconds >= 90 else f"about {max(1, round(seconds))} s to go"
-        grader = f"grader: {tests} tests, {flaky} flaky, {rules} rules · {estimate} before confirmations"
-        lines = [grader]
-        if standings.noisy:
-            lines.append(f"noisy: {', '.join(sorted(standings.noisy))} (a gain must be confirmed by pairs)")
+        lines = baseline_lines(standings, self.max_iterations, max(1, self.workers))
         notes = getattr(self.proposer, "notes", None)
         if notes is not None and self._repository is not None:
             tree = standings.champions[0].tree

@@ -1,0 +1,39 @@
+"""The lines that introduce a run: what is about to run, and what its baseline showed. Knows no terminal."""
+
+from __future__ import annotations
+
+from maabarium.binding import Binding
+from maabarium.blueprint.binding import describe
+from maabarium.models import models_of
+from maabarium.standings import Standings
+
+__all__ = ["baseline_lines", "header_lines"]
+
+
+def header_lines(binding: Binding, run_id: str, sandbox: str, *, resumed: bool) -> tuple[str, ...]:
+    """Name, target and run; who proposes and in which sandbox; what is measured."""
+    target, blueprint = binding.target, binding.bound.blueprint
+    place = blueprint.domain.repo_path if target.kind == "folder" else str(target.top.name)
+    kind = "snapshot" if target.kind == "folder" else (target.branch or "detached HEAD")
+    count = len(binding.targets)
+    files = f"{count} file{'s' if count != 1 else ''} may change"
+    again = " resumed" if resumed else ""
+    lines = [
+        f"maabarium: {blueprint.name} · {place} ({kind}, {files}) · run {run_id}{again}",
+        f"  proposer   {f'{blueprint.proposer_kind} ({models_of(blueprint)})':<25} sandbox    {sandbox}",
+    ]
+    return (*lines, *(f"  {line}" for line in describe(binding.bound)))
+
+
+def baseline_lines(standings: Standings, experiments: int, workers: int) -> list[str]:
+    """Tests, flaky ones and rules, an estimate of the time to go, and what is noisy."""
+    evaluation = standings.baseline
+    listed = {gate.name: [line for line in gate.detail.splitlines() if line] for gate in evaluation.gates}
+    rules = sum(test.id.startswith("rules/") for test in evaluation.tests)
+    tests, flaky = len(evaluation.tests) - rules, len(listed.get("flaky", ()))
+    seconds = standings.outcomes[0].duration / 3 * experiments / workers
+    estimate = f"about {seconds / 60:.0f} min to go" if seconds >= 90 else f"about {max(1, round(seconds))} s to go"
+    lines = [f"grader: {tests} tests, {flaky} flaky, {rules} rules · {estimate} before confirmations"]
+    if standings.noisy:
+        lines.append(f"noisy: {', '.join(sorted(standings.noisy))} (a gain must be confirmed by pairs)")
+    return lines

@@ -45,8 +45,11 @@ class Exchange:
             descriptor = os.open(name, flags, dir_fd=self.descriptor)
         except OSError:
             return None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            return None
         with os.fdopen(descriptor, "rb") as file:
-            return file.read(most + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+            return file.read(most + 1)
 
 
 @contextlib.contextmanager

@@ -7,8 +7,10 @@ environment, no arguments. Fuel, memory and a deadline hold inside; what waits i
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tempfile
+import weakref
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -64,10 +66,19 @@ class WasiProgram:
             raise SandboxError(f"is neither a WebAssembly module nor a component (it begins with {data[:8]!r})")
         if len(data) > LARGEST_PROGRAM:
             raise SandboxError(f"has {len(data):,} bytes; at most {LARGEST_PROGRAM:,} are compiled")
-        code = _compiled(data, self.component, limits.memory)
-        self._folder = tempfile.TemporaryDirectory(prefix="maabarium-wasm-")
-        self._code = Path(self._folder.name) / "module.cwasm"
-        self._code.write_bytes(code)
+        self._machine_code = _compiled(data, self.component, limits.memory)
+        self._place: Path | None = None
+
+    @property
+    def _code(self) -> Path:
+        """The compiled module as a file of ours, which goes when this object goes."""
+        if self._place is None:
+            folder = tempfile.mkdtemp(prefix="maabarium-wasm-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            place = Path(folder) / "module.cwasm"
+            place.write_bytes(self._machine_code)
+            self._place = place
+        return self._place
 
     @property
     def readable(self) -> tuple[Path, ...]:

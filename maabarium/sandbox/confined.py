@@ -173,7 +173,7 @@ class ConfinedSandbox(SubprocessSandbox):
             bound = door.group.bound if door.group is not None else set[str]()
             door.guard = UsageGuard(
                 lambda: door.tree.members()[0],
-                self._growing(command),
+                self._growing(command, env),
                 memory=None if "memory" in bound else self.caps.memory,
                 written=self.caps.written,
             )
@@ -186,7 +186,8 @@ class ConfinedSandbox(SubprocessSandbox):
         """A control group for the caps that need one."""
         return Group({"pids": self.caps.processes + 2, "memory": self.caps.memory})
 
-    def _growing(self, command: Command) -> list[str]:
+    def _growing(self, command: Command, env: Mapping[str, str]) -> list[str]:
+        """Folders on disk that the program may fill."""
         return [str(place) for place in command.writable]
 
     def _limit(self, pid: int, command: Command) -> None:

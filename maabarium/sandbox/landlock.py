@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["SCOPE_ABI", "handled_rights", "path_rules"]
+__all__ = ["READ", "SCOPE_ABI", "Rights", "handled_rights", "path_rules"]
+
+Rights = tuple[int, int, int]
+"""File system, network, scopes."""
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 REFER, TRUNCATE, IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
@@ -20,7 +23,7 @@ READ = EXECUTE | READ_FILE | READ_DIR
 ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 
 
-def handled_rights(abi: int) -> tuple[int, int, int]:
+def handled_rights(abi: int) -> Rights:
     """What is forbidden unless a rule allows it: file system, network (left to the filter), scopes."""
     rights = FIRST
     for version, right in ((2, REFER), (3, TRUNCATE), (5, IOCTL_DEV)):

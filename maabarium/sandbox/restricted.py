@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ class LandlockSandbox(ConfinedSandbox):
         """The level and how it is held, for the header."""
         return f"{self.level} (landlock, seccomp)"
 
-    def _growing(self, command: Command) -> list[str]:
-        return [*super()._growing(command), *(command.env[name] for name in ("HOME", "TMPDIR") if name in command.env)]
+    def _growing(self, command: Command, env: Mapping[str, str]) -> list[str]:
+        return sorted({*super()._growing(command, env), *map(str, folders_of(env))})
 
     def _plan(self, command: Command, env: dict[str, str]) -> dict[str, Any]:
         view = view_of(command, self._options, env)

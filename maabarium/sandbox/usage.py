@@ -54,7 +54,7 @@ class UsageGuard:
         if lost < self._written or now < self._next_walk:
             return ""
         # Others may have filled the disk: count what is really there, also in files that have no name any more.
-        total = sum(bytes_below(folder) for folder in self._folders) + self._nameless()
+        total = sum(bytes_below(folder) for folder in tops(self._folders)) + self._nameless()
         self._next_walk = now + SHARE * (time.monotonic() - now)
         if total < self._written:
             return ""
@@ -80,6 +80,12 @@ class UsageGuard:
         if sum(resident_bytes(pid) for pid in self._members()) < self._memory:
             return ""
         return f"it used more than {self._memory // MEGABYTE} MB of memory; [sandbox] memory_mb sets the limit"
+
+
+def tops(folders: Iterable[str]) -> list[str]:
+    """Folders without those that lie in another one."""
+    chosen = set(folders)
+    return [one for one in chosen if not any(one.startswith(other + "/") for other in chosen)]
 
 
 def free_bytes(folder: str) -> int:

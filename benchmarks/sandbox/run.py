@@ -1,0 +1,84 @@
+"""What confinement costs: sessions of a one-test suite, `trusted` and every level that holds here, paired in one run.
+
+    python benchmarks/sandbox/run.py [rounds]
+
+A session is what the pytest evaluator starts: the reporting child over a result channel, plug-ins of the environment
+loaded, nothing cached but what Python and pytest cache by themselves. Each round runs every level once, in turn;
+shown are medians, and the median of the differences within the rounds. The goal is at most 15 % or 3 ms more.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+from maabarium.blueprint.schema import SandboxOptions  # noqa: E402
+from maabarium.protocols import Command, Sandbox  # noqa: E402
+from maabarium.sandbox import SANDBOXES  # noqa: E402
+from maabarium.sandbox.selection import available, describe  # noqa: E402
+
+WORDS = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:maabarium"]
+
+
+def session(sandbox: Sandbox, tree: Path, scratch: Path) -> float:
+    """Milliseconds of one session as the caller sees them."""
+    command = Command(
+        [sys.executable, *WORDS, "--rootdir", str(tree), str(tree)],
+        cwd=tree,
+        env={"HOME": str(scratch / "home"), "TMPDIR": str(scratch / "tmp")},
+        writable=(tree, scratch),
+    )
+    began = time.perf_counter()
+    done = sandbox.run(command)
+    took = time.perf_counter() - began
+    if done.returncode != 0:
+        raise SystemExit(done.output)
+    return took * 1000
+
+
+def main(rounds: int) -> None:
+    """Measure and print."""
+    held = [("subprocess", "trusted")]
+    for reach in available(SANDBOXES):
+        if reach.ok:
+            held.append((reach.backend, reach.level))
+        else:
+            print(f"{reach.backend} {reach.level}: {reach.reason}")
+    with tempfile.TemporaryDirectory() as name:
+        tree, scratch = Path(name, "tree"), Path(name, "scratch")
+        for place in (tree, scratch / "home", scratch / "tmp"):
+            place.mkdir(parents=True)
+        (tree / "test_one.py").write_text("def test_one():\n    assert 1 + 1 == 2\n")
+        sandboxes = {
+            (backend, level): SANDBOXES[backend](SandboxOptions.model_validate({"level": level}), threading.Event())
+            for backend, level in held
+        }
+        times: dict[tuple[str, str], list[float]] = {pair: [] for pair in held}
+        for number in range(rounds + 1):
+            order = held if number % 2 else held[::-1]
+            for pair in order:
+                took = session(sandboxes[pair], tree, scratch)
+                if number:  # the first one fills caches
+                    times[pair].append(took)
+    plain = times[held[0]]
+    base = statistics.median(plain)
+    print(f"{rounds} rounds, load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
+    for pair in held:
+        more = statistics.median(a - b for a, b in zip(times[pair], plain, strict=True))
+        middle = statistics.median(times[pair])
+        best = min(times[pair])
+        print(
+            f"{describe(sandboxes[pair]):<45} median {middle:7.1f} ms   best {best:7.1f} ms   "
+            f"paired difference {more:+6.1f} ms ({more / base:+.1%})"
+        )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 30)

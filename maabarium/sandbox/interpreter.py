@@ -6,6 +6,7 @@ read-only. Asked once per interpreter, in isolated mode (`-I`), of the interpret
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -14,6 +15,7 @@ import shutil
 import site
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from maabarium.errors import SandboxError
@@ -21,13 +23,15 @@ from maabarium.errors import SandboxError
 __all__ = ["folders_of_program"]
 
 PYTHON = re.compile(r"(python|pypy)[0-9.]*(t|d)?$")
+MODULE = re.compile(r"\.(py|pyi|so|pyd)$")
 PATIENCE = 30.0
 QUESTION = """
 import json, os, site, sys
 packages = [entry for entry in sys.path if os.path.isdir(entry)]
 own = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
-print(json.dumps(sorted(own | set(packages) | set(site.getsitepackages()) | {os.path.dirname(sys.executable)})))
+print(json.dumps([sorted(own), packages + site.getsitepackages() + [os.path.dirname(sys.executable)]]))
 """
+"""Entries of `sys.path` beside the package folders come from `.pth` files: editable installs."""
 
 
 def folders_of_program(name: str, path: str, cwd: Path) -> tuple[str, ...]:
@@ -72,7 +76,39 @@ def _own_folders() -> tuple[str, ...]:
     prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
     packages = [*site.getsitepackages(), *(entry for entry in sys.path if entry.endswith(("-packages", ".zip")))]
     executable = os.path.dirname(os.path.realpath(sys.executable))  # noqa: PTH120
-    return tuple(sorted(prefixes | {entry for entry in packages if os.path.exists(entry)} | {executable}))  # noqa: PTH110
+    linked = [entry for folder in packages for entry in _linked_from(folder)]
+    return _shown(prefixes, [*packages, *linked, executable])
+
+
+def _linked_from(folder: str) -> Iterator[str]:
+    """The folders that `.pth` files of a package folder add to the path, as `site` reads them."""
+    for file in sorted(Path(folder).glob("*.pth")):
+        with contextlib.suppress(OSError):
+            for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+                if line.strip() and not line.startswith(("#", "import ", "import\t")):
+                    yield os.path.join(folder, line.strip())  # noqa: PTH118
+
+
+def _shown(prefixes: Iterable[str], folders: Iterable[str]) -> tuple[str, ...]:
+    """What is to be seen: prefixes and package folders whole, of an editable install what can be imported only.
+
+    Such a folder is somebody's checkout: it may hold a repository, `.env` files and databases beside the package.
+    """
+    found = set(prefixes)
+    own = tuple(f"{prefix.rstrip('/')}/" for prefix in prefixes)
+    for folder in folders:
+        if not os.path.isdir(folder) or folder.endswith("-packages") or f"{folder}/".startswith(own):  # noqa: PTH112
+            found.update([folder] if os.path.exists(folder) else [])  # noqa: PTH110
+            continue
+        found.update(entry.path for entry in os.scandir(folder) if _is_importable(entry))
+    return tuple(sorted(found))
+
+
+def _is_importable(entry: os.DirEntry[str]) -> bool:
+    """Whether a name in a checkout is a module, or a package with at least one in it."""
+    if entry.is_dir():
+        return entry.name.isidentifier() and any(map(MODULE.search, os.listdir(entry.path)))  # noqa: PTH208
+    return MODULE.search(entry.name) is not None
 
 
 @functools.cache
@@ -89,12 +125,12 @@ def _asked_folders(program: str, stamp: int) -> tuple[str, ...]:
             cwd="/",
             stdin=subprocess.DEVNULL,
         )
-        folders = json.loads(answer.stdout)
-        if not isinstance(folders, list) or not all(isinstance(folder, str) for folder in folders):
-            raise ValueError("no list of folders")
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        prefixes, folders = json.loads(answer.stdout)
+        if not all(isinstance(folder, str) for folder in (*prefixes, *folders)):
+            raise ValueError("no lists of folders")
+    except (OSError, subprocess.SubprocessError, ValueError, TypeError) as error:
         raise SandboxError(
             f"the interpreter {program} does not say where its packages are ({error}); "
             "check evaluator.python by running it by hand"
         ) from error
-    return (*folders, os.path.dirname(os.path.realpath(program)))  # noqa: PTH120
+    return (*_shown(prefixes, folders), os.path.dirname(os.path.realpath(program)))  # noqa: PTH120

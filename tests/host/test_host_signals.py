@@ -13,9 +13,9 @@ from host_target import Target
 from maabarium_pytest.signals import children_of
 
 
-def started(target: Target, mark: str) -> subprocess.Popen[str]:
-    """A run whose baseline sleeps, when its test has begun to."""
-    target.write("tests/test_app.py", f"import pathlib, time\n\n\ndef test_app():\n    pathlib.Path({mark!r}).touch()\n"
+def started(target: Target) -> subprocess.Popen[str]:
+    """A run whose baseline sleeps, when its test has begun to: it leaves a mark in its tree."""
+    target.write("tests/test_app.py", "import pathlib, time\n\n\ndef test_app():\n    pathlib.Path('began').touch()\n"
                  "    time.sleep(60)\n")  # fmt: skip
     target.commit()
     process = subprocess.Popen(
@@ -27,7 +27,7 @@ def started(target: Target, mark: str) -> subprocess.Popen[str]:
         text=True,
     )
     deadline = time.monotonic() + 20
-    while not os.path.exists(mark):  # noqa: PTH110
+    while not any(target.root.parent.glob("cache/maabarium/**/began")):
         assert process.poll() is None and time.monotonic() < deadline, "the test never began"
         time.sleep(0.02)
     return process
@@ -35,7 +35,7 @@ def started(target: Target, mark: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_run_in_order(target: Target, number: signal.Signals) -> None:
-    process = started(target, str(target.root.parent / "began"))
+    process = started(target)
     children = children_of(process.pid)
     assert children
     process.send_signal(number)
@@ -49,7 +49,7 @@ def test_a_signal_ends_the_run_in_order(target: Target, number: signal.Signals) 
 
 
 def test_a_second_signal_leaves_at_once_and_leaves_nobody(target: Target) -> None:
-    process = started(target, str(target.root.parent / "began"))
+    process = started(target)
     children = children_of(process.pid)
     os.kill(process.pid, signal.SIGSTOP)  # so that both are pending when it goes on
     process.send_signal(signal.SIGTERM)

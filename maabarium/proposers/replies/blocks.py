@@ -31,7 +31,7 @@ class Splice:
 
 def replaced(original: Original, edits: Sequence[Replacement], *, lines_only: bool = False) -> bytes:
     """The body after all replacements. Raises ProposalError (`unparseable`, `does_not_apply`)."""
-    if not original.body.strip() and len(edits) == 1 and not edits[0].search.strip():
+    if not original.body and original.is_whole and len(edits) == 1 and not edits[0].search.strip():
         return original.spelled(edits[0].replace)  # an empty file gets its first content
     splices = sorted(_splice(original, edit, lines_only) for edit in edits)
     result: list[bytes] = []

@@ -20,6 +20,7 @@ KEY = '"file_patches"'
 START = re.compile(r'\{\s*+"')
 MOST_STARTS = 1000
 """More beginnings of objects than this outside of a parsed object are no reply."""
+MOST_THOUGHTS = 50
 DEPTH = 3
 """How deep a reply may be wrapped in objects of a tool call or the like."""
 
@@ -37,7 +38,10 @@ def unthought(text: str) -> str:
     text = text.lstrip("\ufeff").strip()
     if FINAL_CHANNEL in text:
         text = text.rpartition(FINAL_CHANNEL)[2].lstrip()
-    while opening := next((each for each in THOUGHTS if text.startswith(each)), None):
+    for _ in range(MOST_THOUGHTS):
+        opening = next((each for each in THOUGHTS if text.startswith(each)), None)
+        if opening is None:
+            break
         _, closed, rest = text.partition(THOUGHTS[opening])
         if not closed:
             sentence = "the reply ends inside its reasoning; allow more tokens or ask for less thought"

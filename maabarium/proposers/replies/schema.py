@@ -17,7 +17,7 @@ __all__ = ["reply_schema", "reply_tokens"]
 
 MOST_LINES = 200
 """A grammar slows a model down with every alternative, and a small model chooses no better among more."""
-SUMMARY, REPLACEMENT, DRAFT = 80, 160, 1200
+SUMMARY, REPLACEMENT, DRAFT = 60, 120, 1200
 """Characters, in the format `lines`; DRAFT is a new file's whole content."""
 ESCAPED = 6
 """Tokens that one character can cost: `\\u00e9` spelled out."""

@@ -40,6 +40,17 @@ class Binding:
     """Files that may be changed."""
 
     @property
+    def scope(self) -> str:
+        """How many files may change, and how many that are named may still be created."""
+        absent = set(Globs(self.bound.blueprint.domain.target_files).exact) - set(self.target.files)
+        count = len(self.targets)
+        changed = f"{count} file{'s' * (count != 1)} may change"
+        if not absent:
+            return changed
+        created = f"{len(absent)} file{'s' * (len(absent) != 1)} may be created"
+        return f"{changed}, {len(absent)} may be created" if count else created
+
+    @property
     def warnings(self) -> tuple[Problem, ...]:
         """What the user should know before the run."""
         found = list(self.bound.warnings)

@@ -62,7 +62,7 @@ def _check(path: Path, plugins: PluginManager | None) -> _Finding:
     except BlueprintError as error:
         return _Finding(path, error.problems)
     metrics = binding.bound.blueprint.metrics.metrics
-    lines = [*describe(binding.bound), f"{'targets':<11}{len(binding.targets)} files may change"]
+    lines = [*describe(binding.bound), f"{'targets':<11}{binding.scope}"]
     return _Finding(path, (), binding.warnings, _metrics(metrics), lines)
 
 

@@ -17,7 +17,7 @@ def spent_on(calls: Sequence[Call]) -> str:
     failed = len(calls) - len(answered)
     vague = any(call.prompt_tokens is None or call.completion_tokens is None for call in answered)
     parts = [counted(len(calls), "call") + (f" ({failed} failed)" if failed else "")]
-    parts.append(f"{'at least ' if vague else ''}{number(tokens)} tokens")
+    parts.append(f"{'at least ' if vague else ''}{number(tokens)} tokens" if tokens or not vague else "tokens unknown")
     known = [call.cost for call in answered if call.cost is not None]
     if len(known) < len(answered):
         parts.append(f"at least ${sum(known):.4f}" if any(known) else "cost unknown")

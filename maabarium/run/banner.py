@@ -15,11 +15,9 @@ def header_lines(binding: Binding, run_id: str, sandbox: str, *, resumed: bool) 
     target, blueprint = binding.target, binding.bound.blueprint
     place = blueprint.domain.repo_path if target.kind == "folder" else str(target.top.name)
     kind = "snapshot" if target.kind == "folder" else (target.branch or "detached HEAD")
-    count = len(binding.targets)
-    files = f"{count} file{'s' if count != 1 else ''} may change"
     again = " resumed" if resumed else ""
     lines = [
-        f"maabarium: {blueprint.name} · {place} ({kind}, {files}) · run {run_id}{again}",
+        f"maabarium: {blueprint.name} · {place} ({kind}, {binding.scope}) · run {run_id}{again}",
         f"  proposer   {f'{blueprint.proposer_kind} ({models_of(blueprint)})':<25} sandbox    {sandbox}",
     ]
     return (*lines, *(f"  {line}" for line in describe(binding.bound)))

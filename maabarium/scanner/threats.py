@@ -141,7 +141,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         "send_secrets", "secret_exfiltration", 6, "key secret password credential token env",
-        rf"\b(?:send|post|upload|leak|exfiltrate|transmit|forward|e{G}?mail|submit|curl|append|add){G}{ANY}{{0,6}}{KEYS}{G}{ANY}{{0,4}}"
+        rf"\b(?:send|post|upload|leak|exfiltrate|transmit|forward|e{G}?mail|submit|curl|append|add){G}{ANY}{{0,6}}{KEYS}{G}(?:\S{{1,99}}{G}){{0,6}}?"
         rf"(?:to|at|via|into){G}(?:the{G}|this{G}|our{G}|my{G})?{ANY}{{0,2}}(?:https?\b|www|webhook|pastebin|gist|attacker|me\b|us\b|\S{{1,60}}@)",
     ),
     _rule(
@@ -178,9 +178,11 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "remote_shell", "shell_injection", 6, "dev nc bash base64 eval exec",
         r"/dev/tcp/[\w.$]|\bnc\s{1,5}(?:-\w{1,5}\s{1,5}){0,3}-\w{0,3}e\s{1,5}/bin/|\bbash\s{1,5}-i\s{0,5}>&",
-        r":\(\)\s{0,5}\{\s{0,5}:\s{0,5}\|\s{0,5}:\s{0,5}&\s{0,5}\}",
         r"\bbase64\s{1,5}(?:-d|-D|--decode)\b[^\n|]{0,80}\|\s{0,5}(?:ba|z|da)?sh\b",
         r"\beval\s{1,5}\"?\$\((?:curl|wget|base64)|\bexec\(\s{0,5}(?:base64|codecs|zlib)\.\w{1,20}\(", raw=True,
+    ),
+    _rule(
+        "fork_bomb", "shell_injection", 6, ":", r":\(\)\s{0,5}\{\s{0,5}:\s{0,5}\|\s{0,5}:\s{0,5}&\s{0,5}\}", raw=True,
     ),
     _rule(
         "run_this", "shell_injection", 2, "run execute paste",

@@ -1,0 +1,162 @@
+"""What an agent printed, read for three things: a summary, tokens, and cost. All of it is its own word.
+
+Known: the JSON of claude (`--output-format json`), the events of codex (`--json`) and opencode (`--format json`), the
+lines of aider; for any other program a line of JSON with `summary`, `usage` and `cost`, or a line `Summary: ...`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from maabarium.plaintext import one_line, plain
+
+__all__ = ["Answer", "read_answer"]
+
+LONGEST_SUMMARY = 200
+SUMMARY = re.compile(r"^[\s>#*_`-]{0,8}summary[*_`]{0,3}\s*[:：][*_`\s]{0,4}(\S.*)$", re.IGNORECASE | re.MULTILINE)
+AIDER_TOKENS = re.compile(
+    r"^Tokens: ([\d.,]+[kM]?) sent(?:, [\d.,]+[kM]? cache \w+){0,2}, ([\d.,]+[kM]?) received", re.M
+)
+AIDER_COST = re.compile(r"Cost: \$[\d.,]+ message, \$([\d.,]+) session")
+IN, OUT = ("input_tokens", "prompt_tokens"), ("output_tokens", "completion_tokens")
+MOST = 10**12
+"""Above this a number is no count of tokens and no price."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an agent said of its work; None where it said nothing. `cost` is in US dollars."""
+
+    summary: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    cost: float | None = None
+
+
+def read_answer(output: str) -> Answer:
+    """Read what is known of an output, whatever it holds. Never raises."""
+    objects = list(_objects(output))
+    final = [each for each in objects if "total_cost_usd" in each]
+    counted = final[-1:] or objects
+    usages = [usage for each in counted if (usage := _usage(each)) is not None]
+    costs = [cost for each in counted if (cost := _cost(each)) is not None]
+    summary = _summary(objects, output)
+    if not usages and not costs:
+        return _of_aider(output, summary)
+    return Answer(
+        summary=summary,
+        prompt_tokens=sum(usage[0] for usage in usages) if usages else None,
+        completion_tokens=sum(usage[1] for usage in usages) if usages else None,
+        cached_tokens=sum(usage[2] for usage in usages) if usages else None,
+        cost=sum(costs) if costs else None,
+    )
+
+
+def _objects(output: str) -> Iterator[Mapping[str, Any]]:
+    """JSON objects that stand on lines of their own, or are the entries of an array on one; else all of the output."""
+    found = False
+    for line in output.splitlines():
+        text = line.strip()
+        if text[:1] in ("{", "[") and text[-1:] in ("}", "]"):
+            for each in _parsed(text):
+                found = True
+                yield each
+    if not found and "{" in output:
+        yield from _parsed(output[output.index("{") : output.rindex("}") + 1] if "}" in output else "")
+
+
+def _parsed(text: str) -> list[Mapping[str, Any]]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, dict)]
+
+
+def _usage(said: Mapping[str, Any]) -> tuple[int, int, int] | None:
+    """Tokens of the prompt (cached ones among them), of the answer, and those that were cached."""
+    part = said.get("part")
+    if isinstance(part, dict) and isinstance(part.get("tokens"), dict):
+        tokens = part["tokens"]
+        cache = tokens["cache"] if isinstance(tokens.get("cache"), dict) else {}
+        read = _count(cache, "read")
+        prompt = _count(tokens, "input") + read + _count(cache, "write")
+        return prompt, _count(tokens, "output") + _count(tokens, "reasoning"), read
+    usage = said.get("usage")
+    if not isinstance(usage, dict) or not any(name in usage for name in (*IN, *OUT)):
+        return None
+    apart = _count(usage, "cache_read_input_tokens")
+    prompt = _count(usage, *IN) + apart + _count(usage, "cache_creation_input_tokens")
+    return prompt, _count(usage, *OUT), apart or _count(usage, "cached_input_tokens", "cached_tokens")
+
+
+def _count(usage: Mapping[str, Any], *names: str) -> int:
+    for name in names:
+        number = _number(usage.get(name))
+        if number is not None:
+            return int(number)
+    return 0
+
+
+def _cost(said: Mapping[str, Any]) -> float | None:
+    part = said.get("part")
+    for place in (said, part if isinstance(part, dict) else {}):
+        for name in ("total_cost_usd", "cost_usd", "cost"):
+            number = _number(place.get(name))
+            if number is not None:
+                return number
+    return None
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= MOST and math.isfinite(value) else None
+
+
+def _summary(objects: list[Mapping[str, Any]], output: str) -> str:
+    """The last line that says it is the summary: in the last words of the agent, else anywhere."""
+    for said in reversed(objects):
+        if isinstance(said.get("summary"), str) and said["summary"].strip():
+            return one_line(said["summary"], LONGEST_SUMMARY)
+        found = SUMMARY.findall(_words(said))
+        if found:
+            return one_line(found[-1], LONGEST_SUMMARY)
+    found = SUMMARY.findall(plain(output)) if not objects else []
+    return one_line(found[-1], LONGEST_SUMMARY) if found else ""
+
+
+def _words(said: Mapping[str, Any]) -> str:
+    """The text of one message, wherever the agents that we know put it."""
+    for name in ("part", "item"):
+        inner = said.get(name)
+        if isinstance(inner, dict) and isinstance(inner.get("text"), str):
+            return plain(inner["text"])
+    text = said.get("result")
+    return plain(text) if isinstance(text, str) else ""
+
+
+def _of_aider(output: str, summary: str) -> Answer:
+    clean = plain(output)
+    tokens, costs = AIDER_TOKENS.findall(clean), AIDER_COST.findall(clean)
+    sent = sum(_thousands(pair[0]) for pair in tokens)
+    received = sum(_thousands(pair[1]) for pair in tokens)
+    try:
+        cost = float(costs[-1].replace(",", "")) if costs else None
+    except ValueError:
+        cost = None
+    return Answer(summary, sent if tokens else None, received if tokens else None, None, cost)
+
+
+def _thousands(text: str) -> int:
+    scale = {"k": 1000, "M": 1_000_000}.get(text[-1:], 1)
+    try:
+        return round(float(text.rstrip("kM").replace(",", "")) * scale)
+    except ValueError:
+        return 0

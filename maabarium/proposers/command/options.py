@@ -1,0 +1,153 @@
+"""The keys of `[proposer]` for `kind = "command"`, and what may be wrong with them before anything runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from maabarium.blueprint.schema import SandboxOptions
+from maabarium.blueprint.sentences import quote, suggestion
+from maabarium.errors import BlueprintError, Problem
+from maabarium.proposers.command.program import find_program
+from maabarium.proposers.command.templates import TEMPLATES, Template
+from maabarium.requests import BlueprintCheck
+
+__all__ = ["Agent", "CommandOptions", "agent_of", "command_problems"]
+
+
+class CommandOptions(BaseModel):
+    """`[proposer]` of a coding agent; field docstrings are their manual."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    command: tuple[str, ...] = ()
+    """The program and its arguments, one word each; see `docs/agents.md` for the placeholders."""
+    template: str | None = None
+    """A well-known agent instead of `command`."""
+    model: str = ""
+    """The model that the agent is told to use: `{model}`."""
+    stdin: bool = False
+    """Give the task on standard input as well (templates know by themselves)."""
+    timeout_seconds: float = Field(default=900, gt=0)
+    """Wall time after which the agent and all that it started is ended."""
+    level: Literal["auto", "trusted", "standard", "strict"] = "standard"
+    """The agent's own sandbox, apart from `[sandbox]`. `trusted` confines nothing."""
+    network: bool = False
+    """Whether the agent may use the network. Most agents ask a hosted model and need it."""
+    pass_env: tuple[str, ...] = ()
+    """Environment variables that the agent gets, such as the one with its key. Nothing else of ours reaches it."""
+    env: dict[str, str] = Field(default_factory=dict)
+    """Further variables with their values; no place for keys."""
+    readable: tuple[str, ...] = ()
+    """Files and folders that it may read beside copy and installation; relative ones are the blueprint's."""
+    output_mb: float = Field(default=8, gt=0)
+    """More output than this ends the agent."""
+    memory_mb: int | None = Field(default=None, ge=16)
+    """Memory of the agent and all that it starts."""
+    processes: int | None = Field(default=None, ge=1)
+    """Processes at a time."""
+    max_changed_bytes: int = Field(default=1024 * 1024, ge=1)
+    """Most bytes of all changed files together."""
+    outside: Literal["drop", "refuse"] = "drop"
+    """Changes of files that may not change: leave them out and say so, or refuse the whole proposal."""
+    context_tokens: int = Field(default=8000, ge=500)
+    """About how long the task may be: goal, failing tests, history."""
+    scanner: Literal["off", "flag", "block"] = "flag"
+    """What happens to text that tries to give orders: nothing, it is noted, or it does not pass."""
+    scanner_allow: tuple[str, ...] = ()
+    """Regular expressions; a finding whose excerpt or source matches one is let through."""
+
+    @classmethod
+    def of(cls, own: Mapping[str, Any], source: str) -> CommandOptions:
+        """Check the keys. Raises BlueprintError with every problem."""
+        try:
+            return cls.model_validate(own)
+        except ValidationError as error:
+            problems = [
+                Problem(".".join(["proposer", *map(str, each["loc"])]), _sentence(each["type"], each["msg"]))
+                for each in error.errors(include_url=False, include_context=False, include_input=False)
+            ]
+            raise BlueprintError(source, problems) from error
+
+    def sandbox(self, folder: Path) -> SandboxOptions:
+        """The sandbox that the agent is to run in; `folder` is the blueprint's."""
+        readable = tuple(str(folder / Path(entry).expanduser()) for entry in self.readable)
+        return SandboxOptions(
+            level=self.level,
+            network=self.network,
+            pass_env=self.pass_env,
+            readable=readable,
+            output_mb=self.output_mb,
+            memory_mb=self.memory_mb,
+            processes=self.processes,
+        )
+
+
+@dataclass(frozen=True)
+class Agent:
+    """The agent that is meant: its name, how it is started, and where its program was found."""
+
+    name: str
+    template: Template
+    program: Path
+
+
+def agent_of(options: CommandOptions, folder: Path, source: str) -> Agent:
+    """Find the agent. Raises BlueprintError with every problem."""
+    problems = _problems(options)
+    if problems:
+        raise BlueprintError(source, problems)
+    template = TEMPLATES[options.template] if options.template else Template(options.command, stdin=options.stdin)
+    where = "proposer.template" if options.template else "proposer.command"
+    word = template.command[0].replace("{folder}", str(folder))
+    program = find_program(word, folder, os.environ.get("PATH", os.defpath))
+    if program is None:
+        place = f"there is no such file in {folder}" if "/" in word else "there is none of that name in PATH"
+        raise BlueprintError(source, [Problem(where, f"the program {quote(word)} cannot be started: {place}")])
+    return Agent(options.template or program.name, template, program)
+
+
+def command_problems(request: BlueprintCheck) -> list[Problem]:
+    """What is wrong with the agent of a blueprint; `maabarium_check_blueprint` answers this."""
+    if request.blueprint.proposer_kind != "command":
+        return []
+    folder = request.path.parent
+    try:
+        agent_of(CommandOptions.of(request.blueprint.proposer.own, ""), folder, "")
+    except BlueprintError as error:
+        return list(error.problems)
+    return []
+
+
+def _problems(options: CommandOptions) -> list[Problem]:
+    known = ", ".join(TEMPLATES)
+    if options.template is None and not options.command:
+        said = f"is missing: the words of a command, or template = one of {known}"
+        return [Problem("proposer.command", said)]
+    problems = []
+    if options.template is not None and options.command:
+        problems.append(Problem("proposer.template", "goes without command: give one of them"))
+    if options.template is not None and options.template not in TEMPLATES:
+        said = f"no agent named {quote(options.template)} is known{suggestion(options.template, tuple(TEMPLATES))}"
+        problems.append(Problem("proposer.template", said))
+    if any("\0" in word for word in options.command) or (options.command and not options.command[0].strip()):
+        problems.append(Problem("proposer.command", "must begin with a program, and no word may hold a NUL"))
+    if not options.model and any("{model}" in word for word in options.command):
+        problems.append(Problem("proposer.model", "is missing: the command has {model}"))
+    for name, value in options.env.items():
+        if not name or "=" in name or "\0" in name + value:
+            problems.append(Problem("proposer.env", f"{quote(name)} cannot be an environment variable"))
+    return problems
+
+
+def _sentence(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return f"is not an option of a command; there is: {', '.join(sorted(CommandOptions.model_fields))}"
+    if kind == "tuple_type":
+        return 'must be a list of words, such as ["claude", "-p"]'
+    return message[:1].lower() + message[1:]

@@ -1,0 +1,241 @@
+"""The proposer: one call is one session of the agent in its own copy, and what it left there is the proposal.
+
+Everything that the agent printed is its word and nothing more: only its files count, and only those that may change.
+Starts processes through the sandbox that it is handed, and no other way.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+import time
+import weakref
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from maabarium.errors import BlueprintError, Problem, ProposalError, ProviderError, SandboxError, WorkspaceError
+from maabarium.plaintext import one_line
+from maabarium.proposers.command.answer import Answer, read_answer
+from maabarium.proposers.command.brief import brief_of
+from maabarium.proposers.command.changes import Changes, changes_of
+from maabarium.proposers.command.options import CommandOptions, agent_of
+from maabarium.proposers.command.program import installation
+from maabarium.proposers.command.removal import remove
+from maabarium.proposers.command.spending import COST, TOKENS, Spending
+from maabarium.proposers.command.transcript import kept, last_line
+from maabarium.proposers.command.tree_copy import survey, write_copy
+from maabarium.proposers.command.words import Session, words_of
+from maabarium.proposers.context import pack
+from maabarium.proposers.context.ignored import Ignored
+from maabarium.proposers.context.library import Library
+from maabarium.proposers.council.intake import Intake
+from maabarium.proposers.council.minutes import Minutes
+from maabarium.proposers.feedback import DIGEST, edits_digest, stance_of
+from maabarium.protocols import Command, Completed, ContextRequest, ProposalRequest, ProposerContext, TreeView
+from maabarium.records import Call, FileEdit, Origin, Proposal
+from maabarium.secret import Secret, redacted
+
+__all__ = ["CommandProposer"]
+
+PROVIDER = "command"
+QUIET = {"NO_COLOR": "1", "TERM": "dumb", "CI": "1"}
+"""For agents that would draw, ask or animate."""
+SHORTEST_KEY = 8
+BOUNDS = "bounds"
+MOST_NAMED = 10
+
+
+class CommandProposer:
+    """Proposes what a coding agent makes of a copy of the champion. See the options for what can be set."""
+
+    def __init__(self, context: ProposerContext) -> None:
+        source = f"{context.blueprint.name}: [proposer]"
+        self.blueprint, self.folder = context.blueprint, context.folder
+        self.options = CommandOptions.of(context.options, source)
+        self.agent = agent_of(self.options, context.folder, source)
+        if context.sandbox is None:
+            raise BlueprintError(
+                source, [Problem("proposer.kind", "command needs a sandbox, and none is offered here")]
+            )
+        try:
+            self.sandbox = context.sandbox(self.options.sandbox(context.folder))
+        except SandboxError as error:
+            raise BlueprintError(source, [Problem("proposer.level", str(error))]) from error
+        self.intake = Intake(self.options.scanner, self.options.scanner_allow)
+        self.intake.blueprint(self.blueprint, source)
+        self._sections = context.sections
+        self._spending = Spending(self.blueprint.budget)
+        self._numbers = itertools.count(1)
+        self._place: Path | None = None
+
+    def notes(self, files: TreeView, targets: Sequence[str]) -> list[str]:
+        """What the user should know of the agent's surroundings."""
+        found = list(self.intake.notes)
+        if self.sandbox.level == "trusted":
+            found.append(
+                f"{self.agent.name} runs at the level trusted: nothing keeps it from your files or the network"
+            )
+        keys = (*self.options.pass_env, *self.options.env)
+        if self.agent.template.keys and not any(key in keys for key in self.agent.template.keys):
+            found.append(
+                f"{self.agent.name} gets no key; [proposer] pass_env names {' or '.join(self.agent.template.keys)}"
+            )
+        found += [
+            f"{name} of [proposer] pass_env is not set" for name in self.options.pass_env if name not in os.environ
+        ]
+        return found
+
+    def propose(self, request: ProposalRequest) -> Proposal:
+        """One session. ProposalError and ProviderError carry what was asked and written, too."""
+        self._spending.check(request.history)
+        minutes = Minutes()
+        place = self._folder() / str(next(self._numbers))
+        try:
+            return self._session(request, minutes, place)
+        except (ProposalError, ProviderError) as error:
+            raise minutes.on(error) from error.__cause__
+        finally:
+            remove(place)
+
+    def _session(self, request: ProposalRequest, minutes: Minutes, place: Path) -> Proposal:
+        work, task = place / "work", place / "task" / "prompt.md"
+        library = Library(request.files, self.blueprint)
+        try:
+            work.mkdir(parents=True)
+            task.parent.mkdir()
+            copy = write_copy(request.files, work, library.hidden)
+            text = self._brief(request, library, minutes, work)
+            task.write_text(text, encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise WorkspaceError(f"the copy for the agent cannot be written: {error}") from error
+        started = time.monotonic()
+        completed = self.sandbox.run(self._command(request, work, task, text))
+        answer = self._heard(completed, minutes, time.monotonic() - started)
+        changes = changes_of(
+            copy,
+            survey(copy),
+            request,
+            most_bytes=self.options.max_changed_bytes,
+            ignored=Ignored(library.paths, request.files.read),
+        )
+        return self._proposal(request, changes, answer, minutes)
+
+    def _brief(self, request: ProposalRequest, library: Library, minutes: Minutes, work: Path) -> str:
+        stance, tokens = stance_of(request.history, 1, request.seed), self.options.context_tokens
+        sections = self._sections(ContextRequest(request, tokens))
+        packed = pack(request, tokens=tokens, sections=sections, stance=stance, library=library)
+        return brief_of(request, self.intake.context(packed, minutes), work, stance.note)
+
+    def _command(self, request: ProposalRequest, work: Path, task: Path, text: str) -> Command:
+        """The process: its words, its own folder and task, its installation, and what the blueprint names."""
+        session = Session(work, task, text, request.targets, confined=self.sandbox.level != "trusted")
+        words, named = words_of(self.agent, self.options, self.folder, session)
+        return Command(
+            argv=words,
+            cwd=work,
+            env={**QUIET, **self.agent.template.env, **self.options.env},
+            timeout=self.options.timeout_seconds,
+            writable=(work,),
+            readable=(task.parent, *installation(self.agent.program), *named),
+        )
+
+    def _heard(self, completed: Completed, minutes: Minutes, seconds: float) -> Answer:
+        """Put output, time and cost into the minutes."""
+        secrets = self._secrets()  # twice: what is made plain may bring together what was apart
+        answer = read_answer(redacted(completed.output, *secrets))
+        answer = replace(answer, summary=redacted(answer.summary, *secrets))
+        text = redacted(kept(completed.output), *secrets)
+        failure = self._failure(completed, text)
+        call = Call(
+            agent=self.agent.name,
+            provider=PROVIDER,
+            model=f"{self.agent.name}/{self.options.model}" if self.options.model else self.agent.name,
+            kind="propose",
+            prompt_tokens=answer.prompt_tokens,
+            completion_tokens=answer.completion_tokens,
+            cached_tokens=answer.cached_tokens,
+            cost=answer.cost,
+            latency_ms=round(seconds * 1000),
+            error=str(failure or ""),
+        )
+        minutes.heard([call])
+        self._spending.count(call)
+        if text:
+            minutes.wrote(self.agent.name, "reply", text)
+        if failure is not None:
+            raise failure
+        self.intake.reply(minutes)(text)
+        return answer
+
+    def _failure(self, completed: Completed, text: str) -> ProposalError | ProviderError | None:
+        """Why nothing of a session counts: it took more than it may (its fault), or could not work (not the idea's)."""
+        name, options = self.agent.name, self.options
+        if completed.interrupted:
+            return ProviderError(f"{name} was interrupted", reason="interrupted")
+        if completed.timed_out:
+            said = f"{name} did not finish within {options.timeout_seconds:g} s and was ended"
+            return ProposalError("timeout", f"{said}; raise proposer.timeout_seconds if it needs longer")
+        if completed.flooded:
+            return ProposalError("output_flood", f"{name} printed more than {options.output_mb:g} MB and was ended")
+        if completed.returncode == 0:
+            return None
+        told = f": {one_line(last_line(text))}" if text else ""
+        if completed.out_of_memory:
+            return ProposalError("out_of_memory", f"{name} was killed, probably for what it used{told}")
+        return ProviderError(f"{name} ended with status {completed.returncode}{told}")
+
+    def _proposal(self, request: ProposalRequest, changes: Changes, answer: Answer, minutes: Minutes) -> Proposal:
+        """What is left of the changes within the bounds. Raises ProposalError when that is nothing, or too much."""
+        if changes.dropped:
+            listed = redacted(", ".join(changes.dropped[:MOST_NAMED]), *self._secrets())
+            more = f" and {len(changes.dropped) - MOST_NAMED} more" if len(changes.dropped) > MOST_NAMED else ""
+            said = f"changes outside the target files: {listed}{more}"
+            minutes.wrote(BOUNDS, "finding", f"left out, {said}")
+            if self.options.outside == "refuse" or not changes.edits:
+                raise ProposalError("out_of_bounds", f"{self.agent.name} made {said}")
+        if not changes.edits:
+            raise ProposalError("no_effect", f"{self.agent.name} changed no file")
+        self._keep_keys_in(changes.edits)
+        call = minutes.calls[-1]
+        spent = {TOKENS: (call.prompt_tokens or 0) + (call.completion_tokens or 0), COST: call.cost or 0.0}
+        return Proposal(
+            summary=answer.summary or _described(changes.edits),
+            edits=changes.edits,
+            author=self.agent.name,
+            origin=Origin(agent=self.agent.name, arm=self.options.model, operator=PROVIDER),
+            data={DIGEST: edits_digest(changes.edits), "left_out": len(changes.dropped), **spent},
+            drafts=minutes.drafts,
+            calls=minutes.calls,
+        )
+
+    def _keep_keys_in(self, edits: Sequence[FileEdit]) -> None:
+        """A key that the agent was given must not become part of a commit."""
+        for secret in self._secrets():
+            value = secret.reveal().encode("utf-8", "surrogateescape")
+            for edit in edits:
+                if len(value) >= SHORTEST_KEY and value in edit.path.encode() + b"\0" + (edit.content or b""):
+                    said = f"{one_line(edit.path)} would hold the value of {secret.origin}"
+                    raise ProposalError("policy_objection", f"{said}, which was passed to {self.agent.name}")
+
+    def _secrets(self) -> tuple[Secret, ...]:
+        """The values of the variables that the agent is given from our environment."""
+        return tuple(Secret(os.environ[name], name) for name in self.options.pass_env if os.environ.get(name))
+
+    def _folder(self) -> Path:
+        """The private folder of this proposer, made when it is first needed and removed with it."""
+        if self._place is None:
+            try:
+                self._place = Path(tempfile.mkdtemp(prefix="maabarium-agent-")).resolve()
+            except OSError as error:
+                raise WorkspaceError(f"no temporary folder can be made for the agent: {error}") from error
+            weakref.finalize(self, remove, self._place)
+        return self._place
+
+
+def _described(edits: Sequence[FileEdit]) -> str:
+    """A summary for an agent that gives none."""
+    done = {"create": "creates", "modify": "changes", "delete": "deletes"}
+    said = ", ".join(f"{done[edit.operation]} {one_line(edit.path, 80)}" for edit in edits[:3])
+    return said + (f" and {len(edits) - 3} more files" if len(edits) > 3 else "")

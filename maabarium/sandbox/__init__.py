@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from maabarium.protocols import SandboxFactory
+from maabarium.sandbox.bubblewrap import BubblewrapSandbox
 from maabarium.sandbox.namespaces import NamespacesSandbox
 from maabarium.sandbox.restricted import LandlockSandbox
 from maabarium.sandbox.subprocess import SubprocessSandbox
 
-__all__ = ["SANDBOXES", "LandlockSandbox", "NamespacesSandbox", "SubprocessSandbox"]
+__all__ = ["SANDBOXES", "BubblewrapSandbox", "LandlockSandbox", "NamespacesSandbox", "SubprocessSandbox"]
 
 SANDBOXES: dict[str, SandboxFactory] = {
     "namespaces": NamespacesSandbox,
+    "bubblewrap": BubblewrapSandbox,
     "landlock": LandlockSandbox,
     "subprocess": SubprocessSandbox,
 }

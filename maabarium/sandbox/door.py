@@ -50,7 +50,7 @@ class GateDoor:
     def __init__(self, command: Command, env: Mapping[str, str], tree: ProcessTree, settings: Iterable[str]) -> None:
         self._gate = Gate()
         self.argv: Sequence[str] = self._gate.argv(list(command.argv), settings)
-        self.env = env
+        self.env: Mapping[str, str] = env
         self.path = env["PATH"]
         self.stdin = self._gate.stdin
         self.tree = tree

@@ -82,8 +82,8 @@ def _own_folders() -> tuple[str, ...]:
 
 def _linked_from(folder: str) -> Iterator[str]:
     """The folders that `.pth` files of a package folder add to the path, as `site` reads them."""
-    for file in sorted(Path(folder).glob("*.pth")):
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # a folder on the path that this user may not look into
+        for file in sorted(Path(folder).glob("*.pth")):
             for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
                 if line.strip() and not line.startswith(("#", "import ", "import\t")):
                     yield os.path.join(folder, line.strip())  # noqa: PTH118
@@ -100,7 +100,8 @@ def _shown(prefixes: Iterable[str], folders: Iterable[str]) -> tuple[str, ...]:
         if not os.path.isdir(folder) or folder.endswith("-packages") or f"{folder}/".startswith(own):  # noqa: PTH112
             found.update([folder] if os.path.exists(folder) else [])  # noqa: PTH110
             continue
-        found.update(entry.path for entry in os.scandir(folder) if _is_importable(entry))
+        with contextlib.suppress(OSError):
+            found.update(entry.path for entry in os.scandir(folder) if _is_importable(entry))
     return tuple(sorted(found))
 
 

@@ -71,7 +71,7 @@ def plant(folder: Path, level: str) -> tuple[dict[str, Any], list[Any]]:
     listener("", socket.AF_UNIX, f"\0{abstract}d", socket.SOCK_DGRAM)
     secret = os.open(home / "secret", os.O_RDONLY)
     os.set_inheritable(secret, True)
-    victim = subprocess.Popen(["/bin/sleep", "120"])
+    victim = subprocess.Popen(["/bin/sleep", "60"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     kept += [victim, secret]
     libc = ctypes.CDLL(None)
     key = 0x4D000000 | os.getpid()

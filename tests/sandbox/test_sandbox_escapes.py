@@ -69,7 +69,7 @@ def launchers() -> list[tuple[str, dict[str, Any]]]:
 def interpreter_for(who: dict[str, Any]) -> tuple[str, dict[str, str]]:
     """A Python that the user may execute, and its environment; skips when there is none."""
     path = os.pathsep.join([str(HERE.parents[1]), *(entry for entry in sys.path if entry)])
-    env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/nonexistent"}
+    env = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/nonexistent"}
     wanted = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     for python in (sys.executable, f"/usr/bin/{wanted}", f"/usr/local/bin/{wanted}"):
         more = {} if python == sys.executable else {"PYTHONPATH": path}

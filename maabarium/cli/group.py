@@ -33,6 +33,7 @@ COMMANDS = {
     "export": "Write a run as JSON, CSV, patch or archive.",
     "report": "Write a run's report as HTML or Markdown.",
     "prune": "Remove old runs and what they left behind.",
+    "doctor": "Try whether runs can work here.",
     "keys": "Store, find and remove the keys of models.",
     "plugins": "List everything that plug-ins contribute.",
     "schema": "Print the blueprint's JSON Schema.",

@@ -1,0 +1,6 @@
+"""What is looked at before a run is started, by trying it; each check says what it found and what to do."""
+
+from maabarium.doctor.examination import Wishes, examine
+from maabarium.doctor.findings import FUNNELS, Finding, Observation, has_failed
+
+__all__ = ["FUNNELS", "Finding", "Observation", "Wishes", "examine", "has_failed"]

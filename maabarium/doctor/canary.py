@@ -1,0 +1,281 @@
+"""The canary: a program that is run inside a sandbox, tries what a hostile candidate would, and says what it could do.
+
+    python canary.py BAIT ATTEMPT...
+
+BAIT is a JSON file that says what was planted outside. Standard library only: it is started by its path and imports
+nothing of ours. Each attempt has a process of its own and ends with one JSON line `[name, whether it worked, detail]`.
+What it says is checked from outside wherever there is evidence. It harms nothing where it gets through: it touches
+only what was planted for it, and every hog has a bound.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+NEWNS, NEWUSER = 0x00020000, 0x10000000
+PTRACE_SEIZE = 0x4206
+MEGABYTE = 1024 * 1024
+CONNECT_SECONDS = 2.0
+OUTLIVE_SECONDS = 20.0
+
+Bait = dict[str, Any]
+TRIES: dict[str, Callable[[Bait], str]] = {}
+
+
+def attempt(name: str) -> Callable[[Callable[[Bait], str]], Callable[[Bait], str]]:
+    """Register an attempt under the name by which reports call it. It returns a detail, and raises when refused."""
+
+    def register(function: Callable[[Bait], str]) -> Callable[[Bait], str]:
+        TRIES[name] = function
+        return function
+
+    return register
+
+
+def digest(content: bytes) -> str:
+    """What is said of a secret instead of the secret."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def content_of(path: str) -> bytes:
+    """All of a file."""
+    with open(path, "rb") as file:  # noqa: PTH123
+        return file.read()
+
+
+def connect(family: int, address: Any) -> str:
+    """Connect, say the word, go."""
+    with socket.socket(family, socket.SOCK_STREAM) as wire:
+        wire.settimeout(CONNECT_SECONDS)
+        wire.connect(address)
+    return ""
+
+
+@attempt("connect over TCP")
+def connect_over_tcp(bait: Bait) -> str:
+    return connect(socket.AF_INET, ("127.0.0.1", bait["tcp"]))
+
+
+@attempt("send over UDP")
+def send_over_udp(bait: Bait) -> str:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
+        wire.sendto(bait["word"].encode(), ("127.0.0.1", bait["udp"]))
+    return ""
+
+
+@attempt("connect to a socket file")
+def connect_to_a_socket_file(bait: Bait) -> str:
+    return connect(socket.AF_UNIX, bait["socket"])
+
+
+@attempt("connect to an abstract socket")
+def connect_to_an_abstract_socket(bait: Bait) -> str:
+    return connect(socket.AF_UNIX, "\0" + bait["abstract"])
+
+
+@attempt("write outside")
+def write_outside(bait: Bait) -> str:
+    with open(bait["new"], "wb") as file:  # noqa: PTH123
+        file.write(b"x")
+    return ""
+
+
+@attempt("change a file outside")
+def change_a_file_outside(bait: Bait) -> str:
+    try:
+        os.chmod(bait["file"], 0o640)  # noqa: PTH101
+    except OSError:
+        with open(bait["file"], "ab") as file:  # noqa: PTH123
+            file.write(b"x")
+    return ""
+
+
+@attempt("read a secret file")
+def read_a_secret_file(bait: Bait) -> str:
+    return digest(content_of(bait["secret"]))
+
+
+@attempt("read a .env file")
+def read_an_env_file(bait: Bait) -> str:
+    return digest(content_of(bait["dotenv"]))
+
+
+@attempt("find a secret in the environment")
+def find_a_secret_in_the_environment(bait: Bait) -> str:
+    return digest(os.environ[bait["variable"]].encode())
+
+
+@attempt("read the parent's environment")
+def read_the_parents_environment(bait: Bait) -> str:
+    return digest(content_of("/proc/%d/environ" % bait["parent"]))  # noqa: UP031
+
+
+@attempt("signal the parent")
+def signal_the_parent(bait: Bait) -> str:
+    os.kill(bait["parent"], 0)
+    return pid_namespace()
+
+
+@attempt("see other processes")
+def see_other_processes(bait: Bait) -> str:
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if name.isdigit():
+            try:
+                if bait["word"].encode() in content_of(f"/proc/{name}/cmdline"):
+                    return ""
+            except OSError:
+                continue
+    raise OSError("none of those outside is there")
+
+
+@attempt("end another process")
+def end_another_process(bait: Bait) -> str:
+    os.kill(bait["victim"], signal.SIGTERM)
+    return ""
+
+
+@attempt("trace the parent")
+def trace_the_parent(bait: Bait) -> str:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    if libc.ptrace(PTRACE_SEIZE, bait["parent"], None, None):  # does not stop it; our end lets go
+        refuse()
+    return pid_namespace()
+
+
+@attempt("mount a file system")
+def mount_a_file_system(bait: Bait) -> str:
+    """In a mount namespace of its own, so that nothing is left of it on a machine that allows it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(NEWNS) and libc.unshare(NEWNS | NEWUSER):
+        refuse()
+    os.mkdir("mounted")  # noqa: PTH102
+    if libc.mount(b"none", b"mounted", b"tmpfs", 0, None):
+        refuse()
+    return "in a mount namespace of its own"
+
+
+@attempt("learn the host name")
+def learn_the_host_name(bait: Bait) -> str:
+    return digest(os.uname().nodename.encode())
+
+
+@attempt("outlive the evaluation")
+def outlive_the_evaluation(bait: Bait) -> str:
+    """Fork twice, leave the session, let go of the output, ignore SIGTERM. Whether it lives is seen from outside."""
+    if os.fork() == 0:
+        os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if os.fork() == 0:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for number in (0, 1, 2):
+                os.dup2(nothing, number)
+            os.closerange(3, 64)
+            time.sleep(OUTLIVE_SECONDS)
+        os._exit(0)
+    return ""
+
+
+@attempt("fork without end")
+def fork_without_end(bait: Bait) -> str:
+    children: list[int] = []
+    try:
+        while len(children) < bait["forks"]:
+            child = os.fork()
+            if child == 0:
+                time.sleep(OUTLIVE_SECONDS)
+                os._exit(0)
+            children.append(child)
+    except OSError as error:
+        raise OSError(f"stopped after {len(children)} processes: {error.strerror}") from error
+    finally:
+        for child in children:
+            os.kill(child, signal.SIGKILL)
+        for child in children:
+            os.waitpid(child, 0)
+    return f"{len(children)} processes"
+
+
+@attempt("take memory without end")
+def take_memory_without_end(bait: Bait) -> str:
+    taken: list[bytearray] = []
+    for step in range(bait["memory"] // 16):
+        try:
+            taken.append(bytearray(b"x") * (16 * MEGABYTE))
+        except MemoryError:
+            del taken[:]
+            raise OSError(f"stopped after {step * 16} MB") from None
+    time.sleep(bait["linger"])  # whoever watches from outside gets a chance to see it
+    return f"{bait['memory']} MB"
+
+
+@attempt("fill the disk")
+def fill_the_disk(bait: Bait) -> str:
+    for step in range(bait["disk"] // 8):
+        try:
+            with open(f"fill-{step}", "wb") as file:  # noqa: PTH123
+                file.write(b"x" * (8 * MEGABYTE))
+        except OSError as error:
+            raise OSError(f"stopped after {step * 8} MB: {error.strerror}") from error
+    time.sleep(bait["linger"])
+    return f"{bait['disk']} MB"
+
+
+def pid_namespace() -> str:
+    """Whose process numbers these are; empty where it cannot be known."""
+    try:
+        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115
+    except OSError:
+        return ""
+
+
+def refuse() -> None:
+    """Raise what errno says."""
+    number = ctypes.get_errno()
+    raise OSError(number, os.strerror(number))
+
+
+def outcome(name: str, bait: Bait) -> list[Any]:
+    """Try one thing."""
+    try:
+        return [name, True, TRIES[name](bait)]
+    except (OSError, MemoryError, AttributeError, LookupError, ValueError) as error:
+        said = getattr(error, "strerror", None) or str(error) or "refused"
+        return [name, False, f"{type(error).__name__}: {said}"]
+
+
+def main(words: list[str]) -> None:
+    """Each attempt in a process of its own, so that one cannot spoil the next."""
+    bait = json.loads(content_of(words[0]))
+    for name in words[1:]:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            os.write(writing, json.dumps(outcome(name, bait)).encode())
+            os._exit(0)
+        os.close(writing)
+        said = b""
+        while True:
+            chunk = os.read(reading, 4096)
+            if not chunk:
+                break
+            said += chunk
+        os.close(reading)
+        os.waitpid(child, 0)
+        line = said.decode() or json.dumps([name, False, "the process was ended"])
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,94 @@
+"""Whether the models of a blueprint could be asked: provider, key, options; with `network` also their address.
+
+No key is shown, and no model is asked anything: an answer costs money. Without `network` nothing is connected to.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from maabarium.blueprint.schema import Blueprint, Model
+from maabarium.completion import Provider, ProviderContext
+from maabarium.doctor.findings import Finding, failed, passed, warned
+from maabarium.errors import MaabariumError
+from maabarium.keys import KEYLESS, find_key
+from maabarium.models import asks_models, models_of
+from maabarium.plaintext import one_line
+from maabarium.plugins import PluginManager, contributions, suggest
+from maabarium.providers import NEEDS_KEY
+
+__all__ = ["check_models"]
+
+SECONDS = 5.0
+PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+
+
+def check_models(blueprint: Blueprint, folder: Path, plugins: PluginManager, *, network: bool) -> Iterator[Finding]:
+    """Findings about each model; one that says so when the proposer asks none."""
+    if blueprint.models is None or not asks_models(blueprint):
+        yield passed("models", "models", f'the proposer "{blueprint.proposer_kind}" asks none')
+        return
+    yield passed("models", "models", models_of(blueprint))
+    known = contributions(plugins, "providers")
+    for model in blueprint.models.models:
+        provider = model.provider.strip().lower()
+        if provider not in known:
+            said = f'no provider named "{model.provider}"{suggest(provider, known)}'
+            yield failed("models", model.name, said, "correct it, or install the plug-in that brings it")
+            continue
+        yield _key(model, provider)
+        yield from _made(model, known[provider], folder, network=network)
+
+
+def _key(model: Model, provider: str) -> Finding:
+    name = f"{model.name}: key"
+    found = find_key(model)
+    if found is not None:
+        return passed("models", name, f"comes from {found.origin}")
+    if not model.api_key_env and provider in KEYLESS:
+        return passed("models", name, f"{provider} needs none")
+    variable = f"set {model.api_key_env}, or " if model.api_key_env else ""
+    advice = f"{variable}maabarium keys set {provider}"
+    if model.api_key_env or provider in NEEDS_KEY:
+        return failed("models", name, "there is none, and the model cannot be asked without", advice)
+    return warned("models", name, "there is none; a hosted server will refuse", advice)
+
+
+def _made(model: Model, factory: object, folder: Path, *, network: bool) -> Iterator[Finding]:
+    """Whether the provider takes the model's entry. Making it connects to nothing."""
+    assert callable(factory)
+    try:
+        provider: Provider = factory(ProviderContext(model, folder, find_key(model)))
+    except MaabariumError as error:
+        advice = f'correct [[models.models]] "{model.name}", or install what is missing'
+        yield failed("models", f"{model.name}: provider", one_line(str(error), 400), advice)
+        return
+    try:
+        address = str(getattr(provider, "endpoint", ""))
+        at = f" at {address}" if address else ""
+        yield passed("models", f"{model.name}: provider", f"{model.provider} accepts the entry{at}")
+        if network and address:
+            yield _reached(model, address)
+    finally:
+        provider.close()
+
+
+def _reached(model: Model, address: str) -> Finding:
+    """Whether something listens there. Nothing is sent."""
+    name = f"{model.name}: network"
+    parts = urlsplit(address)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    proxy = next((name for name in PROXIES if os.environ.get(name)), "")
+    if proxy and host not in ("localhost", "127.0.0.1", "::1"):
+        said = f"{host} is reached through the proxy of {proxy}, which is not tried"
+        return warned("models", name, said, f"try it by hand: curl -I {parts.scheme}://{host}")
+    try:
+        socket.create_connection((host, port), timeout=SECONDS).close()
+    except OSError as error:
+        advice = f"start the server that serves {model.name}, or correct its endpoint"
+        return failed("models", name, f"{host}:{port} cannot be reached: {error.strerror or error}", advice)
+    return passed("models", name, f"{host}:{port} answers; the model itself was not asked")

@@ -1,0 +1,78 @@
+"""What `--fix` does: the safe things only, each with a sentence that says so. Decides nothing about the runs.
+
+Everything here would be done by the next run anyway. Rows, branches, snapshots and winners are never touched: that
+is pruning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from maabarium.doctor.findings import Finding, failed, passed
+from maabarium.doctor.storage_checks import schema_of, stale_locks, stray_count
+from maabarium.errors import MaabariumError
+from maabarium.places import Places
+from maabarium.sandbox.strays import end_strays
+from maabarium.store import Store
+from maabarium.store.migrations import VERSION
+from maabarium.workspace.lock import Flock, sweep
+from maabarium.workspace.storage import make_folder
+
+__all__ = ["repair_storage"]
+
+
+def repair_storage(places: Places, git_dir: Path | None = None) -> list[Finding]:
+    """Put in order what can be without a loss; what was done, or why it could not be. Empty: there was nothing."""
+    steps: list[Callable[[], str]] = [
+        lambda: _folder(places),
+        lambda: _schema(places.database),
+        lambda: _strays(),
+        lambda: _worktrees(places),
+        lambda: _locks(places, git_dir),
+    ]
+    findings = []
+    for step in steps:
+        try:
+            said = step()
+        except MaabariumError as error:
+            findings.append(failed("storage", "repair", str(error), "do what it says, then run doctor --fix again"))
+            continue
+        if said:
+            findings.append(passed("storage", "repair", said))
+    return findings
+
+
+def _folder(places: Places) -> str:
+    if places.cache.is_dir():
+        return ""
+    make_folder(places.cache)
+    return f"made the cache folder {places.cache}"
+
+
+def _schema(database: Path) -> str:
+    found = schema_of(database) if database.is_file() else 0
+    if not 0 < found < VERSION:
+        return ""
+    with Store.open(database):
+        return f"lifted {database} from schema {found} to {VERSION}"
+
+
+def _strays() -> str:
+    count = end_strays() if stray_count() else 0
+    return f"ended {count} process(es) that a killed Maabarium had left" if count else ""
+
+
+def _worktrees(places: Places) -> str:
+    removed = sweep(places.cache)
+    return f"removed the folders of {len(removed)} dead run(s) from the cache" if removed else ""
+
+
+def _locks(places: Places, git_dir: Path | None) -> str:
+    released = 0
+    for path in stale_locks(places, git_dir):
+        lock = Flock(path)
+        if lock.acquire():  # nobody came in between
+            lock.release()
+            released += 1
+    return f"removed {released} lock file(s) of dead runs" if released else ""

@@ -1,0 +1,186 @@
+"""What Maabarium keeps: the database, the cache, and what dead runs left in them. Only looks; see `repairs`."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shlex
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from maabarium.doctor.findings import Finding, failed, passed, warned
+from maabarium.errors import StoreError
+from maabarium.places import Places
+from maabarium.plaintext import one_line
+from maabarium.sandbox.process_tree import HAS_PROC, process_ids
+from maabarium.sandbox.strays import is_stray
+from maabarium.store import Store
+from maabarium.store.migrations import VERSION
+from maabarium.workspace.leftovers import dead_folders, is_alive
+
+__all__ = ["FIX", "check_storage", "schema_of", "stale_locks", "stray_count"]
+
+FIX = "maabarium doctor --fix"
+SHOWN = 5
+NAMED = 3
+ALL = 1_000_000
+
+
+def check_storage(places: Places, git_dir: Path | None = None) -> Iterator[Finding]:
+    """One finding after the other; `git_dir` is that of the target, where locks of runs are."""
+    yield _folder("database folder", places.database.parent, "name another database with --database")
+    yield _folder("cache folder", places.cache, "point XDG_CACHE_HOME to another folder")
+    yield from _database(places)
+    yield _dead_runs(places)
+    yield _locks(places, git_dir)
+    yield _strays()
+    yield _orphans(places)
+
+
+def _folder(name: str, folder: Path, instead: str) -> Finding:
+    """Whether files can be made there, by making one; a folder that is missing must be one that can be made."""
+    there = next((place for place in (folder, *folder.parents) if place.exists()), Path("/"))
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".maabarium-doctor-", dir=there):
+            pass
+    except OSError as error:
+        said = f"{folder} cannot be written: {(error.strerror or str(error)).lower()}"
+        said += "" if there == folder else f" (it does not exist, and {there} takes no new folder)"
+        return failed("storage", name, said, f"make {there} writable for this user, or {instead}")
+    if there == folder:
+        return passed("storage", name, f"{folder} can be written")
+    return passed("storage", name, f"{folder} does not exist yet; the first run makes it")
+
+
+def _database(places: Places) -> Iterator[Finding]:
+    path = places.database
+    advice = f"move {path} away or restore it from a copy, or name another database with --database"
+    try:
+        there = path.exists()
+    except OSError as error:
+        yield failed("storage", "database", f"{path} cannot be looked at: {error.strerror}", advice)
+        return
+    if not there:
+        yield passed("storage", "database", f"there is none at {path} yet; the first run makes it")
+        return
+    if 0 < schema_of(path) < VERSION:
+        said = f"{path} has schema {schema_of(path)}, the current one is {VERSION}; the next run lifts it"
+        yield warned("storage", "database", said, FIX)
+        return
+    try:
+        with Store.open(path, readonly=True) as store:
+            problems, runs = store.integrity(), store.runs(ALL)
+    except StoreError as error:
+        yield failed("storage", "database", one_line(str(error), 400), advice)
+        return
+    size = path.stat().st_size / 1e6
+    yield passed("storage", "database", f"schema {VERSION}, {len(runs)} runs, {size:.1f} MB, {path}")
+    yield _writable(path)
+    for problem in problems[:SHOWN]:
+        yield failed("storage", "integrity", one_line(problem, 300), advice)
+    if len(problems) > SHOWN:
+        yield failed("storage", "integrity", f"and {len(problems) - SHOWN} more problems", advice)
+    if not problems:
+        yield passed("storage", "integrity", "the file is sound, and its rows say what its journals say")
+    open_runs = [run.run_id for run in runs if run.state == "running" and not _lives(places, run.run_id)]
+    if open_runs:
+        said = f"{len(open_runs)} run(s) were interrupted: {', '.join(open_runs[:SHOWN])}"
+        yield warned("storage", "runs", said, f"maabarium resume {open_runs[0]}, or remove old ones: maabarium prune")
+
+
+def _writable(path: Path) -> Finding:
+    """Whether this file can be written; opening it so changes nothing."""
+    try:
+        with path.open("r+b"):
+            return passed("storage", "database file", "can be written")
+    except OSError as error:
+        said = f"{path} cannot be written: {(error.strerror or str(error)).lower()}"
+        advice = "make the file writable for this user, or name another database with --database"
+        return failed("storage", "database file", said, advice)
+
+
+def schema_of(path: Path) -> int:
+    """The schema number of a database of ours or of anybody's; 0 when it cannot be read."""
+    with contextlib.suppress(sqlite3.Error):
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
+            return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    return 0
+
+
+def _lives(places: Places, run_id: str) -> bool:
+    return any(is_alive(folder) for folder in places.cache.glob(f"*/runs/{run_id}"))
+
+
+def _dead_runs(places: Places) -> Finding:
+    folders = dead_folders(places.cache)
+    if not folders:
+        return passed("storage", "worktrees", "no dead run left any behind")
+    names = ", ".join(folder.name for folder in folders[:NAMED])
+    return warned("storage", "worktrees", f"{len(folders)} dead run(s) left folders in the cache: {names}", FIX)
+
+
+def stale_locks(places: Places, git_dir: Path | None) -> list[Path]:
+    """Lock files of runs that nobody holds. They stop no run."""
+    found = [*places.cache.glob("*/maabarium-*.lock"), *(git_dir.glob("maabarium-*.lock") if git_dir else ())]
+    return [path for path in sorted(found) if not _is_held(path)]
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return True  # not ours to judge
+    return False
+
+
+def _locks(places: Places, git_dir: Path | None) -> Finding:
+    stale = stale_locks(places, git_dir)
+    if not stale:
+        return passed("storage", "locks", "no dead run left any behind")
+    said = f"{len(stale)} lock file(s) of dead runs, which stop nobody: {stale[0]}"
+    return warned("storage", "locks", said, FIX)
+
+
+def stray_count() -> int:
+    """Processes of this user that belong to a Maabarium that is gone."""
+    count = 0
+    for pid in process_ids() if HAS_PROC else ():
+        with contextlib.suppress(OSError):
+            count += is_stray(pid)
+    return count
+
+
+def _strays() -> Finding:
+    count = stray_count()
+    if count:
+        said = f"{count} process(es) of a Maabarium that was killed still run; the next run ends them"
+        return warned("storage", "processes", said, FIX)
+    return passed("storage", "processes", "no dead run left any behind")
+
+
+def _orphans(places: Places) -> Finding:
+    """Private repositories whose target is gone. They may hold the only copy of winners: nothing here removes them."""
+    gone = [place.parent for place in sorted(places.cache.glob("*/repository.git")) if _lost_its_target(place)]
+    if not gone:
+        return passed("storage", "private repositories", "each still has its target")
+    said = f"{len(gone)} belong to targets that are gone: {', '.join(folder.name for folder in gone[:NAMED])}"
+    return warned(
+        "storage", "private repositories", said, f"if they are gone for good: rm -r {shlex.quote(str(gone[0]))}"
+    )
+
+
+def _lost_its_target(repository: Path) -> bool:
+    """Whether what it borrows its objects from does not exist."""
+    try:
+        lines = (repository / "objects" / "info" / "alternates").read_bytes().splitlines()
+    except OSError:
+        return False
+    plain = [line for line in lines if line and not line.startswith((b"#", b'"'))]
+    return bool(plain) and not any(os.path.isdir(os.fsdecode(line)) for line in plain)  # noqa: PTH112

@@ -1,0 +1,208 @@
+"""Whether a blueprint's target can be graded: found, clean, collects, green, not flaky, covers what may change.
+
+Measures the baseline once, exactly as a run would, in the sandbox that a run would take, but with a private repository
+in a temporary folder: nothing stays, and no branch, pin or lock is made.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from maabarium.binding import Binding, bind_blueprint
+from maabarium.doctor.findings import Finding, failed, passed, warned
+from maabarium.errors import BlueprintError, MaabariumError
+from maabarium.measure import Bench, MeasureJob, run_measurement
+from maabarium.plaintext import one_line
+from maabarium.plugins import PluginManager, contributions
+from maabarium.records import Evaluation, Gate
+from maabarium.sandbox.selection import describe, select
+from maabarium.workspace.repository import Repository
+
+__all__ = ["bind_target", "check_target"]
+
+RUN_ID = "doctor"
+BASELINE_SESSIONS = 3
+"""How often a baseline may run the suite; its timeout is that many times the blueprint's."""
+NAMED = 5
+RULES = "rules/"
+
+
+def bind_target(path: Path, plugins: PluginManager) -> tuple[Binding | None, list[Finding]]:
+    """The blueprint with its surroundings, and what is wrong with them. Keys are looked at elsewhere."""
+    try:
+        binding = bind_blueprint(path, plugins, keys=False)
+    except BlueprintError as error:
+        advice = f"correct {path.name}: maabarium validate --bind {path}"
+        problems = [failed("target", "blueprint", one_line(str(problem), 400), advice) for problem in error.problems]
+        return None, problems
+    except MaabariumError as error:
+        return None, [failed("target", "blueprint", one_line(str(error), 400), "do what it says, then try again")]
+    return binding, list(_surroundings(binding))
+
+
+def _surroundings(binding: Binding) -> Iterator[Finding]:
+    target = binding.target
+    place = f"at {target.top}"
+    if target.kind == "git":
+        where = target.branch or "a detached HEAD"
+        place = f"git repository {place}, {where} {(target.head or '')[:10]}{', shallow' if target.shallow else ''}"
+    else:
+        place = f"plain folder {place}, measured as it is"
+    count = f"{len(target.files)} files, of which {len(binding.targets)} may change"
+    yield passed("target", "repository", f"{place}: {count}")
+    if target.dirty:
+        said = f"{len(target.dirty)} modified tracked file(s) are not measured, HEAD is: {_listed(list(target.dirty))}"
+        yield warned("target", "clean", said, "commit or stash them")
+    else:
+        yield passed("target", "clean", "no tracked file is modified")
+    for warning in binding.warnings:
+        if "modified tracked file" not in warning.message:
+            advice = f"change it in the blueprint if it is not meant ({warning.where or 'see docs/blueprint.md'})"
+            yield warned("target", "warning", one_line(str(warning), 400), advice)
+
+
+def check_target(binding: Binding, path: Path, plugins: PluginManager) -> Iterator[Finding]:
+    """Measure the baseline, and say what it shows. Takes as long as three sessions of the suite."""
+    cancel = threading.Event()
+    blueprint = binding.bound.blueprint
+    try:
+        sandbox = select(blueprint.sandbox, contributions(plugins, "sandboxes"), cancel)
+    except MaabariumError as error:
+        yield failed("target", "sandbox", one_line(str(error), 600), "see the findings about the sandbox")
+        return
+    yield passed("target", "sandbox", f"measured in {describe(sandbox)}")
+    options = blueprint.sandbox.model_copy(update={"level": sandbox.level})
+    timeout = float(blueprint.constraints.timeout_seconds)
+    with tempfile.TemporaryDirectory(prefix="maabarium-doctor-", ignore_cleanup_errors=True) as folder:
+        try:
+            repository = Repository.create(
+                binding.target, RUN_ID, Path(folder).resolve() / "cache", blueprint.domain.copy_files
+            )
+        except MaabariumError as error:
+            yield failed("target", "worktree", one_line(str(error), 400), "do what it says, then try again")
+            return
+        bench = Bench(
+            run_id=RUN_ID,
+            blueprint=blueprint.model_copy(update={"sandbox": options}),
+            folder=path.resolve().parent,
+            repository=repository.handle,
+            evaluators=binding.bound.evaluators,
+            sandbox_name=sandbox.name,
+            plugins=plugins,
+            cancel=cancel,
+        )
+        try:
+            job = MeasureJob(
+                number=0,
+                stage="baseline",
+                tree=repository.base_tree,
+                seed=0,
+                timeout=timeout * BASELINE_SESSIONS,
+                sources=frozenset(str(metric.source) for metric in blueprint.metrics.metrics),
+                exclusive=True,
+            )
+            measured = run_measurement(bench, job)
+        except KeyboardInterrupt:
+            cancel.set()
+            raise
+        finally:
+            bench.close()
+            repository.close()
+    if measured.candidate is None:
+        advice = "make the target's own command work first: python -m pytest in its folder"
+        yield failed("target", "starts", one_line(measured.problem, 600), advice)
+        return
+    yield from _verdicts(binding, measured.candidate)
+
+
+def _verdicts(binding: Binding, evaluation: Evaluation) -> Iterator[Finding]:
+    """What a baseline evaluation says, gate by gate; after a gate that failed nothing more was measured."""
+    gates = {gate.name: gate for gate in evaluation.gates}
+    session = gates.get("session")
+    if session is not None and not session.passed:
+        yield _broken(session)
+        return
+    rules = sum(test.id.startswith(RULES) for test in evaluation.tests)
+    yield passed("target", "collects", f"tests: {len(evaluation.tests) - rules}, rules: {rules}")
+    yield from _colour(evaluation)
+    for gate in evaluation.gates:
+        if not gate.passed and gate.name != "tests":
+            advice = "correct it before a run: nothing can be promoted over such a baseline"
+            yield failed("target", gate.name, one_line(gate.detail or "it failed", 400), advice)
+    yield _flaky(gates.get("flaky"))
+    if evaluation.failed_gate is None:
+        yield from _covers(binding, evaluation)
+        yield _duration(binding, evaluation)
+
+
+def _broken(gate: Gate) -> Finding:
+    """A session that did not go through."""
+    collects = gate.reason_code in ("import_failed", "gate_failed", "tests_lost")
+    advice = {
+        "timeout": "raise constraints.timeout_seconds, or leave slow tests out with evaluator.args",
+        "out_of_memory": "raise [sandbox] memory_mb",
+        "output_flood": "raise [sandbox] output_mb, or print less",
+    }.get(str(gate.reason_code), "run python -m pytest in the target's folder, and make it go through")
+    return failed("target", "collects" if collects else "runs", one_line(gate.detail, 400), advice)
+
+
+def _colour(evaluation: Evaluation) -> Iterator[Finding]:
+    gate = next((gate for gate in evaluation.gates if gate.name == "tests"), None)
+    red = [test.id for test in evaluation.tests if test.outcome in ("failed", "error") and not _is_rule(test.id)]
+    if gate is not None and not gate.passed:
+        advice = "make them green, or set constraints.require_tests_pass = false"
+        yield failed("target", "green", f"{len(red)} test(s) fail before anything is changed: {_listed(red)}", advice)
+    elif red:
+        said = f"{len(red)} test(s) fail before anything is changed, and gate nothing: {_listed(red)}"
+        yield warned("target", "green", said, "make them green, so that they protect what they test")
+    else:
+        yield passed("target", "green", "no test fails before anything is changed")
+
+
+def _flaky(gate: Gate | None) -> Finding:
+    unstable = [line for line in gate.detail.split("\n") if line] if gate else []
+    if unstable:
+        said = f"{len(unstable)} test(s) ended differently in two runs of the same tree: {_listed(unstable)}"
+        return warned("target", "flaky", said, "make them repeatable; until then they gate nothing")
+    return passed("target", "flaky", "two runs of the same tree agree on every test")
+
+
+def _covers(binding: Binding, evaluation: Evaluation) -> Iterator[Finding]:
+    """Which of the files that may change are run by some test, by the map of lines that the baseline traced."""
+    files = [path for path in binding.targets if path.endswith(".py")]
+    if not files:
+        return
+    if evaluation.lines is None:
+        said = "no line of the files that may change was seen to run in a test"
+        yield warned("target", "covers", said, "write tests that run them: only tests keep a change from breaking them")
+        return
+    touched = {path for lines in evaluation.lines.by_test.values() for path in lines}
+    bare = [path for path in files if path not in touched]
+    if bare:
+        said = f"{len(bare)} of {len(files)} files that may change are run by no test: {_listed(bare)}"
+        advice = "write tests for them, or take them out of domain.target_files"
+        yield warned("target", "covers", said, advice)
+        return
+    yield passed("target", "covers", f"each of the {len(files)} files that may change is run by some test")
+
+
+def _duration(binding: Binding, evaluation: Evaluation) -> Finding:
+    blueprint = binding.bound.blueprint
+    workers = 1 if blueprint.execution.executor == "serial" else max(1, blueprint.execution.workers)
+    count = blueprint.constraints.max_iterations
+    seconds = evaluation.duration * count / workers
+    about = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(1, round(seconds))} s"
+    said = f"a session takes {evaluation.duration:.2f} s; {count} experiments take about {about} before confirmations"
+    return passed("target", "duration", said)
+
+
+def _is_rule(test: str) -> bool:
+    return test.startswith(RULES)
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(one_line(name, 120) for name in names[:NAMED]) + more

@@ -51,6 +51,7 @@ LAYERS: dict[str, int] = {
     "maabarium.binding": 4,
     "maabarium.budget": 4,
     "maabarium.contribution": 4,
+    "maabarium.doctor": 4,
     "maabarium.driver": 4,
     "maabarium.engine": 4,
     "maabarium.executors": 4,

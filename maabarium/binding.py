@@ -9,11 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from maabarium.blueprint.binding import BindFacts, Bound, bind, needed_sources
 from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.loading import Loaded, load, mended
 from maabarium.blueprint.mending import apart_from
-from maabarium.blueprint.rules import find_rules, rule_scores, timed_scores
+from maabarium.blueprint.rules import ANY, find_rules, rule_scores, timed_scores
+from maabarium.blueprint.sentences import problem_of
 from maabarium.errors import BlueprintError, MaabariumError, Problem, WorkspaceError
 from maabarium.evaluators import outside_files
 from maabarium.hookspecs import BlueprintCheck
@@ -101,16 +104,18 @@ def _bind(loaded: Loaded, path: Path, plugins: PluginManager, keys: bool) -> Bin
     rules = find_rules(folder, blueprint.evaluator.rules)
     holdout = find_rules(folder, blueprint.evaluator.holdout, "evaluator.holdout")
     files = (*rules.paths, *holdout.paths)
+    sources, misfits = _sources(blueprint.evaluator.options, plugins)
     facts = BindFacts(
         tree_paths=target.files,
         target_name=target.top.name,
-        sources=_sources(blueprint.evaluator.options, plugins),
+        sources=sources,
         proposers=frozenset(contributions(plugins, "proposers")),
         executors=frozenset(contributions(plugins, "executors")),
         strategies=frozenset(contributions(plugins, "strategies")),
         plugin_problems=(
             *rules.problems,
             *holdout.problems,
+            *misfits,
             *model_problems(blueprint, folder, plugins, find_key if keys else None),
         ),
         rule_scores=rule_scores(files),
@@ -131,11 +136,19 @@ def _bind(loaded: Loaded, path: Path, plugins: PluginManager, keys: bool) -> Bin
     return Binding(bound, target, judges, protected, targets)
 
 
-def _sources(options: dict[str, dict[str, Any]], plugins: PluginManager) -> dict[str, frozenset[str]]:
-    return {
-        name: frozenset(factory(options.get(name, {})).sources)
-        for name, factory in contributions(plugins, "evaluators").items()
-    }
+def _sources(
+    options: dict[str, dict[str, Any]], plugins: PluginManager
+) -> tuple[dict[str, frozenset[str]], list[Problem]]:
+    """What each evaluator measures, and what is wrong with the options of one; that one is taken to measure all."""
+    sources, problems = {}, []
+    for name, factory in contributions(plugins, "evaluators").items():
+        try:
+            sources[name] = frozenset(factory(options.get(name, {})).sources)
+        except ValidationError as error:
+            sources[name] = frozenset({ANY})
+            found = [{**one, "loc": ("evaluator", "options", name, *one["loc"])} for one in error.errors()]
+            problems += [problem_of(one) for one in found]
+    return sources, problems
 
 
 def _with_checks(loaded: Loaded, facts: BindFacts, path: Path, plugins: PluginManager) -> BindFacts:

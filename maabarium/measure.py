@@ -205,16 +205,22 @@ def _wanted(sources: frozenset[str], name: str, evaluators: Sequence[str]) -> fr
 
 
 def _merge(first: Evaluation, second: Evaluation, name: str, *, primary: bool) -> Evaluation:
-    """Both evaluations as one; measurements carry their evaluator's name, and so do the gates of an added one."""
+    """Both evaluations as one; measurements carry their evaluator's name, and so do the gates of an added one.
+
+    What `pytest` measures and gates is known by bare names, in whatever place it stands.
+    """
     measurements = tuple(m.model_copy(update={"source": written(name, m.source)}) for m in second.measurements)
     if primary:
         return second.model_copy(update={"measurements": measurements})
-    gates = tuple(g.model_copy(update={"name": f"{name}:{g.name}"}) for g in second.gates)
+    gates = tuple(g.model_copy(update={"name": written(name, g.name)}) for g in second.gates)
     return first.model_copy(
         update={
             "measurements": first.measurements + measurements,
             "gates": first.gates + gates,
+            "tests": first.tests + second.tests,
+            "lines": first.lines or second.lines,
             "grader": f"{first.grader}+{name}:{second.grader}" if second.grader else first.grader,
+            "environment": first.environment or second.environment,
             "log": first.log + second.log,
         }
     )

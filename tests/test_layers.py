@@ -91,6 +91,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pathspec": ("maabarium.blueprint", "maabarium.workspace"),
     "pluggy": ("maabarium.hookspecs", "maabarium.plugins", "maabarium_pytest"),
     "pydantic": (
+        "maabarium.binding",
         "maabarium.blueprint",
         "maabarium.evaluators",
         "maabarium.events",

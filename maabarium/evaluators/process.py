@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import EvaluationError, Problem
@@ -28,6 +29,8 @@ from maabarium.plaintext import plain
 from maabarium.protocols import EvaluationRequest
 from maabarium.records import Evaluation, Gate
 from maabarium.requests import BlueprintCheck
+from maabarium.sandbox.interpreter import folders_of_program
+from maabarium.sandbox.view import WHOLE
 
 __all__ = ["ProcessEvaluator", "process_files", "process_problems"]
 
@@ -74,7 +77,7 @@ class ProcessEvaluator:
                 timeout=seconds,
                 env=manifest.environment,
                 cwd=manifest.working_dir,
-                readable=(manifest.folder, manifest.working_dir),
+                readable=(manifest.folder, manifest.working_dir, *_folders(program[0], manifest.working_dir)),
             )
             answer = files.read("answer.json", LARGEST_ANSWER)
         gate = ended_badly(completed, seconds, manifest.plugin.id)
@@ -110,6 +113,8 @@ def process_problems(request: BlueprintCheck) -> list[Problem]:
     where = f"evaluator.options.{NAME}.manifest_path" if "manifest_path" in own else "evaluator.manifest_path"
     try:
         _manifest(request.blueprint, request.path.parent, ProcessOptions.model_validate(own)).program()
+    except ValidationError:
+        return []  # said where the evaluator is made
     except EvaluationError as error:
         return [Problem(where, str(error))]
     return []
@@ -128,6 +133,12 @@ def process_files(blueprint: Blueprint, folder: Path) -> tuple[Path, ...]:
     words = [manifest.working_dir / word for word in (manifest.process.command, *manifest.process.args)]
     path = find_manifest(folder, blueprint.domain.repo_path, str(named))
     return (path, *(word for word in words if "\n" not in str(word) and word.is_file()))
+
+
+def _folders(program: str, cwd: Path) -> list[Path]:
+    """What the sandbox has to show of the program: it sees only the shell that starts it. System folders are there."""
+    found = folders_of_program(program, os.environ.get("PATH", os.defpath), cwd)
+    return [Path(entry) for entry in found if entry not in WHOLE]
 
 
 def _manifest(blueprint: Blueprint, folder: Path, options: ProcessOptions) -> Manifest:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import EvaluationError, Problem, SandboxError
@@ -135,7 +135,10 @@ class WasmEvaluator:
 
 def wasm_problems(request: BlueprintCheck) -> list[Problem]:
     """What is wrong with the module of a blueprint that needs one."""
-    options = WasmOptions.model_validate(request.blueprint.evaluator.options.get(NAME, {}))
+    try:
+        options = WasmOptions.model_validate(request.blueprint.evaluator.options.get(NAME, {}))
+    except ValidationError:
+        return []  # said where the evaluator is made
     where = "evaluator.manifest_path" if not options.path and request.blueprint.evaluator.manifest_path else ""
     where = where or f"evaluator.options.{NAME}.path"
     try:

@@ -71,7 +71,8 @@ class WasmPolicy:
         files, size = len(proposal.edits), sum(len(edit.content or b"") for edit in proposal.edits)
         if instance.call("validate", files, size, MAX_FILES, MAX_BYTES):
             return []
-        said = f"{files} files with {size:,} bytes are not allowed (limits: {MAX_FILES} files, {MAX_BYTES:,} bytes)"
+        counted = f"{files} file{'' if files == 1 else 's'}"
+        said = f"{counted} with {size:,} bytes: not allowed (limits: {MAX_FILES} files, {MAX_BYTES:,} bytes)"
         return [Problem(f"policy {self.name}", said)]
 
     def _read(self, answer: bytes) -> list[Problem]:

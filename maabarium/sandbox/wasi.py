@@ -82,9 +82,8 @@ class WasiProgram:
 
     @property
     def readable(self) -> tuple[Path, ...]:
-        """What the process must be able to read beside the tree."""
-        here, packages = Path(__file__).parent, Path(wasmtime.__file__).parent
-        return (self._code.parent, here, packages, Path(sys.prefix), Path(sys.base_prefix))
+        """What the process must be able to read beside the tree and the interpreter."""
+        return (self._code.parent, Path(wasm_child.__file__), Path(wasmtime.__file__).parent)
 
     def argv(self, tree: Path, files: WasiFiles, seconds: float) -> list[str]:
         """The command that runs it on a tree, for at most `seconds` of its own."""

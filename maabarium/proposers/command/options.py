@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,9 @@ from maabarium.proposers.command.templates import TEMPLATES, Template
 from maabarium.requests import BlueprintCheck
 
 __all__ = ["Agent", "CommandOptions", "agent_of", "command_problems"]
+
+
+INTERPRETERS = re.compile(r"(python[0-9.]*|pypy[0-9.]*|sh|bash|dash|zsh|node|ruby|perl|env)$")
 
 
 class CommandOptions(BaseModel):
@@ -109,7 +113,7 @@ def agent_of(options: CommandOptions, folder: Path, source: str) -> Agent:
     if program is None:
         place = f"there is no such file in {folder}" if "/" in word else "there is none of that name in PATH"
         raise BlueprintError(source, [Problem(where, f"the program {quote(word)} cannot be started: {place}")])
-    return Agent(options.template or program.name, template, program)
+    return Agent(options.template or _name(template.command, program), template, program)
 
 
 def command_problems(request: BlueprintCheck) -> list[Problem]:
@@ -122,6 +126,14 @@ def command_problems(request: BlueprintCheck) -> list[Problem]:
     except BlueprintError as error:
         return list(error.problems)
     return []
+
+
+def _name(command: tuple[str, ...], program: Path) -> str:
+    """What the agent is called: its program, or the script that an interpreter is given."""
+    if INTERPRETERS.match(program.name):
+        script = next((word for word in command[1:] if not word.startswith("-")), "")
+        return Path(script).name or program.name
+    return program.name
 
 
 def _problems(options: CommandOptions) -> list[Problem]:

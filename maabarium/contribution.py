@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from maabarium import executors
 from maabarium.completion import ProviderFactory
+from maabarium.errors import Problem
+from maabarium.evaluators import EVALUATORS, evaluator_problems
 from maabarium.hookspecs import hookimpl
+from maabarium.proposers.command import CommandProposer
 from maabarium.proposers.council import Council
 from maabarium.proposers.mutate.proposer import Mutate
 from maabarium.proposers.scripted import Scripted
-from maabarium.protocols import ExecutorFactory, ProposerFactory, SandboxFactory
+from maabarium.protocols import EvaluatorFactory, ExecutorFactory, ProposerFactory, SandboxFactory
 from maabarium.providers import PROVIDERS
+from maabarium.requests import BlueprintCheck, ProposalCheck
 from maabarium.sandbox import SANDBOXES
+from maabarium.sandbox.policy import policy_objections, policy_problems
 from maabarium.strategies import KeepWinner
 
 
@@ -25,8 +30,26 @@ def maabarium_providers() -> Mapping[str, ProviderFactory]:
 
 @hookimpl
 def maabarium_proposers() -> Mapping[str, ProposerFactory]:
-    """Models in council, and two that need no model."""
-    return {"council": Council, "mutate": Mutate, "scripted": Scripted}
+    """Models in council, an agent that is a program, and two that need no model."""
+    return {"command": CommandProposer, "council": Council, "mutate": Mutate, "scripted": Scripted}
+
+
+@hookimpl
+def maabarium_evaluators() -> Mapping[str, EvaluatorFactory]:
+    """Programs and WebAssembly modules of the user's; the `pytest` evaluator is another plug-in."""
+    return EVALUATORS
+
+
+@hookimpl
+def maabarium_check_blueprint(request: BlueprintCheck) -> Sequence[Problem]:
+    """Policies and evaluators from outside must be there and fit."""
+    return [*evaluator_problems(request), *policy_problems(request)]
+
+
+@hookimpl
+def maabarium_check_proposal(request: ProposalCheck) -> Sequence[Problem]:
+    """The built-in policy on sizes, and those of the blueprint."""
+    return policy_objections(request)
 
 
 @hookimpl

@@ -223,8 +223,6 @@ class ProposerContext:
     """What plug-ins add to prompts."""
     sandbox: Callable[[SandboxOptions], Sandbox] | None = None
     """Opens a sandbox for a process that a proposer starts."""
-    sandbox: Callable[[SandboxOptions], Sandbox] | None = None
-    """Opens a sandbox for a process that a proposer starts."""
 
 
 class ProposerFactory(Protocol):

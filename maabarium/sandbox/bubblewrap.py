@@ -43,7 +43,8 @@ STARTED = b"child-pid"
 
 
 class BubblewrapDoor(GateDoor):
-    """The gate, behind which `bwrap` starts the program. Arguments, filter and hosts file go over descriptors."""
+    """The gate, behind which `bwrap` starts the program. `files` are the filter and, if the program is to have one
+    of ours, the hosts file; they go over descriptors, as the arguments do."""
 
     def __init__(
         self, command: Command, env: Mapping[str, str], mark: str, arguments: list[str], files: Iterable[bytes]
@@ -56,9 +57,10 @@ class BubblewrapDoor(GateDoor):
         self._files = [telling]
         for content in files:
             self._files.append(memory_file(content))
-        numbers = iter(map(str, self._files))
-        words = ["--json-status-fd", next(numbers), "--seccomp", next(numbers), "--ro-bind-data", next(numbers)]
-        inside = memory_file(b"\0".join(map(os.fsencode, [*words, "/etc/hosts", *arguments])) + b"\0")
+        words = ["--json-status-fd", "--seccomp", "--ro-bind-data"][: len(self._files)]
+        numbered = [word for pair in zip(words, map(str, self._files), strict=True) for word in pair]
+        numbered += ["/etc/hosts"] if len(words) > 2 else []
+        inside = memory_file(b"\0".join(map(os.fsencode, [*numbered, *arguments])) + b"\0")
         self._files.append(inside)
         outer = dataclasses.replace(command, argv=[program, "--args", str(inside), "--", *command.argv])
         # Nothing of the program's environment: a variable of the dynamic linker would act before the confinement.
@@ -134,7 +136,8 @@ class BubblewrapSandbox(SubprocessSandbox):
         arguments += ["--clearenv", *(word for pair in env.items() for word in ("--setenv", *pair))]
         arguments += ["--chdir", os.path.realpath(command.cwd)]
         rules = confining_rules(strict=self.level == "strict")
-        door = BubblewrapDoor(command, env, mark, arguments, [filter_program(rules, os.uname().machine), HOSTS])
+        files = [filter_program(rules, os.uname().machine), *([] if self._options.network else [HOSTS])]
+        door = BubblewrapDoor(command, env, mark, arguments, files)
         door.group = Group({"pids": self.caps.processes + 4, "memory": self.caps.memory})
         door.guard = UsageGuard(
             lambda: door.tree.members()[0],

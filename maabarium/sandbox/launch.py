@@ -100,7 +100,8 @@ class Launch:
         return line
 
     def release(self) -> None:
-        """Close the leash: the helper ends all it started, and itself."""
+        """Close leash and control: the helper ends all it started, and itself; one that still waits just ends."""
+        self._ours.close()
         if self._leash >= 0:
             os.close(self._leash)
             self._leash = -1
@@ -108,7 +109,6 @@ class Launch:
     def close(self) -> None:
         """Give all descriptors back."""
         self.release()
-        self._ours.close()
         self._theirs.close()
         if self._held >= 0:
             os.close(self._held)

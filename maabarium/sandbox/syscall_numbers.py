@@ -12,10 +12,11 @@ ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 """AUDIT_ARCH_* of include/uapi/linux/audit.h."""
 
 _COMMON = {
-    "clone3": 435, "landlock_create_ruleset": 444, "file_setattr": 469, "fchmodat2": 452, "fsconfig": 431, "fsmount": 432, "fsopen": 430,
-    "fspick": 433, "io_uring_enter": 426, "io_uring_register": 427, "io_uring_setup": 425, "memfd_secret": 447,
-    "mount_setattr": 442, "move_mount": 429, "open_tree": 428, "open_tree_attr": 467, "pidfd_getfd": 438,
-    "process_madvise": 440, "process_mrelease": 448, "quotactl_fd": 443, "removexattrat": 466, "setxattrat": 463,
+    "clone3": 435, "fchmodat2": 452, "file_setattr": 469, "fsconfig": 431, "fsmount": 432, "fsopen": 430,
+    "fspick": 433, "io_uring_enter": 426, "io_uring_register": 427, "io_uring_setup": 425,
+    "landlock_create_ruleset": 444, "memfd_secret": 447, "mount_setattr": 442, "move_mount": 429, "open_tree": 428,
+    "open_tree_attr": 467, "pidfd_getfd": 438, "process_madvise": 440, "process_mrelease": 448, "quotactl_fd": 443,
+    "removexattrat": 466, "setxattrat": 463,
 }  # fmt: skip
 
 _X86_64 = {

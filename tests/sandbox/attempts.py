@@ -1,3 +1,4 @@
+# ruff: noqa: PTH, SIM, BLE001, B018
 """What a hostile program tries, one function per attempt. Runs inside; standard library only, no import of ours.
 
 An attempt that returns did it; one that raises was refused. None of them harms the machine if it succeeds: what is

@@ -162,6 +162,7 @@ def init(plan: dict[str, Any], control: int, alive: int, telling: int) -> NoRetu
 def supervised(plan: dict[str, Any], control: int, leash: int) -> int:
     """Start the program confined, stay outside, adopt its orphans, end all of them; the program's wait status."""
     syscalls.control(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+    syscalls.control(syscalls.PR_SET_PDEATHSIG, 0)  # the leash tells; dying at once would leave the program alone
     child = os.fork()
     if child == 0:
         os.close(leash)

@@ -1,0 +1,167 @@
+"""Which sandbox is chosen: by trying, never weaker than asked for. Denials are real ones, made by a filter."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from maabarium.blueprint.schema import SandboxOptions
+from maabarium.errors import SandboxError
+from maabarium.protocols import Command, Completed, Sandbox
+from maabarium.sandbox import SANDBOXES, SubprocessSandbox
+from maabarium.sandbox.launcher import syscalls
+from maabarium.sandbox.probe import Observed, observe
+from maabarium.sandbox.seccomp import Refusal, filter_program
+from maabarium.sandbox.selection import Reach, available, describe, select
+
+SOURCE = """
+import json, sys, threading
+sys.path[:0] = {path!r}
+from maabarium.blueprint.schema import SandboxOptions
+from maabarium.errors import SandboxError
+from maabarium.sandbox import SANDBOXES
+from maabarium.sandbox.launcher import syscalls
+from maabarium.sandbox.selection import available, describe, select
+syscalls.control(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+for program in {programs!r}:
+    syscalls.filter_calls(program)
+answers = {{}}
+for level in ("auto", "standard", "strict"):
+    try:
+        sandbox = select(SandboxOptions(level=level), SANDBOXES, threading.Event())
+        answers[level] = [describe(sandbox), *sandbox.notes]
+    except SandboxError as error:
+        answers[level] = [str(error)]
+print(json.dumps(answers))
+"""
+MACHINE = os.uname().machine
+NO_NAMESPACES = [Refusal("unshare"), Refusal("clone3", errno.ENOSYS)]
+NO_LANDLOCK = [Refusal("landlock_create_ruleset", errno.ENOSYS)]
+
+
+def choices(*denied: list[Refusal]) -> dict[str, list[str]]:
+    """What is chosen for each level in a process to which the kernel denies some calls, as containers do."""
+    programs = [filter_program(rules, MACHINE) for rules in denied]
+    source = SOURCE.format(path=sys.path, programs=programs)
+    env = {name: value for name, value in os.environ.items() if name != "PATH"} | {"PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [sys.executable, "-c", source], capture_output=True, text=True, check=False, timeout=60, env=env
+    )
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, list[str]] = json.loads(done.stdout)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def reached() -> list[Reach]:
+    return available(SANDBOXES)
+
+
+def test_without_namespaces_landlock_reaches_standard(reached: list[Reach]) -> None:
+    if Reach("landlock", "standard", True) not in reached:
+        pytest.skip("no Landlock of version 6 here")
+    found = choices(NO_NAMESPACES)
+    assert found["standard"][0] == found["auto"][0] == "standard (landlock, seccomp)"
+    assert "no sockets" in found["standard"][1]
+    (refusal,) = found["strict"]
+    assert 'level = "strict" cannot be held here' in refusal
+    assert "namespaces: the sandbox could not be set up: unshare: Operation not permitted" in refusal
+
+
+def test_without_landlock_namespaces_hold_alone(reached: list[Reach]) -> None:
+    if Reach("namespaces", "strict", True) not in reached:
+        pytest.skip("no user namespaces here")
+    found = choices(NO_LANDLOCK)
+    assert found["auto"][0] == "standard (namespaces, seccomp)"
+    assert found["strict"][0] == "strict (namespaces, seccomp)"
+
+
+def test_without_both_standard_is_refused_and_auto_says_so() -> None:
+    found = choices(NO_NAMESPACES, NO_LANDLOCK)
+    assert found["auto"][0] == "trusted (subprocess)"
+    assert any("nothing keeps the tests in" in note for note in found["auto"])
+    for level in ("standard", "strict"):
+        (refusal,) = found[level]
+        assert f'level = "{level}" cannot be held here' in refusal
+        assert "unshare: Operation not permitted" in refusal
+        assert "user.max_user_namespaces" in refusal and 'level = "trusted"' in refusal
+    assert "needs Landlock version 6" in found["standard"][0]
+
+
+def test_trusted_is_taken_at_its_word(cancel: threading.Event) -> None:
+    sandbox = select(SandboxOptions(level="trusted"), SANDBOXES, cancel)
+    assert (sandbox.name, describe(sandbox)) == ("subprocess", "trusted (subprocess)")
+
+
+def test_one_that_leaks_is_not_chosen(cancel: threading.Event) -> None:
+    """A backend may say what it likes; the canary decides."""
+
+    class Leaky(SubprocessSandbox):
+        name = "leaky"
+
+        def __init__(self, options: SandboxOptions, cancel: threading.Event) -> None:
+            super().__init__(options.model_copy(update={"level": "trusted"}), cancel)
+            self.level = options.level
+
+    with pytest.raises(SandboxError, match=r"leaky: a program inside could: .*read outside"):
+        select(SandboxOptions(level="standard"), {"leaky": Leaky, "subprocess": SubprocessSandbox}, cancel)
+
+
+def test_one_in_which_nothing_works_is_not_chosen(cancel: threading.Event) -> None:
+    class Dead:
+        name, level = "dead", "standard"
+
+        def __init__(self, options: SandboxOptions, cancel: threading.Event) -> None:
+            pass
+
+        def run(self, command: Command) -> Completed:
+            return Completed(0, "[]", 0, 0, 0)
+
+    class Mute(Dead):
+        def run(self, command: Command) -> Completed:
+            return Completed(1, "Illegal instruction", 0, 0, 0)
+
+    with pytest.raises(SandboxError, match="dead: a program inside could not write to its own folders"):
+        select(SandboxOptions(level="standard"), {"dead": Dead}, cancel)
+    with pytest.raises(SandboxError, match="mute: a small program ended with status 1 there and said 'Illegal"):
+        select(SandboxOptions(level="standard"), {"mute": Mute}, cancel)
+
+
+def test_each_is_tried_once(cancel: threading.Event) -> None:
+    made = []
+
+    def factory(options: SandboxOptions, cancel: threading.Event) -> Sandbox:
+        made.append(options.level)
+        raise SandboxError("not here")
+
+    for _ in range(3):
+        with pytest.raises(SandboxError, match="not here"):
+            select(SandboxOptions(level="standard"), {"one": factory}, cancel)
+    assert made == ["standard"]
+
+
+def test_the_canary_sees_that_trusted_confines_nothing(cancel: threading.Event) -> None:
+    seen = observe(SubprocessSandbox(SandboxOptions(level="trusted"), cancel))
+    assert seen.works and set(seen.escapes) >= {"network", "write outside", "read outside", "signal outside"}
+    assert Observed((), True) != seen
+
+
+def test_a_refused_plan_is_told_by_the_launcher(cancel: threading.Event, living: Callable[[str], list[int]]) -> None:
+    """An error inside the launcher comes back as a sentence, and nothing stays behind."""
+    if syscalls.landlock_abi() < 6:
+        pytest.skip("no Landlock of version 6 here")
+
+    class Broken(SANDBOXES["landlock"]):  # type: ignore[misc,name-defined]
+        def _plan(self, command: Command, env: dict[str, str]) -> dict[str, object]:
+            plan: dict[str, object] = super()._plan(command, env)
+            return plan | {"landlock": ((1 << 63, 0, 0), [])}
+
+    with pytest.raises(SandboxError, match="could not be set up: landlock_create_ruleset: Invalid argument"):
+        observe(Broken(SandboxOptions(level="standard"), cancel))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -14,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from maabarium.errors import EvaluationError
 from maabarium.plaintext import one_line
 
-__all__ = ["Manifest", "find_manifest", "folder_digest", "read_manifest"]
+__all__ = ["Manifest", "find_manifest", "folder_digest", "is_file", "read_manifest"]
 
 LARGEST = 256 * 1024
+PYTHONS = frozenset({"python", "python3"})
 MOST_FILES = 2000
 MOST_BYTES = 32 * 1024 * 1024
 _SKIPPED = frozenset({".git", "__pycache__", ".venv", "node_modules"})
@@ -60,11 +63,17 @@ class Manifest(_Table):
         return (self.folder / (self.process.working_dir or ".")).resolve()
 
     def program(self) -> str:
-        """What to start. Raises EvaluationError when it is not there."""
+        """What to start. Raises EvaluationError when it is not there.
+
+        A bare `python` or `python3` is the interpreter that we run in: what PATH finds may be a shim, a script that
+        needs the home folder to find the real one, which the sandbox hides.
+        """
         command = self.process.command
+        if command in PYTHONS:
+            return sys.executable
         if "/" in command:
             place = self.working_dir / command
-            if not place.is_file() or not os.access(place, os.X_OK):
+            if not is_file(place) or not os.access(place, os.X_OK):
                 raise EvaluationError(f"{command} is not an executable file in {self.working_dir}")
             return str(place)
         if shutil.which(command) is None:
@@ -74,14 +83,22 @@ class Manifest(_Table):
 
 def find_manifest(folder: Path, repo_path: str, name: str) -> Path:
     """Where a blueprint's `manifest_path` leads: from its own folder, else (as in the original) from `repo_path`."""
-    here = folder / name
-    return here if here.exists() else next((p for p in [folder / repo_path / name] if p.exists()), here)
+    here, there = folder / name, folder / repo_path / name
+    return there if is_file(there) and not is_file(here) else here
+
+
+def is_file(path: Path) -> bool:
+    """Whether that is a file; what cannot be a name (an argument with a whole script in it) is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def read_manifest(path: Path) -> Manifest:
     """Read and check a manifest. Raises EvaluationError with what is wrong, and where."""
     try:
-        if not path.is_file():
+        if not is_file(path):
             raise EvaluationError(f"there is no manifest {path.name} in {path.parent}")
         if path.stat().st_size > LARGEST:
             raise EvaluationError(f"{path.name} is larger than {LARGEST:,} bytes, which no manifest is")
@@ -105,8 +122,14 @@ def read_manifest(path: Path) -> Manifest:
 def folder_digest(*folders: Path) -> str:
     """SHA-256 over the files of these folders, so that a changed plug-in is another grader; links are not followed.
 
-    Empty when there is too much to read: then nothing that was measured earlier may be taken for the same.
+    Empty when there is too much to read, or it cannot be: then nothing that was measured earlier may stand for it.
     """
+    with contextlib.suppress(OSError):
+        return _digest(folders)
+    return ""
+
+
+def _digest(folders: tuple[Path, ...]) -> str:
     state, files, size = hashlib.sha256(), 0, 0
     for top in dict.fromkeys(folders):
         for where, inner, names in os.walk(top):

@@ -23,7 +23,7 @@ from maabarium.errors import EvaluationError, Problem
 from maabarium.evaluators.answer import LARGEST_ANSWER, read_answer
 from maabarium.evaluators.ending import ended_badly
 from maabarium.evaluators.exchange import exchange
-from maabarium.evaluators.manifest import Manifest, find_manifest, folder_digest, read_manifest
+from maabarium.evaluators.manifest import Manifest, find_manifest, folder_digest, is_file, read_manifest
 from maabarium.evaluators.question import own_metrics, question
 from maabarium.plaintext import plain
 from maabarium.protocols import EvaluationRequest
@@ -132,7 +132,7 @@ def process_files(blueprint: Blueprint, folder: Path) -> tuple[Path, ...]:
         return ()
     words = [manifest.working_dir / word for word in (manifest.process.command, *manifest.process.args)]
     path = find_manifest(folder, blueprint.domain.repo_path, str(named))
-    return (path, *(word for word in words if "\n" not in str(word) and word.is_file()))
+    return (path, *filter(is_file, words))
 
 
 def _folders(program: str, cwd: Path) -> list[Path]:

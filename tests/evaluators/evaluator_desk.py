@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from maabarium.blueprint.schema import Blueprint
-from maabarium.protocols import Command, Completed, EvaluationRequest
-from maabarium.sandbox import SubprocessSandbox
+import pytest
+
+from maabarium.blueprint.schema import Blueprint, SandboxOptions
+from maabarium.errors import SandboxError
+from maabarium.protocols import Command, Completed, EvaluationRequest, Sandbox
+from maabarium.sandbox import SANDBOXES, SubprocessSandbox
 
 
 class Desk:
@@ -21,14 +24,26 @@ class Desk:
         for place in (self.path, self.scratch, self.scratch / "home", self.scratch / "tmp"):
             place.mkdir(exist_ok=True, parents=True)
         self.cancel = threading.Event()
-        self.sandbox = SubprocessSandbox(blueprint.sandbox, self.cancel)
+        self.sandbox: Sandbox = SubprocessSandbox(blueprint.sandbox, self.cancel)
+
+    def confine(self, backend: str) -> None:
+        """Run in another backend from now on, at the best level that it reaches; skips where it reaches none."""
+        for level in ("strict", "standard", "trusted"):
+            try:
+                self.sandbox = SANDBOXES[backend](SandboxOptions.model_validate({"level": level}), self.cancel)
+            except SandboxError as error:
+                refused = str(error)
+            else:
+                return
+        pytest.skip(refused)
 
     def run(
         self, argv: Sequence[str], *, timeout: float | None = None, env: Mapping[str, str] | None = None, **options: Any
     ) -> Completed:
         private = {"HOME": str(self.scratch / "home"), "TMPDIR": str(self.scratch / "tmp")}
         cwd = options.pop("cwd", self.root)
-        return self.sandbox.run(Command(argv, cwd, dict(env or {}) | private, timeout=timeout or 60, **options))
+        own = {"env": dict(env or {}) | private, "timeout": timeout or 60, "writable": (self.path, self.scratch)}
+        return self.sandbox.run(Command(argv, cwd, **{**own, **options}))
 
 
 def blueprint_of(metrics: Sequence[Mapping[str, Any]], evaluator: Mapping[str, Any], **sections: Any) -> Blueprint:

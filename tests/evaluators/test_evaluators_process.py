@@ -16,9 +16,10 @@ from pydantic import ValidationError
 
 from maabarium.errors import EvaluationError
 from maabarium.evaluators.manifest import read_manifest
-from maabarium.evaluators.process import ProcessEvaluator, process_problems
+from maabarium.evaluators.process import ProcessEvaluator, process_files, process_problems
 from maabarium.records import Champion, Evaluation, FileEdit, Measurement, Proposal
 from maabarium.requests import BlueprintCheck
+from maabarium.sandbox import SANDBOXES
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "evaluators" / "docstrings"
 METRIC = {"name": "wheel", "source": "process:kb", "unit": "KiB", "range": (0, 100), "direction": "minimize"}
@@ -167,6 +168,7 @@ def test_an_answer_that_is_none_is_an_error_of_ours(plug: Any, asking: Asking, s
         ('[plugin]\nid = "a"\n[process]\ncommand = "sh"\n[environment]\n"A=B" = "c"', "no process can be given"),
         ('[plugin]\nid = "a"\n[process]\ncommand = "surely-no-such-program"', "no program surely-no-such-program"),
         ('[plugin]\nid = "a"\n[process]\ncommand = "./plugin.toml"', "not an executable file"),
+        (f'[plugin]\nid = "a"\n[process]\ncommand = "./{"x" * 5000}"', "not an executable file"),
     ],
 )
 def test_a_manifest_that_is_none_is_a_problem_and_an_error(
@@ -213,6 +215,15 @@ def test_a_folder_that_is_too_large_to_read_makes_every_grader_unique(
     assert ask(asking(blueprint)).grader != ask(asking(blueprint)).grader
 
 
+def test_what_a_proposal_may_not_change(plug: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "plug-in"
+    assert process_files(plug(OK), tmp_path) == (folder / "plugin.toml", Path(sys.executable), folder / "program.py")
+    script = f'[plugin]\nid = "a"\n[process]\ncommand = "sh"\nargs = ["-c", "{"true;" * 900}"]'
+    assert process_files(plug(OK, script), tmp_path) == (folder / "plugin.toml",)
+    assert process_files(plug(OK, "no manifest"), tmp_path) == ()
+    assert process_files(plug(OK, kind="pytest"), tmp_path) == ()
+
+
 def test_options_are_checked() -> None:
     with pytest.raises(ValidationError):
         ProcessEvaluator({"manifest": "x"})
@@ -229,3 +240,16 @@ def test_the_example_measures_docstrings(asking: Asking, tmp_path: Path) -> None
     gate = ask(request).failed_gate
     assert gate is not None
     assert (gate.name, gate.detail[:5]) == ("parses", "a.py:")
+
+
+def test_a_bare_python_is_our_own(asking: Asking) -> None:
+    assert read_manifest(EXAMPLE / "plugin.toml").program() == sys.executable
+
+
+@pytest.mark.parametrize("backend", sorted(SANDBOXES))
+def test_it_runs_in_whatever_confines(backend: str, asking: Asking) -> None:
+    metric = {"name": "documented", "source": "process:documented"}
+    request = asking(blueprint_of([metric], {"kind": "process", "manifest_path": str(EXAMPLE / "plugin.toml")}))
+    request.workspace.confine(backend)  # type: ignore[attr-defined]
+    (request.workspace.path / "a.py").write_text("def f():\n    pass\n")
+    assert ask(request).values() == {"documented": 0.0}

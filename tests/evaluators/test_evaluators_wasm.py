@@ -18,6 +18,7 @@ from maabarium.errors import EvaluationError
 from maabarium.evaluators.wasm import WasmEvaluator, wasm_problems
 from maabarium.records import Evaluation
 from maabarium.requests import BlueprintCheck
+from maabarium.sandbox import SANDBOXES
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "evaluators"
 TODOS = EXAMPLES / "todos" / "todos.wasm"
@@ -268,6 +269,14 @@ def test_options_are_checked() -> None:
     for bad in ({"fule": 1}, {"fuel": 0}, {"memory_mb": 100_000}, {"timeout_seconds": 0}):
         with pytest.raises(ValidationError):
             WasmEvaluator(bad)
+
+
+@pytest.mark.parametrize("backend", sorted(SANDBOXES))
+def test_it_runs_in_whatever_confines(blueprint: Any, backend: str, asking: Asking) -> None:
+    request = asking(blueprint)
+    request.workspace.confine(backend)  # type: ignore[attr-defined]
+    (request.workspace.path / "app.py").write_text("TODO")
+    assert ask(request, TODOS).values() == {"todos": 1}
 
 
 @pytest.mark.slow

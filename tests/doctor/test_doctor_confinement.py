@@ -1,0 +1,122 @@
+"""A level is judged by what gets through, not by what a backend says of itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from typing import Any
+
+import pytest
+
+from maabarium.blueprint.schema import SandboxOptions
+from maabarium.doctor import canary, confinement
+from maabarium.doctor.bait import VARIABLE, planted
+from maabarium.doctor.confinement import HOGS, check_sandbox, observe
+from maabarium.errors import SandboxError
+from maabarium.protocols import Command, Completed
+from maabarium.sandbox import SANDBOXES, SubprocessSandbox
+from maabarium.sandbox.selection import Reach, available
+
+
+class Liar(SubprocessSandbox):
+    """Says that it confines."""
+
+    name = "liar"
+
+    def __init__(self, options: SandboxOptions, cancel: threading.Event) -> None:
+        super().__init__(options.model_copy(update={"level": "trusted"}), cancel)
+        self.level = options.level
+
+
+class Broken(SubprocessSandbox):
+    """Starts nothing."""
+
+    def run(self, command: Command) -> Completed:
+        raise SandboxError("the kernel says no")
+
+
+class Mute(SubprocessSandbox):
+    """Starts something else."""
+
+    def run(self, command: Command) -> Completed:
+        return super().run(Command(["/bin/echo", "nonsense"], command.cwd))
+
+
+def test_what_is_held_here() -> None:
+    held = [(reach.level, reach.backend) for reach in available(SANDBOXES) if reach.ok]
+    if not held:
+        pytest.skip("nothing confines here")
+    level, backend = held[0]
+    first, *rest = check_sandbox(SANDBOXES, level=level)
+    assert first.name == "levels" and first.status == "pass"
+    (finding,) = [one for one in rest if one.name == f"{level} ({backend})"]
+    assert finding.status == "pass", finding.sentence
+    assert len(finding.observed) == len(canary.TRIES)
+    assert not [one.attempt for one in finding.observed if one.succeeded]
+
+
+def test_a_backend_that_lies_is_not_taken() -> None:
+    first, trusted = check_sandbox({"subprocess": SubprocessSandbox, "liar": Liar})
+    assert first.status == "warn" and "nothing here confines" in first.sentence
+    assert "a program inside could: network" in first.sentence
+    assert trusted.name == "trusted (subprocess)"
+
+
+def test_a_backend_that_lies_well_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    reaches = [Reach("liar", "standard", True), Reach("liar", "strict", True)]
+    monkeypatch.setattr(confinement, "available", lambda factories: reaches)
+    findings = list(check_sandbox({"liar": Liar}, level="standard"))
+    assert [finding.status for finding in findings] == ["pass", "fail"]
+    assert "got through: connect over TCP" in findings[1].sentence
+    through = {one.attempt for one in findings[1].observed if one.succeeded}
+    assert {"read a .env file", "see other processes", "end another process", "write outside"} <= through
+    assert not {"find a secret in the environment", "outlive the evaluation", "take memory without end"} & through
+
+
+def test_a_level_that_is_demanded_must_be_held() -> None:
+    alone: dict[str, Any] = {"subprocess": SubprocessSandbox}
+    asked = next(iter(check_sandbox(alone, level="strict")))
+    assert asked.status == "fail" and 'the level "strict" is not to be had here, and you ask' in asked.sentence
+    demanded = next(iter(check_sandbox(alone, demanded="standard")))
+    assert demanded.status == "fail" and "the blueprint demands it" in demanded.sentence
+    assert next(iter(check_sandbox(alone))).status == "warn"
+
+
+@pytest.mark.parametrize("backend", [Broken, Mute])
+def test_a_sandbox_that_starts_nothing(backend: type[SubprocessSandbox]) -> None:
+    (finding,) = [one for one in check_sandbox({"subprocess": backend}, level="trusted") if one.name != "levels"]
+    assert finding.status == "fail"
+    assert "the canary could not be let into it" in finding.sentence
+    assert ("the kernel says no" in finding.sentence) or ("nonsense" in finding.sentence)
+
+
+def test_what_a_hog_did_not_say_was_stopped() -> None:
+    class Killer(SubprocessSandbox):
+        def run(self, command: Command) -> Completed:
+            hog = any(name in command.argv for name in HOGS)
+            return Completed(-9, "", 0.1, 0.0, 0) if hog else super().run(command)
+
+    seen = {one.attempt: one for one in observe(Killer(SandboxOptions(level="trusted"), threading.Event()))}
+    assert [seen[name].succeeded for name in HOGS] == [False] * 3
+    assert {seen[name].detail for name in HOGS} == {"the sandbox ended it"}
+    assert seen["read a secret file"].succeeded
+
+
+def test_the_canarys_word_is_checked() -> None:
+    with planted() as bait:
+        assert os.environ[VARIABLE] == bait.secret
+        facts = json.loads(bait.write().read_text())
+        assert bait.secret not in json.dumps(facts)
+        for name in ("connect over TCP", "send over UDP", "write outside", "change a file outside"):
+            told = bait.judged(name, True, "")
+            assert not told.succeeded and told.detail
+        assert not bait.judged("read a secret file", True, "0" * 64).succeeded
+        assert not bait.judged("end another process", True, "").succeeded  # it lives
+        assert not bait.judged("signal the parent", True, "pid:[1]").succeeded  # a namesake
+        (bait.outside / "new").write_text("x")
+        assert bait.judged("write outside", False, "refused: EPERM").succeeded  # evidence wins
+        bait.victim.terminate()
+        assert bait.judged("end another process", True, "").succeeded
+        place = bait.outside
+    assert VARIABLE not in os.environ and not place.exists()

@@ -19,10 +19,10 @@ from pathlib import Path
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-from maabarium.blueprint.schema import SandboxOptions  # noqa: E402
-from maabarium.protocols import Command, Sandbox  # noqa: E402
-from maabarium.sandbox import SANDBOXES  # noqa: E402
-from maabarium.sandbox.selection import available, describe  # noqa: E402
+from maabarium.blueprint.schema import SandboxOptions
+from maabarium.protocols import Command, Sandbox
+from maabarium.sandbox import SANDBOXES
+from maabarium.sandbox.selection import available, describe
 
 WORDS = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:maabarium"]
 

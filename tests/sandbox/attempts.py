@@ -1,4 +1,4 @@
-# ruff: noqa: PTH, SIM, BLE001, B018
+# ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH108, PTH116, PTH119, PTH120, PTH123, PTH208, PTH211, SIM115, BLE001
 """What a hostile program tries, one function per attempt. Runs inside; standard library only, no import of ours.
 
 An attempt that returns did it; one that raises was refused. None of them harms the machine if it succeeds: what is

@@ -132,7 +132,7 @@ def main(backend: str, level: str, folder: Path) -> None:
     if answers.get("udp_over_ipv4") == "sent" and not arrived(kept, b"udp"):
         answers["udp_over_ipv4"] = "refused: nothing arrived"
     for name, place in (("write_host_temporary", bait["tmp"]), ("write_host_shared_memory", bait["shm"])):
-        if answers.get(name) == "sent" and not os.path.exists(place):
+        if answers.get(name) == "sent" and not Path(place).exists():
             answers[name] = "refused: it was not the host's"
         Path(place).unlink(missing_ok=True)
     ctypes.CDLL(None).shmctl(kept[-1], 0, None)  # IPC_RMID

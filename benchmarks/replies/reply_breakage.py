@@ -107,6 +107,7 @@ def slow_texts(size: int = 2**20) -> Mapping[str, str]:
         "hunks": reply + f'"unified_diff": "{fill(f"@@ -9 +9 @@{newline}-a{newline}+b{newline}")}"}}]}}',
         "empty lines in a hunk": reply + f'"unified_diff": "@@ -1 +1 @@\\n-a\\n+b\\n{fill(newline)}x"}}]}}',
         "context": reply + f'"unified_diff": "@@ -5 +5 @@\\n{fill(" a" + newline)}-b\\n+c\\n"}}]}}',
+        "signature": reply + f'"unified_diff": "@@ -1 +1 @@{newline}-a{newline}-- {newline}{fill("1.")}!"}}]}}',
         "long search": reply + f'"edits": [{{"search": "{fill("a" + newline)}", "replace": ""}}]}}]}}',
         "short search": reply + '"edits": [' + fill('{"search": "a", "replace": "b"}, ')[:-2] + "]}]}",
         "long path": fill("a", "", "!\n<<<<<<< SEARCH\n"),

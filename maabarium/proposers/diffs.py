@@ -97,7 +97,7 @@ def _without_signature(lines: list[bytes]) -> list[bytes]:
     end = len(lines)
     while end and not lines[end - 1].strip():
         end -= 1
-    signed = end >= 2 and lines[end - 2] == b"-- " and re.fullmatch(rb"\d+(\.[\w.-]+)+\r?", lines[end - 1])
+    signed = end >= 2 and lines[end - 2] == b"-- " and re.fullmatch(rb"\d{1,9}\.[\w.-]+\r?", lines[end - 1])
     return lines[: end - 2] if signed else lines
 
 

@@ -50,10 +50,14 @@ def parse_reply(text: str, format: EditFormat) -> Reply:
     marker = marker_of(text, format)
     found = object_of(text) if "{" in text else None
     if found is not None and (marker is None or found[0] < marker):
-        return _reply(found[1], format)
-    if marker is not None:
-        return read_prose(text, format)
-    raise _unreadable("the reply holds no JSON object with summary and file_patches", "proposal_json")
+        reply = _reply(found[1], format)
+    elif marker is not None:
+        reply = read_prose(text, format)
+    else:
+        raise _unreadable("the reply holds no JSON object with summary and file_patches", "proposal_json")
+    if sum(max(len(patch.edits), 1) for patch in reply.patches) > MOST_EDITS:
+        raise _unreadable(f"the reply has more than {MOST_EDITS} edits; make fewer")
+    return reply
 
 
 def _unreadable(message: str, detail: str = "other") -> ProposalError:
@@ -69,8 +73,6 @@ def _reply(value: dict[str, Any], format: EditFormat) -> Reply:
     if not isinstance(items, list):
         raise _unreadable("file_patches is not a list")
     patches = tuple(_patch(item, f"file_patches[{index}]", format) for index, item in enumerate(items))
-    if sum(max(len(patch.edits), 1) for patch in patches) > MOST_EDITS:
-        raise _unreadable(f"the reply has more than {MOST_EDITS} edits; make fewer")
     return Reply(one_line(summary, SUMMARY), patches)
 
 

@@ -20,7 +20,7 @@ DIVIDER = re.compile(r"={5,9}\s*$")
 REPLACE = re.compile(r"(?:>{5,9}|\+{5,9}) ?REPLACE\s*$")
 FILES = re.compile(r"^--- [^\n]+\n\+\+\+ [^\n]+\n@@ ", re.MULTILINE)
 FENCE = re.compile(r" {0,3}(`{3,}+|~{3,}+)[ \t]*+([^`\n]*+)$")
-HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
+HUNK = re.compile(r"@@ -\d{1,9}(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@")
 PATH = re.compile(r"[\w.@+/-]{1,300}+")
 
 

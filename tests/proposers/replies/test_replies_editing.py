@@ -247,6 +247,13 @@ def test_diffs_fail_with_the_codes_of_the_original(diff: str, detail: str) -> No
     assert refused({"unified_diff": diff}, FIVE).detail == f"unified_diff.{detail}"
 
 
+def test_numbers_of_thousands_of_digits_are_no_numbers() -> None:
+    diff = f"--- a/{PATH}\n+++ b/{PATH}\n@@ -1,{'9' * 5000} +1 @@\n-one\n+1\n"
+    for text in (diff, answer({"path": PATH, "operation": "modify", "unified_diff": diff})):
+        with pytest.raises(ProposalError, match="a hunk header looks like"):
+            edits(text, FIVE, format="diff")
+
+
 @given(
     content=st.lists(st.sampled_from([b"a\n", b"b\n", b"a\r\n", b"\n", b"ab\n", b"\xff\n", b"  a\n"])).map(b"".join),
     search=st.text(alphabet="ab \n", max_size=8),

@@ -163,6 +163,7 @@ def test_plain_diffs_are_one_patch_a_file() -> None:
         (DIFFS.rstrip("`\n"), "has no end"),
         (DIFFS.replace("+++ b/app/one.py", "+++ b/app/two.py"), "renames"),
         ("@@ -1 +1 @@\n-a\n+b\n" + DIFFS, "belongs to no file"),
+        (f"{PATH}\n" + "<<<<<<< SEARCH\na\n=======\nb\n>>>>>>> REPLACE\n" * 2001, "more than 2000 edits"),
     ],
 )
 def test_plain_diffs_that_end_early_or_rename_are_refused(text: str, sentence: str) -> None:

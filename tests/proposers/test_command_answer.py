@@ -55,6 +55,7 @@ def lines(objects: list[dict[str, object]]) -> str:
             Answer("own", 3, 4, 0, 1.0),
         ),
         ("work\nSummary: first\nmore\n  - summary: last\n", Answer("last")),
+        ('Summary: in words\n{"cost": 0.5}\n', Answer("in words", cost=0.5)),
         ("a summary: of something", Answer()),
         ("", Answer()),
     ],

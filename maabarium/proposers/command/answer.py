@@ -128,7 +128,7 @@ def _summary(objects: list[Mapping[str, Any]], output: str) -> str:
         found = SUMMARY.findall(_words(said))
         if found:
             return one_line(found[-1], LONGEST_SUMMARY)
-    found = SUMMARY.findall(plain(output)) if not objects else []
+    found = SUMMARY.findall(plain(output))
     return one_line(found[-1], LONGEST_SUMMARY) if found else ""
 
 

@@ -1,0 +1,1 @@
+"""Where a book stands: by author, then by title."""

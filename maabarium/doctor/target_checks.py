@@ -6,6 +6,7 @@ in a temporary folder: nothing stays, and no branch, pin or lock is made.
 
 from __future__ import annotations
 
+import ast
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ from maabarium.errors import BlueprintError, MaabariumError
 from maabarium.measure import Bench, MeasureJob, run_measurement
 from maabarium.plaintext import one_line
 from maabarium.plugins import PluginManager, contributions
-from maabarium.records import Evaluation, Gate
+from maabarium.protocols import Sandbox
+from maabarium.records import Evaluation, Gate, Measured
 from maabarium.sandbox.selection import describe, select
 from maabarium.workspace.repository import Repository
 
@@ -53,7 +55,9 @@ def _surroundings(binding: Binding) -> Iterator[Finding]:
         place = f"plain folder {place}, measured as it is"
     count = f"{len(target.files)} files, of which {len(binding.targets)} may change"
     yield passed("target", "repository", f"{place}: {count}")
-    if target.dirty:
+    if target.kind == "folder":
+        yield passed("target", "clean", "a plain folder is measured as it is now")
+    elif target.dirty:
         said = f"{len(target.dirty)} modified tracked file(s) are not measured, HEAD is: {_listed(list(target.dirty))}"
         yield warned("target", "clean", said, "commit or stash them")
     else:
@@ -74,16 +78,27 @@ def check_target(binding: Binding, path: Path, plugins: PluginManager) -> Iterat
         yield failed("target", "sandbox", one_line(str(error), 600), "see the findings about the sandbox")
         return
     yield passed("target", "sandbox", f"measured in {describe(sandbox)}")
+    try:
+        measured, runnable = _measure(binding, path, plugins, sandbox, cancel)
+    except MaabariumError as error:
+        yield failed("target", "worktree", one_line(str(error), 400), "do what it says, then try again")
+        return
+    if measured.candidate is None:
+        advice = "make the target's own command work first: python -m pytest in its folder"
+        yield failed("target", "starts", one_line(measured.problem, 600), advice)
+        return
+    yield from _verdicts(binding, measured.candidate, runnable)
+
+
+def _measure(
+    binding: Binding, path: Path, plugins: PluginManager, sandbox: Sandbox, cancel: threading.Event
+) -> tuple[Measured, list[str]]:
+    """The baseline, and which of the files that may change have functions. Raises WorkspaceError."""
+    blueprint = binding.bound.blueprint
     options = blueprint.sandbox.model_copy(update={"level": sandbox.level})
-    timeout = float(blueprint.constraints.timeout_seconds)
     with tempfile.TemporaryDirectory(prefix="maabarium-doctor-", ignore_cleanup_errors=True) as folder:
-        try:
-            repository = Repository.create(
-                binding.target, RUN_ID, Path(folder).resolve() / "cache", blueprint.domain.copy_files
-            )
-        except MaabariumError as error:
-            yield failed("target", "worktree", one_line(str(error), 400), "do what it says, then try again")
-            return
+        cache = Path(folder).resolve() / "cache"
+        repository = Repository.create(binding.target, RUN_ID, cache, blueprint.domain.copy_files)
         bench = Bench(
             run_id=RUN_ID,
             blueprint=blueprint.model_copy(update={"sandbox": options}),
@@ -94,31 +109,38 @@ def check_target(binding: Binding, path: Path, plugins: PluginManager) -> Iterat
             plugins=plugins,
             cancel=cancel,
         )
+        job = MeasureJob(
+            number=0,
+            stage="baseline",
+            tree=repository.base_tree,
+            seed=0,
+            timeout=float(blueprint.constraints.timeout_seconds) * BASELINE_SESSIONS,
+            sources=frozenset(str(metric.source) for metric in blueprint.metrics.metrics),
+            exclusive=True,
+        )
         try:
-            job = MeasureJob(
-                number=0,
-                stage="baseline",
-                tree=repository.base_tree,
-                seed=0,
-                timeout=timeout * BASELINE_SESSIONS,
-                sources=frozenset(str(metric.source) for metric in blueprint.metrics.metrics),
-                exclusive=True,
-            )
-            measured = run_measurement(bench, job)
+            view = repository.view(repository.base_tree)
+            files = sorted(set(binding.targets) & set(view.paths()))
+            runnable = [name for name in files if name.endswith(".py") and has_functions(view.read(name))]
+            return run_measurement(bench, job), runnable
         except KeyboardInterrupt:
             cancel.set()
             raise
         finally:
             bench.close()
             repository.close()
-    if measured.candidate is None:
-        advice = "make the target's own command work first: python -m pytest in its folder"
-        yield failed("target", "starts", one_line(measured.problem, 600), advice)
-        return
-    yield from _verdicts(binding, measured.candidate)
 
 
-def _verdicts(binding: Binding, evaluation: Evaluation) -> Iterator[Finding]:
+def has_functions(source: bytes) -> bool:
+    """Whether a test could run something of a file, beside importing it."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True
+    return any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) for node in ast.walk(tree))
+
+
+def _verdicts(binding: Binding, evaluation: Evaluation, runnable: list[str]) -> Iterator[Finding]:
     """What a baseline evaluation says, gate by gate; after a gate that failed nothing more was measured."""
     gates = {gate.name: gate for gate in evaluation.gates}
     session = gates.get("session")
@@ -134,7 +156,7 @@ def _verdicts(binding: Binding, evaluation: Evaluation) -> Iterator[Finding]:
             yield failed("target", gate.name, one_line(gate.detail or "it failed", 400), advice)
     yield _flaky(gates.get("flaky"))
     if evaluation.failed_gate is None:
-        yield from _covers(binding, evaluation)
+        yield from _covers(evaluation, runnable)
         yield _duration(binding, evaluation)
 
 
@@ -170,9 +192,8 @@ def _flaky(gate: Gate | None) -> Finding:
     return passed("target", "flaky", "two runs of the same tree agree on every test")
 
 
-def _covers(binding: Binding, evaluation: Evaluation) -> Iterator[Finding]:
-    """Which of the files that may change are run by some test, by the map of lines that the baseline traced."""
-    files = [path for path in binding.targets if path.endswith(".py")]
+def _covers(evaluation: Evaluation, files: list[str]) -> Iterator[Finding]:
+    """Which of the files that may change, and have functions, are run by some test, by the baseline's map of lines."""
     if not files:
         return
     if evaluation.lines is None:
@@ -182,11 +203,13 @@ def _covers(binding: Binding, evaluation: Evaluation) -> Iterator[Finding]:
     touched = {path for lines in evaluation.lines.by_test.values() for path in lines}
     bare = [path for path in files if path not in touched]
     if bare:
-        said = f"{len(bare)} of {len(files)} files that may change are run by no test: {_listed(bare)}"
+        said = f"{len(bare)} of {len(files)} files with functions that may change are run by no test: {_listed(bare)}"
         advice = "write tests for them, or take them out of domain.target_files"
         yield warned("target", "covers", said, advice)
         return
-    yield passed("target", "covers", f"each of the {len(files)} files that may change is run by some test")
+    yield passed(
+        "target", "covers", f"each of the {len(files)} files with functions that may change is run by some test"
+    )
 
 
 def _duration(binding: Binding, evaluation: Evaluation) -> Finding:

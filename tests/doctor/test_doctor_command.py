@@ -133,11 +133,14 @@ def test_the_databases_folder_without_permission(ground: Path) -> None:
         python, environment = interpreter_for(before)
     data.chmod(0o555)
     environment |= {"HOME": str(ground), "TMPDIR": "/var/tmp"}
-    said = doctor(ground, "--level", "trusted", "--json", before=before, environment=environment, python=python)
+    said = doctor(
+        ground, "--level", "trusted", "--fix", "--json", before=before, environment=environment, python=python
+    )
     data.chmod(0o755)
     assert said.status == 1
     assert said.bad() == {"database folder": f"{data} cannot be written: permission denied"}
     assert said.of("database file")["status"] == "pass"
+    assert f"made the cache folder {ground / 'cache' / 'maabarium'}" in [each["sentence"] for each in said.listed]
     stopped = {o["attempt"] for o in said.of("trusted (subprocess)")["observed"] if not o["succeeded"]}
     assert "fork without end" in stopped  # the limit binds whoever is not root
 

@@ -41,15 +41,16 @@ def look(blueprint: Path, plugins: PluginManager) -> dict[str, Finding]:
 
 
 def test_dirty_flaky_and_uncovered(tmp_path: Path, plugins: PluginManager) -> None:
-    blueprint = make_target(tmp_path, {"tests/test_flaky.py": FLAKY, "src/b.py": "def idle():\n    return 1\n"},
-                            BLUEPRINT.replace("require_tests_pass = true", "require_tests_pass = false"))  # fmt: skip
+    more = {"tests/test_flaky.py": FLAKY, "src/b.py": "def idle():\n    return 1\n", "src/c.py": "X = 1\n"}
+    lenient = BLUEPRINT.replace("require_tests_pass = true", "require_tests_pass = false")
+    blueprint = make_target(tmp_path, more, lenient)
     (tmp_path / "src/a.py").write_text("def double(x):\n    return x + x\n")
     found = look(blueprint, plugins)
     assert found["clean"].status == "warn" and "src/a.py" in found["clean"].sentence
     assert found["flaky"].status == "warn"
     assert "tests/test_flaky.py::test_first_time_only" in found["flaky"].sentence
     assert found["covers"].status == "warn"
-    assert found["covers"].sentence == "1 of 2 files that may change are run by no test: src/b.py"
+    assert found["covers"].sentence == "1 of 2 files with functions that may change are run by no test: src/b.py"
     assert all(finding.status != "fail" for finding in found.values())
 
 

@@ -152,7 +152,7 @@ class Host:
             for line in each.summary:
                 terminalreporter.write_line(line)
             if each.broken:
-                terminalreporter.write_line(f"{each.run.name} broke off: {each.broken}", red=True)
+                terminalreporter.write_line(f"{one_line(each.run.name)} broke off: {each.broken}", red=True)
         for line in dict.fromkeys(self._warned):
             terminalreporter.write_line(f"warning: {line}", yellow=True)
 
@@ -186,11 +186,11 @@ class Host:
         session.testscollected -= run.max_iterations + 1 - len(each.outcomes)
         if interruption.name:
             session.shouldstop = (
-                f"{interruption.name}: {run.name} was cancelled; "
+                f"{interruption.name}: {one_line(run.name)} was cancelled; "
                 f"go on with --maabarium {run.path} --maabarium-resume={run.run_id}"
             )
         elif each.broken:
-            session.shouldfail = session.shouldfail or f"{run.name} broke off: {one_line(each.broken)}"
+            session.shouldfail = session.shouldfail or f"{one_line(run.name)} broke off: {one_line(each.broken)}"
 
     def _report_all(self, each: Progressed, file: BlueprintFile, session: pytest.Session) -> None:
         """Take outcomes until there are no more. -x and --maxfail stop the run in order."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from maabarium.cli.terminal import print_json, print_table
+from maabarium.cli.terminal import print_json, print_lines, print_table
 from maabarium.errors import MaabariumError
 from maabarium.plugins import KINDS, PluginManager, build_plugins, contributions
 
@@ -32,7 +32,7 @@ def command(as_json: bool) -> None:
     )
     for item in found:
         if item["sources"]:
-            click.echo(f"\nsources of {item['name']}: {', '.join(item['sources'])}")
+            print_lines(["", f"sources of {item['name']}: {', '.join(item['sources'])}"])
 
 
 def _listing(manager: PluginManager) -> Iterator[dict[str, Any]]:

@@ -57,7 +57,8 @@ def print_lines(lines: Sequence[str]) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout: ASCII, null for numbers that JSON does not know, base64 for bytes."""
-    click.echo(json.dumps(_jsonable(value), indent=2, default=str))
+    # JSON escapes every control character but DEL
+    click.echo(json.dumps(_jsonable(value), indent=2, default=str).replace("\x7f", "\\u007f"))
 
 
 def _jsonable(value: Any) -> Any:

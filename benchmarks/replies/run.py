@@ -10,6 +10,7 @@ reply that gave anything else, a diff that did not give its text back, or a host
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import random
 import sys
@@ -125,16 +126,16 @@ def round_trips(number: int, start: int) -> int:
 
 
 def hostile() -> float:
-    """Read each slow text; the formats differ in reading only for `whole`. Prints and returns the longest time."""
+    """Read each slow text twice in two formats (only `whole` reads differently). Prints and returns the longest time."""
     rng = random.Random(0)
     tree = tree_of(rng)
     tree["src/app.py"] = b"a\n" * 2000 + b"b\nx = 1\n"
     worst = 0.0
+    gc.collect()  # what the replies left behind is not part of the measurement
     for name, text in slow_texts().items():
-        spent = max(
-            outcome_of(Case(text, form, tree, (Shown("src/app.py", tree["src/app.py"]),))).seconds
-            for form in ("blocks", "whole")
-        )
+        shown = (Shown("src/app.py", tree["src/app.py"]),)
+        cases = [Case(text, form, tree, shown) for form in ("blocks", "whole")]
+        spent = max(min(outcome_of(case).seconds for _ in range(2)) for case in cases)
         worst = max(worst, spent)
         print(f"  {name:24} {len(text) / 2**20:5.2f} MB {spent * 1000:7.0f} ms", flush=True)
     return worst

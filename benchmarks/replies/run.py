@@ -126,7 +126,7 @@ def round_trips(number: int, start: int) -> int:
 
 
 def hostile() -> float:
-    """Read each slow text twice in two formats (only `whole` reads differently). Prints and returns the longest time."""
+    """Read each slow text twice in two formats (`whole` reads differently). Prints and returns the longest time."""
     rng = random.Random(0)
     tree = tree_of(rng)
     tree["src/app.py"] = b"a\n" * 2000 + b"b\nx = 1\n"

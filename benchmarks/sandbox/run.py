@@ -10,6 +10,7 @@ shown are medians, and the median of the differences within the rounds. The goal
 from __future__ import annotations
 
 import os
+import resource
 import statistics
 import sys
 import tempfile
@@ -27,20 +28,26 @@ from maabarium.sandbox.selection import available, describe
 WORDS = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:maabarium"]
 
 
-def session(sandbox: Sandbox, tree: Path, scratch: Path) -> float:
-    """Milliseconds of one session as the caller sees them."""
+def used() -> float:
+    """CPU milliseconds of all processes that were waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (usage.ru_utime + usage.ru_stime) * 1000
+
+
+def session(sandbox: Sandbox, tree: Path, scratch: Path) -> tuple[float, float]:
+    """Milliseconds of one session as the caller sees them, and CPU milliseconds with all that belongs to it."""
     command = Command(
         [sys.executable, *WORDS, "--rootdir", str(tree), str(tree)],
         cwd=tree,
         env={"HOME": str(scratch / "home"), "TMPDIR": str(scratch / "tmp")},
         writable=(tree, scratch),
     )
-    began = time.perf_counter()
+    before, began = used(), time.perf_counter()
     done = sandbox.run(command)
     took = time.perf_counter() - began
     if done.returncode != 0:
         raise SystemExit(done.output)
-    return took * 1000
+    return took * 1000, used() - before
 
 
 def main(rounds: int) -> None:
@@ -60,7 +67,7 @@ def main(rounds: int) -> None:
             (backend, level): SANDBOXES[backend](SandboxOptions.model_validate({"level": level}), threading.Event())
             for backend, level in held
         }
-        times: dict[tuple[str, str], list[float]] = {pair: [] for pair in held}
+        times: dict[tuple[str, str], list[tuple[float, float]]] = {pair: [] for pair in held}
         for number in range(rounds + 1):
             order = held if number % 2 else held[::-1]
             for pair in order:
@@ -68,16 +75,17 @@ def main(rounds: int) -> None:
                 if number:  # the first one fills caches
                     times[pair].append(took)
     plain = times[held[0]]
-    base = statistics.median(plain)
-    print(f"{rounds} rounds, load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
+    print(f"{rounds} rounds, load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores; wall clock, then CPU time")
     for pair in held:
-        more = statistics.median(a - b for a, b in zip(times[pair], plain, strict=True))
-        middle = statistics.median(times[pair])
-        best = min(times[pair])
-        print(
-            f"{describe(sandboxes[pair]):<45} median {middle:7.1f} ms   best {best:7.1f} ms   "
-            f"paired difference {more:+6.1f} ms ({more / base:+.1%})"
-        )
+        print(f"{describe(sandboxes[pair]):<42}", *(column(times[pair], plain, which) for which in (0, 1)), sep="   ")
+
+
+def column(times: list[tuple[float, float]], plain: list[tuple[float, float]], which: int) -> str:
+    """Median, best and paired difference of one clock."""
+    more = statistics.median(a[which] - b[which] for a, b in zip(times, plain, strict=True))
+    base = statistics.median(row[which] for row in plain)
+    middle, best = statistics.median(row[which] for row in times), min(row[which] for row in times)
+    return f"median {middle:6.0f} ms  best {best:5.0f}  paired {more:+6.1f} ms ({more / base:+.1%})"
 
 
 if __name__ == "__main__":

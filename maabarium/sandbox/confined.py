@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ from maabarium.sandbox.environment import INHERITED, RUN_MARK
 from maabarium.sandbox.launch import Launch, handle_of, wait_for_end
 from maabarium.sandbox.process_tree import PATIENCE, ProcessTree, state_and_parent
 from maabarium.sandbox.subprocess import SubprocessSandbox
+from maabarium.sandbox.syscall_numbers import NUMBERS
 from maabarium.sandbox.usage import UsageGuard
 
 __all__ = ["ConfinedSandbox", "LaunchDoor", "LaunchedTree"]
@@ -150,6 +152,8 @@ class ConfinedSandbox(SubprocessSandbox):
                 f'[sandbox] level = "{wanted}" cannot be held by the backend "{self.name}", which reaches '
                 + " and ".join(f'"{level}"' for level in self.reached)
             )
+        if sys.platform != "linux" or os.uname().machine not in NUMBERS:
+            raise SandboxError(f'the backend "{self.name}" knows Linux on {" and ".join(NUMBERS)} only')
         super().__init__(options.model_copy(update={"level": "trusted"}), cancel)
         self.level = wanted
         self.caps = caps_of(options)

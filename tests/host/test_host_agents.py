@@ -36,12 +36,25 @@ def test_the_example_tidies(tmp_path: Path) -> None:
     assert "command/tidy.sh" in shown and "-import itertools" in shown and "reply by tidy.sh" in shown
 
 
-def test_a_missing_program_is_found_before_the_run(tmp_path: Path) -> None:
+MISSING = 'proposer.command  the program "no-such-agent" cannot be started'
+
+
+@pytest.fixture
+def lacking(tmp_path: Path) -> Target:
+    """A target whose agent is not installed."""
     target = make_target(tmp_path)
     target.blueprint(proposer="command")
     text = (target.root / "bp.toml").read_text(encoding="utf-8")
     target.write("bp.toml", f'{text}\ncommand = ["no-such-agent"]\n')
-    for done in (target.maabarium("validate", "--bind", "bp.toml"), target.pytest("--maabarium", "bp.toml")):
-        assert done.returncode == 4, done.stdout + done.stderr
-        assert 'proposer.command  the program "no-such-agent" cannot be started' in done.stdout + done.stderr
-    assert not (target.root / "data").exists()
+    return target
+
+
+def test_a_missing_program_is_found_before_the_run(lacking: Target) -> None:
+    done = lacking.pytest("--maabarium", "bp.toml")
+    assert done.returncode == 4 and MISSING in done.stdout + done.stderr, done.stdout + done.stderr
+    assert not (lacking.root / "data").exists()
+
+
+def test_a_missing_program_is_a_problem_of_the_blueprint(lacking: Target) -> None:
+    done = lacking.maabarium("validate", "--bind", "bp.toml")
+    assert done.returncode == 4 and MISSING in done.stdout + done.stderr, done.stdout + done.stderr

@@ -205,8 +205,15 @@ def _diff(rng: random.Random, one: Shown) -> tuple[EditFormat, str, bytes | None
     if place is None:
         return None
     bom, lines, first, last = place
-    after = _spliced(bom, lines, first, last, _new_lines(rng, one))
+    new = _new_lines(rng, one)
+    after = _spliced(bom, lines, first, last, new)
     text = make_diff(b"".join(lines), after[len(bom) :], one.path)
+    if one.ranges is not None:  # a library may choose equal lines that were not shown
+        gone = [line.rstrip(b"\r\n").decode() for line in lines[first:last] if line.endswith(b"\n")]
+        if len(gone) < last - first or b"\r" in b"".join(lines):
+            return None
+        header = f"--- a/{one.path}\n+++ b/{one.path}\n@@ -{first + 1},{len(gone)} +{first + 1},{len(new)} @@\n"
+        text = header + "".join(f"-{line}\n" for line in gone) + "".join(f"+{line}\n" for line in new)
     ended = [line for line in lines if line.endswith(b"\n")]
     if not text or (not ended and len(lines) > 0 and "\r" in text):
         return None

@@ -35,7 +35,7 @@ LOOSE_COMMA = re.compile(r'"(?:[^"\\]|\\(?:.|\Z))*+(?:"|\Z)|,(?=\s*[}\]])', re.D
 
 def unthought(text: str) -> str:
     """The reply without the reasoning before it. Raises ProposalError when there is nothing else."""
-    text = text.lstrip("\ufeff").strip()
+    text = text.lstrip("\ufeff \t\r\n")  # not at the end, where a diff may have a line of blanks
     if FINAL_CHANNEL in text:
         text = text.rpartition(FINAL_CHANNEL)[2].lstrip()
     for _ in range(MOST_THOUGHTS):

@@ -41,7 +41,7 @@ def read_prose(text: str, format: EditFormat) -> Reply:
     """Read a reply for which `marker_of` found something. Raises ProposalError (`unparseable`)."""
     if "\r" in text and text.count("\r\n") == text.count("\n") == text.count("\r"):
         text = text.replace("\r\n", "\n")
-    lines = text.split("\n")
+    lines = text.removesuffix("\n").split("\n")
     blocks = re.search(r"^" + SEARCH.pattern, text, re.MULTILINE)
     files = FILES.search(text)
     if blocks and not (files and files.start() < blocks.start()):

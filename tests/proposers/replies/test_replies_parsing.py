@@ -155,6 +155,11 @@ def test_plain_diffs_are_one_patch_a_file() -> None:
     assert reply.patches[0].diff == "--- a/app/one.py\n+++ b/app/one.py\n@@ -1 +1 @@\n-a\n+b\n"
 
 
+def test_blanks_at_the_end_of_a_diff_are_part_of_it() -> None:
+    text = "--- a/app/one.py\n+++ b/app/one.py\n@@ -1 +1,2 @@\n-a\n+b\n+  \x0c \n"
+    assert parse_reply(f"\n {text}", "diff").patches[0].diff.endswith("+  \x0c \n")
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -10,7 +10,7 @@ from maabarium.completion import ProviderFactory
 from maabarium.errors import Problem
 from maabarium.evaluators import EVALUATORS, evaluator_problems
 from maabarium.hookspecs import hookimpl
-from maabarium.proposers.command import CommandProposer
+from maabarium.proposers.command import CommandProposer, command_problems
 from maabarium.proposers.council import Council
 from maabarium.proposers.mutate.proposer import Mutate
 from maabarium.proposers.scripted import Scripted
@@ -42,8 +42,8 @@ def maabarium_evaluators() -> Mapping[str, EvaluatorFactory]:
 
 @hookimpl
 def maabarium_check_blueprint(request: BlueprintCheck) -> Sequence[Problem]:
-    """Policies and evaluators from outside must be there and fit."""
-    return [*evaluator_problems(request), *policy_problems(request)]
+    """Agents, policies and evaluators from outside must be there and fit."""
+    return [*evaluator_problems(request), *policy_problems(request), *command_problems(request)]
 
 
 @hookimpl

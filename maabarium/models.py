@@ -16,7 +16,7 @@ from maabarium.secret import Secret
 
 __all__ = ["NO_MODELS", "asks_models", "model_problems", "models_of", "open_pool"]
 
-NO_MODELS = ("mutate", "scripted")
+NO_MODELS = ("command", "mutate", "scripted")
 """Proposers that ask no model, whatever `[models]` says."""
 
 
@@ -27,6 +27,9 @@ def asks_models(blueprint: Blueprint) -> bool:
 
 def models_of(blueprint: Blueprint) -> str:
     """Who thinks, in a few words for the head of a run."""
+    if blueprint.proposer_kind == "command":
+        own = blueprint.proposer.own
+        return str(own.get("template") or " ".join(map(str, own.get("command", ())))[:60])
     if blueprint.models is None or not asks_models(blueprint):
         return "no model"
     names = ", ".join(f"{model.provider}/{model.name}" for model in blueprint.models.models)

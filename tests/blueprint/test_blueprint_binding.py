@@ -329,7 +329,7 @@ def test_any_facts_bind_or_say_why(patterns, source, paths, kind, scores):
     ("section", "key"),
     [
         ('[integrity]\nequivalence = "recorded"', "integrity.equivalence"),
-        ("[budget]\nmoney = 1.0", "budget.money"),
+        ("[integrity]\nsplit = true", "integrity.split"),
     ],
 )
 def test_what_nobody_enforces_is_refused_not_ignored(section, key):

@@ -159,10 +159,10 @@ def test_everything_else_is_answered_as_the_original_does() -> None:
 
 def test_members_of_a_council_get_answers_in_their_form() -> None:
     names = ("A", "B", "C")
-    assert json.loads(ask("Rank.", ballot_schema(names)).content) == {"ranking": ["A", "B", "C"]}
-    critiques = json.loads(ask("Criticise.", critique_schema(names)).content)["critiques"]
+    assert json.loads(ask("Rank.", ballot_schema(names, 90)).content) == {"ranking": ["A", "B", "C"]}
+    critiques = json.loads(ask("Criticise.", critique_schema(names, 90)).content)["critiques"]
     assert critiques and all(set(one) == {"of", "text"} and one["of"] in names for one in critiques)
-    assert json.loads(ask("Veto?", veto_schema()).content)["veto"] is False
+    assert json.loads(ask("Veto?", veto_schema(90)).content)["veto"] is False
 
 
 def test_it_takes_no_options() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,14 +13,27 @@ from maabarium.evaluators import EVALUATORS, evaluator_problems
 from maabarium.hookspecs import hookimpl
 from maabarium.proposers.command import CommandProposer, command_problems
 from maabarium.proposers.council import Council
-from maabarium.proposers.mutate.proposer import Mutate
 from maabarium.proposers.scripted import Scripted
-from maabarium.protocols import EvaluatorFactory, ExecutorFactory, ProposerFactory, SandboxFactory
+from maabarium.protocols import (
+    EvaluatorFactory,
+    ExecutorFactory,
+    Proposer,
+    ProposerContext,
+    ProposerFactory,
+    SandboxFactory,
+)
 from maabarium.providers import PROVIDERS
 from maabarium.requests import BlueprintCheck, ProposalCheck
 from maabarium.sandbox import SANDBOXES
 from maabarium.sandbox.policy import policy_objections, policy_problems
 from maabarium.strategies import KeepWinner
+
+
+def mutate(context: ProposerContext) -> Proposer:
+    """Proposes the change that is most likely to pay, until there is none left; needs no model."""
+    # By name: reading and rewriting programs takes libraries that no other proposer waits for.
+    made: Proposer = importlib.import_module("maabarium.proposers.mutate").Mutate(context)
+    return made
 
 
 @hookimpl
@@ -31,7 +45,7 @@ def maabarium_providers() -> Mapping[str, ProviderFactory]:
 @hookimpl
 def maabarium_proposers() -> Mapping[str, ProposerFactory]:
     """Models in council, an agent that is a program, and two that need no model."""
-    return {"command": CommandProposer, "council": Council, "mutate": Mutate, "scripted": Scripted}
+    return {"command": CommandProposer, "council": Council, "mutate": mutate, "scripted": Scripted}
 
 
 @hookimpl

@@ -87,7 +87,7 @@ class Bay:
             cwd=options.pop("cwd", self.root),
             env=dict(env or {}) | {"HOME": str(self.scratch / "home"), "TMPDIR": str(self.scratch / "tmp")},
             timeout=self.default_timeout if timeout is None else timeout,
-            writable=(self.path, self.scratch),
+            writable=(self.path, self.scratch, *options.pop("writable", ())),
             **options,
         )
         for folder in ("home", "tmp"):

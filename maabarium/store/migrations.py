@@ -67,9 +67,10 @@ def _refuse_newer(path: Path, found: int) -> None:
 
 def _refuse_strangers(db: Database, path: Path) -> None:
     """Other programs count their schemas too, so tables without our mark are never touched."""
+    # The mark is read last: another process may be making the database, and tables and mark appear together.
+    names, version = set(db.table_names()), _version(db)
     ours = int(db.execute("PRAGMA application_id").fetchone()[0]) == APPLICATION_ID
-    names = set(db.table_names())
-    if ours or not (names or _version(db)):
+    if ours or not (names or version):
         return
     if {"experiments", "metrics", "proposals"} <= names:
         raise StoreError(f"{path} was written by the original Maabarium; name another database for this one")

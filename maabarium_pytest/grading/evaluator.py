@@ -7,8 +7,10 @@ run everything once; `pair` runs the rules alone when only scores are asked for.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -39,6 +41,9 @@ UNLUCKY = 0.7
 """A screened time down to this share of the champion's gets a second look."""
 TRACE_SECONDS = 20.0
 TRACE_FACTOR = 5.0
+
+PACKAGES = "import sysconfig; print(*sorted({sysconfig.get_path(n) for n in ('purelib', 'platlib')}), sep='\\n')"
+"""Prints the package folders of an interpreter."""
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +128,7 @@ def _warm_up(suite: Suite) -> None:
 
     Some import half of themselves at the very end (hypothesis), when a real session may not write any more; every
     session would then rewrite them anew. Isolated (`-I`), so nothing of the target is in reach of it and bytecode is
-    written; how it ends does not matter.
+    written, into the package folders, which nothing may write later; how it ends does not matter.
     """
     workspace = suite.request.workspace
     place = workspace.scratch / "warm-up"
@@ -131,7 +136,10 @@ def _warm_up(suite: Suite) -> None:
     (place / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     (place / "test_empty.py").write_text("def test_empty():\n    pass\n", encoding="utf-8")
     words = ["-q", "-p", "no:cacheprovider", "-p", "no:maabarium", "-c", str(place / "pytest.ini"), str(place)]
-    workspace.run([suite.python, "-I", "-m", "pytest", *words], timeout=LEAST_TIMEOUT, env={"PYTHONHASHSEED": "0"})
+    asked = workspace.run([suite.python, "-I", "-c", PACKAGES], timeout=LEAST_TIMEOUT)
+    folders = tuple(Path(line) for line in asked.output.splitlines() if os.access(line, os.W_OK))
+    session = [suite.python, "-I", "-m", "pytest", *words]
+    workspace.run(session, timeout=LEAST_TIMEOUT, env={"PYTHONHASHSEED": "0"}, writable=folders)
 
 
 def _evaluate_baseline(suite: Suite) -> Evaluation:

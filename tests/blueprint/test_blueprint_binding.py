@@ -3,7 +3,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from blueprint_samples import COUNCIL, FACTS, FULL, HEAD, SAMPLE, facts, metrics, sample
+from blueprint_samples import FACTS, FULL, HEAD, SAMPLE, facts, metrics, sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

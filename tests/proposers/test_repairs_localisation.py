@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from maabarium.proposers.mutate.repairs import reach
+from maabarium.proposers import reach
 from maabarium.proposers.mutate.repairs.evidence import Shelf
 from maabarium.proposers.mutate.repairs.history import learn, undone
 from maabarium.proposers.mutate.repairs.source import Source

@@ -62,7 +62,9 @@ class CommandProposer:
         try:
             self.sandbox = context.sandbox(self.options.sandbox(context.folder))
         except SandboxError as error:
-            raise BlueprintError(source, [Problem("proposer.level", str(error).replace("[sandbox]", "[proposer]"))]) from error
+            raise BlueprintError(
+                source, [Problem("proposer.level", str(error).replace("[sandbox]", "[proposer]"))]
+            ) from error
         self.intake = Intake(self.options.scanner, self.options.scanner_allow)
         self.intake.blueprint(self.blueprint, source)
         self._sections = context.sections

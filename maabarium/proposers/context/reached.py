@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from maabarium.proposers import reach
 from maabarium.proposers.context.callers import Imports
 from maabarium.proposers.context.failures import Failure
 from maabarium.proposers.context.library import Library
-from maabarium.proposers.mutate.repairs import reach
 
 __all__ = ["Coverage", "by_names"]
 

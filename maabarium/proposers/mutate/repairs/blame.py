@@ -10,9 +10,9 @@ import ast
 from collections.abc import Mapping
 
 from maabarium.proposers.mutate.repairs.evidence import Evidence
-from maabarium.proposers.mutate.repairs.reach import mentions
 from maabarium.proposers.mutate.repairs.spectrum import Suspicion
 from maabarium.proposers.mutate.repairs.survey import Statement
+from maabarium.proposers.reach import mentions
 
 __all__ = ["Blame"]
 

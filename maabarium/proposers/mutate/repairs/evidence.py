@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from maabarium.proposers.mutate.repairs import reach
+from maabarium.proposers import reach
 from maabarium.proposers.mutate.repairs.source import Source
 from maabarium.proposers.mutate.repairs.spectrum import Coverage, Spectrum
 from maabarium.proposers.mutate.repairs.survey import Statement, survey

@@ -1,6 +1,8 @@
 """The order of books on a shelf."""
 
+import itertools
 import re
+import string
 
 
 def key(author: str, title: str) -> tuple[str, str]:

@@ -113,6 +113,7 @@ def blueprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pip") is None, reason="the plug-in builds wheels with pip")
+@pytest.mark.slow
 def test_a_loop_keeps_the_smaller_wheel(registered: Path, blueprint: Path) -> None:
     plugins = build_plugins()
     assert "wheel-size" in contributions(plugins, "evaluators")

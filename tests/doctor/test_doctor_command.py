@@ -26,6 +26,7 @@ mounts = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 def test_this_machine(tmp_path: Path) -> None:
     """With a target, which is examined and left alone."""
     top = tmp_path / "target"

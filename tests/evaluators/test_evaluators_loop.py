@@ -100,6 +100,7 @@ def test_a_program_grades_a_whole_run(loop: Any) -> None:
     assert (measured.source, measured.raw, measured.champion) == ("process:goodness", 0.3, 0.2)
 
 
+@pytest.mark.slow
 def test_a_program_beside_the_suite_and_the_suite_beside_a_program(loop: Any) -> None:
     both = metric("goodness", 0.5, source="process:goodness") + metric("ok", 0.5, source="tests.passed")
     options = '[evaluator.options.process]\nmanifest_path = "plugin.toml"\n'

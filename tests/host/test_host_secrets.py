@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="confinement nee
 
 PLACES = ("environ", "keyring", "dotenv", "home")
 KEYS = {place: f"sk-planted-{place}-{number:016x}" for number, place in enumerate(PLACES)}
-SEARCH = '''
+SEARCH = """
 import os, re, sys
 
 NEEDLE = re.compile(rb"sk-planted-[a-z]+-[0-9a-f]{16}")
@@ -65,7 +65,7 @@ def test_nothing_is_found():
     import app
     assert app.SPEED >= 1
     assert [*found_in_files(), *found_in_memory(), *found_in_environments()] == []
-'''
+"""
 KEYRING = """
 from keyring.backend import KeyringBackend
 

@@ -6,6 +6,7 @@ read-only. Asked once per interpreter, in isolated mode (`-I`), of the interpret
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import functools
 import json
@@ -23,6 +24,7 @@ from maabarium.errors import SandboxError
 __all__ = ["folders_of_program"]
 
 PYTHON = re.compile(r"(python|pypy)[0-9.]*(t|d)?$")
+HOOK = re.compile(r"import\s+([\w.]+)")
 MODULE = re.compile(r"\.(py|pyi|so|pyd)$")
 PATIENCE = 30.0
 QUESTION = """
@@ -81,12 +83,24 @@ def _own_folders() -> tuple[str, ...]:
 
 
 def _linked_from(folder: str) -> Iterator[str]:
-    """The folders that `.pth` files of a package folder add to the path, as `site` reads them."""
+    """What the `.pth` files of a package folder lead to: editable installs, by a path or by an import hook."""
     with contextlib.suppress(OSError):  # a folder on the path that this user may not look into
         for file in sorted(Path(folder).glob("*.pth")):
             for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-                if line.strip() and not line.startswith(("#", "import ", "import\t")):
+                if hook := HOOK.match(line):
+                    yield from _named_in(Path(folder, f"{hook[1]}.py"))
+                elif line.strip() and not line.startswith("#"):
                     yield os.path.join(folder, line.strip())  # noqa: PTH118
+
+
+def _named_in(hook: Path) -> Iterator[str]:
+    """The packages that an import hook finds: build backends write their absolute paths into it."""
+    with contextlib.suppress(OSError, ValueError, SyntaxError, RecursionError):
+        for node in ast.walk(ast.parse(hook.read_bytes())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("/"):
+                place = Path(node.value)
+                if place.exists():
+                    yield str(place.parent if place.name == "__init__.py" else place)
 
 
 def _shown(prefixes: Iterable[str], folders: Iterable[str]) -> tuple[str, ...]:
@@ -97,7 +111,8 @@ def _shown(prefixes: Iterable[str], folders: Iterable[str]) -> tuple[str, ...]:
     found = set(prefixes)
     own = tuple(f"{prefix.rstrip('/')}/" for prefix in prefixes)
     for folder in folders:
-        if not os.path.isdir(folder) or folder.endswith("-packages") or f"{folder}/".startswith(own):  # noqa: PTH112
+        whole = folder.endswith("-packages") or f"{folder}/".startswith(own) or Path(folder, "__init__.py").exists()
+        if whole or not os.path.isdir(folder):  # noqa: PTH112
             found.update([folder] if os.path.exists(folder) else [])  # noqa: PTH110
             continue
         with contextlib.suppress(OSError):
@@ -134,4 +149,5 @@ def _asked_folders(program: str, stamp: int) -> tuple[str, ...]:
             f"the interpreter {program} does not say where its packages are ({error}); "
             "check evaluator.python by running it by hand"
         ) from error
-    return (*_shown(prefixes, folders), os.path.dirname(os.path.realpath(program)))  # noqa: PTH120
+    linked = [entry for folder in folders if folder.endswith("-packages") for entry in _linked_from(folder)]
+    return (*_shown(prefixes, [*folders, *linked]), os.path.dirname(os.path.realpath(program)))  # noqa: PTH120

@@ -79,8 +79,8 @@ def test_a_full_disk_for_the_cache(place: Place) -> None:
 
 @concurrent
 def test_a_candidate_too_large_for_the_cache(place: Place) -> None:
-    folder, mount = small(place, "2m")
-    big = patch("big", "".join(f"x{n} = {n * 7919}\n" for n in range(150_000)), "app/table.py", "create")
+    folder, mount = small(place, "1200k")
+    big = patch("big", "".join(f"x{n} = {n * 7919}\n" for n in range(54_000)), "app/table.py", "create")
     place.blueprint(big, FASTER, targets=("app/**",))
     done = place.run("-v", inside=mount, XDG_CACHE_HOME=folder)
     assert done.status == 1, done.text

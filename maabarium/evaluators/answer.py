@@ -16,9 +16,9 @@ from maabarium.blueprint.schema import Metric
 from maabarium.blueprint.sentences import listed, quote, suggestion
 from maabarium.errors import EvaluationError
 from maabarium.plaintext import one_line
-from maabarium.records import Gate, Measurement
+from maabarium.records import Evaluation, Gate, Measurement
 
-__all__ = ["LARGEST_ANSWER", "Answer", "read_answer"]
+__all__ = ["LARGEST_ANSWER", "Answer", "answered", "read_answer"]
 
 LARGEST_ANSWER = 1024 * 1024
 WEIGHT_TOLERANCE = 0.01
@@ -55,6 +55,20 @@ class Answer(_Part):
     durationMs: float | None = None
     research: dict[str, Any] | None = None
     gates: tuple[Condition, ...] = Field(default=(), max_length=MOST_GATES)
+
+
+def answered(
+    seen: Evaluation, failed: Gate | None, data: bytes | None, metrics: Mapping[str, Metric], wanted: frozenset[str]
+) -> Evaluation:
+    """The evaluation with what was answered, or with the one gate that failed instead. See `read_answer`."""
+    if failed is not None:
+        return seen.model_copy(update={"gates": (failed,)})
+    try:
+        measurements, gates = read_answer(data or b"", metrics, wanted)
+    except EvaluationError as error:
+        raise EvaluationError(f"its answer {error}") from error
+    passed = Gate(name="answer", passed=True)
+    return seen.model_copy(update={"measurements": measurements, "gates": (passed, *gates)})
 
 
 def read_answer(

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import EvaluationError, Problem
-from maabarium.evaluators.answer import LARGEST_ANSWER, read_answer
+from maabarium.evaluators.answer import LARGEST_ANSWER, answered
 from maabarium.evaluators.ending import ended_badly
 from maabarium.evaluators.exchange import exchange
 from maabarium.evaluators.manifest import Manifest, find_manifest, folder_digest, is_file, read_manifest
@@ -85,14 +85,7 @@ class ProcessEvaluator:
             said = f"{manifest.plugin.id} wrote more than {LARGEST_ANSWER:,} bytes"
             gate = Gate(name="answer", passed=False, reason_code="output_flood", detail=said)
         seen = Evaluation(grader=self._fingerprint(request, manifest), log=plain(completed.output[-LOG:]))
-        if gate is not None:
-            return seen.model_copy(update={"gates": (gate,)})
-        try:
-            measurements, gates = read_answer(answer or b"", own_metrics(request, NAME), request.sources)
-        except EvaluationError as error:
-            raise EvaluationError(f"its answer {error}") from error
-        passed = Gate(name="answer", passed=True)
-        return seen.model_copy(update={"measurements": measurements, "gates": (passed, *gates)})
+        return answered(seen, gate, answer, own_metrics(request, NAME), request.sources)
 
     def _fingerprint(self, request: EvaluationRequest, manifest: Manifest) -> str:
         """What the score depends on beside the tree; unique when that cannot be told, so that nothing is reused."""

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import EvaluationError, Problem, SandboxError
-from maabarium.evaluators.answer import LARGEST_ANSWER, read_answer
+from maabarium.evaluators.answer import LARGEST_ANSWER, answered
 from maabarium.evaluators.ending import ended_badly
 from maabarium.evaluators.exchange import exchange
 from maabarium.evaluators.manifest import find_manifest
@@ -92,14 +92,7 @@ class WasmEvaluator:
         grader = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         seen = Evaluation(grader=grader, log=plain(log[:LOG].decode("utf-8", "replace")))
         gate = self._gate(program, completed, who, seconds)
-        if gate is not None:
-            return seen.model_copy(update={"gates": (gate,)})
-        try:
-            measurements, gates = read_answer(answer or b"", own_metrics(request, NAME), request.sources)
-        except EvaluationError as error:
-            raise EvaluationError(f"its answer {error}") from error
-        passed = Gate(name="answer", passed=True)
-        return seen.model_copy(update={"measurements": measurements, "gates": (passed, *gates)})
+        return answered(seen, gate, answer, own_metrics(request, NAME), request.sources)
 
     def _gate(self, program: WasiProgram, completed: Completed, who: str, seconds: float) -> Gate | None:
         """The gate that fails because the module did not come to its end; None when it did.

@@ -10,7 +10,8 @@ from typing import Any
 
 from proposal_requests import BLUEPRINT, make_request
 
-from maabarium.blueprint.schema import Agents, Blueprint, Models, ProposerOptions
+from maabarium.blueprint.schema import Agents, Blueprint, Model, Models, ProposerOptions
+from maabarium.completion import Answer, CompletionRequest, Purpose
 from maabarium.proposers.council import Council
 from maabarium.protocols import ProposalRequest, ProposerContext
 from maabarium.providers import PROVIDERS
@@ -80,6 +81,18 @@ class Room:
         context = ProposerContext(self.blueprint, folder, options, 1, pool=self.pool)
         self.files = dict(files)
         self.council = Council(context)
+
+    def listen(self) -> list[str]:
+        """A list to which the latest question of every call is added."""
+        asked: list[str] = []
+        ask = self.pool.ask
+
+        def heard(model: Model, request: CompletionRequest, purpose: Purpose) -> Answer:
+            asked.append(request.messages[-1].content)
+            return ask(model, request, purpose)
+
+        self.pool.ask = heard  # type: ignore[method-assign]
+        return asked
 
     def request(self, number: int = 1, **more: Any) -> ProposalRequest:
         """What the engine would ask."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from maabarium.errors import ProviderError
-from maabarium.proposers.council.minutes import LONGEST, Minutes
+from maabarium.proposers.minutes import LONGEST, Minutes
 from maabarium.records import Call
 
 

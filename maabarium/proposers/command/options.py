@@ -7,15 +7,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.blueprint.sentences import quote, suggestion
 from maabarium.errors import BlueprintError, Problem
 from maabarium.proposers.command.program import find_program
 from maabarium.proposers.command.templates import TEMPLATES, Template
+from maabarium.proposers.options import OwnOptions
 from maabarium.requests import BlueprintCheck
 
 __all__ = ["Agent", "CommandOptions", "agent_of", "command_problems"]
@@ -24,10 +25,11 @@ __all__ = ["Agent", "CommandOptions", "agent_of", "command_problems"]
 INTERPRETERS = re.compile(r"(python[0-9.]*|pypy[0-9.]*|sh|bash|dash|zsh|node|ruby|perl|env)$")
 
 
-class CommandOptions(BaseModel):
-    """`[proposer]` of a coding agent; field docstrings are their manual."""
+class CommandOptions(OwnOptions):
+    """`[proposer]` of a coding agent."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    whose: ClassVar[str] = "a command"
+    wanted: ClassVar[Mapping[str, str]] = {"tuple_type": 'must be a list of words, such as ["claude", "-p"]'}
 
     command: tuple[str, ...] = ()
     """The program and its arguments, one word each; see `docs/agents.md` for the placeholders."""
@@ -61,22 +63,6 @@ class CommandOptions(BaseModel):
     """Changes of files that may not change: leave them out and say so, or refuse the whole proposal."""
     context_tokens: int = Field(default=8000, ge=500)
     """About how long the task may be: goal, failing tests, history."""
-    scanner: Literal["off", "flag", "block"] = "flag"
-    """What happens to text that tries to give orders: nothing, it is noted, or it does not pass."""
-    scanner_allow: tuple[str, ...] = ()
-    """Regular expressions; a finding whose excerpt or source matches one is let through."""
-
-    @classmethod
-    def of(cls, own: Mapping[str, Any], source: str) -> CommandOptions:
-        """Check the keys. Raises BlueprintError with every problem."""
-        try:
-            return cls.model_validate(own)
-        except ValidationError as error:
-            problems = [
-                Problem(".".join(["proposer", *map(str, each["loc"])]), _sentence(each["type"], each["msg"]))
-                for each in error.errors(include_url=False, include_context=False, include_input=False)
-            ]
-            raise BlueprintError(source, problems) from error
 
     def sandbox(self, folder: Path) -> SandboxOptions:
         """The sandbox that the agent is to run in; `folder` is the blueprint's."""
@@ -155,11 +141,3 @@ def _problems(options: CommandOptions) -> list[Problem]:
         if not name or "=" in name or "\0" in name + value:
             problems.append(Problem("proposer.env", f"{quote(name)} cannot be an environment variable"))
     return problems
-
-
-def _sentence(kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return f"is not an option of a command; there is: {', '.join(sorted(CommandOptions.model_fields))}"
-    if kind == "tuple_type":
-        return 'must be a list of words, such as ["claude", "-p"]'
-    return message[:1].lower() + message[1:]

@@ -30,9 +30,9 @@ from maabarium.proposers.command.words import Session, words_of
 from maabarium.proposers.context import pack
 from maabarium.proposers.context.ignored import Ignored
 from maabarium.proposers.context.library import Library
-from maabarium.proposers.council.intake import Intake
-from maabarium.proposers.council.minutes import Minutes
 from maabarium.proposers.feedback import DIGEST, edits_digest, stance_of
+from maabarium.proposers.intake import Intake
+from maabarium.proposers.minutes import Minutes
 from maabarium.protocols import Command, Completed, ContextRequest, ProposalRequest, ProposerContext, TreeView
 from maabarium.records import Call, FileEdit, Origin, Proposal
 from maabarium.secret import Secret, redacted

@@ -7,23 +7,23 @@ through the history it is given.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.schema import Agent, Agents, Model
 from maabarium.completion import Pool
-from maabarium.errors import BlueprintError, BudgetError, Problem, ProposalError, ProviderError
+from maabarium.errors import BlueprintError, Problem, ProposalError, ProviderError
 from maabarium.proposers.context import Library, Packed, estimate_tokens, pack
 from maabarium.proposers.council import questions
-from maabarium.proposers.council.debate import Failure, debate, elect, together
-from maabarium.proposers.council.intake import Intake
+from maabarium.proposers.council.debate import Failure, debate, elect, together, worst_of
 from maabarium.proposers.council.member import Brief, Candidate, Member, format_of
-from maabarium.proposers.council.minutes import Minutes
 from maabarium.proposers.council.options import CouncilOptions
 from maabarium.proposers.feedback import DIGEST, LoopGuard, Stance, edits_digest, stance_of
-from maabarium.proposers.replies import make_diff
+from maabarium.proposers.intake import Intake
+from maabarium.proposers.minutes import Minutes
+from maabarium.proposers.replies import format_rules, make_diff
 from maabarium.protocols import ContextRequest, ProposalRequest, ProposerContext
 from maabarium.records import Origin, Proposal
 
@@ -39,6 +39,15 @@ class Waiting:
 
     champion: int
     drafts: deque[Candidate]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What one member works with: its model, the material as packed for it, and what its reply is held against."""
+
+    model: Model
+    packed: Packed
+    brief: Brief
 
 
 class Council:
@@ -96,16 +105,16 @@ class Council:
             agent.name: Member(agent, self.pool, minutes, request.number, request.seed, stance.temperature_delta)
             for agent in order
         }
-        briefs: dict[str, Brief] = {}
-        drafts, failures = self._drafts(request, members, briefs, stance, minutes)
-        if not drafts:
-            raise _worst(failures)
+        desks = self._desks(request, members, stance, minutes)
         diff = _Differ(request)
+        drafts, failures = self._drafts(members, desks, stance, minutes, diff)
+        if not drafts:
+            raise worst_of(failures)
         drafts = debate(
             drafts,
             members,
             self.blueprint,
-            briefs,
+            {name: desk.brief for name, desk in desks.items()},
             diff,
             rounds=self.council.debate_rounds,
             repairs=self.options.repair,
@@ -124,47 +133,57 @@ class Council:
 
     # --- the steps ---
 
-    def _drafts(
-        self,
-        request: ProposalRequest,
-        members: dict[str, Member],
-        briefs: dict[str, Brief],
-        stance: Stance,
-        minutes: Minutes,
-    ) -> tuple[list[Candidate], list[Failure]]:
-        """What each member proposes by itself."""
-        diff = _Differ(request)
-        check = self.intake.reply(minutes)
+    def _desks(
+        self, request: ProposalRequest, members: dict[str, Member], stance: Stance, minutes: Minutes
+    ) -> dict[str, Desk]:
+        """What each member is given to work with, as much as its model holds."""
         models = {name: self.pool.choose(m.agent.model, m.purpose("propose")) for name, m in members.items()}
         packs: dict[int, Packed] = {}
+        desks: dict[str, Desk] = {}
         library = Library(request.files, self.blueprint)
         for name, model in models.items():
-            rules = Brief((), (), self.blueprint.domain.language, bool, bool).rules(format_of(model))
-            asked = questions.propose_messages(members[name].agent, self.blueprint, Packed(), rules, stance.note)
-            overhead = model.max_tokens + sum(estimate_tokens(each.content) for each in asked)
-            room = model.context_tokens - overhead - self._talk(model)
-            if room < LEAST_CONTEXT:
-                said = f"{model.name}: context_tokens = {model.context_tokens} leave no room for any file"
-                raise ProviderError(said, reason="context_exceeded")
+            room = self._room(members[name].agent, model, stance)
             if room not in packs:
-                sections = self._sections(ContextRequest(request, room))
                 packed = pack(
                     request,
                     tokens=room,
-                    sections=sections,
+                    sections=self._sections(ContextRequest(request, room)),
                     stance=stance,
                     language=self._language,
                     library=library,
                 )
                 packs[room] = self.intake.context(packed, minutes)
-            briefs[name] = self._brief(request, packs[room])
+            desks[name] = Desk(model, packs[room], self._brief(request, packs[room]))
+        return desks
+
+    def _room(self, agent: Agent, model: Model, stance: Stance) -> int:
+        """Tokens for material. Raises ProviderError when the model holds too little."""
+        rules = format_rules(format_of(model), self._language)
+        asked = questions.propose_messages(agent, self.blueprint, Packed(), rules, stance.note)
+        overhead = model.max_tokens + sum(estimate_tokens(each.content) for each in asked)
+        room = model.context_tokens - overhead - self._talk(model)
+        if room < LEAST_CONTEXT:
+            said = f"{model.name}: context_tokens = {model.context_tokens} leave no room for any file"
+            raise ProviderError(said, reason="context_exceeded")
+        return room
+
+    def _drafts(
+        self,
+        members: dict[str, Member],
+        desks: dict[str, Desk],
+        stance: Stance,
+        minutes: Minutes,
+        diff: _Differ,
+    ) -> tuple[list[Candidate], list[Failure]]:
+        """What each member proposes by itself."""
+        check = self.intake.reply(minutes)
 
         def draft(name: str) -> Candidate:
-            member, brief, model = members[name], briefs[name], models[name]
-            packed = packs[_room_of(packs, brief)]
-            rules = brief.rules(format_of(model))
-            messages = questions.propose_messages(member.agent, self.blueprint, packed, rules, stance.note)
-            made = member.draft(model, messages, brief, kind="propose", repairs=self.options.repair, check=check)
+            member, desk = members[name], desks[name]
+            rules = format_rules(format_of(desk.model), self._language)
+            messages = questions.propose_messages(member.agent, self.blueprint, desk.packed, rules, stance.note)
+            repairs = self.options.repair
+            made = member.draft(desk.model, messages, desk.brief, kind="propose", repairs=repairs, check=check)
             member.wrote("proposal", f"{made.summary}\n\n{diff(made)}")
             return made
 
@@ -194,7 +213,6 @@ class Council:
         return Brief(
             shown=packed.shown,
             creatable=packed.creatable,
-            language=self._language,
             targets=lambda path: path in targets if path in paths else globs.matches(path),
             exists=lambda path: path in paths,
         )
@@ -223,8 +241,8 @@ class Council:
         """The critic's reason against a draft; None when it has none, or cannot be asked."""
         if self.critic is None:
             return None
-        member = Member(self.critic, self.pool, minutes, request.number, request.seed)
-        member = replace(member, seed=request.seed ^ int(draft.digest[:8], 16))
+        seed = request.seed ^ int(draft.digest[:8], 16)
+        member = Member(self.critic, self.pool, minutes, request.number, seed)
         messages = questions.veto_messages(self.critic, self.blueprint, diff(draft))
         try:
             said = member.say(
@@ -270,20 +288,3 @@ class _Differ:
             return self._files.read(path)
         except KeyError:
             return b""
-
-
-def _room_of(packs: dict[int, Packed], brief: Brief) -> int:
-    return next(room for room, packed in packs.items() if packed.shown is brief.shown)
-
-
-def _worst(failures: Sequence[Failure]) -> Failure:
-    """The failure that says most: one of a proposal before one of a provider, with all of them named."""
-    if any(isinstance(each, BudgetError) for each in failures):
-        return next(each for each in failures if isinstance(each, BudgetError))
-    said = "; ".join(f"{text} ({n}x)" if n > 1 else text for text, n in Counter(map(str, failures)).items())
-    for each in failures:
-        if isinstance(each, ProposalError):
-            return ProposalError(each.reason_code, said, detail=each.detail)
-    first = next(iter(failures))
-    assert isinstance(first, ProviderError)
-    return ProviderError(f"no agent could answer: {said}", reason=first.reason)

@@ -18,7 +18,7 @@ from maabarium.proposers.council import questions
 from maabarium.proposers.council.ballots import ballot_of, labels, ranked
 from maabarium.proposers.council.member import Brief, Candidate, Member
 
-__all__ = ["Failure", "call_bound", "debate", "elect", "together"]
+__all__ = ["Failure", "call_bound", "debate", "elect", "together", "worst_of"]
 
 Failure = ProposalError | ProviderError
 T = TypeVar("T")
@@ -64,7 +64,7 @@ def debate(
     check: Callable[[str], None],
 ) -> list[Candidate]:
     """Rounds of critique and revision. A spent budget ends the debate, not the experiment."""
-    drafts = list(candidates)
+    drafts, minutes = list(candidates), next(iter(members.values())).minutes
     for round_ in range(1, rounds + 1):
         if len(members) < 2 or not drafts:
             break
@@ -77,7 +77,7 @@ def debate(
             return _critiques(member, blueprint, foreign, tokens, round_) if foreign else {}
 
         said = together(criticise, list(members.values()))
-        _turn(members)
+        minutes.turn()
         heard: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
         for member, found in zip(members.values(), said, strict=True):
             for name, text in (found if isinstance(found, dict) else {}).items():
@@ -101,7 +101,7 @@ def debate(
             return revised
 
         revised = together(revise, [index for index, name in enumerate(names) if heard[name]])
-        _turn(members)
+        minutes.turn()
         for index, new in zip([i for i, name in enumerate(names) if heard[name]], revised, strict=True):
             if isinstance(new, Candidate):
                 drafts[index] = new  # a failed revision leaves the draft as it was
@@ -155,11 +155,19 @@ def elect(
             return found
 
         ballots = [each for each in together(ballot, members) if isinstance(each, tuple)]
-        _turn({"": members[0]})
+        members[0].minutes.turn()
     by_name = dict(zip(names, distinct, strict=True))
     return [by_name[name] for name in ranked(names, ballots, agreement)]
 
 
-def _turn(members: Mapping[str, Member]) -> None:
-    """All share one book of minutes."""
-    next(iter(members.values())).minutes.turn()
+def worst_of(failures: Sequence[Failure]) -> Failure:
+    """The failure that says most: one of a proposal before one of a provider, with all of them named."""
+    if any(isinstance(each, BudgetError) for each in failures):
+        return next(each for each in failures if isinstance(each, BudgetError))
+    said = "; ".join(f"{text} ({n}x)" if n > 1 else text for text, n in Counter(map(str, failures)).items())
+    for each in failures:
+        if isinstance(each, ProposalError):
+            return ProposalError(each.reason_code, said, detail=each.detail)
+    first = next(iter(failures))
+    assert isinstance(first, ProviderError)
+    return ProviderError(f"no agent could answer: {said}", reason=first.reason)

@@ -15,10 +15,10 @@ from typing import Any
 from maabarium.blueprint.schema import Agent, Model
 from maabarium.completion import CompletionRequest, Message, Pool, Purpose
 from maabarium.errors import ProposalError, ProviderError
-from maabarium.proposers.council.minutes import Minutes
 from maabarium.proposers.council.questions import repair_messages
 from maabarium.proposers.feedback import edits_digest
-from maabarium.proposers.replies import EditFormat, Reply, Shown, edits_of, format_rules, parse_reply, reply_schema
+from maabarium.proposers.minutes import Minutes
+from maabarium.proposers.replies import EditFormat, Reply, Shown, edits_of, parse_reply, reply_schema
 from maabarium.records import CallKind, DraftKind, FileEdit
 
 __all__ = ["Brief", "Candidate", "Member", "format_of"]
@@ -60,17 +60,12 @@ class Brief:
 
     shown: tuple[Shown, ...]
     creatable: tuple[str, ...]
-    language: str
     targets: Callable[[str], bool]
     exists: Callable[[str], bool]
 
     def schema(self, form: EditFormat) -> dict[str, Any]:
         """The JSON Schema of a reply."""
         return reply_schema(form, self.shown, self.creatable)
-
-    def rules(self, form: EditFormat) -> str:
-        """The paragraph that explains the form."""
-        return format_rules(form, self.language)
 
     def read(self, text: str, form: EditFormat) -> tuple[Reply, tuple[FileEdit, ...]]:
         """The reply and its edits. Raises ProposalError with the code that the member is told."""

@@ -13,7 +13,7 @@ from typing import Literal
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import BlueprintError, Problem, ProposalError
 from maabarium.proposers.context import Packed
-from maabarium.proposers.council.minutes import Minutes
+from maabarium.proposers.minutes import Minutes
 from maabarium.scanner import Finding, scan, verdict
 
 __all__ = ["Intake"]

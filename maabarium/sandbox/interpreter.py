@@ -99,7 +99,7 @@ def _named_in(hook: Path) -> Iterator[str]:
         for node in ast.walk(ast.parse(hook.read_bytes())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("/"):
                 place = Path(node.value)
-                if place.exists():
+                if os.path.exists(place):  # noqa: PTH110 - False, not an error, where this user may not look
                     yield str(place.parent if place.name == "__init__.py" else place)
 
 
@@ -111,7 +111,7 @@ def _shown(prefixes: Iterable[str], folders: Iterable[str]) -> tuple[str, ...]:
     found = set(prefixes)
     own = tuple(f"{prefix.rstrip('/')}/" for prefix in prefixes)
     for folder in folders:
-        whole = folder.endswith("-packages") or f"{folder}/".startswith(own) or Path(folder, "__init__.py").exists()
+        whole = folder.endswith("-packages") or f"{folder}/".startswith(own) or os.path.exists(f"{folder}/__init__.py")  # noqa: PTH110
         if whole or not os.path.isdir(folder):  # noqa: PTH112
             found.update([folder] if os.path.exists(folder) else [])  # noqa: PTH110
             continue

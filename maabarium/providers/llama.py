@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,12 +44,17 @@ class Spoken:
 
 
 class Llama:
-    """A loaded file. It goes when nobody refers to it any more, which gives back its memory and ends its threads."""
+    """A loaded file. It goes when nobody refers to it any more, which gives back its memory and ends its threads.
+
+    It also goes before the interpreter does: a daemon thread that let it go later would end inside llama.cpp.
+    """
 
     def __init__(self, file: Path, n_ctx: int, threads: int) -> None:
         self.file, self.n_ctx, self.threads = file, n_ctx, threads
         self._turn = threading.Lock()
-        self._server: Any = None
+        self._loaded: list[Any] = []
+        """The server, once there is one."""
+        weakref.finalize(self, self._loaded.clear)  # at exit, too
 
     def chat(self, question: Mapping[str, Any], seconds: float, given_up: Callable[[], bool]) -> Spoken:
         """Wait for our turn, load the file if nobody did, ask. Breaks off after that time, or when given up.
@@ -60,7 +66,7 @@ class Llama:
             if given_up():
                 return spoken
         try:
-            server = self._server = self._server or self._load()
+            server = self._server()
             until = time.monotonic() + seconds
 
             def hear(event: Mapping[str, Any]) -> bool:
@@ -74,6 +80,11 @@ class Llama:
         finally:
             self._turn.release()
         return spoken
+
+    def _server(self) -> Any:
+        if not self._loaded:
+            self._loaded.append(self._load())
+        return self._loaded[0]
 
     def _load(self) -> Any:
         """Start the server. It is meant to be asked directly, so its port on this machine is closed by a password."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from lean import LEAN
 
 from maabarium.cli import main
 from maabarium.plaintext import plain
@@ -161,7 +162,8 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Co
     (top / "app").mkdir(parents=True)
     texts = {
         "bp.toml": BLUEPRINT, "conftest.py": CONFTEST, "app/__init__.py": "SPEED = 1\n", "tests/test_app.py": TESTS,
-        "scoring/test_speed.py": RULE, "pyproject.toml": '[tool.pytest.ini_options]\ntestpaths = ["tests"]\n',
+        "scoring/test_speed.py": RULE,
+        "pyproject.toml": f'[tool.pytest.ini_options]\ntestpaths = ["tests"]\naddopts = "{LEAN}"\n',
     }  # fmt: skip
     for name, text in texts.items():
         (top / name).parent.mkdir(exist_ok=True)

@@ -15,6 +15,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
+from lean import LEAN
+
 LIMIT = 120
 """Seconds that any one run may take on a loaded machine."""
 
@@ -48,7 +50,7 @@ FILES = {
     "app/__init__.py": "SPEED = 1\n",
     "tests/test_app.py": "import app\n\n\ndef test_app():\n    assert app.SPEED >= 1\n",
     "scoring/test_speed.py": "import app\n\n\ndef test_speed(score):\n    score.measure('speed', app.SPEED)\n",
-    "pyproject.toml": '[tool.pytest.ini_options]\ntestpaths = ["tests"]\n',
+    "pyproject.toml": f'[tool.pytest.ini_options]\ntestpaths = ["tests"]\naddopts = "{LEAN}"\n',
     ".gitignore": "__pycache__/\n",
 }
 

@@ -16,6 +16,7 @@ from maabarium.store import Store
 TIMEOUT = 120
 
 
+@pytest.mark.slow
 def test_two_targets_write_into_one_new_database_at_once(tmp_path):
     database = tmp_path / "shared" / "runs.db"
     stages = [Stage(tmp_path / name, iterations=1).build() for name in ("one", "two")]

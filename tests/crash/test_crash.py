@@ -49,18 +49,17 @@ def finish(stage, expected):
     assert harm(stage) == []
 
 
-def test_killed_at_every_transition(stage, expected):
-    deaths, ways = (
-        0,
-        ("after:1", "before:2"),
-    )  # each process stores one transition and dies then, or just before the next
+@pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.slow), 3])
+def test_killed_at_every_transition(stage, expected, stride):
+    """Each process stores `stride` transitions and dies then, or just before the next."""
+    deaths, ways = 0, (f"after:{stride}", f"before:{stride + 1}")
     while (status := stage.start(resume=has_run(stage), die=ways[deaths % 2]).wait(TIMEOUT)) == -signal.SIGKILL:
         deaths += 1
-        if deaths == 5:
+        if deaths == 2:
             stage.commit()
-        assert deaths == len(types(stage)), stage.output()
+        assert deaths * stride == len(types(stage)), stage.output()
     assert status == 0, stage.output()
-    assert deaths >= len(expected["events"]) - 1
+    assert deaths >= len(expected["events"]) // stride - 1
     assert differences(expected, state(stage)) == []
     assert harm(stage) == []
 
@@ -71,6 +70,7 @@ def types(stage):
         return [row[0] for row in connection.execute("SELECT type FROM events ORDER BY sequence")]
 
 
+@pytest.mark.slow
 def test_killed_with_git_in_the_middle_of_moving_the_branch(stage, expected):
     assert stage.start(die="after:8").wait(TIMEOUT) == -signal.SIGKILL
     assert types(stage)[-1] == "promoting"
@@ -80,6 +80,7 @@ def test_killed_with_git_in_the_middle_of_moving_the_branch(stage, expected):
     finish(stage, expected)
 
 
+@pytest.mark.slow
 def test_killed_before_a_measurement_and_the_cache_cleared_away(stage, expected):
     assert stage.start(die="after:5").wait(TIMEOUT) == -signal.SIGKILL
     assert types(stage)[-1] == "proposed"
@@ -87,6 +88,7 @@ def test_killed_before_a_measurement_and_the_cache_cleared_away(stage, expected)
     finish(stage, expected)
 
 
+@pytest.mark.slow
 def test_killed_by_the_clock_with_all_of_its_group(tmp_path, expected):
     stage = Stage(tmp_path / "stage", by_pytest=True, iterations=ITERATIONS).build()
     process = stage.start()

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lean import LEAN
+
 BLUEPRINT = """\
 [blueprint]
 name = "demo"
@@ -37,7 +39,13 @@ level = "trusted"
 FILES = {
     "src/a.py": "def double(x):\n    return 2 * x\n",
     "tests/test_a.py": "from a import double\n\n\ndef test_double():\n    assert double(2) == 4\n",
-    "pyproject.toml": '[project]\nname = "demo"\nversion = "1"\n[tool.pytest.ini_options]\npythonpath = ["src"]\n',
+    "pyproject.toml": f'''[project]
+name = "demo"
+version = "1"
+[tool.pytest.ini_options]
+pythonpath = ["src"]
+addopts = "{LEAN}"
+''',
     ".gitignore": "__pycache__/\n/data/\n",
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lean import LEAN
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.protocols import Command, Completed, EvaluationRequest
@@ -69,7 +70,7 @@ class Target:
                     "require_tests_pass": self.strict, "min_improvement": 0,
                 },
                 "metrics": {"metrics": metrics},
-                "evaluator": self.options,
+                "evaluator": {"args": LEAN.split(), **self.options},
                 "sandbox": {"output_mb": self.output_mb},
             }
         )  # fmt: skip

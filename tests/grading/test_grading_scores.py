@@ -63,7 +63,7 @@ def scored(target: Any) -> Any:
     )
     conftest = "import pytest\n@pytest.fixture\ndef given(): return 200_000\n"
     target.write({"rules/test_speed.py": RULES, "rules/conftest.py": conftest}, target.folder)
-    target.options = {"rules": ["rules/test_*.py"]}
+    target.options = {"rules": ["rules/test_*.py"], "args": []}
     target.sources = frozenset(SOURCES)
     return target
 

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lean import LEAN
+
 BLUEPRINT = """
 [blueprint]
 name = "speed"
@@ -129,7 +131,7 @@ def make_target(root: Path, addopts: str = "") -> Target:
     target.write(
         "scoring/test_speed.py", "import app\n\n\ndef test_speed(score):\n    score.measure('speed', app.SPEED)\n"
     )
-    target.write("pyproject.toml", f'[tool.pytest.ini_options]\ntestpaths = ["tests"]\naddopts = "{addopts}"\n')
+    target.write("pyproject.toml", f'[tool.pytest.ini_options]\ntestpaths = ["tests"]\naddopts = "{addopts} {LEAN}"\n')
     target.write(".gitignore", "__pycache__/\n")
     target.blueprint()
     target.commit()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sqlite3
 
 from host_target import Target
+from lean import LEAN
 
 
 def test_a_rules_folder_of_the_target_is_not_collected_twice(target: Target) -> None:
-    target.write("pyproject.toml", "[tool.pytest.ini_options]\n")
+    target.write("pyproject.toml", f'[tool.pytest.ini_options]\naddopts = "{LEAN}"\n')
     (target.root / "scoring").rename(target.root / "rules")
     blueprint = target.root / "bp.toml"
     blueprint.write_text(blueprint.read_text().replace("scoring/test_speed.py", "rules"))

@@ -14,7 +14,6 @@ CASES = {
     "workers": (["--maabarium", "bp.toml", "--maabarium-workers", "0"], "must be at least 1"),
     "executor": (["--maabarium", "bp.toml", "--maabarium-executor", "thread"], 'did you mean "threads"?'),
     "report": (["--maabarium", "bp.toml", "--maabarium-report", "out.pdf"], "out.pdf"),
-    "xdist": (["--maabarium", "bp.toml", "-n", "2"], "--maabarium-workers"),
 }
 
 
@@ -25,6 +24,13 @@ def test_a_sentence_and_exit_4(target: Target, name: str) -> None:
     assert done.returncode == 4, done.stdout + done.stderr
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_the_option_of_xdist_is_named_ours(target: Target) -> None:
+    target.write("pyproject.toml", "")  # with every plug-in
+    done = target.pytest("--maabarium", "bp.toml", "-n", "2")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "--maabarium-workers" in done.stderr
     assert not (target.root / "data").exists()
 
 

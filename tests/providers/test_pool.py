@@ -268,9 +268,9 @@ def ends_soon(pool: Any, ask: Callable[[], object]) -> ProviderError:
     time.sleep(0.15)
     closed = time.monotonic()
     pool.close()
-    thread.join(5)
+    thread.join(20)
     ((ended, error),) = errors
-    assert ended - closed < 0.2
+    assert ended - closed < 5
     return error
 
 
@@ -294,7 +294,7 @@ def test_whoever_is_being_answered_goes() -> None:
     hanging = threading.Event()
 
     def hang(question: CompletionRequest) -> Completion:
-        hanging.wait(10)
+        hanging.wait(20)
         return Completion("too late")
 
     pool = make_pool(Doubles({"one": [hang]}), model("one"), model("two"), **real_time())
@@ -358,7 +358,7 @@ def test_a_provider_made_while_the_pool_is_closed_is_closed() -> None:
     making.wait(5)
     pool.close()
     go_on.set()
-    thread.join(5)
+    thread.join(20)
     for _ in range(100):
         if made and made[0].closed:
             break

@@ -246,7 +246,7 @@ def test_deadline_against_one_that_ignores_signals(confined: Callable[..., Compl
         "print('in', flush=True)\nwhile True: pass",
         timeout=1.5,
     )
-    assert done.timed_out and done.output == "in\n" and done.duration < 5
+    assert done.timed_out and done.output == "in\n" and done.duration < 20
 
 
 def test_memory_hog(confined: Callable[..., Completed]) -> None:

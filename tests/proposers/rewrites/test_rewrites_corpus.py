@@ -33,6 +33,7 @@ def definitions(tree: ast.Module) -> Counter[str]:
     return Counter(node.name for node in ast.walk(tree) if isinstance(node, kinds))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::SyntaxWarning", "ignore::DeprecationWarning")
 def test_standard_library() -> None:
     found: Counter[str] = Counter()

@@ -48,7 +48,8 @@ class Intake:
         parts, blocked = [], []
         for part in packed.parts:
             findings, decided = self._scan(part.text, part.source) if part.kind == "data" else ((), "pass")
-            self._note(findings, minutes)
+            noted = {draft.content for draft in minutes.drafts}  # the same text may be shown to several models
+            self._note([finding for finding in findings if _sentence(finding) not in noted], minutes)
             if decided == "block":
                 blocked.append(part)
             else:

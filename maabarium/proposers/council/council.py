@@ -138,23 +138,24 @@ class Council:
     ) -> dict[str, Desk]:
         """What each member is given to work with, as much as its model holds."""
         models = {name: self.pool.choose(m.agent.model, m.purpose("propose")) for name, m in members.items()}
-        packs: dict[int, Packed] = {}
-        desks: dict[str, Desk] = {}
-        library = Library(request.files, self.blueprint)
+        rooms: dict[str, int] = {}
         for name, model in models.items():
             room = self._room(members[name].agent, model, stance)
-            if room not in packs:
-                packed = pack(
-                    request,
-                    tokens=room,
-                    sections=self._sections(ContextRequest(request, room)),
-                    stance=stance,
-                    language=self._language,
-                    library=library,
-                )
-                packs[room] = self.intake.context(packed, minutes)
-            desks[name] = Desk(model, packs[room], self._brief(request, packs[room]))
-        return desks
+            rooms[model.name] = min(room, rooms.get(model.name, room))  # one material for all who ask this model
+        library = Library(request.files, self.blueprint)
+        packs: dict[int, Packed] = {}
+        for room in sorted(set(rooms.values())):
+            packed = pack(
+                request,
+                tokens=room,
+                sections=self._sections(ContextRequest(request, room)),
+                stance=stance,
+                language=self._language,
+                library=library,
+            )
+            packs[room] = self.intake.context(packed, minutes)
+        given = {name: packs[rooms[model.name]] for name, model in models.items()}
+        return {name: Desk(model, given[name], self._brief(request, given[name])) for name, model in models.items()}
 
     def _room(self, agent: Agent, model: Model, stance: Stance) -> int:
         """Tokens for material. Raises ProviderError when the model holds too little."""

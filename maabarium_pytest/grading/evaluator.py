@@ -59,10 +59,12 @@ class PytestEvaluator:
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         _NoOptions.model_validate(dict(options or {}))
+        self._surplus: tuple[str, ...] | None = None
 
     def evaluate(self, request: EvaluationRequest) -> Evaluation:
         """Measure one tree. Raises EvaluationError when the target cannot be graded at all."""
-        suite = prepare_suite(request)
+        suite = prepare_suite(request, self._surplus)
+        self._surplus = suite.surplus
         if request.stage == "baseline" or request.baseline is None:
             return _evaluate_baseline(suite)
         return _evaluate_later(suite, request.baseline)

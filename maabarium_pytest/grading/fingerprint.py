@@ -26,6 +26,7 @@ def grader_fingerprint(suite: Suite) -> str:
             "targets": blueprint.domain.target_files,
             "strict": suite.strict,
             "addopts": suite.configuration.addopts,
+            "surplus": suite.surplus,
             "rootdir": rootdir.relative_to(suite.targets.top).as_posix(),
             "root": suite.request.workspace.root.relative_to(suite.targets.top).as_posix(),
             "code": _child_code(),

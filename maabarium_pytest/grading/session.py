@@ -113,7 +113,7 @@ def _arguments(suite: Suite, mode: Mode, rules: list[str]) -> list[str]:
         file = suite.request.workspace.scratch / "pytest.ini"
         file.write_text("[pytest]\n", encoding="utf-8")
     words = ["-c", str(file), f"--rootdir={configuration.rootdir}", f"--confcutdir={configuration.rootdir}"]
-    words += [word for name in PLUGINS_OFF for word in ("-p", f"no:{name}")]
+    words += [word for name in (*PLUGINS_OFF, *suite.surplus) for word in ("-p", f"no:{name}")]
     words += ["-q", "--tb=short", "--color=no", "-o", f"addopts={configuration.override}"]
     if not suite.strict:
         words.append("--continue-on-collection-errors")

@@ -12,6 +12,7 @@ from maabarium.errors import EvaluationError
 from maabarium.protocols import EvaluationRequest
 from maabarium_pytest.grading.configuration import Configuration, find_configuration
 from maabarium_pytest.grading.rules import Rules, read_rules
+from maabarium_pytest.grading.surplus import surplus_plugins
 from maabarium_pytest.grading.targets import TargetFiles, find_targets
 
 __all__ = ["Suite", "find_interpreter", "prepare_suite"]
@@ -26,6 +27,8 @@ class Suite:
     configuration: Configuration
     targets: TargetFiles
     rules: Rules
+    surplus: tuple[str, ...]
+    """Plug-ins of pytest that are not loaded."""
 
     @property
     def strict(self) -> bool:
@@ -33,16 +36,21 @@ class Suite:
         return self.request.blueprint.constraints.require_tests_pass
 
 
-def prepare_suite(request: EvaluationRequest) -> Suite:
-    """Find everything. Raises EvaluationError with a sentence for what is not there."""
+def prepare_suite(request: EvaluationRequest, surplus: tuple[str, ...] | None = None) -> Suite:
+    """Find everything; `surplus` as an earlier suite of this run has it. EvaluationError says what is not there."""
     options = request.blueprint.evaluator
     workspace = request.workspace
+    targets = find_targets(workspace.path, request.blueprint.domain.target_files)
+    rules = read_rules(request.folder, options.rules).with_holdout(read_rules(request.folder, options.holdout))
+    if surplus is None:
+        surplus = surplus_plugins(workspace.path, targets.paths, rules.contents.values())
     return Suite(
         request=request,
         python=find_interpreter(request.blueprint, request.folder),
         configuration=find_configuration(workspace.path, workspace.root),
-        targets=find_targets(workspace.path, request.blueprint.domain.target_files),
-        rules=read_rules(request.folder, options.rules).with_holdout(read_rules(request.folder, options.holdout)),
+        targets=targets,
+        rules=rules,
+        surplus=surplus,
     )
 
 

@@ -86,6 +86,11 @@ def test_a_change_that_failed_before_waits_behind_all_others() -> None:
     assert all(list(Bandit.of(history, seed).ranked(changes))[-1] is failed for seed in range(50))
     stale = [attempt(1, "rejected", failed, reason_code="stale_conflict")]
     assert firsts(changes, stale)[failed.summary] > 20
+    pairs = {"reason_code": "undecided", "effect": 1.2, "pairs": 15}
+    nearly = [attempt(1, "rejected", failed, interval=(1.1, 1.3), **pairs)]
+    assert firsts(changes, nearly)[failed.summary] > 100
+    perhaps = [attempt(1, "rejected", failed, interval=(0.9, 1.3), **pairs)]
+    assert firsts(changes, perhaps)[failed.summary] == 0
 
 
 def test_errors_and_the_attempts_of_others_teach_nothing() -> None:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from maabarium.proposers.mutate.change import Change
-from maabarium.records import Attempt
+from maabarium.records import Attempt, Outcome
 
 __all__ = ["Bandit", "change_key", "function_of"]
 
@@ -54,7 +54,7 @@ class Bandit:
     seed: int
     tallies: Mapping[Key, Tally] = field(default_factory=dict)
     failed: frozenset[ChangeKey] = frozenset()
-    """Changes that were tried and not kept."""
+    """Changes that were tried and not kept, though not those that pairs nearly proved."""
 
     @classmethod
     def of(cls, history: Sequence[Attempt], seed: int) -> Bandit:
@@ -70,7 +70,7 @@ class Bandit:
                 for key in _keys(outcome.origin.operator, outcome.origin.site, attempt.paths):
                     tallies[key].wins += fade * won
                     tallies[key].losses += fade * lost
-                if not promoted and outcome.reason_code != "stale_conflict":
+                if not promoted and outcome.reason_code != "stale_conflict" and not _nearly(outcome):
                     failed.add((outcome.origin.operator, outcome.origin.site, outcome.summary))
             if promoted:
                 fade *= FADE
@@ -121,6 +121,11 @@ def _keys(operator: str, site: str, paths: Sequence[str]) -> list[Key]:
     if "::" in site:
         keys.append(("function", function_of(site)))
     return keys
+
+
+def _nearly(outcome: Outcome) -> bool:
+    """Whether the pairs ran out while all of the interval was a gain: worth another try on another champion."""
+    return outcome.reason_code == "undecided" and outcome.interval is not None and outcome.interval[0] > 1
 
 
 def _reward(attempt: Attempt) -> tuple[float, float]:

@@ -25,7 +25,7 @@ from maabarium.protocols import Command, Sandbox
 from maabarium.sandbox import SANDBOXES
 from maabarium.sandbox.selection import available, describe
 
-WORDS = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:maabarium"]
+WORDS = ["-m", "pytest", "-q", *"-p no:cacheprovider -p no:maabarium -p no:anyio -p no:hypothesispytest".split()]
 
 
 def used() -> float:

@@ -17,7 +17,7 @@ from maabarium.completion import Pool
 from maabarium.errors import BlueprintError, Problem, ProposalError, ProviderError
 from maabarium.proposers.context import Library, Packed, estimate_tokens, pack
 from maabarium.proposers.council import questions
-from maabarium.proposers.council.debate import Failure, debate, elect, together, worst_of
+from maabarium.proposers.council.debate import Debate, Failure, together, worst_of
 from maabarium.proposers.council.member import Brief, Candidate, Member, format_of
 from maabarium.proposers.council.options import CouncilOptions
 from maabarium.proposers.feedback import DIGEST, LoopGuard, Stance, edits_digest, stance_of
@@ -110,25 +110,17 @@ class Council:
         drafts, failures = self._drafts(members, desks, stance, minutes, diff)
         if not drafts:
             raise worst_of(failures)
-        drafts = debate(
-            drafts,
-            members,
+        debate = Debate(
             self.blueprint,
+            members,
             {name: desk.brief for name, desk in desks.items()},
             diff,
-            rounds=self.council.debate_rounds,
+            check=self.intake.reply(minutes),
             repairs=self.options.repair,
             tokens=self.options.critique_tokens,
-            check=self.intake.reply(minutes),
         )
-        ranked = elect(
-            drafts,
-            list(members.values()),
-            self.blueprint,
-            diff,
-            vote=self.council.debate_rounds > 0,
-            tokens=self.options.critique_tokens,
-        )
+        rounds = self.council.debate_rounds
+        ranked = debate.elect(debate.held(drafts, rounds), vote=rounds > 0)
         return self._choose(request, ranked, minutes, diff)
 
     # --- the steps ---

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -18,7 +19,7 @@ from maabarium.proposers.council import questions
 from maabarium.proposers.council.ballots import ballot_of, labels, ranked
 from maabarium.proposers.council.member import Brief, Candidate, Member
 
-__all__ = ["Failure", "call_bound", "debate", "elect", "together", "worst_of"]
+__all__ = ["Debate", "Failure", "call_bound", "together", "worst_of"]
 
 Failure = ProposalError | ProviderError
 T = TypeVar("T")
@@ -51,113 +52,125 @@ def together(work: Callable[[T], R], items: Sequence[T]) -> list[R | Failure]:
     return results
 
 
-def debate(
-    candidates: Sequence[Candidate],
-    members: Mapping[str, Member],
-    blueprint: Blueprint,
-    briefs: Mapping[str, Brief],
-    diff: Callable[[Candidate], str],
-    *,
-    rounds: int,
-    repairs: int,
-    tokens: int,
-    check: Callable[[str], None],
-) -> list[Candidate]:
-    """Rounds of critique and revision. A spent budget ends the debate, not the experiment."""
-    drafts, minutes = list(candidates), next(iter(members.values())).minutes
-    for round_ in range(1, rounds + 1):
-        if len(members) < 2 or not drafts:
-            break
-        names = labels(len(drafts))
-        diffs = {name: diff(draft) for name, draft in zip(names, drafts, strict=True)}
-        authors = {name: draft.agent.name for name, draft in zip(names, drafts, strict=True)}
+@dataclass(frozen=True)
+class Table:
+    """The drafts of one round, by the names under which the members speak of them."""
 
-        def criticise(member: Member, diffs: Mapping[str, str] = diffs, round_: int = round_) -> dict[str, str]:
-            foreign = {name: text for name, text in diffs.items() if authors[name] != member.agent.name}  # noqa: B023
-            return _critiques(member, blueprint, foreign, tokens, round_) if foreign else {}
+    round: int
+    drafts: Mapping[str, Candidate]
+    diffs: Mapping[str, str]
 
-        said = together(criticise, list(members.values()))
-        minutes.turn()
-        heard: dict[str, list[tuple[str, str]]] = {name: [] for name in names}
-        for member, found in zip(members.values(), said, strict=True):
+    @classmethod
+    def of(cls, drafts: Sequence[Candidate], diff: Callable[[Candidate], str], round_: int = 0) -> Table:
+        """Named A, B, C… in their order."""
+        named = dict(zip(labels(len(drafts)), drafts, strict=True))
+        return cls(round_, named, {name: diff(draft) for name, draft in named.items()})
+
+    def foreign(self, member: Member) -> dict[str, str]:
+        """The diffs that somebody else wrote."""
+        return {name: text for name, text in self.diffs.items() if self.drafts[name].agent.name != member.agent.name}
+
+
+@dataclass(frozen=True)
+class Debate:
+    """Who takes part, and under which rules."""
+
+    blueprint: Blueprint
+    members: Mapping[str, Member]
+    briefs: Mapping[str, Brief]
+    diff: Callable[[Candidate], str]
+    check: Callable[[str], None]
+    repairs: int
+    tokens: int
+    """Of a critique or a ballot."""
+
+    def held(self, candidates: Sequence[Candidate], rounds: int) -> list[Candidate]:
+        """Rounds of critique and revision. A spent budget ends the debate, not the experiment."""
+        drafts = list(candidates)
+        for number in range(1, rounds + 1):
+            if len(self.members) < 2 or not drafts:
+                break
+            table = Table.of(drafts, self.diff, number)
+            heard, failures = self._criticised(table)
+            revised, more = self._revised(table, heard)
+            drafts = [revised.get(name, draft) for name, draft in table.drafts.items()]
+            if any(isinstance(each, BudgetError) for each in (*failures, *more)):
+                break
+        return drafts
+
+    def elect(self, drafts: Sequence[Candidate], *, vote: bool) -> list[Candidate]:
+        """The drafts in the order of the council's preference, equal ones once."""
+        count = Counter(draft.digest for draft in drafts)
+        table = Table.of(list({draft.digest: draft for draft in reversed(drafts)}.values())[::-1], self.diff)
+        ballots: list[tuple[str, ...]] = []
+        if vote and len(table.drafts) > 1 and len(self.members) > 1:
+            given = together(partial(self._ballot, table), list(self.members.values()))
+            ballots = [each for each in given if isinstance(each, tuple)]
+            self._turn()
+        agreement = {name: count[draft.digest] for name, draft in table.drafts.items()}
+        return [table.drafts[name] for name in ranked(list(table.drafts), ballots, agreement)]
+
+    def _criticised(self, table: Table) -> tuple[dict[str, list[tuple[str, str]]], list[Failure]]:
+        """What was said of each draft and by whom, and who failed."""
+        members = list(self.members.values())
+        said = together(partial(self._critiques, table), members)
+        self._turn()
+        heard: dict[str, list[tuple[str, str]]] = {}
+        for member, found in zip(members, said, strict=True):
             for name, text in (found if isinstance(found, dict) else {}).items():
-                heard[name].append((member.agent.name, text))
+                heard.setdefault(name, []).append((member.agent.name, text))
+        return heard, [each for each in said if not isinstance(each, dict)]
 
-        def revise(
-            index: int,
-            heard: Mapping[str, list[tuple[str, str]]] = heard,
-            diffs: Mapping[str, str] = diffs,
-            drafts: Sequence[Candidate] = tuple(drafts),
-            round_: int = round_,
-        ) -> Candidate:
-            draft, name = drafts[index], labels(len(drafts))[index]
-            others = {other: text for other, text in diffs.items() if other != name}
-            member, brief = members[draft.agent.name], briefs[draft.agent.name]
-            messages = questions.revise_messages(draft.asked, draft.reply, heard[name], others)
-            revised = member.draft(
-                draft.model, messages, brief, kind="revise", repairs=repairs, round_=round_, check=check
-            )
-            member.wrote("revision", f"{revised.summary}\n\n{diff(revised)}", round_)
-            return revised
+    def _critiques(self, table: Table, member: Member) -> dict[str, str]:
+        """What one member says of the drafts of others, by the names of these."""
+        diffs = table.foreign(member)
+        if not diffs:
+            return {}
+        messages = questions.critique_messages(member.agent, self.blueprint, diffs)
+        schema = partial(questions.critique_schema, list(diffs))
+        reply = member.say(messages, schema, kind="critique", tokens=self.tokens, round_=table.round)
+        entries = reply.get(questions.CRITIQUES)
+        found: dict[str, str] = {}
+        for entry in entries if isinstance(entries, list) else []:
+            name, text = (entry.get("of"), entry.get("text")) if isinstance(entry, dict) else (None, None)
+            if isinstance(name, str) and name in diffs and isinstance(text, str) and text.strip():
+                found[name] = f"{found[name]}\n{text}" if name in found else text
+        for name, text in found.items():
+            member.wrote("critique", f"of draft {name}: {text}", table.round)
+        return found
 
-        revised = together(revise, [index for index, name in enumerate(names) if heard[name]])
-        minutes.turn()
-        for index, new in zip([i for i, name in enumerate(names) if heard[name]], revised, strict=True):
-            if isinstance(new, Candidate):
-                drafts[index] = new  # a failed revision leaves the draft as it was
-        if any(isinstance(each, BudgetError) for each in (*said, *revised)):
-            break
-    return drafts
+    def _revised(
+        self, table: Table, heard: Mapping[str, list[tuple[str, str]]]
+    ) -> tuple[dict[str, Candidate], list[Failure]]:
+        """New drafts for those that were criticised, and the failures, which leave a draft as it was."""
+        names = [name for name in table.drafts if name in heard]
+        made = together(lambda name: self._revision(table, name, heard[name]), names)
+        self._turn()
+        revised = {name: new for name, new in zip(names, made, strict=True) if isinstance(new, Candidate)}
+        return revised, [each for each in made if not isinstance(each, Candidate)]
 
+    def _revision(self, table: Table, name: str, heard: list[tuple[str, str]]) -> Candidate:
+        draft = table.drafts[name]
+        member, brief = self.members[draft.agent.name], self.briefs[draft.agent.name]
+        others = {other: text for other, text in table.diffs.items() if other != name}
+        messages = questions.revise_messages(draft.asked, draft.reply, heard, others)
+        revised = member.draft(
+            draft.model, messages, brief, kind="revise", repairs=self.repairs, round_=table.round, check=self.check
+        )
+        member.wrote("revision", f"{revised.summary}\n\n{self.diff(revised)}", table.round)
+        return revised
 
-def _critiques(
-    member: Member, blueprint: Blueprint, diffs: Mapping[str, str], tokens: int, round_: int
-) -> dict[str, str]:
-    """What one member says of the drafts of others, by the names of these."""
-    messages = questions.critique_messages(member.agent, blueprint, diffs)
-    schema = partial(questions.critique_schema, list(diffs))
-    reply = member.say(messages, schema, kind="critique", tokens=tokens, round_=round_)
-    entries = reply.get(questions.CRITIQUES)
-    found: dict[str, str] = {}
-    for entry in entries if isinstance(entries, list) else []:
-        name, text = (entry.get("of"), entry.get("text")) if isinstance(entry, dict) else (None, None)
-        if isinstance(name, str) and name in diffs and isinstance(text, str) and text.strip():
-            found[name] = f"{found[name]}\n{text}" if name in found else text
-    for name, text in found.items():
-        member.wrote("critique", f"of draft {name}: {text}", round_)
-    return found
+    def _ballot(self, table: Table, member: Member) -> tuple[str, ...]:
+        names = list(table.drafts)
+        messages = questions.vote_messages(member.agent, self.blueprint, table.diffs)
+        reply = member.say(messages, partial(questions.ballot_schema, names), kind="vote", tokens=self.tokens)
+        found = ballot_of(reply.get(questions.RANKING), names)
+        whose = ", ".join(f"{name} ({draft.agent.name})" for name, draft in table.drafts.items())
+        member.wrote("vote", f"{' > '.join(found) or 'no usable ballot'}  of {whose}")
+        return found
 
-
-def elect(
-    drafts: Sequence[Candidate],
-    members: Sequence[Member],
-    blueprint: Blueprint,
-    diff: Callable[[Candidate], str],
-    *,
-    vote: bool,
-    tokens: int,
-) -> list[Candidate]:
-    """The drafts in the order of the council's preference, equal ones once."""
-    count = Counter(draft.digest for draft in drafts)
-    distinct = list({draft.digest: draft for draft in reversed(drafts)}.values())[::-1]
-    names = labels(len(distinct))
-    agreement = {name: count[draft.digest] for name, draft in zip(names, distinct, strict=True)}
-    ballots: list[tuple[str, ...]] = []
-    if vote and len(distinct) > 1 and len(members) > 1:
-        diffs = {name: diff(draft) for name, draft in zip(names, distinct, strict=True)}
-
-        def ballot(member: Member) -> tuple[str, ...]:
-            messages = questions.vote_messages(member.agent, blueprint, diffs)
-            reply = member.say(messages, partial(questions.ballot_schema, names), kind="vote", tokens=tokens)
-            found = ballot_of(reply.get(questions.RANKING), names)
-            whose = ", ".join(f"{name} ({draft.agent.name})" for name, draft in zip(names, distinct, strict=True))
-            member.wrote("vote", f"{' > '.join(found) or 'no usable ballot'}  of {whose}")
-            return found
-
-        ballots = [each for each in together(ballot, members) if isinstance(each, tuple)]
-        members[0].minutes.turn()
-    by_name = dict(zip(names, distinct, strict=True))
-    return [by_name[name] for name in ranked(names, ballots, agreement)]
+    def _turn(self) -> None:
+        next(iter(self.members.values())).minutes.turn()
 
 
 def worst_of(failures: Sequence[Failure]) -> Failure:

@@ -141,16 +141,21 @@ def _suggested(agent: _Document, names: tuple[str, ...]) -> str:
 def _evaluator(document: _Document) -> Iterator[Problem]:
     options = _at(document, "evaluator")
     kind, builtin, manifest = options.get("kind", "auto"), options.get("builtin"), options.get("manifest_path")
+    own = _at(_at(options, "options"), "process")
     if not isinstance(kind, str):
         return
     if not kind.strip():
         yield Problem("evaluator.kind", 'must not be blank; "auto" finds the evaluator by itself')
     elif kind == "builtin" and builtin is None:
         yield Problem("evaluator.builtin", 'is missing: kind = "builtin" needs one of code, prompt, research, lora')
-    elif kind == "process" and (manifest is None or (isinstance(manifest, str) and not manifest.strip())):
+    elif kind == "process" and _blank(manifest) and _blank(own.get("manifest_path")):
         yield Problem("evaluator.manifest_path", 'is missing: kind = "process" needs the path of its manifest')
     if builtin is not None and kind != "builtin":
         yield Problem("evaluator.builtin", f'is only allowed with kind = "builtin", and kind is {quote(kind)}')
+
+
+def _blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _promotion(document: _Document) -> Iterator[Problem]:

@@ -272,6 +272,11 @@ def test_kind_builtin_and_manifest_have_to_agree(options, where):
     assert list(problems(f"{SAMPLE}[evaluator]\n{options}\n")) == [where]
 
 
+def test_a_manifest_may_stand_among_the_evaluators_own_options():
+    own = '[evaluator]\nkind = "process"\n[evaluator.options.process]\nmanifest_path = "plugin.toml"\n'
+    assert sample(SAMPLE + own).warnings == ()
+
+
 def test_autonomy_three_names_its_branch():
     assert list(problems(SAMPLE + "[promotion]\nautonomy = 3\n")) == ["promotion.branch"]
     assert sample(SAMPLE + '[promotion]\nautonomy = 3\nbranch = "main"\n').warnings == ()

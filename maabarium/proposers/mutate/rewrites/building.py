@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import libcst as cst
 
 from maabarium.proposers.mutate.rewrites.comprehension import initial_value
-from maabarium.proposers.mutate.rewrites.knowledge import called, kind, literal_value, opaque
+from maabarium.proposers.mutate.rewrites.knowledge import called, kind, literal_value
+from maabarium.proposers.mutate.rewrites.loops import LoopOperator
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
 from maabarium.proposers.mutate.rewrites.preamble import add_import
 from maabarium.proposers.mutate.rewrites.source import Edit, Source
@@ -16,7 +17,7 @@ from maabarium.proposers.mutate.rewrites.variables import Variable
 __all__ = ["AppendInPlace", "Join", "UseDeque"]
 
 
-class Join(Operator):
+class Join(LoopOperator):
     """`text += part` in a loop becomes `parts.append(part)` and one `"".join` after the loop.
 
     Pays when the text grows long and something else refers to it. Refused unless the text starts as a literal right
@@ -27,20 +28,16 @@ class Join(Operator):
     description = "collect the parts of a text and join them once"
     prior = 0.35
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for loop in source.of(cst.For):
-            function = source.function(loop)
-            if function is None or opaque(source, function):
-                continue
-            added = [node for node in source.within(loop) if isinstance(node, cst.AugAssign)]
-            texts = {source.names[node.target] for node in added if isinstance(node.target, cst.Name)}
-            leaves = (cst.Return, cst.Yield, cst.Await)
-            if any(isinstance(node, leaves) for node in source.within(loop)):
-                continue
-            for variable in sorted(texts, key=lambda item: item.name):
-                found = self._site(source, loop, variable)
-                if found is not None:
-                    yield found
+    def _of_loop(self, source: Source, loop: cst.For) -> Iterator[Rewrite]:
+        added = [node for node in source.within(loop) if isinstance(node, cst.AugAssign)]
+        texts = {source.names[node.target] for node in added if isinstance(node.target, cst.Name)}
+        leaves = (cst.Return, cst.Yield, cst.Await)
+        if any(isinstance(node, leaves) for node in source.within(loop)):
+            return
+        for variable in sorted(texts, key=lambda item: item.name):
+            found = self._site(source, loop, variable)
+            if found is not None:
+                yield found
 
     def _site(self, source: Source, loop: cst.For, variable: Variable) -> Rewrite | None:
         start = initial_value(source, loop, variable)

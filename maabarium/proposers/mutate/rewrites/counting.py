@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import libcst as cst
 
 from maabarium.proposers.mutate.rewrites.comprehension import initial_value, loop_names_stay_inside
-from maabarium.proposers.mutate.rewrites.knowledge import literal_value, opaque
+from maabarium.proposers.mutate.rewrites.knowledge import literal_value
+from maabarium.proposers.mutate.rewrites.loops import LoopOperator
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
 from maabarium.proposers.mutate.rewrites.preamble import add_import
 from maabarium.proposers.mutate.rewrites.source import Edit, Source
@@ -83,7 +84,7 @@ def _starts(source: Source, node: cst.CSTNode | None, name: str, key: str, value
     return _item(source, node.targets[0].target) == (name, key) and source.code(node.value) == value
 
 
-class CountByCounter(Operator):
+class CountByCounter(LoopOperator):
     """A loop that only counts into an empty dictionary becomes `dict(Counter(...))`.
 
     Pays because Counter counts in C. The result stays a plain dict in order of first occurrence. Refused when the loop
@@ -95,16 +96,12 @@ class CountByCounter(Operator):
     description = "count with collections.Counter instead of a loop"
     prior = 0.35
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for loop in source.of(cst.For):
-            function = source.function(loop)
-            if function is None or opaque(source, function):
-                continue
-            found = counted(source, loop)
-            if found is not None and loop_names_stay_inside(source, (loop,)):
-                rewrite = self._site(source, loop, *found)
-                if rewrite is not None:
-                    yield rewrite
+    def _of_loop(self, source: Source, loop: cst.For) -> Iterator[Rewrite]:
+        found = counted(source, loop)
+        if found is not None and loop_names_stay_inside(source, (loop,)):
+            rewrite = self._site(source, loop, *found)
+            if rewrite is not None:
+                yield rewrite
 
     def _site(self, source: Source, loop: cst.For, name: str, key: str) -> Rewrite | None:
         holder = next(node for node in source.within(loop.body) if isinstance(node, cst.Name) and node.value == name)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from maabarium.proposers.mutate.rewrites.knowledge import called, opaque, unchanged
+from maabarium.proposers.mutate.rewrites.knowledge import called, unchanged
+from maabarium.proposers.mutate.rewrites.loops import LoopOperator
 from maabarium.proposers.mutate.rewrites.membership import is_membership
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
 from maabarium.proposers.mutate.rewrites.source import Edit, Source
@@ -18,7 +19,7 @@ EAGER = {"set": ("{", "}"), "frozenset": ("", ""), "any": ("", ""), "all": ("", 
          "max": ("", ""), "tuple": ("", ""), "sorted": ("", ""), "dict": ("{", "}"), "list": ("[", "]")}  # fmt: skip
 
 
-class Enumerate(Operator):
+class Enumerate(LoopOperator):
     """`for i in range(len(rows))` with `rows[i]` becomes enumerate, zip, or a plain loop when `i` is not needed.
 
     Refused when the sequence is anything but a name that the loop only reads by `[i]` or measures, when `i` is stored
@@ -29,13 +30,10 @@ class Enumerate(Operator):
     description = "walk over the elements instead of their numbers"
     prior = 0.4
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for loop in source.of(cst.For):
-            function = source.function(loop)
-            if function is not None and not opaque(source, function):
-                found = self._site(source, loop)
-                if found is not None:
-                    yield found
+    def _of_loop(self, source: Source, loop: cst.For) -> Iterator[Rewrite]:
+        found = self._site(source, loop)
+        if found is not None:
+            yield found
 
     def _site(self, source: Source, loop: cst.For) -> Rewrite | None:
         number, sequence = source.names.get(loop.target), _length_range(source, loop.iter)

@@ -8,14 +8,14 @@ import libcst as cst
 
 from maabarium.proposers.mutate.rewrites.comprehension import initial_value, layout, loop_names_stay_inside, plain_loop
 from maabarium.proposers.mutate.rewrites.counting import single
-from maabarium.proposers.mutate.rewrites.knowledge import opaque
-from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
+from maabarium.proposers.mutate.rewrites.loops import LoopOperator
+from maabarium.proposers.mutate.rewrites.operator import Rewrite
 from maabarium.proposers.mutate.rewrites.source import Edit, Source
 
 __all__ = ["AnyAll", "SumLoop"]
 
 
-class AnyAll(Operator):
+class AnyAll(LoopOperator):
     """`for x in xs: if test: return True`, then `return False`, become `return any(test for x in xs)`; or `not any`.
 
     Simpler; faster only sometimes. Refused when anything else stands in the loop or behind it, and with `else`,
@@ -26,14 +26,10 @@ class AnyAll(Operator):
     description = "return any() or all() instead of a loop that returns True or False"
     prior = 0.15
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for loop in source.of(cst.For):
-            function = source.function(loop)
-            if function is None or opaque(source, function):
-                continue
-            found = self._site(source, loop)
-            if found is not None:
-                yield found
+    def _of_loop(self, source: Source, loop: cst.For) -> Iterator[Rewrite]:
+        found = self._site(source, loop)
+        if found is not None:
+            yield found
 
     def _site(self, source: Source, loop: cst.For) -> Rewrite | None:
         filling = plain_loop(source, loop)
@@ -61,7 +57,7 @@ def _returned(source: Source, node: cst.CSTNode | None) -> str | None:
     return None
 
 
-class SumLoop(Operator):
+class SumLoop(LoopOperator):
     """`total = 0` and `for x in xs: total += value` become `total = sum([value for x in xs])`.
 
     Pays because sum adds in C. Refused unless the total starts as 0 right above, is only added to in the loop, and the
@@ -72,14 +68,10 @@ class SumLoop(Operator):
     description = "add up with sum() instead of a loop"
     prior = 0.35
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
-        for loop in source.of(cst.For):
-            function = source.function(loop)
-            if function is None or opaque(source, function):
-                continue
-            found = self._site(source, loop)
-            if found is not None:
-                yield found
+    def _of_loop(self, source: Source, loop: cst.For) -> Iterator[Rewrite]:
+        found = self._site(source, loop)
+        if found is not None:
+            yield found
 
     def _site(self, source: Source, loop: cst.For) -> Rewrite | None:
         filling = plain_loop(source, loop)

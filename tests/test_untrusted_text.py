@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from lean import LEAN
+from target_texts import LEAN
 
 from maabarium.cli import main
 from maabarium.plaintext import plain

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
-from lean import LEAN
+from target_texts import LEAN
 
 LIMIT = 120
 """Seconds that any one run may take on a loaded machine."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from target_texts import BLUEPRINT
+
 from maabarium import events as e
 from maabarium import records as r
 from maabarium.places import places_of
@@ -15,27 +17,6 @@ from maabarium.workspace.repository import Repository
 from maabarium.workspace.target import find_target
 
 EVIL = "Try \x1b[31mred\x1b[0m \u202eone"
-BLUEPRINT = """\
-[blueprint]
-name = "demo"
-version = "1"
-description = "d"
-[domain]
-repo_path = "."
-target_files = ["src/**/*.py"]
-language = "python"
-[constraints]
-max_iterations = 4
-timeout_seconds = 60
-require_tests_pass = true
-min_improvement = 0.01
-[metrics]
-[[metrics.metrics]]
-name = "size"
-weight = 1.0
-direction = "minimize"
-source = "size"
-"""
 
 
 def git(top: Path, *arguments: str) -> str:

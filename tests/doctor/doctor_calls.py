@@ -11,31 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lean import LEAN
+from target_texts import BLUEPRINT as DEMO
+from target_texts import LEAN
 
-BLUEPRINT = """\
-[blueprint]
-name = "demo"
-version = "1"
-description = "d"
-[domain]
-repo_path = "."
-target_files = ["src/**/*.py"]
-language = "python"
-[constraints]
-max_iterations = 4
-timeout_seconds = 60
-require_tests_pass = true
-min_improvement = 0.01
-[metrics]
-[[metrics.metrics]]
-name = "size"
-weight = 1.0
-direction = "minimize"
-source = "size"
-[sandbox]
-level = "trusted"
-"""
+BLUEPRINT = f'{DEMO}[sandbox]\nlevel = "trusted"\n'
 FILES = {
     "src/a.py": "def double(x):\n    return 2 * x\n",
     "tests/test_a.py": "from a import double\n\n\ndef test_double():\n    assert double(2) == 4\n",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lean import LEAN
+from target_texts import LEAN
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.protocols import Command, Completed, EvaluationRequest

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lean import LEAN
+from target_texts import LEAN
 
 BLUEPRINT = """
 [blueprint]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from host_target import Target
-from lean import LEAN
+from target_texts import LEAN
 
 
 def test_a_rules_folder_of_the_target_is_not_collected_twice(target: Target) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -24,11 +25,28 @@ REMOVED = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 
 def launch(config: pytest.Config) -> int:
     """Run the session and return its exit status. UsageError for what cannot be said beside --maabarium."""
-    with _like_ctrl_c():
-        return _session(config)
+    began = Began()
+    try:
+        with _like_ctrl_c():
+            return _session(config, began)
+    except KeyboardInterrupt:  # while a run is under way the session handles its own
+        when = "after the run; it is stored" if began.happened else "before the run began; nothing was changed"
+        sys.stderr.write(f"\nmaabarium: interrupted {when}\n")
+        return int(pytest.ExitCode.INTERRUPTED)
 
 
-def _session(config: pytest.Config) -> int:
+class Began:
+    """A plug-in of the session that knows whether a run has begun."""
+
+    happened = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self) -> None:
+        """The first slot drives its run."""
+        self.happened = True
+
+
+def _session(config: pytest.Config, began: Began) -> int:
     given = list(config.invocation_params.args)
     option = config.option
     _refuse(option, given)
@@ -40,7 +58,7 @@ def _session(config: pytest.Config) -> int:
         "--disable-plugin-autoload", "-p", "no:cacheprovider", *(str(path.absolute()) for path in paths),
     ]  # fmt: skip
     with _without(REMOVED):
-        return int(pytest.main(arguments, plugins=["maabarium_pytest.plugin", "maabarium_pytest.session"]))
+        return int(pytest.main(arguments, plugins=["maabarium_pytest.plugin", "maabarium_pytest.session", began]))
 
 
 def _refuse(option: object, given: list[str]) -> None:

@@ -77,6 +77,8 @@ def pytest_load_initial_conftests(
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Start the session of a run inside this one, which has done nothing yet."""
     option = config.option
+    if not option.maabarium:
+        _refuse_lone_options(config)
     if not option.maabarium or config.pluginmanager.has_plugin(SESSION):
         return None
     if getattr(option, "help", False) or getattr(option, "version", False):
@@ -87,9 +89,20 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         config.pluginmanager.import_plugin(LAUNCH)
         launch: Any = config.pluginmanager.get_plugin(LAUNCH)
         return int(launch.launch(config))
-    except KeyboardInterrupt:  # the session handles its own
+    except KeyboardInterrupt:  # while our modules are imported
         sys.stderr.write("\nmaabarium: interrupted before the run began; nothing was changed\n")
         return int(pytest.ExitCode.INTERRUPTED)
+
+
+def _refuse_lone_options(config: pytest.Config) -> None:
+    """An option of ours without a blueprint would be passed over in silence, and the project's own suite be run."""
+    given = (word.partition("=")[0] for word in config.invocation_params.args)
+    alone = next((word for word in given if word.startswith("--maabarium-")), None)
+    if alone is not None:
+        raise pytest.UsageError(
+            f"{alone} says how a run goes, and there is none: add --maabarium BLUEPRINT. "
+            "`maabarium resume` finds the blueprint of a run by itself."
+        )
 
 
 def pytest_configure(config: pytest.Config) -> None:

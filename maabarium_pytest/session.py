@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,7 @@ class Host:
         self._config = config
         self._runs = {each.run.path.absolute(): each for each in runs}
         self._warned: list[str] = []
+        self._watch = ExitStack()
         self._reporter: RunReporter | None = None
         standard = config.pluginmanager.get_plugin("terminalreporter")
         if standard is not None:
@@ -171,7 +172,9 @@ class Host:
     def _drive(self, each: Progressed, file: BlueprintFile, session: pytest.Session) -> None:
         run = each.run
         opened = False
-        with warnings.catch_warnings(record=True) as caught, watching(run.cancel) as interruption:
+        resume = f"go on with --maabarium {run.path} --maabarium-resume={run.run_id}"
+        with ExitStack() as watch, warnings.catch_warnings(record=True) as caught:
+            interruption = watch.enter_context(watching(run.cancel, f"maabarium: left at once; {resume}"))
             warnings.simplefilter("always")  # our own process: a warning is told at the end and stops nothing
             try:
                 with run:
@@ -182,13 +185,12 @@ class Host:
                 if not opened:
                     raise pytest.UsageError(plain(str(error))) from error
                 each.broken = plain(str(error))
+            if interruption.name:
+                self._watch.push(watch.pop_all())  # a second signal may come while the summary is printed
         self._warned += [one_line(str(warning.message), 500) for warning in caught]
         session.testscollected -= run.max_iterations + 1 - len(each.outcomes)
         if interruption.name:
-            session.shouldstop = (
-                f"{interruption.name}: {one_line(run.name)} was cancelled; "
-                f"go on with --maabarium {run.path} --maabarium-resume={run.run_id}"
-            )
+            session.shouldstop = f"{interruption.name}: {one_line(run.name)} was cancelled; {resume}"
         elif each.broken:
             session.shouldfail = session.shouldfail or f"{one_line(run.name)} broke off: {one_line(each.broken)}"
 
@@ -240,6 +242,10 @@ class Host:
         return path.with_name(f"{path.stem}-{slug}{path.suffix}")
 
     # --- the end ---
+
+    def pytest_unconfigure(self) -> None:
+        """Nothing is left to interrupt."""
+        self._watch.close()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import stat
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -24,25 +25,30 @@ STATUS_INTERRUPTED = 2
 class Interruption:
     """Which signal came first, if any."""
 
-    def __init__(self, cancel: Callable[[str], None]) -> None:
+    def __init__(self, cancel: Callable[[str], None], last_words: str) -> None:
         self.name = ""
         self._cancel = cancel
+        self._last_words = last_words
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""
+        if number == signal.SIGHUP:
+            leave_dead_terminal()
         if self.name:
-            leave_at_once()
+            leave_at_once(self._last_words)
         self.name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         self._cancel(self.name)
 
 
 @contextmanager
-def watching(cancel: Callable[[str], None]) -> Generator[Interruption]:
-    """Send the first signal to `cancel`, until the block ends. Outside the main thread nothing is installed.
+def watching(cancel: Callable[[str], None], last_words: str) -> Generator[Interruption]:
+    """Send the first signal to `cancel`, until the block ends; at the second one print the last words and leave.
+
+    Outside the main thread nothing is installed.
 
     A signal that is ignored (`nohup`, a job in the background) stays ignored.
     """
-    interruption = Interruption(cancel)
+    interruption = Interruption(cancel, last_words)
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
@@ -55,11 +61,35 @@ def watching(cancel: Callable[[str], None]) -> Generator[Interruption]:
             signal.signal(number, handler)
 
 
-def leave_at_once() -> None:
-    """Kill all descendants and end this process without another word."""
+def leave_dead_terminal() -> None:
+    """Stop writing to a terminal that was closed: an error there would keep the run from ending in order.
+
+    pytest holds copies of the descriptors and puts them back after capturing, so all that lead there are turned.
+    """
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    dead = {device_of(descriptor) for descriptor in range(3) if not os.isatty(descriptor)} - {0, device_of(nowhere)}
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208
+        if device_of(int(name)) in dead:
+            os.dup2(nowhere, int(name), inheritable=os.get_inheritable(int(name)))
+    os.close(nowhere)
+
+
+def device_of(descriptor: int) -> int:
+    """The character device behind a descriptor; 0 when it is something else, or closed."""
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return 0
+    return found.st_rdev if stat.S_ISCHR(found.st_mode) else 0
+
+
+def leave_at_once(last_words: str) -> None:
+    """Kill all descendants, say the last words, and end this process."""
     for pid in children_of(os.getpid()):
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(OSError):
+        os.write(2, f"\n{last_words}\n".encode(errors="replace"))
     os._exit(STATUS_INTERRUPTED)
 
 

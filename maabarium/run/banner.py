@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from maabarium.binding import Binding
 from maabarium.blueprint.binding import describe
+from maabarium.events import RunRecord
 from maabarium.models import models_of
 from maabarium.standings import Standings
 
@@ -23,15 +24,19 @@ def header_lines(binding: Binding, run_id: str, sandbox: str, *, resumed: bool) 
     return (*lines, *(f"  {line}" for line in describe(binding.bound)))
 
 
-def baseline_lines(standings: Standings, experiments: int, workers: int) -> list[str]:
-    """Tests, flaky ones and rules, an estimate of the time to go, and what is noisy."""
+def baseline_lines(record: RunRecord, standings: Standings, workers: int) -> list[str]:
+    """Where it starts if not at HEAD; tests, flaky ones and rules, an estimate of the time to go, and what is noisy."""
     evaluation = standings.baseline
     listed = {gate.name: [line for line in gate.detail.splitlines() if line] for gate in evaluation.gates}
     rules = sum(test.id.startswith("rules/") for test in evaluation.tests)
     tests, flaky = len(evaluation.tests) - rules, len(listed.get("flaky", ()))
-    seconds = standings.outcomes[0].duration / 3 * experiments / workers
+    seconds = standings.outcomes[0].duration / 3 * record.max_iterations / workers
     estimate = f"about {seconds / 60:.0f} min to go" if seconds >= 90 else f"about {max(1, round(seconds))} s to go"
-    lines = [f"grader: {tests} tests, {flaky} flaky, {rules} rules · {estimate} before confirmations"]
+    lines = []
+    if record.start_commit != record.base_commit:
+        kept = f"{record.branch} ({record.start_commit[:8]})"
+        lines.append(f"start: {kept}, which has winners that HEAD ({record.base_commit[:8]}) lacks")
+    lines.append(f"grader: {tests} tests, {flaky} flaky, {rules} rules · {estimate} before confirmations")
     if standings.noisy:
         lines.append(f"noisy: {', '.join(sorted(standings.noisy))} (a gain must be confirmed by pairs)")
     return lines

@@ -264,7 +264,7 @@ class Run:
         standings = self._driver.engine.standings
         if not standings.champions:
             return ()
-        lines = baseline_lines(standings, self.max_iterations, max(1, self.workers))
+        lines = baseline_lines(self._driver.engine.run, standings, max(1, self.workers))
         notes = getattr(self.proposer, "notes", None)
         if notes is not None and self._repository is not None:
             tree = standings.champions[0].tree

@@ -134,3 +134,12 @@ def test_a_blueprint_beside_a_package_and_from_another_folder(target: Target, tm
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "5 tests collected" in done.stdout
+
+
+def test_a_run_that_starts_from_earlier_winners_says_so(target: Target) -> None:
+    target.blueprint([patch("faster", "SPEED = 2\n")], iterations=1)
+    assert "start:" not in target.pytest("--maabarium", "bp.toml").stdout
+    target.blueprint([patch("slower", "SPEED = 1.5\n")], iterations=1)
+    again = target.pytest("--maabarium", "bp.toml").stdout
+    start = r"^start: maabarium/speed \(\w{8}\), which has winners that HEAD \(\w{8}\) lacks$"
+    assert re.search(start, again, re.M), again

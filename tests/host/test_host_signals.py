@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
+import re
 import signal
+import sqlite3
 import subprocess
+import termios
 import time
+from typing import Any
 
 import pytest
 from host_target import Target
@@ -13,7 +19,7 @@ from host_target import Target
 from maabarium_pytest.signals import children_of
 
 
-def started(target: Target) -> subprocess.Popen[str]:
+def started(target: Target, **streams: Any) -> subprocess.Popen[str]:
     """A run whose baseline sleeps, when its test has begun to: it leaves a mark in its tree."""
     target.write("tests/test_app.py", "import pathlib, time\n\n\ndef test_app():\n    pathlib.Path('began').touch()\n"
                  "    time.sleep(60)\n")  # fmt: skip
@@ -22,9 +28,8 @@ def started(target: Target) -> subprocess.Popen[str]:
         target.argv("--maabarium", "bp.toml"),
         cwd=target.root,
         env=target.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
         text=True,
+        **(streams or {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}),
     )
     deadline = time.monotonic() + 20
     while not any(target.root.parent.glob("cache/maabarium/**/began")):
@@ -55,9 +60,29 @@ def test_a_second_signal_leaves_at_once_and_leaves_nobody(target: Target) -> Non
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGINT)
     os.kill(process.pid, signal.SIGCONT)
-    process.communicate(timeout=10)
+    out, _ = process.communicate(timeout=10)
     assert process.returncode == 2
+    assert re.search(r"left at once; go on with --maabarium \S*bp\.toml --maabarium-resume=\w+$", out.strip()), out
     deadline = time.monotonic() + 2
     while any(os.path.exists(f"/proc/{pid}") for pid in children) and time.monotonic() < deadline:  # noqa: PTH110
         time.sleep(0.02)
     assert not [pid for pid in children if os.path.exists(f"/proc/{pid}")]  # noqa: PTH110
+
+
+def test_a_closed_terminal_ends_the_run_in_order(target: Target) -> None:
+    """The terminal is gone when its SIGHUP arrives: nothing can be printed, and the end is stored all the same."""
+    ours, theirs = pty.openpty()
+    process = started(target, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=lead_a_session)
+    os.close(theirs)
+    os.close(ours)
+    assert process.wait(timeout=20) == 2
+    with sqlite3.connect(target.root / "data/maabarium.db") as database:
+        states = database.execute("SELECT state FROM runs").fetchall()
+    database.close()
+    assert states == [("interrupted",)]
+
+
+def lead_a_session() -> None:
+    """Take standard input for the controlling terminal, as a shell in a new window does."""
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -26,6 +26,13 @@ def test_a_sentence_and_exit_4(target: Target, name: str) -> None:
     assert "Traceback" not in done.stderr + done.stdout
 
 
+def test_an_option_without_a_blueprint_runs_no_suite(target: Target) -> None:
+    for words in (["--maabarium-resume=last"], ["--maabarium-iterations", "3"]):
+        done = target.pytest(*words)
+        assert done.returncode == 4, done.stdout + done.stderr
+        assert f"{words[0].partition('=')[0]} says how a run goes" in done.stderr and "passed" not in done.stdout
+
+
 def test_the_option_of_xdist_is_named_ours(target: Target) -> None:
     target.write("pyproject.toml", "")  # with every plug-in
     done = target.pytest("--maabarium", "bp.toml", "-n", "2")

@@ -56,6 +56,7 @@ LAYERS: dict[str, int] = {
     "maabarium.engine": 4,
     "maabarium.executors": 4,
     "maabarium.flight": 4,
+    "maabarium.liveness": 4,
     "maabarium.scrutiny": 4,
     "maabarium.models": 4,
     "maabarium.run": 4,

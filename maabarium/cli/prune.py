@@ -8,9 +8,8 @@ import click
 
 from maabarium.cli.ages import days_of
 from maabarium.cli.pruning import Plan, carry_out, make_plan
-from maabarium.cli.stored import database_of, database_option, json_option, open_store
+from maabarium.cli.stored import cache_of, database_option, json_option, open_store
 from maabarium.cli.terminal import note, print_json, print_table
-from maabarium.places import places_of
 
 __all__ = ["command"]
 
@@ -32,7 +31,7 @@ def command(days: float, yes: bool, keep_branches: bool, force: bool, database: 
     refs/maabarium/*, the snapshots of plain folders, and folders of dead runs in the cache. A checked-out branch, and
     a running run, always stay; winners that are not merged or applied stay without --force.
     """
-    cache = places_of(Path.cwd(), database_of(database)).cache
+    cache = cache_of(database)
     with open_store(database, readonly=not yes) as store:
         plan = make_plan(store, cache, days, keep_branches=keep_branches, force=force)
         if yes:

@@ -8,13 +8,13 @@ from pathlib import Path
 from maabarium.cli.changes import champion_of, repository_of
 from maabarium.errors import WorkspaceError
 from maabarium.events import RunView
+from maabarium.liveness import is_worked_on, list_runs
 from maabarium.store import RunSummary, Store
 from maabarium.workspace.leftovers import (
     BranchState,
     branch_state,
     dead_folders,
     delete_branch,
-    is_alive,
     pinned,
     taken_over,
     unpin,
@@ -62,7 +62,7 @@ class Plan:
 def make_plan(store: Store, cache: Path, days: float, *, keep_branches: bool, force: bool) -> Plan:
     """Look at everything old; changes nothing."""
     plan = Plan()
-    summaries = {run.run_id: run for run in store.runs(_ALL)}
+    summaries = {run.run_id: run for run in list_runs(store, cache, _ALL)}
     old = store.runs_older_than(days)
     for run_id in old:
         _plan_run(plan, store, cache, summaries[run_id], force=force)
@@ -79,7 +79,7 @@ def make_plan(store: Store, cache: Path, days: float, *, keep_branches: bool, fo
 
 
 def _plan_run(plan: Plan, store: Store, cache: Path, run: RunSummary, *, force: bool) -> None:
-    if any(is_alive(folder) for folder in cache.glob(f"*/runs/{run.run_id}")):
+    if is_worked_on(run, cache):
         plan.keep("run", run.run_id, run.run_id, "it is under way")
         return
     if run.isolation == "snapshot" and run.run_id in snapshots(cache):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from maabarium.cli.stored import database_option, json_option, open_store
+from maabarium.cli.stored import cache_of, database_option, json_option, open_store
 from maabarium.cli.terminal import note, number, print_json, print_table
+from maabarium.liveness import list_runs
 from maabarium.store import RunSummary
 
 __all__ = ["command"]
+
+SHOWN = 3
+"""How many interrupted runs are said to be resumable; the newest matter."""
 
 
 @click.command("status")
@@ -19,19 +24,33 @@ __all__ = ["command"]
 @database_option
 @json_option
 def command(blueprint: str | None, limit: int, database: Path | None, as_json: bool) -> None:
-    """List the latest runs, newest first; of one BLUEPRINT (its name) if given."""
+    """List the latest runs, newest first; of one BLUEPRINT (its name) if given.
+
+    A run that nobody works on any more is shown as interrupted, also when it was killed and could not say so.
+    """
     with open_store(database) as store:
-        runs = store.runs(limit, blueprint)
+        runs = list_runs(store, cache_of(database), limit, blueprint)
     if as_json:
-        print_json([run.model_dump() for run in runs])
+        print_json([_facts(run) for run in runs])
     elif runs:
         head = ("run", "blueprint", "state", "started", "experiments", "kept", "best", "branch")
         print_table(head, [_row(run) for run in runs])
+        for run_id in [run.run_id for run in runs if run.state == "interrupted"][:SHOWN]:
+            note(f"go on  maabarium resume {run_id}")
     else:
         note(f"there is no run of {blueprint} yet" if blueprint else "there is no run yet")
+
+
+def _branch(run: RunSummary) -> str | None:
+    """The branch with what the run kept; None without anything, for then nobody made it."""
+    return run.branch if run.promoted else None
+
+
+def _facts(run: RunSummary) -> dict[str, Any]:
+    return {**run.model_dump(), "branch": _branch(run)}
 
 
 def _row(run: RunSummary) -> tuple[str, ...]:
     started = run.started_at[:16].replace("T", " ")
     counts = (str(run.experiments), str(run.promoted), number(run.best_total))
-    return (run.run_id, run.blueprint_name, run.state, started, *counts, run.branch)
+    return (run.run_id, run.blueprint_name, run.state, started, *counts, _branch(run) or "nothing kept")

@@ -9,11 +9,21 @@ from typing import Any
 import click
 
 from maabarium.errors import UsageProblem
+from maabarium.liveness import view_run
 from maabarium.places import places_of
 from maabarium.records import Outcome
 from maabarium.store import Store, StoredView
 
-__all__ = ["database_of", "database_option", "json_option", "open_store", "outcome_of", "read_view", "run_argument"]
+__all__ = [
+    "cache_of",
+    "database_of",
+    "database_option",
+    "json_option",
+    "open_store",
+    "outcome_of",
+    "read_view",
+    "run_argument",
+]
 
 Function = Callable[..., Any]
 
@@ -41,6 +51,11 @@ def database_of(database: Path | None) -> Path:
     return places_of(Path.cwd(), database).database
 
 
+def cache_of(database: Path | None) -> Path:
+    """The cache that goes with it."""
+    return places_of(Path.cwd(), database).cache
+
+
 def open_store(database: Path | None, *, readonly: bool = True) -> Store:
     """Open the database of this folder or the one named. UsageProblem when there is none."""
     path = database_of(database)
@@ -52,9 +67,9 @@ def open_store(database: Path | None, *, readonly: bool = True) -> Store:
 
 
 def read_view(run: str, database: Path | None) -> StoredView:
-    """All that is stored of the run that an id, a prefix or "last" means."""
+    """All that is stored of the run that an id, a prefix or "last" means. UsageProblem when there is none."""
     with open_store(database) as store:
-        return store.view(store.resolve(run))
+        return view_run(store, cache_of(database), store.resolve(run))
 
 
 def outcome_of(view: StoredView, number: int) -> Outcome:

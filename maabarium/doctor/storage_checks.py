@@ -8,24 +8,24 @@ import os
 import shlex
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from maabarium.doctor.findings import Finding, failed, passed, warned
 from maabarium.errors import StoreError
+from maabarium.liveness import list_runs
 from maabarium.places import Places
 from maabarium.plaintext import one_line
 from maabarium.sandbox.process_tree import HAS_PROC, process_ids
 from maabarium.sandbox.strays import is_stray
 from maabarium.store import Store
 from maabarium.store.migrations import VERSION
-from maabarium.workspace.leftovers import dead_folders, is_alive
+from maabarium.workspace.leftovers import dead_folders
 
 __all__ = ["FIX", "check_storage", "schema_of", "stale_locks", "stray_count"]
 
 FIX = "maabarium doctor --fix"
 SHOWN = 5
-NAMED = 3
 ALL = 1_000_000
 
 
@@ -72,7 +72,7 @@ def _database(places: Places) -> Iterator[Finding]:
         return
     try:
         with Store.open(path, readonly=True) as store:
-            problems, runs = store.integrity(), store.runs(ALL)
+            problems, runs = store.integrity(), list_runs(store, places.cache, ALL)
     except StoreError as error:
         yield failed("storage", "database", one_line(str(error), 400), advice)
         return
@@ -85,9 +85,10 @@ def _database(places: Places) -> Iterator[Finding]:
         yield failed("storage", "integrity", f"and {len(problems) - SHOWN} more problems", advice)
     if not problems:
         yield passed("storage", "integrity", "the file is sound, and its rows say what its journals say")
-    open_runs = [run.run_id for run in runs if run.state == "running" and not _lives(places, run.run_id)]
+    # who was interrupted in order has an end, and whoever did it knows
+    open_runs = [run.run_id for run in runs if run.state == "interrupted" and run.finished_at is None]
     if open_runs:
-        said = f"{len(open_runs)} run(s) were interrupted: {', '.join(open_runs[:SHOWN])}"
+        said = f"{len(open_runs)} run(s) were interrupted: {_named(open_runs)}"
         yield warned("storage", "runs", said, f"maabarium resume {open_runs[0]}, or remove old ones: maabarium prune")
 
 
@@ -111,16 +112,12 @@ def schema_of(path: Path) -> int:
     return 0
 
 
-def _lives(places: Places, run_id: str) -> bool:
-    return any(is_alive(folder) for folder in places.cache.glob(f"*/runs/{run_id}"))
-
-
 def _dead_runs(places: Places) -> Finding:
     folders = dead_folders(places.cache)
     if not folders:
         return passed("storage", "worktrees", "no dead run left any behind")
-    names = ", ".join(folder.name for folder in folders[:NAMED])
-    return warned("storage", "worktrees", f"{len(folders)} dead run(s) left folders in the cache: {names}", FIX)
+    said = f"{len(folders)} dead run(s) left folders in the cache: {_named(folder.name for folder in folders)}"
+    return warned("storage", "worktrees", said, FIX)
 
 
 def stale_locks(places: Places, git_dir: Path | None) -> list[Path]:
@@ -144,7 +141,7 @@ def _locks(places: Places, git_dir: Path | None) -> Finding:
     stale = stale_locks(places, git_dir)
     if not stale:
         return passed("storage", "locks", "no dead run left any behind")
-    said = f"{len(stale)} lock file(s) of dead runs, which stop nobody: {stale[0]}"
+    said = f"{len(stale)} lock file(s) of dead runs, which stop nobody: {_named(map(str, stale))}"
     return warned("storage", "locks", said, FIX)
 
 
@@ -170,10 +167,17 @@ def _orphans(places: Places) -> Finding:
     gone = [place.parent for place in sorted(places.cache.glob("*/repository.git")) if _lost_its_target(place)]
     if not gone:
         return passed("storage", "private repositories", "each still has its target")
-    said = f"{len(gone)} belong to targets that are gone: {', '.join(folder.name for folder in gone[:NAMED])}"
-    return warned(
-        "storage", "private repositories", said, f"if they are gone for good: rm -r {shlex.quote(str(gone[0]))}"
-    )
+    said = f"{len(gone)} belong to targets that are gone: {_named(folder.name for folder in gone)}"
+    advice = f"if they are gone for good: rm -r {shlex.join(map(str, gone[:SHOWN]))}"
+    advice += f" ({len(gone) - SHOWN} more are named then)" if len(gone) > SHOWN else ""
+    return warned("storage", "private repositories", said, advice)
+
+
+def _named(names: Iterable[str]) -> str:
+    """The first few, and how many more there are."""
+    known = list(names)
+    more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
+    return ", ".join(known[:SHOWN]) + more
 
 
 def _lost_its_target(repository: Path) -> bool:

@@ -113,7 +113,7 @@ class Store:
             return None if found is None else self._evaluation(found[0])
 
     def resolve(self, run: str, blueprint_name: str | None = None) -> str:
-        """The run id that "last" or a unique prefix means. StoreError lists the runs that come near."""
+        """The run id that "last" or a unique prefix means. UsageProblem lists the runs that come near."""
         with self._reading():
             return queries.resolve(self._db, run, blueprint_name)
 

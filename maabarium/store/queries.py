@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field
 from sqlite_utils import Database
 
-from maabarium.errors import StoreError
+from maabarium.errors import StoreError, UsageProblem
 from maabarium.events import Decided, Proposed, RunStarted, RunView, Sample, Transition
 from maabarium.records import Call, Draft, Evaluation, Experiment, Outcome, Proposal, Record
 from maabarium.store.payloads import cell
@@ -19,7 +19,7 @@ __all__ = ["Request", "RequestKind", "RunSummary", "StoredView"]
 
 RequestKind = Literal["pause", "stop", "approve"]
 _SUMMARY = """
-SELECT r.run_id, r.blueprint_name, r.state, r.started_at, r.finished_at, r.branch, r.target, r.isolation,
+SELECT r.run_id, r.blueprint_name, r.state, r.started_at, r.finished_at, r.branch, r.target, r.isolation, r.repository,
     sum(e.number > 0 AND e.promotion_outcome != 'unknown') AS experiments,
     sum(e.promotion_outcome = 'promoted') AS promoted, sum(e.promotion_outcome = 'rejected') AS rejected,
     sum(e.promotion_outcome = 'invalid') AS invalid, sum(e.promotion_outcome = 'tampered') AS tampered,
@@ -52,6 +52,8 @@ class RunSummary(Record):
     branch: str
     target: str
     isolation: str
+    repository: str
+    """The private one."""
 
 
 class Request(Record):
@@ -83,7 +85,7 @@ def resolve(db: Database, run: str, blueprint_name: str | None) -> str:
     ]
     of_blueprint = f" of {blueprint_name}" if blueprint_name else ""
     if not known:
-        raise StoreError(f"there is no run{of_blueprint} in the database yet")
+        raise UsageProblem(f"there is no run{of_blueprint} in the database yet")
     if run == "last":
         return known[0]
     if run in known:
@@ -92,10 +94,10 @@ def resolve(db: Database, run: str, blueprint_name: str | None) -> str:
     if len(matching) == 1:
         return matching[0]
     if matching:
-        raise StoreError(f"{run} is the start of {len(matching)} runs: {_listed(matching)}; give more characters")
+        raise UsageProblem(f"{run} is the start of {len(matching)} runs: {_listed(matching)}; give more characters")
     near = difflib.get_close_matches(run.lower(), known, n=3, cutoff=0.5)
     hint = f"did you mean {_listed(near)}?" if near else f"the latest are {_listed(known)}"
-    raise StoreError(f'there is no run{of_blueprint} "{run}"; {hint}')
+    raise UsageProblem(f'there is no run{of_blueprint} "{run}"; {hint}')
 
 
 def _listed(names: list[str]) -> str:

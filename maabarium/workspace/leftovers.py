@@ -92,8 +92,8 @@ def is_alive(folder: Path) -> bool:
     try:
         with (folder / "alive").open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+    except (BlockingIOError, PermissionError):
+        return True  # it is held, or somebody else's and not ours to judge
     except OSError:
         return False
     return False

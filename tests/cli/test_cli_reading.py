@@ -37,6 +37,10 @@ def clone(stored: StoredRun, tmp_path: Path) -> Path:
     return tmp_path / "clone"
 
 
+READERS = ("show", "history", "diff", "apply", "export", "report", "resume")
+"""The commands that take a run."""
+
+
 def data(result: Any) -> Any:
     assert result.exit_code == 0, result.stderr
     return json.loads(result.stdout)
@@ -146,7 +150,8 @@ def test_exported_archive_holds_files_and_manifest(cli: Any, stored: StoredRun, 
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (("show", "zzzz"), 1, 'there is no run "zzzz"; the latest are 3f9c01aa'),
+        *(((command, "zzzz"), 4, 'there is no run "zzzz"') for command in READERS),
+        (("show", "zzzz"), 4, 'there is no run "zzzz"; the latest are 3f9c01aa'),
         (("show", "last", "77"), 4, "no experiment 77; there are 0 to 4"),
         (("export", "--format", "archive", "--number", "2"), 4, "experiment 2 was not kept"),
         (("export", "--number", "2"), 4, "--number goes with"),
@@ -173,6 +178,9 @@ def test_a_run_that_kept_nothing(cli: Any, project: Path) -> None:
         result = cli(*arguments)
         assert (result.exit_code, result.stdout) == (0, "") and "kept nothing" in result.stderr
     assert cli("export", "--format", "patch").stdout == ""
+    row = cli("status").stdout.splitlines()[1]
+    assert row.endswith("nothing kept") and "maabarium/demo" not in row
+    assert data(cli("status", "--json"))[0]["branch"] is None
     assert "kept nothing" in cli("export", "--format", "archive").stderr
 
 

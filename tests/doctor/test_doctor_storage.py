@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import time
@@ -137,15 +138,22 @@ def test_processes_of_a_dead_program(places: Places) -> None:
 
 
 def test_private_repositories_without_a_target_stay(places: Places, tmp_path: Path) -> None:
-    for name, target in (("lost-1", tmp_path / "gone" / ".git" / "objects"), ("kept-2", tmp_path)):
+    gone = tmp_path / "gone" / ".git" / "objects"
+    for name, target in (("lost-1", gone), ("kept-2", tmp_path), ("lost-3", gone)):
         info = places.cache / name / "repository.git" / "objects" / "info"
         info.mkdir(parents=True)
         (info / "alternates").write_text(f"{target}\n")
     (finding,) = found(places, "private repositories")
     assert finding.status == "warn" and "lost-1" in finding.sentence and "kept-2" not in finding.sentence
-    assert finding.fix.endswith(f"rm -r {places.cache / 'lost-1'}")
+    assert finding.fix.endswith(f"rm -r {places.cache / 'lost-1'} {places.cache / 'lost-3'}")
     repair_storage(places)
     assert (places.cache / "lost-1").exists()
+    for number in range(4, 9):
+        (places.cache / "lost-1").rename(places.cache / f"lost-{number}")
+        shutil.copytree(places.cache / f"lost-{number}", places.cache / "lost-1")
+    (finding,) = found(places, "private repositories")
+    assert finding.sentence.endswith("lost-1, lost-3, lost-4, lost-5, lost-6 and 2 more")
+    assert finding.fix.endswith(f"{places.cache / 'lost-6'} (2 more are named then)")
 
 
 def test_a_repair_that_cannot_be_made(places: Places) -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from store_records import RUN, evaluation, journal, run_record
 
-from maabarium.errors import StoreError
+from maabarium.errors import StoreError, UsageProblem
 from maabarium.events import Decided, MeasuredEvent, Proposed, RunStarted
 from maabarium.records import Evaluation, Measured
 from maabarium.store import Store
@@ -67,7 +67,7 @@ def test_runs_are_listed_newest_first(store):
 
 
 def test_runs_are_found_by_prefix_and_last(store):
-    with pytest.raises(StoreError, match="no run in the database yet"):
+    with pytest.raises(UsageProblem, match="no run in the database yet"):
         store.resolve("last")
     for run_id, name in (("3f9c01aa", "quickstart"), ("3f000000", "quickstart"), ("aa000000", "other")):
         add(store, run_id, blueprint_name=name)
@@ -81,9 +81,9 @@ def test_runs_are_found_by_prefix_and_last(store):
         ("", "the latest are"),
         ("%", "the latest are"),
     ):
-        with pytest.raises(StoreError, match=sentence):
+        with pytest.raises(UsageProblem, match=sentence):
             store.resolve(given)
-    with pytest.raises(StoreError, match=r'no run of quickstart "aa"'):
+    with pytest.raises(UsageProblem, match=r'no run of quickstart "aa"'):
         store.resolve("aa", "quickstart")
 
 

@@ -26,6 +26,10 @@ __all__ = ["MAX_BYTES", "Loaded", "load", "mended", "parse"]
 
 MAX_BYTES = 1_000_000
 """A blueprint is a page or two; a file above this size was surely given by mistake."""
+TABLE = "blueprint"
+"""What every blueprint has, and no other TOML file."""
+LOOKED_AT, SHOWN = 200, 5
+"""How many files are read for a suggestion, and how many are named."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,10 @@ def parse(text: str, path: Path | str) -> Loaded:
     """Make a blueprint of TOML text; `path` is where it is (to be) kept. Raises BlueprintError."""
     path = Path(path)
     source = _printable(path)
-    pruned = prune(_document(text, source))
+    document = _document(text, source)
+    if _is_foreign(document):
+        raise BlueprintError(source, [Problem("", "this is no blueprint: it has no [blueprint] table")])
+    pruned = prune(document)
     problems = pruned.problems + check(pruned.data)
     blueprint: Blueprint | None = None
     try:
@@ -67,8 +74,14 @@ def mended(path: Path | str) -> Loaded | None:
     """
     path = Path(path)
     text = _read(path)
-    blueprint = mend(prune(_document(text, _printable(path))).data)
+    document = _document(text, _printable(path))
+    blueprint = None if _is_foreign(document) else mend(prune(document).data)
     return None if blueprint is None else Loaded(blueprint, path, text)
+
+
+def _is_foreign(document: Mapping[str, Any]) -> bool:
+    """Whether this is some other file: no table of a blueprint, not even a misspelled one."""
+    return not any(near(name, Blueprint.model_fields) for name in document)
 
 
 def _findings(error: ValidationError, pruned: Pruned) -> list[Problem]:
@@ -145,14 +158,15 @@ def _read(path: Path) -> str:
 
 def _near_files(path: Path) -> str:
     """A suggestion from the folder that was named, or the folders beside it where blueprints are usual."""
+    there: list[Path] = []
     for folder in (path.parent, path.parent / "blueprints"):
-        try:
-            names = sorted(entry.name for entry in folder.iterdir() if entry.suffix == ".toml")
-        except (OSError, ValueError):
-            continue
-        close = f"{path.name}.toml" if f"{path.name}.toml" in names else near(path.name, names)
+        known = {found.stem: found for found in _blueprints_of(folder)}
+        close = path.name if path.name in known else near(path.stem, known)
         if close:
-            return f"; did you mean {_printable(folder / close)}?"
+            return f"; did you mean {_printable(known[close])}?"
+        there += known.values()
+    if there:
+        return f"; there {'is' if len(there) == 1 else 'are'} {listed(map(_printable, there), SHOWN)}"
     try:
         return "" if path.parent.is_dir() else f" (nor a folder {_printable(path.parent)})"
     except (OSError, ValueError):
@@ -160,11 +174,25 @@ def _near_files(path: Path) -> str:
 
 
 def _blueprints_in(folder: Path) -> str:
-    try:
-        names = [entry.name for entry in folder.iterdir() if entry.suffix == ".toml"]
-    except OSError:
-        return ""
+    names = [_printable(Path(found.name)) for found in _blueprints_of(folder)]
     return f"; it holds {listed(names)}" if names else ""
+
+
+def _blueprints_of(folder: Path) -> list[Path]:
+    """The files of a folder that mean to be blueprints: TOML with a [blueprint] table, sound otherwise or not."""
+    try:
+        files = sorted(entry for entry in folder.iterdir() if entry.suffix == ".toml" and entry.is_file())
+        return [file for file in files[:LOOKED_AT] if file.stat().st_size <= MAX_BYTES and _means_to_be(file)]
+    except (OSError, ValueError):
+        return []
+
+
+def _means_to_be(file: Path) -> bool:
+    try:
+        document = tomllib.loads(file.read_bytes().decode("utf-8").removeprefix("\ufeff"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(document.get(TABLE), dict)
 
 
 def _printable(path: Path) -> str:

@@ -13,6 +13,7 @@ from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.loading import parse
 from maabarium.blueprint.project import InitFacts, inspect_project
 from maabarium.blueprint.templates import draft, draft_rules
+from maabarium.cli.blueprints import USUAL
 from maabarium.cli.terminal import note, write
 from maabarium.errors import UsageProblem
 from maabarium.workspace.copies import generated_files
@@ -20,7 +21,6 @@ from maabarium.workspace.target import Target, find_target
 
 __all__ = ["command"]
 
-BLUEPRINT = "maabarium.toml"
 RULES = "rules/test_speed.py"
 
 
@@ -42,9 +42,9 @@ def command(folder: Path, name: str | None, rules: bool, output: Path | None, fo
     printed = str(output) == "-"
     if printed and rules:
         raise UsageProblem("--rules writes a second file, which does not fit on stdout; leave it out, or give -o FILE")
-    place = folder / BLUEPRINT if output is None or printed else output
+    place = folder / USUAL if output is None or printed else output
     if place.is_dir():
-        place = place / BLUEPRINT
+        place = place / USUAL
     facts = _facts(folder, target, place, name, rules=rules)
     text = draft(facts)
     parse(text, place)

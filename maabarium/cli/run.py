@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from maabarium.cli.blueprints import require_files
 from maabarium.cli.stored import Function, database_option
 
 __all__ = ["REST", "LoopCommand", "become_pytest", "command", "loop_options", "pytest_arguments"]
@@ -65,6 +66,7 @@ def command(ctx: click.Context, /, blueprints: tuple[str, ...], **options: Any) 
 
     Any other option of pytest goes behind --, as in maabarium run maabarium.toml -- --tb=short.
     """
+    require_files(map(Path, blueprints))
     become_pytest(pytest_arguments(blueprints, options, ctx.meta.get(REST, ())))
 
 

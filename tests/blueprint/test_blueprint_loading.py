@@ -8,7 +8,7 @@ from blueprint_samples import COUNCIL, FULL, HEAD, METRIC, SAMPLE, metrics, samp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maabarium.blueprint.loading import MAX_BYTES, Loaded, load, parse
+from maabarium.blueprint.loading import MAX_BYTES, Loaded, load, mended, parse
 from maabarium.errors import BlueprintError
 
 
@@ -342,7 +342,37 @@ def test_an_absent_file_suggests_one_near_it(tmp_path):
     assert "did you mean" in refused(tmp_path / "blueprints" / "sped.toml")
     assert str(tmp_path / "blueprints" / "speed.toml") in refused(tmp_path / "speed")
     assert "did you mean" not in refused(tmp_path / "blueprints" / "zzz.toml")
+    assert f"; there is {tmp_path / 'blueprints' / 'speed.toml'}" in refused(tmp_path / "blueprints" / "zzz.toml")
     assert f"(nor a folder {tmp_path / 'nix'})" in refused(tmp_path / "nix" / "b.toml")
+
+
+def test_only_blueprints_are_suggested(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    (tmp_path / "broken.toml").write_text("[blueprint\n")
+    assert refused(tmp_path / "pyprojekt.toml").endswith("there is no such file")
+    (tmp_path / "maabarium.toml").write_text("[blueprint]\n")  # one that still has problems is meant all the same
+    assert refused(tmp_path / "nope.toml").endswith(f"there is no such file; there is {tmp_path / 'maabarium.toml'}")
+    assert refused(tmp_path / "maabarium.tml").endswith(f"did you mean {tmp_path / 'maabarium.toml'}?")
+    (tmp_path / "maabarion.toml").write_text(SAMPLE)
+    assert f"did you mean {tmp_path / 'maabarium.toml'}?" in refused(tmp_path / "mabarium.toml")
+    assert f"there are {tmp_path / 'maabarion.toml'}, {tmp_path / 'maabarium.toml'}" in refused(tmp_path / "zzz.toml")
+    assert refused(tmp_path).endswith("is a folder, not a blueprint; it holds maabarion.toml, maabarium.toml")
+
+
+@pytest.mark.parametrize("text", ["", "[project]\nname = 'x'\n[tool.pytest.ini_options]\naddopts = ''\n"])
+def test_another_file_is_no_blueprint(tmp_path, text):
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(BlueprintError) as caught:
+        load(tmp_path / "pyproject.toml")
+    assert [str(problem) for problem in caught.value.problems] == ["this is no blueprint: it has no [blueprint] table"]
+    assert mended(tmp_path / "pyproject.toml") is None
+
+
+@pytest.mark.parametrize("text", ['[domain]\nrepo_path = "."\n', '[bluprint]\nname = "x"\n'])
+def test_a_blueprint_without_its_first_table_still_names_what_is_missing(text):
+    with pytest.raises(BlueprintError) as caught:
+        parse(text, "bare.toml")
+    assert {"blueprint", "metrics"} <= {problem.where for problem in caught.value.problems}
 
 
 def test_a_folder_lists_the_blueprints_in_it(tmp_path):

@@ -118,10 +118,10 @@ def became(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return calls
 
 
-def test_run_passes_what_follows_the_dashes(cli: Any, became: list[list[str]]) -> None:
-    assert cli("run", "a.toml", "-v", "--", "--tb=short", "-k", "x").exit_code == 0
-    assert became == [[sys.executable, "-m", "pytest", "--maabarium=a.toml", "-v", "--tb=short", "-k", "x"]]
-    assert cli("run").exit_code == 4 and cli("run", "a.toml", "--nonsense").exit_code == 4
+def test_run_passes_what_follows_the_dashes(cli: Any, project: Path, became: list[list[str]]) -> None:
+    assert cli("run", "demo.toml", "-v", "--", "--tb=short", "-k", "x").exit_code == 0
+    assert became == [[sys.executable, "-m", "pytest", "--maabarium=demo.toml", "-v", "--tb=short", "-k", "x"]]
+    assert cli("run").exit_code == 4 and cli("run", "demo.toml", "--nonsense").exit_code == 4
 
 
 def test_resume_finds_the_blueprint(cli: Any, stored: StoredRun, became: list[list[str]]) -> None:
@@ -136,8 +136,33 @@ def test_resume_finds_the_blueprint(cli: Any, stored: StoredRun, became: list[li
 
 
 def test_run_really_ends_with_the_status_of_pytest(project: Path) -> None:
-    done = python("-m", "maabarium", "run", "gone.toml", cwd=project)
-    assert done.returncode == 4 and "Traceback" not in done.stderr
+    done = python("-m", "maabarium", "run", "demo.toml", "--executor", "thread", cwd=project)
+    assert done.returncode == 4 and 'did you mean "threads"?' in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("maabarium.tml", "error: maabarium.tml: there is no such file; did you mean maabarium.toml?"),
+        ("nope.toml", "error: nope.toml: there is no such file; there are demo.toml, maabarium.toml"),
+        (".", "error: .: is a folder, not a blueprint; it holds demo.toml, maabarium.toml"),
+        ("src/nope.toml", "error: src/nope.toml: there is no such file; `maabarium init` writes one"),
+    ],
+)
+def test_run_suggests_a_blueprint(cli: Any, project: Path, became: list[list[str]], given: str, said: str) -> None:
+    assert cli("init").exit_code == 0
+    result = cli("run", given)
+    assert (result.exit_code, result.stdout, result.stderr, became) == (4, "", f"{said}\n", [])
+
+
+def test_validate_says_that_a_file_is_no_blueprint(cli: Any, project: Path) -> None:
+    for options in ((), ("--bind",)):
+        result = cli("validate", "pyproject.toml", *options)
+        assert result.exit_code == 4
+        assert result.stdout.splitlines() == [
+            "pyproject.toml has 1 problem",
+            "    this is no blueprint: it has no [blueprint] table",
+        ]
 
 
 def test_schema_and_plugins_are_pure_json(cli: Any) -> None:

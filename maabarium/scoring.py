@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from maabarium.blueprint.schema import Blueprint, Metric
 from maabarium.records import Evaluation, Measurement, MetricEffect
 
-__all__ = ["effects", "factor", "log_effect", "normalise", "unscorable", "weighted_total"]
+__all__ = ["effects", "factor", "improved", "log_effect", "normalise", "unscorable", "weighted_total"]
 
 LARGEST = 1e100
 """Bound of a factor, far from where quotients of finite numbers become 0 or infinite and have no logarithm."""
@@ -60,6 +60,24 @@ def factor(metric: Metric, before: float, after: float) -> float:
         before, after = _shifted(before, after)
         ratio = after / before if metric.direction == "maximize" else before / after
     return min(LARGEST, max(1 / LARGEST, ratio))
+
+
+def improved(metric: Metric, before: float, ratio: float) -> float | None:
+    """The value that is `ratio` times as good as `before`: the inverse of `factor`.
+
+    None where there is no such value: from a zero, and beyond the end of a range.
+    """
+    if metric.range is None:
+        if before <= 0 or ratio <= 0:
+            return None
+        after = before * ratio if metric.direction == "maximize" else before / ratio
+        return after if math.isfinite(after) else None
+    low, high = metric.range
+    share = (before - low) / (high - low)
+    share = (share if metric.direction == "maximize" else 1.0 - share) * ratio
+    if not 0 < share <= 1 or not low <= before <= high:
+        return None
+    return low + (high - low) * (share if metric.direction == "maximize" else 1.0 - share)
 
 
 def normalise(metric: Metric, baseline: float, measurement: Measurement) -> float:

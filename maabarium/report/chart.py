@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from io import StringIO
 from typing import Any
 
-from maabarium.report.gains import Level
+from maabarium.report.levels import Level
 
 __all__ = ["level_chart"]
 

@@ -12,6 +12,7 @@ from maabarium.events import RunView
 from maabarium.plaintext import one_line
 from maabarium.records import Outcome, ReasonCode
 from maabarium.report import gains, phrases
+from maabarium.report.rules import acceptance_of
 from maabarium.report.spending import spent_on
 
 __all__ = ["HINTS", "confidence_line", "metric_lines", "summary_lines", "time_line"]
@@ -78,7 +79,7 @@ def confidence_line(view: RunView) -> str:
     """What is known about false promotions, and how many proposals ended in which other verdict."""
     winners = gains.kept(view)
     if any(gains.spread_of(winner) for winner in winners) or (not winners and view.samples):
-        alpha = gains.acceptance_of(view).alpha
+        alpha = acceptance_of(view).alpha
         said = f"any false promotion in this run: at most {phrases.percent(alpha)}"
     elif winners:
         said = "every score is exact, so no gain is noise"

@@ -18,7 +18,9 @@ from maabarium.plaintext import one_line, plain
 from maabarium.records import Outcome
 from maabarium.report import gains, phrases
 from maabarium.report.chart import level_chart
+from maabarium.report.levels import levels, proven_levels
 from maabarium.report.markup import DiffLine, clipped, diff_lines, fenced, markdown
+from maabarium.report.rules import decides_by_pairs
 from maabarium.report.summary import confidence_line, metric_lines, summary_lines, time_line
 
 __all__ = ["require_report_path", "write_report"]
@@ -95,7 +97,7 @@ def _rendered(view: RunView, diffs: Mapping[int, str], suffix: str) -> str:
     source = files("maabarium.report").joinpath(TEMPLATES[suffix]).read_text(encoding="utf-8")
     facts = _facts(view, diffs, DIFF_LINES[suffix])
     if suffix == ".html":
-        facts["chart"] = level_chart(gains.levels(view))
+        facts["chart"] = level_chart(levels(view))
     return environment.from_string(source).render(facts)
 
 
@@ -104,6 +106,8 @@ def _facts(view: RunView, diffs: Mapping[int, str], most: int) -> dict[str, Any]
     phases = gains.phase_seconds(view)
     return {
         "view": view,
+        "by_pairs": decides_by_pairs(view),
+        "standing": _standing(view),
         "run": view.run,
         "result": summary_lines(view)[:1] if failed or not view.outcomes else metric_lines(view),
         "failed": failed,
@@ -119,6 +123,13 @@ def _facts(view: RunView, diffs: Mapping[int, str], most: int) -> dict[str, Any]
         "time": time_line(view),
         "run_facts": _run_facts(view),
     }
+
+
+def _standing(view: RunView) -> dict[int, str]:
+    """What stands beside the effect of each experiment: the level it leads to, or where all is exact the score."""
+    if decides_by_pairs(view):
+        return {number: phrases.factor(level) for number, level in proven_levels(view).items()}
+    return {outcome.number: f"{outcome.total:.4f}" for outcome in view.outcomes if outcome.total is not None}
 
 
 def _smallest(view: RunView) -> str:

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from report_views import DIFF, HOSTILE, baseline, metrics, promoted, rejected, run_record, view, won
+from report_views import BLUEPRINT, DIFF, HOSTILE, baseline, metrics, promoted, rejected, run_record, view, won
 
 from maabarium.errors import UsageProblem
 from maabarium.events import RunView
@@ -73,6 +73,16 @@ def test_the_page_is_complete_and_links_hold(tmp_path: Path) -> None:
     assert '<span class="removed">--- x</span><span class="added">+++ y</span>' in text
     for fact in ("gradergrader", "python-3.11-here", "c" * 40, "snapshot", "maabarium/quickstart"):
         assert fact in text
+
+
+@pytest.mark.parametrize("suffix", [".html", ".md"])
+def test_scores_of_single_noisy_samples_are_not_set_beside_effects(tmp_path: Path, suffix: str) -> None:
+    lucky = rejected(1, effect=0.972, total=0.5146)
+    noisy = run_record(blueprint_text=BLUEPRINT.replace('"score:lines_per_s"', '"score:lines_per_s"\nnoisy = true'))
+    text = written(view((baseline(), lucky), run=noisy), {}, tmp_path / f"out{suffix}")
+    assert "0.5146" not in text and "x0.97" in text and "Level: how many times the baseline" in text
+    exact = written(view((baseline(), lucky)), {}, tmp_path / f"out{suffix}")
+    assert "0.5146" in exact and "Level:" not in exact
 
 
 def test_the_page_needs_no_network_and_runs_no_script(tmp_path: Path) -> None:

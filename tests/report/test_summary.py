@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from report_views import BASE, HOSTILE, baseline, metrics, pairs, promoted, rejected, run_record, view, won
 
+from maabarium.blueprint.schema import Metric
 from maabarium.records import REASON_CODES, VERDICTS, MetricEffect, Outcome
 from maabarium.report import metric_gains, metric_lines, summary_lines, write_report
 from maabarium.report.chart import level_chart
-from maabarium.report.gains import champion_of, levels, smallest_gain
+from maabarium.report.gains import champion_of, smallest_gain
+from maabarium.report.levels import levels, proven_levels
+from maabarium.scoring import factor, improved
 
 
 def test_the_summary_of_a_run_with_winners() -> None:
     lines = summary_lines(won())
-    assert lines[0].startswith("quickstart: 2 of 5 kept · lines_per_s 40 000 -> 120 000 (x3.0")
+    assert lines[0].startswith("quickstart: 2 of 5 kept · lines_per_s 39 790 -> 119 535 (x3.00, 95 % x2.98-3.11)")
     assert lines[0].endswith("· complexity 14 -> 12 (x1.17)")
     assert lines[1] == "  + #2  change 2  x1.50 (x1.46-1.54)  9 pairs"
     assert lines[2] == "  + #4  change 4  x2.00 (x1.94-2.06)  9 pairs"
@@ -32,9 +36,42 @@ def test_the_factor_is_the_product_of_the_confirmed_steps_not_of_drifting_raw_va
     drifted = promoted(4, 2, 60_000.0, 90_000.0)  # the machine slowed down meanwhile; the pairs know
     samples = (*pairs(2, 9, 40_000, 1.5), *pairs(4, 9, 45_000, 2.0))
     gain = metric_gains(view((baseline(), promoted(2, 0, 40_000.0, 60_000.0), drifted), samples))[0]
-    assert gain.champion == 90_000.0
     assert gain.factor == pytest.approx(3.0, rel=0.02)
+    assert gain.champion and gain.baseline and gain.champion / gain.baseline == pytest.approx(gain.factor)
     assert gain.interval is not None and gain.interval[0] < gain.factor < gain.interval[1]
+
+
+def test_one_slow_sample_of_the_baseline_makes_no_gain() -> None:
+    """The baseline's own sample was slow; beside candidates it was as fast as they were."""
+    slow, rows = metrics((20_000.0, 14.0), None, (20_000.0, 14.0)), metrics((20_000.0, 14.0), (40_000.0, 14.0), BASE)
+    winner = promoted(1, 0, 40_000.0, 40_800.0, metrics=rows)
+    won_little = metric_gains(view((baseline(metrics=slow), winner), tuple(pairs(1, 9, 40_000, 1.02, 0.001))))[0]
+    assert won_little.baseline == pytest.approx(40_000, rel=0.01)
+    assert won_little.champion == pytest.approx(40_800, rel=0.01)
+    lost = rejected(1, "undecided", metrics=rows, pairs=9)
+    nothing = metric_gains(view((baseline(metrics=slow), lost), tuple(pairs(1, 9, 40_000, 1.0, 0.001))))[0]
+    assert nothing.baseline == nothing.champion == pytest.approx(40_000, rel=0.01)
+
+
+@given(
+    before=st.floats(1e-6, 1e6), ratio=st.floats(0.01, 100), direction=st.sampled_from(["maximize", "minimize"]),
+    share=st.floats(0.02, 0.98), ranged=st.booleans(),
+)  # fmt: skip
+def test_a_value_that_is_so_many_times_as_good_has_that_factor(
+    before: float, ratio: float, direction: Any, share: float, ranged: bool
+) -> None:
+    metric = Metric(name="m", direction=direction, range=(10.0, 30.0) if ranged else None)
+    before = 10 + 20 * share if ranged else before
+    after = improved(metric, before, ratio)
+    if after is None:
+        assert ranged and (share if direction == "maximize" else 1 - share) * ratio > 1
+    else:
+        assert factor(metric, before, after) == pytest.approx(ratio)
+
+
+def test_the_end_of_a_range_and_zero_have_no_multiple() -> None:
+    assert improved(Metric(name="m", direction="minimize"), 0.0, 2.0) is None
+    assert improved(Metric(name="m", direction="maximize", range=(0.0, 1.0)), 0.8, 2.0) is None
 
 
 def test_half_widths_of_the_steps_combine_in_quadrature() -> None:
@@ -140,6 +177,13 @@ def test_levels_follow_the_champion() -> None:
     assert [found[n].champion for n in (1, 2, 4, 5)] == pytest.approx([1.0, 1.5, 3.0, 3.0])
     assert found[4].value == pytest.approx(3.0) and found[5].value == pytest.approx(2.94)
     assert 3 not in found  # it was never measured
+
+
+def test_levels_beside_effects_are_their_products() -> None:
+    failed = rejected(6, "gate_failed", effect=None, parent=4, metrics=metrics(BASE, BASE, (50_000.0, 14.0)))
+    stored = won()
+    found = proven_levels(stored.model_copy(update={"outcomes": (*stored.outcomes, failed)}))
+    assert found == pytest.approx({0: 1.0, 1: 0.98, 2: 1.5, 4: 3.0, 5: 2.94})
 
 
 def test_with_winners_out_of_order_the_champion_is_the_best() -> None:

@@ -71,7 +71,8 @@ def _head(view: StoredView, outcome: Outcome) -> list[str]:
     if outcome.number:
         lines.append(f"  parent     experiment {outcome.parent}")
     if outcome.commit:
-        lines.append(f"  commit     {outcome.commit} on {one_line(outcome.branch)}")
+        branch = f" on {one_line(outcome.branch)}" if outcome.branch else ""
+        lines.append(f"  commit     {outcome.commit}{branch}")
     if outcome.tree:
         lines.append(f"  tree       {outcome.tree}")
     if created := view.created.get(outcome.number):

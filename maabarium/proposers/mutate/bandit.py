@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from maabarium.proposers.mutate.change import Change
+from maabarium.proposers.mutate.ordinals import without_ordinal
 from maabarium.records import Attempt, Outcome
 
 __all__ = ["Bandit", "change_key", "function_of"]
@@ -71,7 +72,7 @@ class Bandit:
                     tallies[key].wins += fade * won
                     tallies[key].losses += fade * lost
                 if not promoted and outcome.reason_code != "stale_conflict" and not _nearly(outcome):
-                    failed.add((outcome.origin.operator, outcome.origin.site, outcome.summary))
+                    failed.add((outcome.origin.operator, outcome.origin.site, without_ordinal(outcome.summary)))
             if promoted:
                 fade *= FADE
         return cls(seed, dict(tallies), frozenset(failed))
@@ -108,7 +109,7 @@ class Bandit:
 
 def change_key(change: Change) -> ChangeKey:
     """What makes two changes the same idea on different champions."""
-    return change.operator, change.site, change.summary
+    return change.operator, change.site, without_ordinal(change.summary)
 
 
 def function_of(site: str) -> str:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maabarium.blueprint.schema import Blueprint
+from maabarium.proposers.mutate.bandit import change_key
 from maabarium.proposers.mutate.change import Change
 from maabarium.proposers.mutate.rewrites import OPERATORS, Rewrites
 from maabarium.proposers.mutate.rewrites.arm import MAX_FILE_BYTES
@@ -76,8 +77,29 @@ def test_sites_name_the_function_and_the_number_in_it() -> None:
         "a/b.py::Reader.hot::1", "a/b.py::Reader.hot::2", "a/b.py::cold::1",
     ]  # fmt: skip
     assert found[0].summary == (
-        "compile the pattern once (Reader.hot): the regular expression was compiled or looked up on every call"
+        "compile the pattern once (Reader.hot, 1st): the regular expression was compiled or looked up on every call"
     )
+    assert [change.summary.partition(":")[0] for change in found[1:]] == [
+        "compile the pattern once (Reader.hot, 2nd)", "compile the pattern once (cold)",
+    ]  # fmt: skip
+
+
+def test_no_two_changes_of_a_file_have_the_same_summary() -> None:
+    many = "\n".join(f"    d = re.match('{n}', text) or text in ['a', 'b', '{n}']" for n in range(12))
+    found = changes_of({"m.py": TWO + f"\ndef f(text):\n{many}\n".encode()})
+    summaries = [change.summary for change in found]
+    assert len(set(summaries)) == len(summaries) > 24
+    assert any("(f, 11th)" in each for each in summaries) and any("(f, 12th)" in each for each in summaries)
+
+
+def test_the_last_of_several_places_is_still_the_same_idea() -> None:
+    """A key has no number but that of the site: others are gone once they were kept."""
+    first, second, _ = (change for change in changes_of({"m.py": TWO}) if change.operator == "compile-pattern")
+    (left,) = (
+        change for change in changes_of({"m.py": second.content})
+        if change.operator == "compile-pattern" and "Reader" in change.site
+    )  # fmt: skip
+    assert left.summary != first.summary and change_key(left) == change_key(first)
 
 
 def test_sites_stay_when_lines_shift() -> None:

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from maabarium.proposers.mutate.change import Change
+from maabarium.proposers.mutate.ordinals import numbered
 from maabarium.proposers.mutate.rewrites.catalogue import ALL_OPERATORS
-from maabarium.proposers.mutate.rewrites.operator import Operator
+from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
 from maabarium.proposers.mutate.rewrites.source import Source, Unreadable
 from maabarium.protocols import ProposalRequest
 
@@ -107,6 +108,7 @@ def _find(content: bytes, operators: Sequence[Operator]) -> Iterable[_Found]:
     seen = {content}
     for operator in operators:
         numbers: Counter[str] = Counter()
+        made: list[tuple[Rewrite, str, int, bytes]] = []
         for rewrite in sorted(operator.rewrites(source), key=lambda rewrite: source.order(rewrite.anchor)):
             name = source.qualified_name(rewrite.anchor)
             numbers[name] += 1
@@ -114,9 +116,12 @@ def _find(content: bytes, operators: Sequence[Operator]) -> Iterable[_Found]:
             if new is None or new in seen or not _compiles(new):
                 continue
             seen.add(new)
-            summary = f"{rewrite.what} ({name}): {rewrite.why}"
+            made.append((rewrite, name, numbers[name], new))
+        places = numbered([f"{rewrite.what} ({name}" for rewrite, name, _, _ in made])
+        for place, (rewrite, name, number, new) in zip(places, made, strict=True):
             prior = min(1.0, operator.prior * rewrite.factor)
-            yield _Found(operator.name, prior, name, numbers[name], summary, source.lines(rewrite.anchor), new)
+            summary = f"{place}): {rewrite.why}"
+            yield _Found(operator.name, prior, name, number, summary, source.lines(rewrite.anchor), new)
 
 
 def _compiles(content: bytes) -> bool:

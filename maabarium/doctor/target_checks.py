@@ -28,6 +28,9 @@ __all__ = ["bind_target", "check_target"]
 RUN_ID = "doctor"
 BASELINE_SESSIONS = 3
 """How often a baseline may run the suite; its timeout is that many times the blueprint's."""
+SESSION = "session"
+"""What the pytest evaluator measures of a baseline beside its sources: the seconds of one session. The baseline itself
+takes several; what other evaluators take of it is not known apart."""
 NAMED = 5
 RULES = "rules/"
 
@@ -216,9 +219,11 @@ def _duration(binding: Binding, evaluation: Evaluation) -> Finding:
     blueprint = binding.bound.blueprint
     workers = 1 if blueprint.execution.executor == "serial" else max(1, blueprint.execution.workers)
     count = blueprint.constraints.max_iterations
-    seconds = evaluation.duration * count / workers
+    each = evaluation.values().get(SESSION, evaluation.duration)
+    seconds = each * count / workers
     about = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(1, round(seconds))} s"
-    said = f"a session takes {evaluation.duration:.2f} s; {count} experiments take about {about} before confirmations"
+    least = "at least" if SESSION in evaluation.values() and len(binding.bound.evaluators) > 1 else "about"
+    said = f"measuring one experiment takes {least} {each:.2f} s, so {count} take {least} {about} before confirmations"
     return passed("target", "duration", said)
 
 

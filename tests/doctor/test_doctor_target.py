@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
 from doctor_calls import BLUEPRINT, make_target
@@ -14,8 +18,10 @@ from maabarium.doctor import target_checks
 from maabarium.doctor.findings import Finding
 from maabarium.doctor.model_checks import check_models
 from maabarium.doctor.target_checks import bind_target, check_target
+from maabarium.places import places_of
 from maabarium.plugins import PluginManager, build_plugins
 from maabarium.sandbox import SubprocessSandbox
+from maabarium.store import Store
 
 FLAKY = """\
 from pathlib import Path
@@ -52,6 +58,47 @@ def test_dirty_flaky_and_uncovered(tmp_path: Path, plugins: PluginManager) -> No
     assert found["covers"].status == "warn"
     assert found["covers"].sentence == "1 of 2 files with functions that may change are run by no test: src/b.py"
     assert all(finding.status != "fail" for finding in found.values())
+
+
+LOOP = """\
+def squares(numbers):
+    found = []
+    for number in numbers:
+        found.append(number * number)
+    return found
+"""
+SLOW = """\
+import time
+
+from b import squares
+
+
+def test_squares():
+    time.sleep(0.3)
+    assert squares(range(3)) == [0, 1, 4]
+"""
+
+
+def test_the_estimate_is_what_an_experiment_takes(
+    tmp_path: Path, plugins: PluginManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compared with a run: its baseline has several sessions, an experiment one."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    blueprint = make_target(tmp_path / "target", {"src/b.py": LOOP, "tests/test_b.py": SLOW})
+    said = look(blueprint, plugins)["duration"].sentence
+    numbers = re.fullmatch(r"measuring one experiment takes about (.+) s, so 4 take about (.+) s before .*", said)
+    assert numbers, said
+    each = float(numbers[1])
+    assert float(numbers[2]) == round(4 * each)
+    run = [sys.executable, "-m", "maabarium", "run", str(blueprint), "--iterations", "1"]
+    done = subprocess.run(run, cwd=blueprint.parent, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout
+    with Store.open(places_of(blueprint).database, readonly=True) as store:
+        baseline, *others = store.view(store.resolve("last")).outcomes
+    taken = [outcome.phases["evaluating"] for outcome in others]
+    assert taken, done.stdout
+    assert 0.5 * median(taken) < each < 2 * median(taken)
+    assert each < 0.6 * baseline.phases["evaluating"]
 
 
 def test_red(tmp_path: Path, plugins: PluginManager) -> None:

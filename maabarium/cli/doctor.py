@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
+from maabarium.cli.blueprints import USUAL, require_files
 from maabarium.cli.stored import database_option, json_option
-from maabarium.cli.terminal import print_json
-from maabarium.doctor import Finding, Wishes, examine, has_failed
-from maabarium.errors import UsageProblem
+from maabarium.cli.terminal import note, print_json
+from maabarium.doctor import Finding, Wishes, demanded_level, examine, has_failed, taken
 from maabarium.plaintext import one_line
 
 __all__ = ["command"]
@@ -29,6 +29,7 @@ INDENT = 32
     help="Look at this level of isolation only; it must be held.",
 )  # fmt: skip
 @click.option("--network", is_flag=True, help="Also connect to the servers of models; asks them nothing.")
+@click.option("-v", "--all", "everything", is_flag=True, help="Show what got through at every level, side by side.")
 @database_option
 @json_option
 @click.pass_context
@@ -38,16 +39,17 @@ def command(
     fix: bool,
     level: str | None,
     network: bool,
+    everything: bool,
     database: Path | None,
     as_json: bool,
 ) -> None:
     """Try whether runs can work here; exit status 1 if something fails.
 
     Looks at the environment, at what really holds in each sandbox, and at what is stored; with BLUEPRINT also at its
-    target, whose baseline is measured, and at its models. Changes nothing without --fix.
+    target, whose baseline is measured, and at its models. Without one it takes maabarium.toml if that is in this
+    folder. Changes nothing without --fix.
     """
-    if blueprint is not None and not blueprint.is_file():
-        raise UsageProblem(f"there is no file {blueprint}; name a blueprint, or none")
+    blueprint = _blueprint(blueprint)
     found: list[Finding] = []
     for finding in examine(Wishes(blueprint, database, level, network, fix)):
         if not as_json:
@@ -56,10 +58,23 @@ def command(
     if as_json:
         print_json([finding.facts() for finding in found])
     else:
-        _print_attempts(found)
+        _print_attempts(found, None if everything else taken(found, level or demanded_level(blueprint)))
         _print_end(found)
     if has_failed(found):
         ctx.exit(1)
+
+
+def _blueprint(given: Path | None) -> Path | None:
+    """The blueprint that is looked at: the one given, or the usual one in this folder; says so if none was given."""
+    if given is not None:
+        require_files([given])
+        return given
+    usual = Path(USUAL)
+    if usual.is_file():
+        note(f"looking at {USUAL} of this folder too")
+        return usual
+    note("without a blueprint neither a target nor models are looked at: maabarium doctor BLUEPRINT")
+    return None
 
 
 def _print(finding: Finding, *, first: bool) -> None:
@@ -79,31 +94,38 @@ def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(one_line(text, 1200), WIDTH - INDENT, break_on_hyphens=False, break_long_words=False) or [""]
 
 
-def _print_attempts(found: Iterable[Finding]) -> None:
-    """What was tried in each sandbox, side by side."""
-    cages = [finding for finding in found if finding.funnel == "sandbox" and finding.name != "levels"]
-    cages = [finding for finding in cages if finding.observed]
-    if not cages:
+def _print_attempts(found: Iterable[Finding], used: Finding | None) -> None:
+    """What came of each attempt in the sandbox that runs take (`used`); without one in all of them, side by side."""
+    cages = [finding for finding in found if finding.funnel == "sandbox" and finding.observed]
+    cages = [finding for finding in cages if finding.name != "levels"]
+    shown = cages if used is None else [used]
+    if not shown:
         return
-    click.echo("\n" + click.style("what got through", bold=True))
-    names = [one.attempt for one in cages[0].observed]
-    width = max(len(name) for name in names)
-    heads = [cage.name for cage in cages]
+    click.echo("\n" + click.style("what a hostile program could do", bold=True))
+    names = [one.attempt for one in shown[0].observed]
+    width, heads = max(len(name) for name in names), [cage.name for cage in shown]
     click.echo(" " * (width + 4) + "  ".join(heads))
     for name in names:
-        cells = [_cell(cage, name) for cage in cages]
-        click.echo(
-            f"  {name:<{width}}  " + "  ".join(_padded(c, len(h)) for c, h in zip(cells, heads, strict=True)).rstrip()
-        )
+        cells = [f"{_cell(cage, name):<{len(head)}}" for cage, head in zip(shown, heads, strict=True)]
+        click.echo(f"  {name:<{width}}  {'  '.join(cells)}".rstrip())
+    _print_rest([cage for cage in cages if cage not in shown])
 
 
 def _cell(cage: Finding, name: str) -> str:
-    """`-`: stopped; `yes`: it got through, which at `trusted` nobody promised to stop."""
-    return "yes" if any(one.attempt == name and one.succeeded for one in cage.observed) else "-"
+    return "yes" if any(one.attempt == name and one.succeeded for one in cage.observed) else "stopped"
 
 
-def _padded(cell: str, width: int) -> str:
-    return cell + " " * (width - len(cell))
+def _print_rest(cages: Sequence[Finding]) -> None:
+    """One line about the levels that are not shown; nobody promised that `trusted` stops anything."""
+    if not cages:
+        return
+    plain = next((cage for cage in cages if cage.name.startswith("trusted ")), None)
+    if plain is None:
+        click.echo("  --all shows every level")
+        return
+    through = sum(one.succeeded for one in plain.observed)
+    count = f"{through} of {len(plain.observed)}"
+    click.echo(f"  trusted would allow {count}, and is taken only if it is asked for; --all shows every level")
 
 
 def _print_end(found: Sequence[Finding]) -> None:

@@ -10,7 +10,7 @@ import json
 import shutil
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from maabarium.blueprint.schema import SandboxOptions
@@ -22,7 +22,7 @@ from maabarium.plaintext import one_line
 from maabarium.protocols import Command, Sandbox, SandboxFactory
 from maabarium.sandbox.selection import Reach, available
 
-__all__ = ["LEVELS", "Cage", "check_sandbox", "observe"]
+__all__ = ["LEVELS", "Cage", "check_sandbox", "observe", "taken"]
 
 LEVELS = ("trusted", "standard", "strict")
 PLAIN = "subprocess"
@@ -67,6 +67,16 @@ def check_sandbox(
         used = first.setdefault(cage.level, cage.backend) == cage.backend
         if level in (None, cage.level):
             yield _look_into(cage, factories[cage.backend], used=used)
+
+
+def taken(findings: Iterable[Finding], level: str | None = None) -> Finding | None:
+    """Of the findings about cages the one that a run takes; `level` is what it asks for, None is the best to be had."""
+    known = list(findings)
+    for wanted in (level,) if level else ("standard", "trusted"):
+        for finding in known:
+            if finding.observed and finding.name.startswith(f"{wanted} ("):
+                return finding
+    return None
 
 
 def _levels(reaches: Sequence[Reach], level: str | None, demanded: str | None) -> Finding:

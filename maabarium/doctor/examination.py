@@ -20,7 +20,7 @@ from maabarium.places import places_of
 from maabarium.plugins import PluginManager, build_plugins, contributions
 from maabarium.sandbox import SANDBOXES
 
-__all__ = ["Wishes", "examine"]
+__all__ = ["Wishes", "demanded_level", "examine"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def examine(wishes: Wishes) -> Iterator[Finding]:
     plugins, finding = _plugins()
     yield finding
     factories = contributions(plugins, "sandboxes") if plugins is not None else SANDBOXES
-    yield from check_sandbox(factories, level=wishes.level, demanded=_demanded(wishes.blueprint))
+    yield from check_sandbox(factories, level=wishes.level, demanded=demanded_level(wishes.blueprint))
     binding: Binding | None = None
     if wishes.blueprint is not None and plugins is not None:
         binding, findings = bind_target(wishes.blueprint, plugins)
@@ -68,8 +68,8 @@ def _plugins() -> tuple[PluginManager | None, Finding]:
     return plugins, passed("environment", "plug-ins", counts)
 
 
-def _demanded(blueprint: Path | None) -> str | None:
-    """The level that a blueprint asks for by name."""
+def demanded_level(blueprint: Path | None) -> str | None:
+    """The level that a blueprint asks for by name; None when it leaves the choice, or cannot be read."""
     if blueprint is None:
         return None
     try:

@@ -15,7 +15,10 @@ from click.testing import CliRunner
 from doctor_calls import doctor, git, make_target
 
 from maabarium.cli import main
-from maabarium.doctor import FUNNELS
+from maabarium.doctor import FUNNELS, canary
+from maabarium.doctor.confinement import Cage
+from maabarium.sandbox import SANDBOXES
+from maabarium.sandbox.selection import available
 from maabarium.store import Store
 
 NOBODY = 65534
@@ -79,6 +82,40 @@ def test_without_git(tmp_path: Path) -> None:
     assert row.split()[-1] == "yes"
     assert any(line.startswith("  pass  database folder") for line in lines)  # the rest was looked at all the same
     assert lines[-1].endswith(", 2 fail")
+
+
+def table(said: str) -> list[str]:
+    """The lines about what a hostile program could do, the head first."""
+    lines = said.splitlines()
+    return lines[lines.index("what a hostile program could do") + 1 :]
+
+
+def test_the_table_is_of_the_level_that_runs_take(tmp_path: Path) -> None:
+    held = [str(Cage(reach.level, reach.backend)) for reach in available(SANDBOXES) if reach.ok]
+    if not any(name.startswith("standard") for name in held):
+        pytest.skip("nothing confines here")
+    said = doctor(tmp_path)
+    head, *rows = table(said.stdout)
+    assert head.strip() == next(name for name in held if name.startswith("standard"))
+    assert {row.split()[-1] for row in rows[: len(canary.TRIES)]} == {"stopped"}
+    assert "trusted would allow" in rows[len(canary.TRIES)] and "--all" in rows[len(canary.TRIES)]
+    assert said.stderr.startswith("without a blueprint neither a target nor models are looked at")
+
+
+@pytest.mark.slow
+def test_the_table_of_every_level(tmp_path: Path) -> None:
+    held = [str(Cage(reach.level, reach.backend)) for reach in available(SANDBOXES) if reach.ok]
+    head, *rows = table(doctor(tmp_path, "--all").stdout)
+    assert all(name in head for name in ("trusted (subprocess)", *held))
+    assert any(row.split()[-4:].count("yes") for row in rows) and not any("--all" in row for row in rows)
+
+
+def test_the_usual_blueprint_of_this_folder_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "maabarium.toml").write_text("[blueprint]\n")
+    said = doctor(tmp_path, "--level", "trusted")
+    assert said.stderr == "looking at maabarium.toml of this folder too\n"
+    assert said.status == 1 and "maabarium validate --bind maabarium.toml" in said.stdout
+    assert table(said.stdout)[0].strip() == "trusted (subprocess)"
 
 
 @mounts
@@ -150,5 +187,5 @@ def test_usage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(main, ["doctor", "absent.toml"])
     assert (done.exit_code, done.stdout) == (4, "")
-    assert done.stderr == "error: there is no file absent.toml; name a blueprint, or none\n"
+    assert done.stderr == "error: absent.toml: there is no such file; `maabarium init` writes one\n"
     assert CliRunner().invoke(main, ["doctor", "--level", "perfect"]).exit_code == 4

@@ -12,7 +12,8 @@ import pytest
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.doctor import canary, confinement
 from maabarium.doctor.bait import VARIABLE, planted
-from maabarium.doctor.confinement import HOGS, check_sandbox, observe
+from maabarium.doctor.confinement import HOGS, Cage, check_sandbox, observe, taken
+from maabarium.doctor.findings import Observation, failed, passed
 from maabarium.errors import SandboxError
 from maabarium.protocols import Command, Completed
 from maabarium.sandbox import SANDBOXES, SubprocessSandbox
@@ -120,3 +121,15 @@ def test_the_canarys_word_is_checked() -> None:
         assert bait.judged("end another process", True, "").succeeded
         place = bait.outside
     assert VARIABLE not in os.environ and not place.exists()
+
+
+def test_which_of_them_a_run_takes() -> None:
+    seen = [Observation("write outside", succeeded=False)]
+    found = [passed("sandbox", "levels", "said", seen)]
+    assert taken(found) is None
+    found += [passed("sandbox", str(Cage("trusted", "subprocess")), "said", seen)]
+    assert taken(found) is found[1] and taken(found, "strict") is None
+    found += [failed("sandbox", str(Cage("standard", "broken")), "said", "fix")]  # nothing could be tried in it
+    found += [passed("sandbox", str(Cage(level, "good")), "said", seen) for level in ("standard", "strict")]
+    assert taken(found) is taken(found, "standard") is found[3]
+    assert taken(found, "strict") is found[4] and taken(found, "trusted") is found[1]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from proposal_requests import Files, make_attempt, make_context, make_request
 
 from maabarium.proposers.mutate import Mutate
-from maabarium.proposers.mutate.combinations import combinations
+from maabarium.proposers.mutate.change import Change
+from maabarium.proposers.mutate.combinations import PATIENCE, combinations
 from maabarium.proposers.mutate.rewrites import Rewrites
+from maabarium.protocols import ProposalRequest
 from maabarium.records import Attempt, Origin
 
 SOURCE = b"""import re
@@ -25,8 +30,13 @@ def digits(text):
 """
 
 
-def attempt_of(number: int, origin: Origin, effect: float, pairs: int = 0) -> Attempt:
-    return make_attempt(number, "rejected", {}, origin=origin.model_dump(), summary="x", effect=effect, pairs=pairs)
+def attempt_of(number: int, origin: Origin, effect: float | None, pairs: int = 0, **fields: Any) -> Attempt:
+    said = {"origin": origin.model_dump(), "summary": "x", "effect": effect, "pairs": pairs, **fields}
+    return make_attempt(number, "rejected", {}, **said)
+
+
+def origin_of(change: Change) -> Origin:
+    return Origin(agent="mutate", arm="rewrites", operator=change.operator, site=change.site)
 
 
 def test_all_harmless_rewrites_come_first_and_each_result_compiles() -> None:
@@ -40,14 +50,71 @@ def test_all_harmless_rewrites_come_first_and_each_result_compiles() -> None:
     assert b"sorted(values)[0]" not in first and b'["if", "else"' not in first
 
 
-def test_what_hurt_alone_is_left_out() -> None:
+def request_with(
+    effects: Sequence[float | None], pairs: int = 0, **fields: Any
+) -> tuple[ProposalRequest, list[Change]]:
+    """A request whose history tried the rewrites one by one with these effects, and those rewrites."""
     singles = list(Rewrites().changes(make_request({"a.py": SOURCE})))
-    bad = next(change for change in singles if "min" in change.operator or "sorted" in change.operator)
-    origin = Origin(agent="mutate", arm="rewrites", operator=bad.operator, site=bad.site)
-    request = make_request({"a.py": SOURCE}, history=[attempt_of(1, origin, 0.95, pairs=8)])
-    assert all(b"sorted(values)[0]" in change.content for change in combinations(Rewrites(), request))
-    lucky = make_request({"a.py": SOURCE}, history=[attempt_of(1, origin, 0.95)])
-    assert any(b"sorted(values)[0]" not in change.content for change in combinations(Rewrites(), lucky))
+    assert len(singles) == len(effects)
+    history = [
+        attempt_of(number, origin_of(change), effect, pairs=pairs, **fields)
+        for number, (change, effect) in enumerate(zip(singles, effects, strict=True), 1)
+    ]
+    return make_request({"a.py": SOURCE}, history=history), singles
+
+
+def sites_of(request: ProposalRequest) -> set[str]:
+    """All places that any combination takes along."""
+    return {site for change in combinations(Rewrites(), request) for site in change.site.split("+")}
+
+
+def test_what_looked_worse_is_left_out_and_what_looked_better_is_named() -> None:
+    request, (first, _, third) = request_with([1.02, 0.95, 1.001])
+    (joined,) = combinations(Rewrites(), request)
+    assert joined.site == "+".join(sorted(f"{each.operator}@{each.site}" for each in (first, third)))
+    assert joined.summary.startswith("1 + 3 at once (")
+    assert first.summary.partition(":")[0] in joined.summary
+
+
+def test_losers_are_not_combined() -> None:
+    assert not sites_of(request_with([0.95, 0.9, 0.97])[0])
+    assert not sites_of(request_with([1.1, 0.95, 0.9])[0])
+    assert not sites_of(request_with([None, None, None])[0]), "what broke the tests or lost by an exact score"
+    assert not sites_of(request_with([0.97, 0.97, 0.97], pairs=12)[0])
+
+
+def test_how_near_is_near_depends_on_the_noise_that_was_seen() -> None:
+    effects = [0.99, 0.99, 1.0]
+    noisy, _ = request_with(effects, pairs=8, interval=(0.9, 1.1), reason_code="undecided")
+    quiet, _ = request_with(effects, pairs=8, interval=(0.989, 0.991), reason_code="undecided")
+    assert len(sites_of(noisy)) == 3 and not sites_of(quiet)
+
+
+def test_the_last_experiment_of_a_place_counts() -> None:
+    request, singles = request_with([1.0, 1.0, 0.5])
+    again = attempt_of(4, origin_of(singles[2]), 1.01)
+    both = make_request({"a.py": SOURCE}, history=[*request.history, again])
+    assert next(iter(combinations(Rewrites(), both))).summary.startswith("1 + 2 + 4 at once (")
+
+
+def test_after_a_few_fruitless_combinations_on_a_champion_no_more_are_made() -> None:
+    request, _ = request_with([1.01, 1.01, 1.01])
+    joined = next(iter(combinations(Rewrites(), request)))
+    failed = [attempt_of(number, origin_of(joined), 0.99) for number in range(4, 4 + PATIENCE)]
+    fewer = make_request({"a.py": SOURCE}, history=[*request.history, *failed[1:]])
+    assert list(combinations(Rewrites(), fewer))
+    history = [*request.history, *failed]
+    assert not list(combinations(Rewrites(), make_request({"a.py": SOURCE}, history=history)))
+    assert list(combinations(Rewrites(), make_request({"a.py": SOURCE}, history=history, champion=9)))
+
+
+def test_all_places_of_one_function_go_together() -> None:
+    source = b"import re\n\n\ndef f(x):\n    return re.match('a', x), re.match('b', x), re.match('c', x)\n"
+    singles = list(Rewrites().changes(make_request({"a.py": source})))
+    history = [attempt_of(number, origin_of(change), 1.0) for number, change in enumerate(singles, 1)]
+    joined = next(iter(combinations(Rewrites(), make_request({"a.py": source}, history=history))))
+    assert joined.content.count(b"re.compile") == 3 and b"re.match" not in joined.content
+    assert joined.summary.startswith(f"1-{len(singles)} at once (") and "pattern once (f, 3rd)" in joined.summary
 
 
 def test_mutate_goes_on_with_combinations() -> None:

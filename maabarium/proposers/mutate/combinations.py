@@ -1,30 +1,53 @@
 """Several rewrites at once, when each of them alone has been tried on this champion.
 
-A gain that is too small to be shown of one change can often be shown of several together. Those that were seen to
-hurt stay out. Knows no bandit; a pure function of the champion's files, the history and the seed.
+A gain that is too small to be shown of one change can often be shown of several together: of those that looked
+better, or no worse than the noise explains. What lost stays out, and when a few combinations showed nothing either,
+there is nothing to be had. Knows no bandit; a pure function of the champion's files, the history and the seed.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import groupby
+from statistics import median
 
 from maabarium.proposers.mutate.change import Arm, Change
 from maabarium.proposers.mutate.parameters_joint import JointChange
 from maabarium.protocols import ProposalRequest, TreeView
-from maabarium.records import Outcome
+from maabarium.records import Attempt, Outcome
 
 __all__ = ["combinations"]
 
-HURT = 0.85
-HURT_IN_PAIRS = 0.99
-"""A change below this improvement factor alone is not taken along: one sample says little, pairs say more."""
+OPERATOR = "combination"
+PATIENCE = 4
+"""Combinations that fail on one champion before no more are made: small gains that add up show in the first ones."""
+NEAR = 0.5
+"""How far below 1 a part may have looked, in standard deviations of the noise that was seen."""
+PAIR_NOISE = 0.03
+"""Standard deviation of the logarithm of one pair's factor, where no pairs have shown it."""
 DRAWS = 24
 """Random subsets that are looked at for one proposal."""
 
 Place = tuple[str, str]
 """Operator and site."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One change that may be taken along: where it is, and the latest experiment that tried it alone."""
+
+    place: Place
+    path: str
+    what: str
+    tried: Outcome | None
+
+    @property
+    def looked_better(self) -> bool:
+        """Whether its own experiment saw a gain, proven or not."""
+        return self.tried is not None and self.tried.effect is not None and self.tried.effect > 1
 
 
 class EditedFiles:
@@ -45,64 +68,105 @@ class EditedFiles:
 
 
 def combinations(arm: Arm, request: ProposalRequest) -> Iterator[Change]:
-    """All harmless changes together first, then those of one file each, then random subsets."""
-    places = _harmless(arm, request)
-    if len(places) < 2:
+    """All promising changes together first, those that looked better, those of one file each, then random subsets."""
+    if _fruitless(request) >= PATIENCE:
         return
-    by_file: dict[str, list[Place]] = {}
-    for place, path in places.items():
-        by_file.setdefault(path, []).append(place)
+    parts = _promising(arm, request)
+    if len(parts) < 2:
+        return
+    by_file: dict[str, list[Part]] = {}
+    for part in parts:
+        by_file.setdefault(part.path, []).append(part)
     draw = random.Random(f"{request.seed}:combinations")
-    subsets = [list(places), *(group for group in by_file.values() if len(group) > 1)]
-    subsets += [draw.sample(list(places), draw.randint(2, len(places))) for _ in range(DRAWS)]
+    subsets = [parts, [part for part in parts if part.looked_better], *by_file.values()]
+    subsets += [draw.sample(parts, draw.randint(2, len(parts))) for _ in range(DRAWS)]
     seen: set[frozenset[Place]] = set()
     for subset in subsets:
-        key = frozenset(subset)
-        if key in seen:
+        key = frozenset(part.place for part in subset)
+        if len(key) < 2 or key in seen:
             continue
         seen.add(key)
-        joined = _joined(arm, request, key)
+        joined = _joined(arm, request, {part.place: part for part in subset})
         if joined is not None:
             yield joined
 
 
-def _harmless(arm: Arm, request: ProposalRequest) -> dict[Place, str]:
-    """Places to change, with their files, but for those that hurt when they were tried alone."""
-    hurt = {
-        (attempt.outcome.origin.operator, attempt.outcome.origin.site)
-        for attempt in request.history
-        if attempt.outcome.verdict != "promoted" and _hurt(attempt.outcome)
-    }
-    found = ((change.operator, change.site, change.path) for change in arm.changes(request))
-    return {(operator, site): path for operator, site, path in found if (operator, site) not in hurt}
+def _fruitless(request: ProposalRequest) -> int:
+    """Combinations that were tried on this champion."""
+    tried = (attempt.outcome for attempt in request.history if attempt.outcome.origin.operator == OPERATOR)
+    return sum(outcome.parent == request.champion.number and outcome.verdict == "rejected" for outcome in tried)
 
 
-def _hurt(outcome: Outcome) -> bool:
-    return outcome.effect is None or outcome.effect < (HURT_IN_PAIRS if outcome.pairs else HURT)
+def _promising(arm: Arm, request: ProposalRequest) -> list[Part]:
+    """Changes that looked better when they were tried alone, hardly worse, or that nobody tried yet."""
+    tried = {(a.outcome.origin.operator, a.outcome.origin.site): a.outcome for a in request.history}
+    noise = _noise(request.history)
+    found = {(change.operator, change.site): change for change in arm.changes(request)}
+    parts = (
+        Part(place, change.path, change.summary.partition(":")[0], tried.get(place)) for place, change in found.items()
+    )
+    return [part for part in parts if part.tried is None or not _lost(part.tried, noise)]
 
 
-def _joined(arm: Arm, request: ProposalRequest, wanted: frozenset[Place]) -> Change | None:
+def _lost(outcome: Outcome, noise: float) -> bool:
+    """Whether it failed, or was worse by more than `NEAR` of what one sample, or the median of its pairs, scatters."""
+    if outcome.verdict == "promoted":
+        return False
+    if outcome.effect is None or outcome.effect <= 0:
+        return True
+    scatter = noise * (math.sqrt(math.pi / 2 / outcome.pairs) if outcome.pairs else math.sqrt(0.5))
+    return math.log(outcome.effect) < -NEAR * scatter
+
+
+def _noise(history: Sequence[Attempt]) -> float:
+    """Standard deviation of the logarithm of one pair's factor, told from the intervals of the medians."""
+    found = []
+    for outcome in (attempt.outcome for attempt in history):
+        low, high = outcome.interval or (0.0, 0.0)
+        if 0 < low < high < math.inf and outcome.pairs:
+            half_width = math.log(high / low) / 2
+            found.append(half_width / (1.96 * math.sqrt(math.pi / 2 / outcome.pairs)))
+    return median(found) if found else PAIR_NOISE
+
+
+def _joined(arm: Arm, request: ProposalRequest, wanted: Mapping[Place, Part]) -> Change | None:
     """The changes one after the other, each found anew in what the others made; None if fewer than two are left."""
     contents: dict[str, bytes] = {}
-    done: list[Change] = []
-    left = set(wanted)
+    left = dict(wanted)
     while left:
         now = replace(request, files=EditedFiles(request.files, contents))
-        change = next((one for one in arm.changes(now) if (one.operator, one.site) in left), None)
+        found = (change for change in arm.changes(now) if (change.operator, change.site) in left)
+        # The last place of a function first: what was changed is no longer counted, so that later ones move up.
+        change = max(found, key=lambda change: _ordinal(change.site), default=None)
         if change is None:
             break
-        left.discard((change.operator, change.site))
+        del left[change.operator, change.site]
         contents[change.path] = change.content
-        done.append(change)
+    done = [part for place, part in wanted.items() if place not in left]
     if len(done) < 2:
         return None
     (path, content), *others = contents.items()
-    names = ", ".join(change.summary.partition(":")[0] for change in done[:4]) + (" …" if len(done) > 4 else "")
+    names = ", ".join(part.what for part in done[:4]) + (" …" if len(done) > 4 else "")
     return JointChange(
         path=path,
-        operator="combination",
-        site="+".join(sorted(f"{change.operator}@{change.site}" for change in done)),
-        summary=f"{len(done)} rewrites at once ({names}): alone each was too small to show",
+        operator=OPERATOR,
+        site="+".join(sorted("@".join(part.place) for part in done)),
+        summary=f"{_named([part.tried for part in done])} at once ({names}): alone each was too small to show",
         content=content,
         others=tuple(others),
     )
+
+
+def _ordinal(site: str) -> int:
+    last = site.rpartition("::")[2]
+    return int(last) if last.isdecimal() else 0
+
+
+def _named(tried: Sequence[Outcome | None]) -> str:
+    """The experiments that are put together, `3-5 + 9`; no `#`, with which git would take a commit for a comment."""
+    numbers = sorted({outcome.number for outcome in tried if outcome is not None})
+    if len(numbers) < len(tried):
+        return f"{len(tried)} rewrites"
+    runs = [[number for _, number in run] for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])]
+    parts = [f"{run[0]}-{run[-1]}" if len(run) > 2 else " + ".join(map(str, run)) for run in runs]
+    return " + ".join(parts)

@@ -267,7 +267,7 @@ def test_csv_holds_no_control_characters(said: Said) -> None:
 
 
 def test_errors_are_one_plain_sentence(said: Said, tmp_path: Path) -> None:
-    assert dangerous(said("show", EVIL.replace("\x00", ""), status=1)) == []
+    assert dangerous(said("show", EVIL.replace("\x00", ""), status=4)) == []
     bad = tmp_path / "bad.toml"
     bad.write_text(BLUEPRINT.replace('direction = "maximize"', f"direction = {json.dumps(EVIL)}".replace("\x7f", "")))
     for arguments in (["validate", str(bad)], ["validate", "--bind", "bp.toml"]):

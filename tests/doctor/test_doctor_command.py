@@ -51,7 +51,7 @@ def test_this_machine(tmp_path: Path) -> None:
     assert said.of("repository")["sentence"].endswith("5 files, of which 1 may change")
     assert said.of("collects")["sentence"] == "tests: 1, rules: 0"
     assert {said.of(name)["status"] for name in ("clean", "green", "flaky", "covers", "duration")} == {"pass"}
-    assert "4 experiments take about" in said.of("duration")["sentence"]
+    assert "so 4 take about" in said.of("duration")["sentence"]
     assert said.of("models")["sentence"] == 'the proposer "mutate" asks none'
     assert (git(top, "for-each-ref"), sorted(path.name for path in (top / ".git").iterdir())) == before
     assert git(top, "status", "--porcelain") == ""

@@ -10,33 +10,18 @@ from datetime import datetime
 
 from maabarium.events import RunView
 from maabarium.plaintext import one_line
-from maabarium.records import Outcome, ReasonCode
+from maabarium.records import Outcome
 from maabarium.report import gains, phrases
+from maabarium.report.advice import advice
 from maabarium.report.rules import acceptance_of
 from maabarium.report.spending import spent_on
 
-__all__ = ["HINTS", "confidence_line", "metric_lines", "summary_lines", "time_line"]
+__all__ = ["confidence_line", "metric_lines", "summary_lines", "time_line"]
 
 LINE = 110
 """A summary line that would be longer goes on in the next one."""
 SUMMARY_WIDTH = 44
 FAILING_SHOWN = 5
-
-HINTS: dict[ReasonCode, str] = {
-    "worse": "let more files change (domain.target_files), allow more experiments, or try another proposer",
-    "undecided": "measure longer work or a quieter machine, or raise acceptance.max_pairs",
-    "gate_failed": "look at `maabarium history`: the changes broke the tests or rules",
-    "guard_failed": "a guard forbids what the changes cost; raise its tolerance if that is acceptable",
-    "timeout": "raise constraints.timeout_seconds if the suite itself is close to it",
-    "duplicate": "the proposer repeats itself: let more files change, or try another proposer",
-    "no_effect": "the proposer changes nothing: let more files change, or try another proposer",
-    "out_of_bounds": "the proposer leaves domain.target_files; widen it if that is acceptable",
-    "unparseable": "the proposer's answers cannot be read; try another model or proposer",
-    "does_not_apply": "the proposer's edits do not fit the files; try another model or proposer",
-    "provider_failed": "the model could not be asked; see the reasons in `maabarium history`",
-    "policy_objection": "see the reasons in `maabarium history`; with promotion off nothing is ever kept",
-    "internal": "something on our side broke; see the reasons in `maabarium history`",
-}
 
 
 def summary_lines(view: RunView) -> list[str]:
@@ -140,10 +125,7 @@ def _nothing_lines(view: RunView) -> list[str]:
     if not found:
         return ["  no proposal was made; the proposer found nothing to try in the target files"]
     lines = ["  " + ", ".join(f"{count} {code.replace('_', ' ')}" for code, count in found[:4])]
-    hints = [HINTS[code] for code, _ in found[:3] if code in HINTS]
-    if not view.run.promote:
-        hints = ["promotion was off, so nothing could be kept; run without --maabarium-no-promote to keep winners"]
-    return lines + [f"  try    {hint}" for hint in dict.fromkeys(hints[:2])]
+    return lines + [f"  try    {hint}" for hint in advice(view)]
 
 
 def _detectable_lines(view: RunView) -> list[str]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "PHASES",
     "REASON_CODES",
+    "SESSION",
     "VERDICTS",
     "Attempt",
     "Call",
@@ -67,6 +68,11 @@ DraftKind = Literal["proposal", "critique", "revision", "vote", "veto", "reply",
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 PHASES: tuple[Phase, ...] = get_args(Phase)
 REASON_CODES: tuple[ReasonCode, ...] = get_args(ReasonCode)
+
+
+SESSION = "session"
+"""A measurement of baselines beside their sources: seconds of one session of the suite, of which a baseline takes
+several. For estimates and timeouts; what other evaluators take is not in it."""
 
 
 class Record(BaseModel):

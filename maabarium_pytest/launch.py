@@ -81,9 +81,6 @@ def _refuse(option: object, given: list[str]) -> None:
         raise pytest.UsageError("-n belongs to pytest-xdist; a run is spread with --maabarium-workers.")
     seen: set[Path] = set()
     for path in map(Path, getattr(option, "maabarium", ())):
-        if not path.is_file():
-            what = "is a folder" if path.is_dir() else "does not exist"
-            raise pytest.UsageError(f"--maabarium {path}: the blueprint {what}. `maabarium init` writes one.")
         if path.resolve() in seen:
             raise pytest.UsageError(f"--maabarium {path}: the blueprint is given twice.")
         seen.add(path.resolve())

@@ -168,7 +168,8 @@ def _near_files(path: Path) -> str:
     if there:
         return f"; there {'is' if len(there) == 1 else 'are'} {listed(map(_printable, there), SHOWN)}"
     try:
-        return "" if path.parent.is_dir() else f" (nor a folder {_printable(path.parent)})"
+        nor = "" if path.parent.is_dir() else f" (nor a folder {_printable(path.parent)})"
+        return nor or "; `maabarium init` writes a blueprint"
     except (OSError, ValueError):
         return ""
 

@@ -19,7 +19,7 @@ from maabarium.measure import Bench, MeasureJob, run_measurement
 from maabarium.plaintext import one_line
 from maabarium.plugins import PluginManager, contributions
 from maabarium.protocols import Sandbox
-from maabarium.records import Evaluation, Gate, Measured
+from maabarium.records import SESSION, Evaluation, Gate, Measured
 from maabarium.sandbox.selection import describe, select
 from maabarium.workspace.repository import Repository
 
@@ -28,9 +28,6 @@ __all__ = ["bind_target", "check_target"]
 RUN_ID = "doctor"
 BASELINE_SESSIONS = 3
 """How often a baseline may run the suite; its timeout is that many times the blueprint's."""
-SESSION = "session"
-"""What the pytest evaluator measures of a baseline beside its sources: the seconds of one session. The baseline itself
-takes several; what other evaluators take of it is not known apart."""
 NAMED = 5
 RULES = "rules/"
 
@@ -210,9 +207,8 @@ def _covers(evaluation: Evaluation, files: list[str]) -> Iterator[Finding]:
         advice = "write tests for them, or take them out of domain.target_files"
         yield warned("target", "covers", said, advice)
         return
-    yield passed(
-        "target", "covers", f"each of the {len(files)} files with functions that may change is run by some test"
-    )
+    said = f"every file with functions that may change is run by some test ({len(files)} of {len(files)})"
+    yield passed("target", "covers", said)
 
 
 def _duration(binding: Binding, evaluation: Evaluation) -> Finding:

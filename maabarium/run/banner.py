@@ -6,6 +6,7 @@ from maabarium.binding import Binding
 from maabarium.blueprint.binding import describe
 from maabarium.events import RunRecord
 from maabarium.models import models_of
+from maabarium.records import SESSION
 from maabarium.standings import Standings
 
 __all__ = ["baseline_lines", "header_lines"]
@@ -30,7 +31,8 @@ def baseline_lines(record: RunRecord, standings: Standings, workers: int) -> lis
     listed = {gate.name: [line for line in gate.detail.splitlines() if line] for gate in evaluation.gates}
     rules = sum(test.id.startswith("rules/") for test in evaluation.tests)
     tests, flaky = len(evaluation.tests) - rules, len(listed.get("flaky", ()))
-    seconds = standings.outcomes[0].duration / 3 * record.max_iterations / workers
+    each = evaluation.values().get(SESSION, evaluation.duration)
+    seconds = each * record.max_iterations / workers
     estimate = f"about {seconds / 60:.0f} min to go" if seconds >= 90 else f"about {max(1, round(seconds))} s to go"
     lines = []
     if record.start_commit != record.base_commit:

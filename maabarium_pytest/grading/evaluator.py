@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from maabarium.plaintext import plain
 from maabarium.protocols import EvaluationRequest
-from maabarium.records import Evaluation, Gate, LineMap, Measurement
+from maabarium.records import SESSION, Evaluation, Gate, LineMap, Measurement
 from maabarium_pytest.grading.fingerprint import environment_fingerprint, grader_fingerprint
 from maabarium_pytest.grading.gates import baseline_gates, later_gates, session_gate
 from maabarium_pytest.grading.measured import SOURCES, line_map, measure_session, measure_static, test_results
@@ -31,8 +31,6 @@ __all__ = ["PytestEvaluator"]
 
 TIMED = ("tests.duration", "tests.cpu", "score:", "benchmark:")
 """Prefixes of sources that a clock may stand behind: such sessions are pinned to a core."""
-SESSION = "session"
-"""A measurement of baselines beside those that are offered: seconds of the slower of its two sessions."""
 LEAST_TIMEOUT = 10.0
 TIMEOUT_FACTOR = 3.0
 STEADY_SESSIONS = 2

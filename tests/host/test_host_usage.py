@@ -7,7 +7,7 @@ from host_target import Target
 
 CASES = {
     "positional": (["--maabarium", "bp.toml", "tests"], "takes no tests to select"),
-    "missing": (["--maabarium", "nope.toml"], "does not exist"),
+    "missing": (["--maabarium", "bp.tml"], "there is no such file; did you mean bp.toml?"),
     "folder": (["--maabarium", "app"], "is a folder"),
     "twice": (["--maabarium", "bp.toml", "--maabarium", "./bp.toml"], "given twice"),
     "keyword": (["--maabarium", "bp.toml", "-k", "x"], "-k selects tests"),

@@ -1,6 +1,7 @@
 """The summary of a run as lines for a terminal, from the store alone.
 
-Knows no terminal: no width, no colour. Every text that came from a candidate passes through `plaintext`.
+Knows no terminal: no width, no colour. Every text that came from a candidate passes through `plaintext`. Commands are
+written so that they work from the present folder.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from maabarium.plaintext import one_line
 from maabarium.records import Outcome
 from maabarium.report import gains, phrases
 from maabarium.report.advice import advice
+from maabarium.report.commands import Commands
 from maabarium.report.rules import acceptance_of
 from maabarium.report.spending import spent_on
 
@@ -125,7 +127,8 @@ def _nothing_lines(view: RunView) -> list[str]:
     if not found:
         return ["  no proposal was made; the proposer found nothing to try in the target files"]
     lines = ["  " + ", ".join(f"{count} {code.replace('_', ' ')}" for code, count in found[:4])]
-    return lines + [f"  try    {hint}" for hint in advice(view)]
+    history = f"`{Commands.of(view)('history')}`"
+    return lines + [f"  try    {hint.replace('`maabarium history`', history)}" for hint in advice(view)]
 
 
 def _detectable_lines(view: RunView) -> list[str]:
@@ -138,24 +141,23 @@ def _detectable_lines(view: RunView) -> list[str]:
 def _state_lines(view: RunView) -> list[str]:
     reason = one_line(view.reason)
     if view.state == "interrupted":
-        return [f"interrupted{f': {reason}' if reason else ''}", f"go on  maabarium resume {view.run.run_id}"]
+        return [f"interrupted{f': {reason}' if reason else ''}", f"go on  {Commands.of(view)('resume')}"]
     if view.state == "failed":
         return [f"the run failed{f': {reason}' if reason else ''}"]
     return ["the run is still under way"] if view.state == "running" else []
 
 
 def _command_lines(view: RunView) -> list[str]:
-    run, winners = view.run.run_id, gains.kept(view)
-    report = f"maabarium report {run}"
+    command, winners = Commands.of(view), gains.kept(view)
+    report = f"report   {command('report')}"
+    look, keep = command("diff" if winners else "history"), command("apply")
+    commits = f"({phrases.counted(len(winners), 'commit')} on {one_line(view.run.branch)})"
+    if command.option:  # long: one command a line
+        return [f"look     {look}", *([f"keep     {keep}      {commits}"] if winners else []), report]
     if not winners:
-        return [f"look   maabarium history {run}        report   {report}"]
-    commits = phrases.counted(len(winners), "commit")
-    look, keep = f"maabarium diff {run}", f"maabarium apply {run}"
+        return [f"look   {look}        {report}"]
     width = max(len(look), len(keep))
-    return [
-        f"look   {look:<{width}}      report   {report}",
-        f"keep   {keep:<{width}}      ({commits} on {one_line(view.run.branch)})",
-    ]
+    return [f"look   {look:<{width}}      {report}", f"keep   {keep:<{width}}      {commits}"]
 
 
 def _failed_lines(view: RunView, failed: Outcome) -> list[str]:

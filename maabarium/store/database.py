@@ -222,7 +222,8 @@ class Store:
             raise StoreError(f"run {run_id} is not in {self.path}")
         journal = [self._decode(run_id, sequence, payload) for _, sequence, payload in facts]
         baseline = queries.baseline_evaluation(self._db, run_id)
-        return queries.view(self._db, run_id, journal, None if baseline is None else self._evaluation(baseline))
+        view = queries.view(self._db, run_id, journal, None if baseline is None else self._evaluation(baseline))
+        return view.model_copy(update={"database": self.path.absolute()})
 
     def _unreadable(self) -> Iterator[str]:
         for (run_id,) in self._db.execute("SELECT run_id FROM runs ORDER BY rowid").fetchall():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import Field
@@ -72,6 +73,8 @@ class StoredView(RunView):
     """`experiments.id`."""
     created: dict[int, str] = Field(default_factory=dict)
     """RFC 3339, UTC."""
+    database: Path | None = None
+    """The file that it was read from."""
 
 
 def resolve(db: Database, run: str, blueprint_name: str | None) -> str:

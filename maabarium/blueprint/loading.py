@@ -169,7 +169,7 @@ def _near_files(path: Path) -> str:
         return f"; there {'is' if len(there) == 1 else 'are'} {listed(map(_printable, there), SHOWN)}"
     try:
         nor = "" if path.parent.is_dir() else f" (nor a folder {_printable(path.parent)})"
-        return nor or "; `maabarium init` writes a blueprint"
+        return nor or "; `maabarium init` writes one"
     except (OSError, ValueError):
         return ""
 

@@ -22,6 +22,4 @@ def require_files(paths: Iterable[Path]) -> None:
         try:
             load(path)
         except BlueprintError as error:
-            said = error.problems[0].message
-            hint = "; `maabarium init` writes one" if said == "there is no such file" else ""
-            raise UsageProblem(f"{error.source}: {said}{hint}") from error
+            raise UsageProblem(f"{error.source}: {error.problems[0].message}") from error

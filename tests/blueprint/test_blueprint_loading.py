@@ -349,7 +349,7 @@ def test_an_absent_file_suggests_one_near_it(tmp_path):
 def test_only_blueprints_are_suggested(tmp_path):
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'x'\n")
     (tmp_path / "broken.toml").write_text("[blueprint\n")
-    assert refused(tmp_path / "pyprojekt.toml").endswith("there is no such file; `maabarium init` writes a blueprint")
+    assert refused(tmp_path / "pyprojekt.toml").endswith("there is no such file; `maabarium init` writes one")
     (tmp_path / "maabarium.toml").write_text("[blueprint]\n")  # one that still has problems is meant all the same
     assert refused(tmp_path / "nope.toml").endswith(f"there is no such file; there is {tmp_path / 'maabarium.toml'}")
     assert refused(tmp_path / "maabarium.tml").endswith(f"did you mean {tmp_path / 'maabarium.toml'}?")

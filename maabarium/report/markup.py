@@ -10,8 +10,10 @@ from maabarium.plaintext import one_line, plain
 
 __all__ = ["DiffLine", "clipped", "diff_lines", "fenced", "markdown"]
 
-_MARKUP = re.compile(r"[&<|`*~#@$!\\\[\]{}^]|(?<![^\W_])_|_(?![^\W_])|:(?=//)")
-_BULLET = re.compile(r"^(\d+)([.)])|^([-+=>])")
+_MARKUP = re.compile(r"[&<|`*~#@$\\\[\]{}^]|:(?=//)")
+_START = re.compile(r"^(\d{1,9})([.)])(?= |$)|^([-+])(?= |$)|^([-=_])(?=[-=_ ]*$)|^(>)")
+"""What begins a list or a quotation, underlines a heading, or is a rule; `-2 %` and `--flag` are text."""
+_UNDERSCORES = re.compile(r"_+")
 _WWW = re.compile(r"\bwww\.", re.IGNORECASE)
 LINE_LIMIT = 2000
 """Characters shown of one line of a diff; minified files have lines of megabytes."""
@@ -30,8 +32,32 @@ class DiffLine:
 def markdown(text: str, limit: int = 300) -> str:
     """One line of text that Markdown shows as it is: no markup, table cell, mention, link, formula or HTML."""
     line = _MARKUP.sub(lambda found: f"&#{ord(found[0])};", one_line(text, limit))
-    line = _WWW.sub(lambda found: f"{found[0][:-1]}&#46;", line)
-    return _BULLET.sub(lambda found: "".join(_entity(part) for part in found.groups("")), line)
+    line = _without_emphasis(line)
+    line = _WWW.sub(lambda found: f"{found[0][:-1]}&#46;", _without_emphasis(line))
+    return _START.sub(lambda found: "".join(_entity(part) for part in found.groups("")), line)
+
+
+def _without_emphasis(line: str) -> str:
+    """Escape underscores where some may open emphasis and later ones close it (CommonMark, "Emphasis").
+
+    A run opens if it begins a word and closes if it ends one, so that inside a word it does neither; and what begins
+    `_private` has nothing to close it.
+    """
+    opened = closed = False
+    for run in _UNDERSCORES.finditer(line):
+        before, after = _around(line, run)
+        closed |= opened and not after.isalnum() and not before.isspace()
+        opened |= not before.isalnum() and not after.isspace()
+    return _UNDERSCORES.sub(lambda run: run[0] if _inside(line, run) else _entity(run[0]), line) if closed else line
+
+
+def _around(line: str, run: re.Match[str]) -> tuple[str, str]:
+    """The characters beside a run; at either end of the line there may be markup of ours."""
+    return line[run.start() - 1 : run.start()] or "*", line[run.end() : run.end() + 1] or "*"
+
+
+def _inside(line: str, run: re.Match[str]) -> bool:
+    return all(character.isalnum() for character in _around(line, run))
 
 
 def _entity(part: str) -> str:

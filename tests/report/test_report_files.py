@@ -155,11 +155,30 @@ def test_a_long_run_with_odd_values_draws(tmp_path: Path) -> None:
     assert "<svg" in written(view((*outcomes, rejected(200, effect=float("nan")))), {}, tmp_path / "out.html")
 
 
-def test_markdown_leaves_plain_names_readable() -> None:
-    assert markdown("lines_per_s 41 -> 12 (x1.5), a.py") == "lines_per_s 41 -> 12 (x1.5), a.py"
-    assert markdown("1. a") == "1&#46; a" and markdown("- a") == "&#45; a" and markdown("> a") == "&#62; a"
-    assert markdown("https://evil.example") == "https&#58;//evil.example"
-    assert markdown("__init__ *a* <b>") == "&#95;&#95;init&#95;&#95; &#42;a&#42; &#60;b>"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lines_per_s 41 -> 12 (x1.5), a.py", "-2.8 % against the champion's median", "--report a-b", "x != y!",
+        "ask a set of constants (Parser._handle_field, 2nd)", "_private and _other names", "trailing_ one", "3.5 s",
+        "+1 is more", "=> so", "2024-05-01", "a _ b _ c",
+    ],
+)  # fmt: skip
+def test_markdown_leaves_plain_text_readable(text: str) -> None:
+    assert markdown(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("1. a", "1&#46; a"), ("- a", "&#45; a"), ("+", "&#43;"), ("> a", "&#62; a"), ("---", "&#45;--"),
+        ("===", "&#61;=="), ("- - -", "&#45; - -"), ("___", "&#95;__"), ("_ _ _", "&#95; _ _"),
+        ("https://evil.example", "https&#58;//evil.example"), ("![a](b)", "!&#91;a&#93;(b)"),
+        ("__init__ *a* <b>", "&#95;&#95;init&#95;&#95; &#42;a&#42; &#60;b>"),
+        ("_a b_", "&#95;a b&#95;"), ("(_a_b_)", "(&#95;a_b&#95;)"), ("_a* b_*", "&#95;a&#42; b&#95;&#42;"),
+    ],
+)  # fmt: skip
+def test_markdown_escapes_what_would_be_obeyed(text: str, escaped: str) -> None:
+    assert markdown(text) == escaped
 
 
 def test_diffs_are_classified_by_hunk_and_fences_outgrow_backticks() -> None:

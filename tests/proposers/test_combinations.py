@@ -39,17 +39,6 @@ def origin_of(change: Change) -> Origin:
     return Origin(agent="mutate", arm="rewrites", operator=change.operator, site=change.site)
 
 
-def test_all_harmless_rewrites_come_first_and_each_result_compiles() -> None:
-    singles = list(Rewrites().changes(make_request({"a.py": SOURCE})))
-    assert len(singles) >= 3
-    joined = list(combinations(Rewrites(), make_request({"a.py": SOURCE})))
-    assert len({change.content for change in joined}) == len(joined)
-    for change in joined:
-        compile(change.content, "a.py", "exec")
-    first = joined[0].content
-    assert b"sorted(values)[0]" not in first and b'["if", "else"' not in first
-
-
 def request_with(
     effects: Sequence[float | None], pairs: int = 0, **fields: Any
 ) -> tuple[ProposalRequest, list[Change]]:
@@ -66,6 +55,30 @@ def request_with(
 def sites_of(request: ProposalRequest) -> set[str]:
     """All places that any combination takes along."""
     return {site for change in combinations(Rewrites(), request) for site in change.site.split("+")}
+
+
+def test_all_promising_rewrites_come_first_and_each_result_compiles() -> None:
+    request, singles = request_with([1.0, 1.01, 1.02])
+    joined = list(combinations(Rewrites(), request))
+    assert len({change.content for change in joined}) == len(joined) > 1
+    for change in joined:
+        compile(change.content, "a.py", "exec")
+    assert joined[0].summary.startswith("1-3 at once (") and len(joined[0].site.split("+")) == len(singles)
+    assert joined[1].summary.startswith("2 + 3 at once ("), "then those that looked better"
+    first = joined[0].content
+    assert b"sorted(values)[0]" not in first and b'["if", "else"' not in first
+
+
+def test_nothing_is_taken_along_that_was_not_tried_or_may_not_be() -> None:
+    request, singles = request_with([1.01, 1.01, 1.01])
+    fewer = make_request({"a.py": SOURCE}, history=request.history[:1])
+    assert not sites_of(fewer)
+    excluded = singles[0].operator
+    proposer = Mutate(make_context(arms=["rewrites"], operators={"exclude": [excluded]}))
+    history = request.history[1:]
+    seen = [Files({"a.py": change.content}).tree for change in singles[1:]]
+    joined = proposer.propose(make_request({"a.py": SOURCE}, number=9, history=history, seen=seen))
+    assert joined is not None and joined.origin.operator == "combination" and excluded not in joined.origin.site
 
 
 def test_what_looked_worse_is_left_out_and_what_looked_better_is_named() -> None:

@@ -42,12 +42,12 @@ class Part:
     place: Place
     path: str
     what: str
-    tried: Outcome | None
+    tried: Outcome
 
     @property
     def looked_better(self) -> bool:
         """Whether its own experiment saw a gain, proven or not."""
-        return self.tried is not None and self.tried.effect is not None and self.tried.effect > 1
+        return self.tried.effect is not None and self.tried.effect > 1
 
 
 class EditedFiles:
@@ -98,14 +98,16 @@ def _fruitless(request: ProposalRequest) -> int:
 
 
 def _promising(arm: Arm, request: ProposalRequest) -> list[Part]:
-    """Changes that looked better when they were tried alone, hardly worse, or that nobody tried yet."""
+    """Changes that looked better, or hardly worse, when they were tried alone. What may not be tried has not been."""
     tried = {(a.outcome.origin.operator, a.outcome.origin.site): a.outcome for a in request.history}
     noise = _noise(request.history)
     found = {(change.operator, change.site): change for change in arm.changes(request)}
     parts = (
-        Part(place, change.path, change.summary.partition(":")[0], tried.get(place)) for place, change in found.items()
+        Part(place, change.path, change.summary.partition(":")[0], tried[place])
+        for place, change in found.items()
+        if place in tried
     )
-    return [part for part in parts if part.tried is None or not _lost(part.tried, noise)]
+    return [part for part in parts if not _lost(part.tried, noise)]
 
 
 def _lost(outcome: Outcome, noise: float) -> bool:
@@ -162,11 +164,9 @@ def _ordinal(site: str) -> int:
     return int(last) if last.isdecimal() else 0
 
 
-def _named(tried: Sequence[Outcome | None]) -> str:
+def _named(tried: Sequence[Outcome]) -> str:
     """The experiments that are put together, `3-5 + 9`; no `#`, with which git would take a commit for a comment."""
-    numbers = sorted({outcome.number for outcome in tried if outcome is not None})
-    if len(numbers) < len(tried):
-        return f"{len(tried)} rewrites"
+    numbers = sorted(outcome.number for outcome in tried)
     runs = [[number for _, number in run] for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])]
     parts = [f"{run[0]}-{run[-1]}" if len(run) > 2 else " + ".join(map(str, run)) for run in runs]
     return " + ".join(parts)

@@ -3,8 +3,9 @@
     python benchmarks/sandbox/run.py [rounds]
 
 A session is what the pytest evaluator starts on a suite that uses neither anyio nor hypothesis: other plug-ins of the
-environment are loaded, nothing cached but what Python and pytest cache by themselves. Each round runs every level once, in turn;
-shown are medians, and the median of the differences within the rounds. The goal is at most 15 % or 3 ms more.
+environment are loaded, nothing cached but what Python and pytest cache by themselves. Each round runs every level
+once, in turn; shown are medians, and the median of the differences within the rounds. The goal is at most 15 % or 3 ms
+more.
 """
 
 from __future__ import annotations

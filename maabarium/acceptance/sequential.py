@@ -32,6 +32,8 @@ __all__ = [
 STAKES = (0.3, 0.5, 0.7, 0.85, 0.95)
 FUTILE_AFTER = 6
 FUTILE_BELOW = 0.25
+HOPE = 2.0
+"""Standard deviations by which the share of wins may still be better than it was so far."""
 
 Interval = tuple[float, float]
 SignVerdict = Literal["better", "futile", "undecided", "continue"]
@@ -62,14 +64,29 @@ class SignTest:
     def verdict(self, max_pairs: int) -> SignVerdict:
         """Decide after this pair. Stopping early for futility only ever loses power, never validity.
 
-        `undecided`: no pairs are left, or winning all that are left could not decide it any more.
+        `undecided`: no pairs are left, or those that are left could not decide it any more.
         """
         if self.e_value >= 1 / self.alpha:
             return "better"
         if self.e_value < FUTILE_BELOW or (self.pairs >= FUTILE_AFTER and 2 * self.wins <= self.pairs):
             return "futile"
-        best = SignTest(self.wins + max_pairs - self.pairs, max_pairs, self.alpha)
-        return "continue" if self.pairs < max_pairs and best.e_value >= 1 / self.alpha else "undecided"
+        return "continue" if self.may_succeed(max_pairs - self.pairs) else "undecided"
+
+    def may_succeed(self, left: int) -> bool:
+        """Whether `left` more pairs can decide it, if as many are won as the share of wins so far lets one hope."""
+        if left <= 0:
+            return False
+        won = math.ceil(left * self._hope)
+        return SignTest(self.wins + won, self.pairs + left, self.alpha).e_value >= 1 / self.alpha
+
+    @property
+    def _hope(self) -> float:
+        """An upper limit of the chance to win: Wilson's, one-sided; certainty while there are few pairs."""
+        if self.pairs < FUTILE_AFTER:
+            return 1.0
+        share, spread = self.wins / self.pairs, HOPE**2 / self.pairs
+        middle = share + spread / 2
+        return (middle + math.sqrt(spread * (share * (1 - share) + spread / 4))) / (1 + spread)
 
 
 def judge_signs(wins: Sequence[bool], alpha: float, max_pairs: int) -> SignVerdict:
@@ -100,8 +117,7 @@ def judge_pairs(log_ratios: Sequence[float], least: float, alpha: float, max_pai
             return "better"
         if test.e_value < FUTILE_BELOW or (count >= FUTILE_AFTER and 2 * wins <= count):
             return "futile"
-        left = max_pairs - count
-        if left <= 0 or SignTest(wins + left, wins + losses + left, alpha).e_value < 1 / alpha:
+        if not test.may_succeed(max_pairs - count):
             return "undecided"
     return "continue"
 

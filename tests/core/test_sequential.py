@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maabarium.acceptance.sequential import (
+    FUTILE_AFTER,
     STAKES,
     SignTest,
     detectable,
@@ -91,12 +92,22 @@ def test_verdicts() -> None:
 
 
 def test_what_cannot_succeed_any_more_is_ended() -> None:
-    """After the first "undecided" no continuation would have been better."""
-    for wins, pairs in product(range(11), range(1, 11)):
+    """While there are few pairs: after "undecided" no continuation would have been better."""
+    for wins, pairs in product(range(FUTILE_AFTER), range(1, FUTILE_AFTER)):
         if wins <= pairs and SignTest(wins, pairs, 0.05).verdict(10) == "undecided":
             left = 10 - pairs
             ends = (SignTest(wins + more, pairs + n, 0.05).e_value for n in range(left + 1) for more in range(n + 1))
             assert max(ends) < 20
+
+
+def test_what_cannot_be_hoped_for_is_ended() -> None:
+    """From six pairs on the share of wins so far tells how many more to expect; nearly no power is lost by it."""
+    alpha = share_of_alpha(0.05, 7)
+    assert SignTest(7, 12, alpha).verdict(30) == "undecided"
+    assert SignTest(11, 12, alpha).verdict(30) == "continue"
+    assert SignTest(0, 0, alpha).may_succeed(30) and not SignTest(0, 0, alpha).may_succeed(5)
+    assert not SignTest(30, 30, 1e-12).may_succeed(0)
+    assert chance_of_better(0.95, alpha, 30) > 0.9 and chance_of_better(0.8, alpha, 30) > 0.28
 
 
 @given(st.lists(st.booleans(), max_size=60), st.lists(st.booleans(), max_size=10))

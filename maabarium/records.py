@@ -206,6 +206,11 @@ class Evaluation(Record):
         """Measurements by source."""
         return {measurement.source: measurement.value for measurement in self.measurements}
 
+    @property
+    def session_seconds(self) -> float:
+        """What one session took; where none was noted, what the whole evaluation took."""
+        return self.values().get(SESSION, self.duration)
+
 
 class Champion(Record):
     """The best tree so far and what was measured of it."""

@@ -79,7 +79,8 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     option = config.option
     if not option.maabarium:
         _refuse_lone_options(config)
-    if not option.maabarium or config.pluginmanager.has_plugin(SESSION):
+        return None
+    if config.pluginmanager.has_plugin(SESSION):
         return None
     if getattr(option, "help", False) or getattr(option, "version", False):
         return None

@@ -20,6 +20,7 @@ from maabarium.plaintext import one_line
 from maabarium.plugins import PluginManager, contributions
 from maabarium.protocols import Sandbox
 from maabarium.records import SESSION, Evaluation, Gate, Measured
+from maabarium.run.banner import rough_time
 from maabarium.sandbox.selection import describe, select
 from maabarium.workspace.repository import Repository
 
@@ -215,9 +216,8 @@ def _duration(binding: Binding, evaluation: Evaluation) -> Finding:
     blueprint = binding.bound.blueprint
     workers = 1 if blueprint.execution.executor == "serial" else max(1, blueprint.execution.workers)
     count = blueprint.constraints.max_iterations
-    each = evaluation.values().get(SESSION, evaluation.duration)
-    seconds = each * count / workers
-    about = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(1, round(seconds))} s"
+    each = evaluation.session_seconds
+    about = rough_time(each * count / workers)
     least = "at least" if SESSION in evaluation.values() and len(binding.bound.evaluators) > 1 else "about"
     said = f"measuring one experiment takes {least} {each:.2f} s, so {count} take {least} {about} before confirmations"
     return passed("target", "duration", said)

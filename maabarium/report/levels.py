@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from maabarium.acceptance.sequential import Interval
 from maabarium.events import RunView
 from maabarium.records import Outcome
+from maabarium.report.gains import decided, kept
 from maabarium.report.rules import Ranges, log_factor, metric_of, power, ranges_of
 
 __all__ = ["Level", "effect_of", "levels", "proven_levels"]
@@ -45,10 +46,9 @@ def levels(view: RunView) -> list[Level]:
     Failed experiments have no level and are left out.
     """
     ranges = ranges_of(view)
-    winners = [outcome for outcome in view.outcomes if outcome.verdict == "promoted"]
-    effects = {winner.number: effect_of(winner, ranges) or 1.0 for winner in winners}
+    effects = {winner.number: effect_of(winner, ranges) or 1.0 for winner in kept(view)}
     found, champion = [], 1.0
-    for outcome in (outcome for outcome in view.outcomes if outcome.number > 0):
+    for outcome in decided(view):
         effect = effect_of(outcome, ranges)
         before = champion
         if outcome.verdict == "promoted":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 from maabarium.acceptance.judge import noisy_sources
 from maabarium.blueprint.loading import parse
@@ -23,8 +24,14 @@ Ranges = Mapping[str, tuple[float, float]]
 
 def blueprint_of(view: RunView) -> Blueprint | None:
     """The blueprint as stored; None when its text cannot be read any more."""
+    return _parsed(view.run.blueprint_text, view.run.blueprint_path)
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str, path: str) -> Blueprint | None:
+    """Kept, because one report asks for it a dozen times."""
     try:
-        return parse(view.run.blueprint_text, view.run.blueprint_path).blueprint
+        return parse(text, path).blueprint
     except BlueprintError:
         return None
 

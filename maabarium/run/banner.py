@@ -6,10 +6,9 @@ from maabarium.binding import Binding
 from maabarium.blueprint.binding import describe
 from maabarium.events import RunRecord
 from maabarium.models import models_of
-from maabarium.records import SESSION
 from maabarium.standings import Standings
 
-__all__ = ["baseline_lines", "header_lines"]
+__all__ = ["baseline_lines", "header_lines", "rough_time"]
 
 
 def header_lines(binding: Binding, run_id: str, sandbox: str, *, resumed: bool) -> tuple[str, ...]:
@@ -31,9 +30,7 @@ def baseline_lines(record: RunRecord, standings: Standings, workers: int) -> lis
     listed = {gate.name: [line for line in gate.detail.splitlines() if line] for gate in evaluation.gates}
     rules = sum(test.id.startswith("rules/") for test in evaluation.tests)
     tests, flaky = len(evaluation.tests) - rules, len(listed.get("flaky", ()))
-    each = evaluation.values().get(SESSION, evaluation.duration)
-    seconds = each * record.max_iterations / workers
-    estimate = f"about {seconds / 60:.0f} min to go" if seconds >= 90 else f"about {max(1, round(seconds))} s to go"
+    estimate = f"about {rough_time(evaluation.session_seconds * record.max_iterations / workers)} to go"
     lines = []
     if record.start_commit != record.base_commit:
         kept = f"{record.branch} ({record.start_commit[:8]})"
@@ -42,3 +39,8 @@ def baseline_lines(record: RunRecord, standings: Standings, workers: int) -> lis
     if standings.noisy:
         lines.append(f"noisy: {', '.join(sorted(standings.noisy))} (a gain must be confirmed by pairs)")
     return lines
+
+
+def rough_time(seconds: float) -> str:
+    """An estimate, with no more digits than it deserves: `6 min`, `15 s`."""
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(1, round(seconds))} s"

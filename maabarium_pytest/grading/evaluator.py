@@ -72,8 +72,7 @@ def _timeout(request: EvaluationRequest) -> float:
     """Seconds a session may take: adapted to the baseline, capped by blueprint and deadline."""
     limit = float(request.blueprint.constraints.timeout_seconds)
     if request.baseline is not None:
-        usual = request.baseline.values().get(SESSION, request.baseline.duration)
-        limit = min(limit, max(LEAST_TIMEOUT, TIMEOUT_FACTOR * usual))
+        limit = min(limit, max(LEAST_TIMEOUT, TIMEOUT_FACTOR * request.baseline.session_seconds))
     return max(0.1, min(limit, request.deadline - time.monotonic()))
 
 

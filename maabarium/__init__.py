@@ -1,9 +1,9 @@
 """Maabarium: a keep-winner loop graded by tests. The names here are what plug-ins may rely on."""
 
-from maabarium.completion import Completion, CompletionRequest, Message, Provider, ProviderContext, Usage
 from maabarium.errors import MaabariumError, ProposalError, ProviderError
-from maabarium.hookspecs import hookimpl
-from maabarium.protocols import (
+from maabarium.plugins.completion import Completion, CompletionRequest, Message, Provider, ProviderContext, Usage
+from maabarium.plugins.hookspecs import hookimpl
+from maabarium.plugins.protocols import (
     EvaluationRequest,
     Evaluator,
     ProposalRequest,

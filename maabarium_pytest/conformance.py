@@ -10,8 +10,8 @@
         def answer(self, content):
             return {"choices": [{"message": {"content": content}}]}
 
-Our own providers are held to them, too. What is checked is the contract in `maabarium.completion`, nothing of ours
-that others need not do. No network is needed.
+Our own providers are held to them, too. What is checked is the contract in `maabarium.plugins.completion`,
+nothing of ours that others need not do. No network is needed.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from typing import Any
 import httpx
 import pytest
 
-from maabarium.completion import Completion, CompletionRequest, Message, Provider
 from maabarium.errors import ProviderError
+from maabarium.plugins.completion import Completion, CompletionRequest, Message, Provider
 from maabarium.secret import Secret
 
 __all__ = ["REASONS", "SCHEMA", "HttpProviderConformance", "ProviderConformance"]

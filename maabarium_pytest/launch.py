@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from maabarium.places import places_of
+from maabarium.state_paths import places_of
 
 __all__ = ["launch"]
 

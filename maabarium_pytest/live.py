@@ -12,8 +12,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from maabarium.driver import Progress
-from maabarium.plaintext import one_line
+from maabarium.engine.driver import Progress
+from maabarium.safe_text import one_line
 
 __all__ = ["LiveLine", "live_text"]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from maabarium.plaintext import one_line, plain
 from maabarium.records import VERDICTS, Outcome, Verdict
+from maabarium.safe_text import one_line, plain
 
 __all__ = ["RunReporter", "detail", "is_failed_baseline", "reports_of", "status_of"]
 

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from maabarium.errors import MaabariumError, UsageProblem
-from maabarium.hookspecs import ReportRequest
-from maabarium.places import places_of
-from maabarium.plaintext import one_line, plain
-from maabarium.plugins import build_plugins
+from maabarium.plugins.hookspecs import ReportRequest
+from maabarium.plugins.manager import build_plugins
 from maabarium.records import Outcome
 from maabarium.report import require_report_path, summary_lines, write_report
 from maabarium.run import Run, RunOptions
+from maabarium.safe_text import one_line, plain
+from maabarium.state_paths import places_of
 from maabarium_pytest.collection import BlueprintFile, Collection, Slot
 from maabarium_pytest.conftests import conftests_above
 from maabarium_pytest.live import LiveLine

@@ -16,11 +16,11 @@ from keyring.backends import fail, null
 from keyring.errors import KeyringLocked, PasswordDeleteError
 from keyring_doubles import InMemory
 
-from maabarium import keys
 from maabarium.blueprint.schema import Model
 from maabarium.errors import UsageProblem
-from maabarium.keys import KEYLESS, VARIABLES, delete_key, find_key, get_key, list_keys, set_key
-from maabarium.providers import DEFAULT_KEY_ENV, PROVIDERS
+from maabarium.models.keys import KEYLESS, VARIABLES, delete_key, find_key, get_key, list_keys, set_key
+from maabarium.models.providers import DEFAULT_KEY_ENV, PROVIDERS
+from maabarium.run.models import keys
 from maabarium.secret import Secret
 
 
@@ -93,7 +93,7 @@ def test_a_keyring_in_trouble_does_not_keep_anybody_from_working_without_a_key(
 
 def test_the_library_is_imported_only_if_the_environment_has_no_key() -> None:
     code = (
-        "import sys; from maabarium.keys import find_key; from maabarium.blueprint.schema import Model\n"
+        "import sys; from maabarium.models.keys import find_key; from maabarium.blueprint.schema import Model\n"
         "make = lambda provider: Model(name='m', provider=provider, temperature=0, max_tokens=1)\n"
         "assert find_key(make('openai')).reveal() == 'sk-1' and find_key(make('local')) is None\n"
         "assert 'keyring' not in sys.modules"
@@ -187,7 +187,7 @@ def test_without_a_usual_variable_the_blueprint_names_one(memory: InMemory) -> N
 
 def test_a_backend_that_does_not_exist_is_a_sentence() -> None:
     code = (
-        "from maabarium.keys import set_key; from maabarium.errors import UsageProblem\n"
+        "from maabarium.models.keys import set_key; from maabarium.errors import UsageProblem\n"
         "try: set_key('openai', 'x')\nexcept UsageProblem as error: print(error)"
     )
     done = subprocess.run(

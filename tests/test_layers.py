@@ -21,47 +21,31 @@ LAYERS: dict[str, int] = {
     "maabarium.errors": 0,
     "maabarium.records": 0,
     "maabarium.events": 0,
-    "maabarium.plaintext": 0,
+    "maabarium.safe_text": 0,
     "maabarium.scanner": 0,
     "maabarium.secret": 0,
     "maabarium.blueprint": 0,
     "maabarium.scoring": 0,
     "maabarium.acceptance": 0,
     # 1 plug points
-    "maabarium.completion": 1,
-    "maabarium.protocols": 1,
-    "maabarium.requests": 1,
-    "maabarium.hookspecs": 1,
     "maabarium.plugins": 1,
     "maabarium": 1,
     # 2 adapters
     "maabarium.workspace": 2,
     "maabarium.store": 2,
     "maabarium.sandbox": 2,
-    "maabarium.keys": 2,
-    "maabarium.providers": 2,
+    "maabarium.models": 2,
     "maabarium.proposers": 2,
     "maabarium.evaluators": 2,
-    "maabarium.places": 2,
+    "maabarium.state_paths": 2,
     "maabarium.log": 2,
     # 3 a worker
-    "maabarium.measure": 3,
-    # 4 the engine's room
-    "maabarium.actions": 4,
-    "maabarium.binding": 4,
-    "maabarium.budget": 4,
-    "maabarium.contribution": 4,
-    "maabarium.doctor": 4,
-    "maabarium.driver": 4,
+    "maabarium.worker": 3,
+    # 4 the engine's room, and where rooms are put together
     "maabarium.engine": 4,
-    "maabarium.executors": 4,
-    "maabarium.flight": 4,
-    "maabarium.liveness": 4,
-    "maabarium.scrutiny": 4,
-    "maabarium.models": 4,
+    "maabarium.plugins.builtin": 4,
+    "maabarium.doctor": 4,
     "maabarium.run": 4,
-    "maabarium.standings": 4,
-    "maabarium.strategies": 4,
     # 5 front ends
     "maabarium.__main__": 5,
     "maabarium.cli": 5,
@@ -79,20 +63,20 @@ ALLOWED = {("maabarium.evaluators", "maabarium.sandbox")}
 HOMES: dict[str, tuple[str, ...]] = {
     "click": ("maabarium.cli",),
     "git": ("maabarium.workspace",),
-    "httpx": ("maabarium.providers", "maabarium_pytest.conformance"),
+    "httpx": ("maabarium.models", "maabarium_pytest.conformance"),
     "iniconfig": ("maabarium_pytest.grading",),  # comes with pytest
-    "genai_prices": ("maabarium.providers",),
+    "genai_prices": ("maabarium.models",),
     "jinja2": ("maabarium.report",),
-    "keyring": ("maabarium.keys",),
+    "keyring": ("maabarium.models.keys",),
     "libcst": ("maabarium.proposers.mutate",),
-    "llm": ("maabarium.providers",),
+    "llm": ("maabarium.models",),
     "markupsafe": ("maabarium.report",),  # comes with jinja2
     "matplotlib": ("maabarium.report",),
     "optuna": ("maabarium.proposers.mutate",),
     "pathspec": ("maabarium.blueprint", "maabarium.workspace"),
-    "pluggy": ("maabarium.hookspecs", "maabarium.plugins", "maabarium_pytest"),
+    "pluggy": ("maabarium.plugins.hookspecs", "maabarium.plugins.manager", "maabarium_pytest"),
     "pydantic": (
-        "maabarium.binding",
+        "maabarium.run.binding",
         "maabarium.blueprint",
         "maabarium.evaluators",
         "maabarium.events",
@@ -106,9 +90,9 @@ HOMES: dict[str, tuple[str, ...]] = {
     "_pytest": (),  # private: nobody
     "radon": ("maabarium_pytest.grading",),
     "sqlite_utils": ("maabarium.store",),
-    "tenacity": ("maabarium.providers",),
+    "tenacity": ("maabarium.models",),
     "wasmtime": ("maabarium.sandbox",),
-    "xllamacpp": ("maabarium.providers",),
+    "xllamacpp": ("maabarium.models",),
 }
 """Third-party library -> the rooms that may import it."""
 
@@ -116,7 +100,7 @@ OF_THE_TARGET = {"coverage"}
 """What belongs to the target's environment; imported there only if it is installed."""
 
 LONGEST = 300
-FORBIDDEN_NAMES = {"utils", "helpers", "common", "manager", "util", "misc"}
+FORBIDDEN_NAMES = {"utils", "helpers", "common", "util", "misc"}
 
 
 @dataclass(frozen=True)
@@ -298,7 +282,7 @@ def test_modules_are_named_by_a_noun() -> None:
 def test_the_architecture_page_has_the_same_layers() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d) \| ([^|]+) \|", page, flags=re.MULTILINE)
-    shown = {room: int(layer) for layer, rooms in rows for room in re.findall(r"`(\w+)`", rooms)}
+    shown = {room: int(layer) for layer, rooms in rows for room in re.findall(r"`([\w.]+)`", rooms)}
     unlisted = ("maabarium", "maabarium.__main__", "maabarium.console")
     assert shown == {room.removeprefix("maabarium."): n for room, n in LAYERS.items() if room not in unlisted}
 
@@ -308,7 +292,7 @@ def test_the_architecture_page_has_the_same_layers() -> None:
 
 @pytest.fixture
 def planted(tmp_path: Path) -> Path:
-    for folder in ("maabarium/store", "maabarium/workspace", "maabarium_pytest"):
+    for folder in ("maabarium/engine", "maabarium/store", "maabarium/workspace", "maabarium_pytest"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "__init__.py").write_text("")
     return tmp_path
@@ -325,13 +309,13 @@ def seen_in(root: Path) -> list[Import]:
         ("maabarium/records.py", "from maabarium import engine\n", "from layer 0 up to 4"),
         ("maabarium/scoring.py", "import maabarium.store\n", "from layer 0 up to 2"),
         ("maabarium/store/rows.py", "from maabarium.workspace import git\n", "adapters do not import one another"),
-        ("maabarium/engine.py", "def f():\n    from maabarium.records import Outcome\n", "inside a function"),
+        ("maabarium/engine/engine.py", "def f():\n    from maabarium.records import Outcome\n", "inside a function"),
         ("maabarium/store/rows.py", "from ..workspace import git\n", "adapters do not import one another"),
         ("maabarium/novelty.py", "import maabarium.records\n", "has no layer"),
     ],
 )
 def test_a_breach_is_seen(planted: Path, file: str, text: str, complaint: str) -> None:
-    for known in ("engine", "records"):
+    for known in ("engine/engine", "engine/__init__", "records"):
         (planted / "maabarium" / f"{known}.py").write_text("")
     (planted / file).write_text(text)
     (said,) = faults(seen_in(planted))
@@ -339,8 +323,10 @@ def test_a_breach_is_seen(planted: Path, file: str, text: str, complaint: str) -
 
 
 def test_a_cycle_is_seen(planted: Path) -> None:
-    (planted / "maabarium/flight.py").write_text("from maabarium.engine import Engine\n")
-    (planted / "maabarium/engine.py").write_text("from maabarium.flight import Flight\n")
+    (planted / "maabarium/engine/running_experiment.py").write_text("from maabarium.engine.engine import Engine\n")
+    (planted / "maabarium/engine/engine.py").write_text(
+        "from maabarium.engine.running_experiment import RunningExperiment\n"
+    )
     cycle = cycle_in(seen_in(planted))
-    assert set(cycle) == {"maabarium.engine", "maabarium.flight"}
+    assert set(cycle) == {"maabarium.engine.engine", "maabarium.engine.running_experiment"}
     assert all(a != b for a, b in pairwise(cycle))

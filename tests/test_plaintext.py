@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from maabarium.plaintext import one_line, plain
+from maabarium.safe_text import one_line, plain
 
 HOSTILE = st.text(alphabet=st.one_of(st.characters(), st.sampled_from("\x1b\x9b\x07[]()0;mHJK\\P\r\n\t\u202e\ud800")))
 

@@ -12,9 +12,8 @@ import pluggy
 import pytest
 
 import maabarium
-from maabarium import hookspecs
-from maabarium.hookspecs import hookspec
-from maabarium.plugins import KINDS, build_plugins
+from maabarium.plugins.hookspecs import hookspec
+from maabarium.plugins.manager import KINDS, build_plugins, hookspecs
 
 ROOT = Path(__file__).parents[1]
 PLUGINS_PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")

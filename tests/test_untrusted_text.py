@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from target_texts import LEAN
 
 from maabarium.cli import main
-from maabarium.plaintext import plain
+from maabarium.safe_text import plain
 
 PLANTED = "mark"
 EVIL = (
@@ -59,7 +59,7 @@ kind = {json.dumps("moody" + EVIL)}
 
 CONFTEST = f"""
 from maabarium.errors import Problem, ProposalError, ProviderError
-from maabarium.hookspecs import hookimpl
+from maabarium.plugins.hookspecs import hookimpl
 from maabarium.records import Call, Draft, FileEdit, Origin, Proposal
 
 EVIL = {EVIL!r}
@@ -136,7 +136,7 @@ def test_speed(score):
         raise ValueError({EVIL!r})
 """
 PLUGIN = f"""
-from maabarium.hookspecs import hookimpl
+from maabarium.plugins.hookspecs import hookimpl
 
 class Planted:
     {EVIL!r}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from maabarium.plugins import build_plugins, contributions
+from maabarium.plugins.manager import build_plugins, contributions
 from maabarium.run import Run, RunOptions
 
 PLUGIN = Path(__file__).parents[1] / "examples" / "plugins" / "wheel-size"

@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 
 from maabarium.errors import MaabariumError
-from maabarium.plugins import build_plugins
+from maabarium.plugins.manager import build_plugins
 from maabarium.run import Run, RunOptions
 from maabarium.store import Store
 

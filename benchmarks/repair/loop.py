@@ -15,8 +15,8 @@ from typing import Protocol
 
 from benchmarks.repair.suite import evaluate
 from maabarium.blueprint.schema import Blueprint
+from maabarium.plugins.protocols import ProposalRequest, ProposerContext
 from maabarium.proposers.mutate.proposer import Mutate
-from maabarium.protocols import ProposalRequest, ProposerContext
 from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Outcome, Proposal
 
 __all__ = ["Files", "Guess", "Repair", "Run", "Suite", "failing", "mutate", "repair", "request_for"]

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from maabarium.proposers.replies import EditFormat, Shown, make_diff
+from maabarium.proposers.council.replies import EditFormat, Shown, make_diff
 
 WORDS = (
     "total", "price", "return", "x = 1", "for each in items:", "    pass", "", "    value += 1", "# note", "=======",

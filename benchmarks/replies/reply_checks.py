@@ -10,7 +10,7 @@ from itertools import groupby
 from reply_cases import Case
 
 from maabarium.errors import ProposalError
-from maabarium.proposers.replies import DETAILS, Shown, edits_of, parse_reply
+from maabarium.proposers.council.replies import DETAILS, Shown, edits_of, parse_reply
 from maabarium.records import FileEdit
 
 __all__ = ["Result", "outcome_of"]

@@ -14,8 +14,8 @@ from pathlib import Path
 from problem import PATH, SLOTS, Problem, render
 
 from maabarium.blueprint.schema import Blueprint
+from maabarium.plugins.protocols import ProposalRequest, Proposer, ProposerContext
 from maabarium.proposers.mutate import Mutate
-from maabarium.protocols import ProposalRequest, Proposer, ProposerContext
 from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Measurement, Outcome
 from maabarium.scoring import weighted_total
 

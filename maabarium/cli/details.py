@@ -8,8 +8,8 @@ from typing import Any
 from maabarium.cli.terminal import LETTERS, columns, number
 from maabarium.cli.thinking import call_lines, draft_lines
 from maabarium.events import Sample
-from maabarium.plaintext import one_line
 from maabarium.records import MetricEffect, Outcome
+from maabarium.safe_text import one_line
 from maabarium.store import StoredView
 
 __all__ = ["experiment_facts", "experiment_lines"]

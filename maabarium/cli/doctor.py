@@ -12,7 +12,7 @@ from maabarium.cli.blueprints import USUAL, require_files
 from maabarium.cli.stored import database_option, json_option
 from maabarium.cli.terminal import note, print_json
 from maabarium.doctor import Finding, Wishes, demanded_level, examine, has_failed, taken
-from maabarium.plaintext import one_line
+from maabarium.safe_text import one_line
 
 __all__ = ["command"]
 

@@ -16,7 +16,7 @@ import click
 
 import maabarium
 from maabarium.errors import MaabariumError, UsageProblem
-from maabarium.plaintext import plain
+from maabarium.safe_text import plain
 
 __all__ = ["COMMANDS", "LazyGroup", "main"]
 

@@ -10,9 +10,9 @@ import click
 
 from maabarium.cli.stored import database_option, json_option, read_view, run_argument
 from maabarium.cli.terminal import LETTERS, note, number, print_json, print_table
-from maabarium.plaintext import one_line
 from maabarium.records import VERDICTS, Outcome
 from maabarium.report import decides_by_pairs, proven_levels
+from maabarium.safe_text import one_line
 from maabarium.store import StoredView
 
 __all__ = ["command"]

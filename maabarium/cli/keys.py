@@ -10,8 +10,8 @@ import click
 from maabarium.cli.stored import json_option
 from maabarium.cli.terminal import note, print_json, print_table
 from maabarium.errors import MaabariumError
-from maabarium.keys import VARIABLES, delete_key, get_key, list_keys, set_key
-from maabarium.plugins import build_plugins, contributions
+from maabarium.models.keys import VARIABLES, delete_key, get_key, list_keys, set_key
+from maabarium.plugins.manager import build_plugins, contributions
 
 __all__ = ["command"]
 

@@ -11,7 +11,7 @@ import click
 
 from maabarium.cli.terminal import print_json, print_lines, print_table
 from maabarium.errors import MaabariumError
-from maabarium.plugins import KINDS, PluginManager, build_plugins, contributions
+from maabarium.plugins.manager import KINDS, PluginManager, build_plugins, contributions
 
 __all__ = ["command"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from maabarium.cli.changes import champion_of, repository_of
 from maabarium.errors import WorkspaceError
 from maabarium.events import RunView
-from maabarium.liveness import is_worked_on, list_runs
+from maabarium.run.run_status import is_worked_on, list_runs
 from maabarium.store import RunSummary, Store
 from maabarium.workspace.leftovers import (
     BranchState,

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from maabarium.errors import UsageProblem
-from maabarium.liveness import view_run
-from maabarium.places import places_of
 from maabarium.records import Outcome
+from maabarium.run.run_status import view_run
+from maabarium.state_paths import places_of
 from maabarium.store import Store, StoredView
 
 __all__ = [

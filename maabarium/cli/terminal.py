@@ -17,8 +17,8 @@ from typing import Any
 import click
 
 from maabarium.errors import UsageProblem
-from maabarium.plaintext import one_line, plain
 from maabarium.records import Verdict
+from maabarium.safe_text import one_line, plain
 
 __all__ = [
     "COLOURS",

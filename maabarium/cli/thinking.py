@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from maabarium.cli.terminal import columns
-from maabarium.plaintext import one_line, plain
 from maabarium.records import Call, Draft
 from maabarium.report.spending import spent_on
+from maabarium.safe_text import one_line, plain
 
 __all__ = ["call_lines", "draft_lines"]
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from maabarium.binding import bind_blueprint
 from maabarium.blueprint.binding import describe
 from maabarium.blueprint.loading import load
 from maabarium.blueprint.schema import Metric
 from maabarium.cli.group import USAGE
 from maabarium.cli.terminal import print_json, print_lines
 from maabarium.errors import BlueprintError, Problem
-from maabarium.plugins import PluginManager, build_plugins
+from maabarium.plugins.manager import PluginManager, build_plugins
+from maabarium.run.binding import bind_blueprint
 
 __all__ = ["command"]
 

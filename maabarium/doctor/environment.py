@@ -18,9 +18,9 @@ from statistics import median, stdev
 from maabarium import __version__
 from maabarium.doctor.findings import Finding, failed, passed, warned
 from maabarium.errors import WorkspaceError
-from maabarium.places import Places
-from maabarium.plaintext import one_line
+from maabarium.safe_text import one_line
 from maabarium.sandbox.clock import open_perf_event
+from maabarium.state_paths import Places
 from maabarium.workspace.git import Git
 from maabarium.workspace.private import make_bare
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from maabarium.binding import Binding
 from maabarium.blueprint.loading import load
 from maabarium.doctor.confinement import check_sandbox
 from maabarium.doctor.environment import check_environment
@@ -16,9 +15,10 @@ from maabarium.doctor.repairs import repair_storage
 from maabarium.doctor.storage_checks import check_storage
 from maabarium.doctor.target_checks import bind_target, check_target
 from maabarium.errors import BlueprintError, PluginError
-from maabarium.places import places_of
-from maabarium.plugins import PluginManager, build_plugins, contributions
+from maabarium.plugins.manager import PluginManager, build_plugins, contributions
+from maabarium.run.binding import Binding
 from maabarium.sandbox import SANDBOXES
+from maabarium.state_paths import places_of
 
 __all__ = ["Wishes", "demanded_level", "examine"]
 

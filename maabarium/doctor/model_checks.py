@@ -12,14 +12,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from maabarium.blueprint.schema import Blueprint, Model
-from maabarium.completion import Provider, ProviderContext
 from maabarium.doctor.findings import Finding, failed, passed, warned
 from maabarium.errors import MaabariumError
-from maabarium.keys import KEYLESS, find_key
-from maabarium.models import asks_models, models_of
-from maabarium.plaintext import one_line
-from maabarium.plugins import PluginManager, contributions, suggest
-from maabarium.providers import NEEDS_KEY
+from maabarium.models.keys import KEYLESS, find_key
+from maabarium.models.providers import NEEDS_KEY
+from maabarium.plugins.completion import Provider, ProviderContext
+from maabarium.plugins.manager import PluginManager, contributions, suggest
+from maabarium.run.models import asks_models, models_of
+from maabarium.safe_text import one_line
 
 __all__ = ["check_models"]
 

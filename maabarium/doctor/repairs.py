@@ -12,8 +12,8 @@ from pathlib import Path
 from maabarium.doctor.findings import Finding, failed, passed
 from maabarium.doctor.storage_checks import schema_of, stale_locks, stray_count
 from maabarium.errors import MaabariumError
-from maabarium.places import Places
 from maabarium.sandbox.strays import end_strays
+from maabarium.state_paths import Places
 from maabarium.store import Store
 from maabarium.store.migrations import VERSION
 from maabarium.workspace.lock import Flock, sweep

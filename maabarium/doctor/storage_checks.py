@@ -13,11 +13,11 @@ from pathlib import Path
 
 from maabarium.doctor.findings import Finding, failed, passed, warned
 from maabarium.errors import StoreError
-from maabarium.liveness import list_runs
-from maabarium.places import Places
-from maabarium.plaintext import one_line
+from maabarium.run.run_status import list_runs
+from maabarium.safe_text import one_line
 from maabarium.sandbox.process_tree import HAS_PROC, process_ids
 from maabarium.sandbox.strays import is_stray
+from maabarium.state_paths import Places
 from maabarium.store import Store
 from maabarium.store.migrations import VERSION
 from maabarium.workspace.leftovers import dead_folders

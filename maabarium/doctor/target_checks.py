@@ -12,16 +12,16 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from maabarium.binding import Binding, bind_blueprint
 from maabarium.doctor.findings import Finding, failed, passed, warned
 from maabarium.errors import BlueprintError, MaabariumError
-from maabarium.measure import Bench, MeasureJob, run_measurement
-from maabarium.plaintext import one_line
-from maabarium.plugins import PluginManager, contributions
-from maabarium.protocols import Sandbox
+from maabarium.plugins.manager import PluginManager, contributions
+from maabarium.plugins.protocols import Sandbox
 from maabarium.records import SESSION, Evaluation, Gate, Measured
 from maabarium.run.banner import rough_time
+from maabarium.run.binding import Binding, bind_blueprint
+from maabarium.safe_text import one_line
 from maabarium.sandbox.selection import describe, select
+from maabarium.worker.worker import MeasureJob, Worker, run_measurement
 from maabarium.workspace.repository import Repository
 
 __all__ = ["bind_target", "check_target"]
@@ -100,7 +100,7 @@ def _measure(
     with tempfile.TemporaryDirectory(prefix="maabarium-doctor-", ignore_cleanup_errors=True) as folder:
         cache = Path(folder).resolve() / "cache"
         repository = Repository.create(binding.target, RUN_ID, cache, blueprint.domain.copy_files)
-        bench = Bench(
+        bench = Worker(
             run_id=RUN_ID,
             blueprint=blueprint.model_copy(update={"sandbox": options}),
             folder=path.resolve().parent,

@@ -8,8 +8,8 @@ from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import Problem
 from maabarium.evaluators.process import ProcessEvaluator, process_files, process_problems
 from maabarium.evaluators.wasm import WasmEvaluator, wasm_files, wasm_problems
-from maabarium.protocols import EvaluatorFactory
-from maabarium.requests import BlueprintCheck
+from maabarium.plugins.hook_requests import BlueprintCheck
+from maabarium.plugins.protocols import EvaluatorFactory
 
 __all__ = ["EVALUATORS", "ProcessEvaluator", "WasmEvaluator", "evaluator_problems", "outside_files"]
 

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from maabarium.blueprint.schema import Metric
 from maabarium.blueprint.sentences import listed, quote, suggestion
 from maabarium.errors import EvaluationError
-from maabarium.plaintext import one_line
 from maabarium.records import Evaluation, Gate, Measurement
+from maabarium.safe_text import one_line
 
 __all__ = ["LARGEST_ANSWER", "Answer", "answered", "read_answer"]
 

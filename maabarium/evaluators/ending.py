@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from maabarium.plaintext import one_line
-from maabarium.protocols import Completed
+from maabarium.plugins.protocols import Completed
 from maabarium.records import Gate, ReasonCode
+from maabarium.safe_text import one_line
 
 __all__ = ["ended_badly"]
 

@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from maabarium.errors import EvaluationError
-from maabarium.plaintext import one_line
+from maabarium.safe_text import one_line
 
 __all__ = ["Manifest", "find_manifest", "folder_digest", "is_file", "read_manifest"]
 

@@ -25,10 +25,10 @@ from maabarium.evaluators.ending import ended_badly
 from maabarium.evaluators.exchange import exchange
 from maabarium.evaluators.manifest import Manifest, find_manifest, folder_digest, is_file, read_manifest
 from maabarium.evaluators.question import own_metrics, question
-from maabarium.plaintext import plain
-from maabarium.protocols import EvaluationRequest
+from maabarium.plugins.hook_requests import BlueprintCheck
+from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import Evaluation, Gate
-from maabarium.requests import BlueprintCheck
+from maabarium.safe_text import plain
 from maabarium.sandbox.interpreter import folders_of_program
 from maabarium.sandbox.view import WHOLE
 

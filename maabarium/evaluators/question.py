@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from maabarium.blueprint.schema import Metric
-from maabarium.protocols import EvaluationRequest
+from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import Evaluation, FileEdit
 
 __all__ = ["PROTOCOL", "own_metrics", "question"]

@@ -22,10 +22,10 @@ from maabarium.evaluators.ending import ended_badly
 from maabarium.evaluators.exchange import exchange
 from maabarium.evaluators.manifest import find_manifest
 from maabarium.evaluators.question import own_metrics, question
-from maabarium.plaintext import one_line, plain
-from maabarium.protocols import Completed, EvaluationRequest
+from maabarium.plugins.hook_requests import BlueprintCheck
+from maabarium.plugins.protocols import Completed, EvaluationRequest
 from maabarium.records import Evaluation, Gate, ReasonCode
-from maabarium.requests import BlueprintCheck
+from maabarium.safe_text import one_line, plain
 from maabarium.sandbox.wasi import LARGEST_PROGRAM, WasiEnding, WasiFiles, WasiProgram
 from maabarium.sandbox.wasm import WasmLimits, read_module
 from maabarium.sandbox.wasm_child import GUEST

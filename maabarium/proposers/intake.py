@@ -12,7 +12,7 @@ from typing import Literal
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import BlueprintError, Problem, ProposalError
-from maabarium.proposers.context import Packed
+from maabarium.proposers.council.context import Packed
 from maabarium.proposers.minutes import Minutes
 from maabarium.scanner import Finding, scan, verdict
 

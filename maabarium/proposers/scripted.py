@@ -22,8 +22,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from maabarium.errors import BlueprintError, Problem, ProposalError
+from maabarium.plugins.protocols import ProposalRequest, ProposerContext, TreeView
 from maabarium.proposers.diffs import apply_diff, parse_diff
-from maabarium.protocols import ProposalRequest, ProposerContext, TreeView
 from maabarium.records import FileEdit, Operation, Origin, Proposal
 
 __all__ = ["Scripted", "ScriptedOptions"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from maabarium.events import RunView
-from maabarium.plaintext import one_line
 from maabarium.records import ReasonCode
 from maabarium.report import gains
+from maabarium.safe_text import one_line
 
 __all__ = ["EXHAUSTED", "advice"]
 

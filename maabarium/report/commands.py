@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maabarium.events import RunView
-from maabarium.places import places_of
-from maabarium.plaintext import plain
+from maabarium.safe_text import plain
+from maabarium.state_paths import places_of
 from maabarium.store import StoredView
 
 __all__ = ["Commands"]

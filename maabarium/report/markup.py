@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from maabarium.plaintext import one_line, plain
+from maabarium.safe_text import one_line, plain
 
 __all__ = ["DiffLine", "clipped", "diff_lines", "fenced", "markdown"]
 

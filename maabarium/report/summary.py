@@ -10,13 +10,13 @@ from collections import Counter
 from datetime import datetime
 
 from maabarium.events import RunView
-from maabarium.plaintext import one_line
 from maabarium.records import Outcome
 from maabarium.report import gains, phrases
 from maabarium.report.advice import advice
 from maabarium.report.commands import Commands
 from maabarium.report.rules import acceptance_of
 from maabarium.report.spending import spent_on
+from maabarium.safe_text import one_line
 
 __all__ = ["confidence_line", "metric_lines", "summary_lines", "time_line"]
 

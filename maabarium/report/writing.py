@@ -14,7 +14,6 @@ from typing import Any
 
 from maabarium.errors import UsageProblem
 from maabarium.events import RunView
-from maabarium.plaintext import one_line, plain
 from maabarium.records import Outcome
 from maabarium.report import gains, phrases
 from maabarium.report.chart import level_chart
@@ -22,6 +21,7 @@ from maabarium.report.levels import levels, proven_levels
 from maabarium.report.markup import DiffLine, clipped, diff_lines, fenced, markdown
 from maabarium.report.rules import decides_by_pairs
 from maabarium.report.summary import confidence_line, metric_lines, summary_lines, time_line
+from maabarium.safe_text import one_line, plain
 
 __all__ = ["require_report_path", "write_report"]
 

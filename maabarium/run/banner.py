@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from maabarium.binding import Binding
 from maabarium.blueprint.binding import describe
+from maabarium.engine.run_state import Standings
 from maabarium.events import RunRecord
-from maabarium.models import models_of
-from maabarium.standings import Standings
+from maabarium.run.binding import Binding
+from maabarium.run.models import models_of
 
 __all__ = ["baseline_lines", "header_lines", "rough_time"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from maabarium.hookspecs import Event, RunFinish, RunStart, hookimpl
 from maabarium.log import Level, RunLog
+from maabarium.plugins.hookspecs import Event, RunFinish, RunStart, hookimpl
 from maabarium.records import Outcome
 
 __all__ = ["LoggingPlugin"]

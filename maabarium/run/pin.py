@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maabarium.hookspecs import Event, hookimpl
+from maabarium.plugins.hookspecs import Event, hookimpl
 from maabarium.workspace.repository import Repository
 
 __all__ = ["PinningPlugin"]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maabarium import __version__
-from maabarium.binding import Binding
 from maabarium.errors import UsageProblem
 from maabarium.events import RunRecord
-from maabarium.places import Places, places_of
+from maabarium.run.binding import Binding
+from maabarium.state_paths import Places, places_of
 from maabarium.store import Store
 from maabarium.workspace.repository import Repository
 

@@ -13,30 +13,30 @@ from pathlib import Path
 from types import TracebackType
 from typing import cast
 
-from maabarium.actions import Done
-from maabarium.binding import Binding, bind_blueprint
 from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.schema import Blueprint, SandboxOptions
-from maabarium.driver import Driver, Progress
-from maabarium.engine import Engine
+from maabarium.engine.actions import Done
+from maabarium.engine.driver import Driver, Progress
+from maabarium.engine.engine import Engine
 from maabarium.errors import Problem, WorkspaceError
 from maabarium.events import RunRecord, RunView
 from maabarium.log import RunLog
-from maabarium.measure import Bench
-from maabarium.models import open_pool
-from maabarium.places import Places, places_of
-from maabarium.plugins import PluginManager, contributions, lookup
-from maabarium.protocols import ContextRequest, Proposer, ProposerContext, Section
+from maabarium.plugins.manager import PluginManager, contributions, lookup
+from maabarium.plugins.protocols import ContextRequest, Proposer, ProposerContext, Section
 from maabarium.records import Outcome
 from maabarium.run.banner import baseline_lines, header_lines
+from maabarium.run.binding import Binding, bind_blueprint
 from maabarium.run.log import LoggingPlugin
+from maabarium.run.models import open_pool
 from maabarium.run.pin import PinningPlugin
 from maabarium.run.record import RunOptions, branch_of, new_record, spent_before, stored_record
 from maabarium.run.trees import RunTrees
 from maabarium.sandbox.selection import describe as describe_sandbox
 from maabarium.sandbox.selection import select
 from maabarium.sandbox.strays import end_strays
+from maabarium.state_paths import Places, places_of
 from maabarium.store import Store, StoredView
+from maabarium.worker.worker import Worker
 from maabarium.workspace.apply import apply_to_checkout
 from maabarium.workspace.lock import RunLock, sweep
 from maabarium.workspace.repository import Repository
@@ -181,7 +181,7 @@ class Run:
         record = record.model_copy(update={"max_iterations": self.max_iterations})
         if target.kind == "git":
             self._keep_base(repository)
-        bench = Bench(
+        bench = Worker(
             run_id=self.run_id,
             blueprint=blueprint.model_copy(update={"sandbox": self._confinement}),
             folder=self.path.resolve().parent,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from maabarium.blueprint.globs import Globs
-from maabarium.protocols import TreeView
+from maabarium.plugins.protocols import TreeView
 from maabarium.records import FileEdit
 from maabarium.workspace.paths import check_edits, targets_of
 from maabarium.workspace.repository import Repository

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maabarium.protocols import SandboxFactory
+from maabarium.plugins.protocols import SandboxFactory
 from maabarium.sandbox.bubblewrap import BubblewrapSandbox
 from maabarium.sandbox.namespaces import NamespacesSandbox
 from maabarium.sandbox.restricted import LandlockSandbox

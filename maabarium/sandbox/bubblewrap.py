@@ -19,7 +19,7 @@ from pathlib import Path
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
-from maabarium.protocols import Command, Completed
+from maabarium.plugins.protocols import Command, Completed
 from maabarium.sandbox.caps import caps_of, rlimits_of
 from maabarium.sandbox.cgroups import Group, controllers
 from maabarium.sandbox.clock import CpuClock

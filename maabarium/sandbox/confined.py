@@ -19,7 +19,7 @@ from typing import Any
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
-from maabarium.protocols import Command
+from maabarium.plugins.protocols import Command
 from maabarium.sandbox.caps import caps_of, rlimits_of
 from maabarium.sandbox.cgroups import Group
 from maabarium.sandbox.clock import CpuClock

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from maabarium.protocols import Command
+from maabarium.plugins.protocols import Command
 from maabarium.sandbox.clock import CpuClock
 from maabarium.sandbox.gate import Gate
 from maabarium.sandbox.process_tree import ProcessTree

@@ -17,7 +17,7 @@ from typing import Any
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
-from maabarium.protocols import Command
+from maabarium.plugins.protocols import Command
 from maabarium.sandbox.cgroups import controllers
 from maabarium.sandbox.confined import ConfinedSandbox, folders_of
 from maabarium.sandbox.landlock import READ, Rights, handled_rights, path_rules

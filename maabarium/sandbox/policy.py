@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import Problem, SandboxError
-from maabarium.plaintext import one_line
+from maabarium.plugins.hook_requests import BlueprintCheck, ProposalCheck
 from maabarium.records import FileEdit, Proposal
-from maabarium.requests import BlueprintCheck, ProposalCheck
+from maabarium.safe_text import one_line
 from maabarium.sandbox.wasm import Signature, WasmInstance, WasmLimits, WasmModule, read_module
 
 __all__ = ["MAX_BYTES", "MAX_FILES", "WasmPolicy", "anchored", "policy_objections", "policy_problems"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
-from maabarium.protocols import Sandbox, SandboxFactory
+from maabarium.plugins.protocols import Sandbox, SandboxFactory
 from maabarium.sandbox.probe import observe
 
 __all__ = ["Reach", "available", "describe", "select"]

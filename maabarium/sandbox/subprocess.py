@@ -21,7 +21,7 @@ from pathlib import Path
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
-from maabarium.protocols import Command, Completed
+from maabarium.plugins.protocols import Command, Completed
 from maabarium.sandbox.clock import CpuClock, RunClock, probe_clock
 from maabarium.sandbox.door import Door, GateDoor
 from maabarium.sandbox.environment import CHANNEL, RUN_MARK, scrubbed_environment

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from maabarium.protocols import Clockface, Command
+from maabarium.plugins.protocols import Clockface, Command
 from maabarium.sandbox.output import KeptOutput
 
 __all__ = ["Ending", "ExitNotice", "Supervision"]

@@ -20,8 +20,8 @@ import wasmtime
 import wasmtime.component
 
 from maabarium.errors import SandboxError
-from maabarium.plaintext import one_line
-from maabarium.protocols import Completed
+from maabarium.plugins.protocols import Completed
+from maabarium.safe_text import one_line
 from maabarium.sandbox import wasm_child
 from maabarium.sandbox.wasm import CORE, MAGIC, WasmLimits
 

@@ -17,7 +17,7 @@ from typing import Any
 import wasmtime
 
 from maabarium.errors import SandboxError
-from maabarium.plaintext import one_line
+from maabarium.safe_text import one_line
 
 __all__ = ["CORE", "MAGIC", "WasmInstance", "WasmLimits", "WasmModule", "read_module"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from maabarium.plaintext import one_line, plain
+from maabarium.safe_text import one_line, plain
 
 __all__ = ["DATA_RULE", "fence"]
 

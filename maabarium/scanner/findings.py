@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
-from maabarium.plaintext import SEQUENCES, one_line
+from maabarium.safe_text import SEQUENCES, one_line
 from maabarium.scanner.redaction import redact
 from maabarium.scanner.threats import RULES, Kind, Rule, Severity, Threat
 

@@ -17,7 +17,7 @@ from sqlite_utils import Database
 
 from maabarium.errors import StoreError
 from maabarium.events import Journal, MeasuredEvent, RunFinished, RunStarted, Transition
-from maabarium.hookspecs import Event
+from maabarium.plugins.hookspecs import Event
 from maabarium.records import Evaluation
 from maabarium.store import maintenance, queries
 from maabarium.store.connection import connect, timestamp, transaction, translated

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from maabarium.blueprint.globs import Globs
 from maabarium.errors import ProposalError
-from maabarium.protocols import TreeView
+from maabarium.plugins.protocols import TreeView
 from maabarium.records import FileEdit
 from maabarium.workspace.names import Layout, fold, objection
 from maabarium.workspace.storage import printable

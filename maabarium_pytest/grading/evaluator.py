@@ -16,9 +16,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from maabarium.plaintext import plain
-from maabarium.protocols import EvaluationRequest
+from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import SESSION, Evaluation, Gate, LineMap, Measurement
+from maabarium.safe_text import plain
 from maabarium_pytest.grading.fingerprint import environment_fingerprint, grader_fingerprint
 from maabarium_pytest.grading.gates import baseline_gates, later_gates, session_gate
 from maabarium_pytest.grading.measured import SOURCES, line_map, measure_session, measure_static, test_results

@@ -10,8 +10,8 @@ import signal
 from collections.abc import Iterable
 
 from maabarium.errors import EvaluationError
-from maabarium.plaintext import plain
 from maabarium.records import Evaluation, Gate, ReasonCode
+from maabarium.safe_text import plain
 from maabarium_pytest.grading.repeatability import flaky_ids, stable_ids
 from maabarium_pytest.grading.rules import is_holdout
 from maabarium_pytest.grading.session import Session

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from maabarium.errors import EvaluationError
-from maabarium.plaintext import plain
 from maabarium.records import Gate
+from maabarium.safe_text import plain
 from maabarium_pytest.grading.suite import Suite
 from maabarium_pytest.grading.targets import module_names
 from maabarium_pytest.grading.transcript import Transcript

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from maabarium.protocols import Completed, EvaluationRequest
+from maabarium.plugins.protocols import Completed, EvaluationRequest
 from maabarium_pytest import target
 from maabarium_pytest.grading.configuration import filtered
 from maabarium_pytest.grading.rules import FOLDER, mounted

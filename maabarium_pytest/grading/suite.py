@@ -9,7 +9,7 @@ from pathlib import Path
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import EvaluationError
-from maabarium.protocols import EvaluationRequest
+from maabarium.plugins.protocols import EvaluationRequest
 from maabarium_pytest.grading.configuration import Configuration, find_configuration
 from maabarium_pytest.grading.rules import Rules, read_rules
 from maabarium_pytest.grading.surplus import surplus_plugins

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from maabarium.plaintext import plain
-from maabarium.protocols import Clockface
+from maabarium.plugins.protocols import Clockface
 from maabarium.records import Clock, TestOutcome
+from maabarium.safe_text import plain
 
 __all__ = ["Heard", "Score", "Transcript", "named"]
 

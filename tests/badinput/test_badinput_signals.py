@@ -12,7 +12,7 @@ from badinput_place import Ended, Place, concurrent, patch
 
 SLOW_PROPOSER = """
 import pathlib, time
-from maabarium import hookspecs
+from maabarium.plugins.manager import hookspecs
 
 class Slow:
     def __init__(self, context):

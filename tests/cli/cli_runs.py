@@ -11,7 +11,7 @@ from target_texts import BLUEPRINT
 
 from maabarium import events as e
 from maabarium import records as r
-from maabarium.places import places_of
+from maabarium.state_paths import places_of
 from maabarium.store import Store
 from maabarium.workspace.repository import Repository
 from maabarium.workspace.target import find_target

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cli_runs import StoredRun, age_run, git, store_run
 
-from maabarium.places import places_of
+from maabarium.state_paths import places_of
 from maabarium.store import Store
 from maabarium.workspace.lock import RunLock, snapshots
 from maabarium.workspace.target import find_target

@@ -11,7 +11,7 @@ from cli_runs import BLUEPRINT, make_project
 
 import maabarium.events as e
 import maabarium.records as r
-from maabarium.places import places_of
+from maabarium.state_paths import places_of
 from maabarium.store import Store
 
 RUN = "0dd5a9c1"

@@ -19,7 +19,7 @@ from keyring.backend import KeyringBackend
 from keyring.backends import fail
 
 from maabarium.cli import main
-from maabarium.keys import CHOICE, VARIABLES
+from maabarium.models.keys import CHOICE, VARIABLES
 
 KEY = "sk-very-secret-0123456789"
 

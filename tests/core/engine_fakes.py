@@ -7,16 +7,16 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from maabarium.actions import Done, Measure, Propose
 from maabarium.blueprint.schema import Blueprint
-from maabarium.engine import Engine
+from maabarium.engine.actions import Done, Measure, Propose
+from maabarium.engine.engine import Engine
 from maabarium.errors import MaabariumError, ProposalError, WorkspaceError
 from maabarium.events import Journal, MeasuredEvent, RunRecord, Transition, transition_adapter
-from maabarium.hookspecs import Event
-from maabarium.measure import MeasureJob
-from maabarium.plugins import build_plugins
-from maabarium.protocols import ProposalRequest
+from maabarium.plugins.hookspecs import Event
+from maabarium.plugins.manager import build_plugins
+from maabarium.plugins.protocols import ProposalRequest
 from maabarium.records import Evaluation, FileEdit, Measured, Measurement, Outcome, Proposal
+from maabarium.worker.worker import MeasureJob
 
 Answer = Proposal | MaabariumError | None
 RUN = "3f9c01aa"

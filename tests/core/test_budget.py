@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from maabarium.blueprint.schema import Budget
-from maabarium.budget import spent_budget
+from maabarium.engine.budget import spent_budget
 from maabarium.records import Outcome, Verdict
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from engine_fakes import COUNT, FakeTrees, MemoryJournal, answer_job, change, evaluation, make_blueprint, make_engine
 
-from maabarium.driver import Driver
-from maabarium.engine import Engine
+from maabarium.engine.driver import Driver
+from maabarium.engine.engine import Engine
 from maabarium.errors import ProviderError
-from maabarium.measure import MeasureJob
-from maabarium.protocols import ProposalRequest
+from maabarium.plugins.protocols import ProposalRequest
 from maabarium.records import Measured, Outcome
+from maabarium.worker.worker import MeasureJob
 
 TIME = {"name": "time", "weight": 1, "direction": "minimize", "source": "time", "noisy": True}
 

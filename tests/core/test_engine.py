@@ -21,14 +21,14 @@ from engine_fakes import (
 )  # fmt: skip
 
 from maabarium import hookimpl
-from maabarium.actions import Done, Measure, Propose, Wait
-from maabarium.engine import Engine
+from maabarium.engine.actions import Done, Measure, Propose, Wait
+from maabarium.engine.engine import Engine
 from maabarium.errors import Problem, ProposalError, ProviderError, WorkspaceError
 from maabarium.events import Decided, Promoting
-from maabarium.measure import MeasureJob
-from maabarium.protocols import ProposalRequest
+from maabarium.plugins.protocols import ProposalRequest
 from maabarium.records import Evaluation, Gate, Measured, Outcome
 from maabarium.store import Store
+from maabarium.worker.worker import MeasureJob
 
 TIME = {"name": "time", "weight": 1, "direction": "minimize", "source": "time", "noisy": True}
 # What the proposer says to experiments 1 to 8: winners, losers, nonsense, and a provider that is away.
@@ -42,7 +42,7 @@ def propose(request: ProposalRequest) -> Any:
     return SCRIPT[request.number - 1] if request.number <= len(SCRIPT) else None
 
 
-class Bench:
+class Worker:
     """Measures the fake trees: the sum of all digits; a file with a dash fails its tests."""
 
     def __init__(self, trees: FakeTrees, source: str = "score:count") -> None:
@@ -72,7 +72,7 @@ EXPECTED = [
 
 def whole_run(trees: FakeTrees, store: Any, *, noisy: bool = False) -> tuple[Engine, list[Outcome]]:
     engine = make_engine(trees, store, make_blueprint(TIME if noisy else COUNT))
-    return engine, drive(engine, propose, Bench(trees, "time" if noisy else "score:count"))
+    return engine, drive(engine, propose, Worker(trees, "time" if noisy else "score:count"))
 
 
 @pytest.mark.parametrize("noisy", [False, True])
@@ -201,7 +201,7 @@ def test_no_number_of_a_candidate_breaks_the_run(value: float, metric: dict[str,
 
 def test_our_own_breakage_is_an_error_of_that_experiment_alone() -> None:
     trees = FakeTrees()
-    bench = Bench(trees)
+    bench = Worker(trees)
 
     def measure(job: MeasureJob) -> Measured:
         return Measured(number=1, stage="screen", problem="disk full") if job.number == 1 else bench(job)
@@ -226,7 +226,7 @@ def test_a_branch_that_moved_away_is_not_overwritten() -> None:
 def test_promotion_can_be_off() -> None:
     trees = FakeTrees()
     engine = make_engine(trees, MemoryJournal(), promote=False)
-    outcomes = drive(engine, propose, Bench(trees))
+    outcomes = drive(engine, propose, Worker(trees))
     assert trees.branch is None and outcomes[1].reason_code == "policy_objection"
     assert "promotion is off" in outcomes[1].reason
 
@@ -249,7 +249,7 @@ def test_plugins_object_stop_and_are_told() -> None:
 
     trees, store = FakeTrees(), MemoryJournal()
     engine = make_engine(trees, store, None, Plugin())
-    outcomes = drive(engine, propose, Bench(trees))
+    outcomes = drive(engine, propose, Worker(trees))
     assert (outcomes[-1].verdict, outcomes[-1].reason_code) == ("invalid", "policy_objection")
     assert engine.finish().reason == "enough"
     assert Plugin.told == [event.type for event in store.journal(RUN)]
@@ -263,7 +263,7 @@ def test_what_an_earlier_run_measured_is_not_measured_again() -> None:
 
     def measure(job: MeasureJob) -> Measured:
         asked.append((job.number, job.stage))
-        return Bench(trees)(job)
+        return Worker(trees)(job)
 
     script = [change("a.py", "000"), None]
     outcomes = drive(make_engine(trees, store), lambda request: script[request.number - 1], measure)
@@ -274,7 +274,7 @@ def test_what_an_earlier_run_measured_is_not_measured_again() -> None:
 def test_a_stale_winner_is_rebased_and_measured_anew_or_conflicts() -> None:
     for path, expected in (("b.py", "promoted"), ("a.py", "rejected")):
         trees, store = FakeTrees(), MemoryJournal()
-        bench = Bench(trees)
+        bench = Worker(trees)
         engine = make_engine(trees, store, capacity=2, max_iterations=2)
         engine.start()
         first = engine.ask()
@@ -309,7 +309,7 @@ def test_is_new_tells_a_proposer_what_was_tried() -> None:
         answers.append(request.is_new(change("/etc", "1").edits))
         return propose(request)
 
-    drive(make_engine(trees, MemoryJournal(), max_iterations=2), ask, Bench(trees))
+    drive(make_engine(trees, MemoryJournal(), max_iterations=2), ask, Worker(trees))
     assert answers == [True, False, False, False]
 
 
@@ -321,7 +321,7 @@ def test_the_journal_alone_names_every_outcome() -> None:
 
 def test_a_number_whose_proposal_was_lost_in_a_kill_is_given_again() -> None:
     trees, store = FakeTrees(), MemoryJournal()
-    bench = Bench(trees)
+    bench = Worker(trees)
     engine = make_engine(trees, store, capacity=2, max_iterations=3)
     engine.start()
     first = engine.ask()

@@ -19,13 +19,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from maabarium.actions import Done, Measure, Propose
-from maabarium.engine import Engine
+from maabarium.engine.actions import Done, Measure, Propose
+from maabarium.engine.engine import Engine
 from maabarium.errors import ProposalError, ProviderError
 from maabarium.events import Decided, MeasuredEvent, Promoting, Proposed
-from maabarium.measure import MeasureJob
-from maabarium.protocols import ProposalRequest
+from maabarium.plugins.protocols import ProposalRequest
 from maabarium.records import Evaluation, Gate, Measured, Outcome
+from maabarium.worker.worker import MeasureJob
 
 MOST = 8
 answers: st.SearchStrategy[Any] = st.one_of(

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from engine_fakes import FakeTrees, MemoryJournal, change, drive, evaluation, make_engine
 
-from maabarium.measure import MeasureJob
 from maabarium.records import Measured
+from maabarium.worker.worker import MeasureJob
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "phantom"
 sys.path.insert(0, str(FOLDER))

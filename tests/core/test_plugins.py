@@ -9,8 +9,8 @@ import pytest
 
 from maabarium import hookimpl
 from maabarium.errors import PluginError
-from maabarium.hookspecs import RunFinish
-from maabarium.plugins import KINDS, PluginWarning, build_plugins, contributions, lookup, notify, suggest
+from maabarium.plugins.hookspecs import RunFinish
+from maabarium.plugins.manager import KINDS, PluginWarning, build_plugins, contributions, lookup, notify, suggest
 
 FINISH = RunFinish("3f9c01aa", "completed", "done", 0)
 

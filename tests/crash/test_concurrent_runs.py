@@ -9,7 +9,7 @@ import pytest
 from crash_stage import Stage
 
 from maabarium.errors import WorkspaceError
-from maabarium.plugins import build_plugins
+from maabarium.plugins.manager import build_plugins
 from maabarium.run import Run, RunOptions
 from maabarium.store import Store
 

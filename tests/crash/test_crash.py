@@ -16,7 +16,7 @@ from crash_stage import Stage
 from crash_state import harm, has_run, state
 
 from maabarium.errors import UsageProblem
-from maabarium.plugins import build_plugins
+from maabarium.plugins.manager import build_plugins
 from maabarium.run import Run, RunOptions
 
 ITERATIONS = 1

@@ -15,7 +15,7 @@ from maabarium.doctor.bait import VARIABLE, planted
 from maabarium.doctor.confinement import HOGS, Cage, check_sandbox, observe, taken
 from maabarium.doctor.findings import Observation, failed, passed
 from maabarium.errors import SandboxError
-from maabarium.protocols import Command, Completed
+from maabarium.plugins.protocols import Command, Completed
 from maabarium.sandbox import SANDBOXES, SubprocessSandbox
 from maabarium.sandbox.selection import Reach, available
 

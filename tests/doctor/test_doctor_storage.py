@@ -14,9 +14,9 @@ import pytest
 from maabarium.doctor.findings import Finding
 from maabarium.doctor.repairs import repair_storage
 from maabarium.doctor.storage_checks import check_storage, schema_of
-from maabarium.places import Places
 from maabarium.sandbox.environment import RUN_MARK
 from maabarium.sandbox.process_tree import pid_namespace
+from maabarium.state_paths import Places
 from maabarium.store import Store
 from maabarium.store.migrations import VERSION
 from maabarium.store.schema import APPLICATION_ID, SCRIPTS

@@ -19,9 +19,9 @@ from maabarium.doctor import target_checks
 from maabarium.doctor.findings import Finding
 from maabarium.doctor.model_checks import check_models
 from maabarium.doctor.target_checks import bind_target, check_target
-from maabarium.places import places_of
-from maabarium.plugins import PluginManager, build_plugins
+from maabarium.plugins.manager import PluginManager, build_plugins
 from maabarium.sandbox import SubprocessSandbox
+from maabarium.state_paths import places_of
 from maabarium.store import Store
 
 FLAKY = """\

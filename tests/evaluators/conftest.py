@@ -10,7 +10,7 @@ import pytest
 from evaluator_desk import Asking, Desk
 
 from maabarium.blueprint.schema import Blueprint
-from maabarium.protocols import EvaluationRequest
+from maabarium.plugins.protocols import EvaluationRequest
 
 
 @pytest.fixture

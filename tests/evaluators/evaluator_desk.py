@@ -11,7 +11,7 @@ import pytest
 
 from maabarium.blueprint.schema import Blueprint, SandboxOptions
 from maabarium.errors import SandboxError
-from maabarium.protocols import Command, Completed, EvaluationRequest, Sandbox
+from maabarium.plugins.protocols import Command, Completed, EvaluationRequest, Sandbox
 from maabarium.sandbox import SANDBOXES, SubprocessSandbox
 
 

@@ -11,7 +11,7 @@ import pytest
 import wasmtime
 
 from maabarium.errors import BlueprintError
-from maabarium.plugins import build_plugins, contributions
+from maabarium.plugins.manager import build_plugins, contributions
 from maabarium.run import Run, RunOptions
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from maabarium.errors import EvaluationError
 from maabarium.evaluators.manifest import read_manifest
 from maabarium.evaluators.process import ProcessEvaluator, process_files, process_problems
+from maabarium.plugins.hook_requests import BlueprintCheck
 from maabarium.records import Champion, Evaluation, FileEdit, Measurement, Proposal
-from maabarium.requests import BlueprintCheck
 from maabarium.sandbox import SANDBOXES
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "evaluators" / "docstrings"

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 from maabarium.errors import EvaluationError
 from maabarium.evaluators.wasm import WasmEvaluator, wasm_problems
+from maabarium.plugins.hook_requests import BlueprintCheck
 from maabarium.records import Evaluation
-from maabarium.requests import BlueprintCheck
 from maabarium.sandbox import SANDBOXES
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "evaluators"

@@ -12,7 +12,7 @@ import pytest
 from target_texts import LEAN
 
 from maabarium.blueprint.schema import Blueprint
-from maabarium.protocols import Command, Completed, EvaluationRequest
+from maabarium.plugins.protocols import Command, Completed, EvaluationRequest
 from maabarium.records import Evaluation
 from maabarium.sandbox.subprocess import SubprocessSandbox
 from maabarium_pytest.grading.evaluator import PytestEvaluator

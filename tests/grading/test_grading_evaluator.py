@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from maabarium.errors import EvaluationError
-from maabarium.plugins import build_plugins, contributions
+from maabarium.plugins.manager import build_plugins, contributions
 from maabarium_pytest.grading.evaluator import PytestEvaluator
 from maabarium_pytest.grading.repeatability import differing_sources, flaky_ids, stable_ids
 

@@ -35,7 +35,7 @@ kind = "{proposer}"
 """
 HOSTILE = "-n auto --cov --cov-fail-under=99 -m 'not slow' --reruns 3 -p no:cacheprovider --strict-config"
 CONFTEST = """
-from maabarium import hookspecs
+from maabarium.plugins.manager import hookspecs
 from maabarium.errors import ProviderError
 from maabarium.records import FileEdit, Proposal
 

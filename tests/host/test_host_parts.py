@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from maabarium.driver import Progress
+from maabarium.engine.driver import Progress
 from maabarium.records import VERDICTS, Outcome, ReasonCode, Verdict
 from maabarium_pytest.live import live_text
 from maabarium_pytest.reporting import detail, reports_of, status_of

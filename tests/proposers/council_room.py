@@ -11,11 +11,11 @@ from typing import Any
 from proposal_requests import BLUEPRINT, make_request
 
 from maabarium.blueprint.schema import Agents, Blueprint, Model, Models, ProposerOptions
-from maabarium.completion import Answer, CompletionRequest, Purpose
+from maabarium.models.pool import ModelPool
+from maabarium.models.providers import PROVIDERS
+from maabarium.plugins.completion import Answer, CompletionRequest, Purpose
+from maabarium.plugins.protocols import ProposalRequest, ProposerContext
 from maabarium.proposers.council import Council
-from maabarium.protocols import ProposalRequest, ProposerContext
-from maabarium.providers import PROVIDERS
-from maabarium.providers.pool import ModelPool
 
 LOOP = "    result = 0\n    for value in values:\n        result += value\n    return result\n"
 FILES = {"calc.py": f"def total(values):\n{LOOP}".encode()}

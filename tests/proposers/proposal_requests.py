@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from maabarium.blueprint.schema import Blueprint
-from maabarium.protocols import ProposalRequest, ProposerContext
+from maabarium.plugins.protocols import ProposalRequest, ProposerContext
 from maabarium.records import Attempt, Champion, Evaluation, FileEdit, LineMap, Measurement, Outcome, TestResult
 
 BLUEPRINT = Blueprint.model_validate(

@@ -7,11 +7,11 @@ from typing import Any
 
 from proposal_requests import Files, make_attempt, make_context, make_request
 
+from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate import Mutate
 from maabarium.proposers.mutate.change import Change
 from maabarium.proposers.mutate.combinations import PATIENCE, combinations
 from maabarium.proposers.mutate.rewrites import Rewrites
-from maabarium.protocols import ProposalRequest
 from maabarium.records import Attempt, Origin
 
 SOURCE = b"""import re

@@ -11,11 +11,11 @@ from proposal_requests import make_attempt
 
 from maabarium.blueprint.schema import Budget
 from maabarium.errors import BudgetError
-from maabarium.plaintext import one_line
 from maabarium.proposers.command.answer import Answer, read_answer
 from maabarium.proposers.command.spending import COST, TOKENS, Spending
 from maabarium.proposers.command.transcript import HEAD, TAIL, kept, last_line
 from maabarium.records import Call
+from maabarium.safe_text import one_line
 
 CLAUDE = {
     "type": "result", "subtype": "success", "is_error": False, "total_cost_usd": 0.25, "num_turns": 4,

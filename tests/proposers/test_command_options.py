@@ -14,12 +14,12 @@ from proposal_requests import BLUEPRINT, make_context
 
 from maabarium.blueprint.schema import ProposerOptions
 from maabarium.errors import BlueprintError
+from maabarium.plugins.hook_requests import BlueprintCheck
 from maabarium.proposers.command import CommandProposer, command_problems
 from maabarium.proposers.command.options import Agent, CommandOptions, agent_of
 from maabarium.proposers.command.program import find_program, installation
 from maabarium.proposers.command.templates import TEMPLATES
 from maabarium.proposers.command.words import LONGEST_WORD, Session, words_of
-from maabarium.requests import BlueprintCheck
 
 
 def problems(folder: Path, **options: object) -> str:

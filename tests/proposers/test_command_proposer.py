@@ -13,7 +13,7 @@ from agent_room import FILES, asked, room, said
 from proposal_requests import make_attempt
 
 from maabarium.errors import ProposalError, ProviderError
-from maabarium.proposers.feedback import DIGEST, edits_digest
+from maabarium.proposers.council.feedback import DIGEST, edits_digest
 from maabarium.records import TestResult
 
 WRITE = r"write=app/words.py=WORDS = 2\n"

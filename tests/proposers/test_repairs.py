@@ -7,9 +7,9 @@ import time
 
 from proposal_requests import make_attempt, make_request
 
+from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate.change import Change
 from maabarium.proposers.mutate.repairs import Repairs
-from maabarium.protocols import ProposalRequest
 from maabarium.records import Attempt, LineMap, TestResult
 
 SOURCE = b"""\

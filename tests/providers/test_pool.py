@@ -12,8 +12,8 @@ import pytest
 from pool_doubles import KEY, Double, Doubles, FakeClock, broken, busy, make_pool, model, purpose, request
 
 from maabarium.blueprint.schema import Budget
-from maabarium.completion import Completion, CompletionRequest, Pool, Provider, ProviderContext, Usage
 from maabarium.errors import BlueprintError, BudgetError, MissingKeyError, Problem, ProviderError, UsageProblem
+from maabarium.plugins.completion import Completion, CompletionRequest, Pool, Provider, ProviderContext, Usage
 from maabarium.records import Call
 
 

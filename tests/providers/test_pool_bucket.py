@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pool_doubles import Doubles, FakeClock, make_pool, model, purpose, request
 
 from maabarium.errors import ProviderError
-from maabarium.providers.bucket import MINUTE, Bucket
-from maabarium.providers.patience import Patience
+from maabarium.models.bucket import MINUTE, Bucket
+from maabarium.models.patience import Patience
 
 ROUNDING = 1e-6
 

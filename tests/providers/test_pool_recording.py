@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from pool_doubles import KEY, Doubles, FakeClock, broken, busy, make_pool, model, purpose, request
 
 from maabarium.blueprint.schema import Budget
-from maabarium.completion import Answer, Completion, ProviderContext, Purpose, Usage
 from maabarium.errors import BudgetError, MissingKeyError, ProviderError, UsageProblem
-from maabarium.providers.recording import Recorder, Recording, digest_of
+from maabarium.models.recording import Recorder, Recording, digest_of
+from maabarium.plugins.completion import Answer, Completion, ProviderContext, Purpose, Usage
 from maabarium.records import Call
 
 

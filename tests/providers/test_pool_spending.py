@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from pool_doubles import Doubles, broken, make_pool, model, purpose, request
 
 from maabarium.blueprint.schema import Budget
-from maabarium.completion import Completion, CompletionRequest, Message, Usage
 from maabarium.errors import BudgetError, ProviderError
-from maabarium.providers.prices import cost_of, is_priced
-from maabarium.providers.spending import estimated_prompt
+from maabarium.models.prices import cost_of, is_priced
+from maabarium.models.spending import estimated_prompt
+from maabarium.plugins.completion import Completion, CompletionRequest, Message, Usage
 
 MILLION = Usage(prompt=1_000_000, completion=1_000_000)
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from provider_calls import anthropic_answer, gemini_answer, model, ollama_answer, openai_answer
 
-from maabarium.completion import Completion, Provider, ProviderContext, Usage
-from maabarium.providers import PROVIDERS, REASONS
+from maabarium.models.providers import PROVIDERS, REASONS
+from maabarium.plugins.completion import Completion, Provider, ProviderContext, Usage
 from maabarium_pytest import conformance
 from maabarium_pytest.conformance import HttpProviderConformance, ProviderConformance
 

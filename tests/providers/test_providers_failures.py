@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maabarium.providers.failures import REASONS, excerpt, failure_of_status, retry_after
+from maabarium.models.failures import REASONS, excerpt, failure_of_status, retry_after
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 

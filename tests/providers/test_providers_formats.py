@@ -22,10 +22,10 @@ from provider_calls import (
     request,
 )
 
-from maabarium.completion import Completion, CompletionRequest, Message, Usage
 from maabarium.errors import BlueprintError, ProviderError, UsageProblem
-from maabarium.providers import PROVIDERS
-from maabarium.providers.shaping import sample, without
+from maabarium.models.providers import PROVIDERS
+from maabarium.models.shaping import sample, without
+from maabarium.plugins.completion import Completion, CompletionRequest, Message, Usage
 
 ANSWERS = {"openai": openai_answer, "anthropic": anthropic_answer, "gemini": gemini_answer, "ollama": ollama_answer}
 

@@ -17,9 +17,9 @@ import httpx
 import pytest
 from provider_calls import KEY, context, openai_answer, request
 
-from maabarium.completion import ProviderContext
 from maabarium.errors import MissingKeyError, ProviderError
-from maabarium.providers import PROVIDERS
+from maabarium.models.providers import PROVIDERS
+from maabarium.plugins.completion import ProviderContext
 from maabarium.secret import Secret
 
 Behaviour = Callable[[BaseHTTPRequestHandler], None]
@@ -168,7 +168,7 @@ def test_a_trickling_server_runs_into_the_timeout(loopback: Loopback) -> None:
 
 
 def test_an_endless_body_is_not_kept(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("maabarium.providers._http.LARGEST", 2**20)
+    monkeypatch.setattr("maabarium.models.providers._http.LARGEST", 2**20)
     packed = gzip.compress(b" " * 2**22)
     loopback.behaviour = lambda handler: send(handler, packed, Content_Encoding="gzip")
     error = error_of(loopback)

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from provider_calls import context, request
 
-from maabarium.completion import CompletionRequest, Provider
 from maabarium.errors import ProviderError
-from maabarium.providers import PROVIDERS
+from maabarium.models.providers import PROVIDERS
+from maabarium.plugins.completion import CompletionRequest, Provider
 from maabarium_pytest.conformance import ProviderConformance
 
 SCHEMA = {

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from provider_calls import KEY, SCHEMA, context, request
 
-from maabarium.completion import CompletionRequest, Message, Usage
 from maabarium.errors import BlueprintError, ProviderError, UsageProblem
-from maabarium.providers import PROVIDERS
+from maabarium.models.providers import PROVIDERS
+from maabarium.plugins.completion import CompletionRequest, Message, Usage
 from maabarium_pytest.conformance import ProviderConformance
 
 llm = pytest.importorskip("llm", reason="the package llm is not installed")

@@ -22,8 +22,8 @@ ASK = """
 import sys
 import httpx
 from maabarium.blueprint.schema import Model
-from maabarium.completion import CompletionRequest, Message, ProviderContext
-from maabarium.plugins import build_plugins, lookup
+from maabarium.plugins.completion import CompletionRequest, Message, ProviderContext
+from maabarium.plugins.manager import build_plugins, lookup
 from maabarium.secret import Secret
 
 answer = {"message": {"content": [{"type": "text", "text": "It is found."}]}, "finish_reason": "COMPLETE"}

@@ -20,7 +20,7 @@ from provider_calls import (
 )
 
 from maabarium.errors import ProviderError
-from maabarium.providers import PROVIDERS
+from maabarium.models.providers import PROVIDERS
 
 
 def refusal(message: str, status: int = 400, **fields: Any) -> httpx.Response:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from provider_calls import context, request
 
-from maabarium.completion import Usage
 from maabarium.errors import BlueprintError, ProviderError
-from maabarium.providers import PROVIDERS
+from maabarium.models.providers import PROVIDERS
+from maabarium.plugins.completion import Usage
 
 
 def script(folder: Path, *lines: Any, **fields: Any) -> Any:

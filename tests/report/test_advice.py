@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from report_views import baseline, rejected, run_record, view, won
 
-import maabarium.engine
+import maabarium.engine.engine
 from maabarium.proposers.mutate.combinations import OPERATOR
 from maabarium.records import MetricEffect, Origin
 from maabarium.report import summary_lines
@@ -60,7 +60,7 @@ def test_advice_is_short_and_only_for_those_who_need_it() -> None:
 
 
 def test_the_words_of_others_are_still_theirs() -> None:
-    assert f'"exhausted", "{EXHAUSTED}"' in inspect.getsource(maabarium.engine)
+    assert f'"exhausted", "{EXHAUSTED}"' in inspect.getsource(maabarium.engine.engine)
     assert COMBINATION == OPERATOR
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from maabarium.protocols import Completed
+from maabarium.plugins.protocols import Completed
 from maabarium.sandbox import subprocess as backend
 from maabarium.sandbox.gate import Gate, find_program
 

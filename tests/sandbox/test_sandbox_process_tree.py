@@ -97,7 +97,7 @@ import sys, threading
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
 from maabarium.blueprint.schema import SandboxOptions
-from maabarium.protocols import Command
+from maabarium.plugins.protocols import Command
 from maabarium.sandbox import SubprocessSandbox
 command = Command(["/bin/sh", "-c", "setsid sleep 60 & sleep 60"], Path({str(tmp_path)!r}), dict(TOKEN={token!r}))
 SubprocessSandbox(SandboxOptions(), threading.Event()).run(command)

@@ -14,7 +14,7 @@ import pytest
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
-from maabarium.protocols import Command, Completed, Sandbox
+from maabarium.plugins.protocols import Command, Completed, Sandbox
 from maabarium.sandbox import SANDBOXES, SubprocessSandbox
 from maabarium.sandbox.launcher import syscalls
 from maabarium.sandbox.probe import Observed, observe

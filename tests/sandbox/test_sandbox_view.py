@@ -9,7 +9,7 @@ import pytest
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
-from maabarium.protocols import Command
+from maabarium.plugins.protocols import Command
 from maabarium.sandbox.interpreter import folders_of_program
 from maabarium.sandbox.landlock import handled_rights, path_rules
 from maabarium.sandbox.usage import UsageGuard, bytes_below

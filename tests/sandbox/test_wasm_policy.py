@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import Problem, SandboxError
+from maabarium.plugins.hook_requests import BlueprintCheck, ProposalCheck
 from maabarium.records import Experiment, FileEdit, Proposal
-from maabarium.requests import BlueprintCheck, ProposalCheck
 from maabarium.sandbox.policy import (
     BUILT_IN,
     MAX_BYTES,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from maabarium.blueprint.globs import Globs
 from maabarium.errors import ProposalError, WorkspaceError
-from maabarium.protocols import TreeView
+from maabarium.plugins.protocols import TreeView
 from maabarium.records import FileEdit
 from maabarium.workspace.objects import Objects
 from maabarium.workspace.repository import Repository

@@ -1,7 +1,7 @@
 """Models of Cohere: `provider = "cohere"`. Its API: https://docs.cohere.com/reference/chat"""
 
 from maabarium import Completion, Usage, hookimpl
-from maabarium.providers import HttpProvider, Unusable, at, count, wanted
+from maabarium.models.providers import HttpProvider, Unusable, at, count, wanted
 
 
 class Cohere(HttpProvider):

@@ -3,7 +3,7 @@
 from maabarium_cohere import Cohere
 
 from maabarium.blueprint.schema import Model
-from maabarium.completion import ProviderContext
+from maabarium.plugins.completion import ProviderContext
 from maabarium_pytest.conformance import HttpProviderConformance
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from maabarium.plaintext import one_line, plain
+from maabarium.safe_text import one_line, plain
 
 __all__ = ["Answer", "read_answer"]
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from maabarium.blueprint.schema import Blueprint
-from maabarium.plaintext import one_line
-from maabarium.proposers.context import Packed
-from maabarium.protocols import ProposalRequest
+from maabarium.plugins.protocols import ProposalRequest
+from maabarium.proposers.council.context import Packed
+from maabarium.safe_text import one_line
 from maabarium.scanner import DATA_RULE, fence
 
 __all__ = ["brief_of"]

@@ -8,10 +8,10 @@ from typing import Literal
 
 from maabarium.blueprint.globs import Globs
 from maabarium.errors import ProposalError
-from maabarium.plaintext import one_line
+from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.command.tree_copy import Left, Survey, TreeCopy
-from maabarium.protocols import ProposalRequest
 from maabarium.records import FileEdit
+from maabarium.safe_text import one_line
 
 __all__ = ["Changes", "changes_of"]
 

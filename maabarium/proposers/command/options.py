@@ -14,10 +14,10 @@ from pydantic import Field
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.blueprint.sentences import quote, suggestion
 from maabarium.errors import BlueprintError, Problem
+from maabarium.plugins.hook_requests import BlueprintCheck
 from maabarium.proposers.command.program import find_program
 from maabarium.proposers.command.templates import TEMPLATES, Template
 from maabarium.proposers.options import OwnOptions
-from maabarium.requests import BlueprintCheck
 
 __all__ = ["Agent", "CommandOptions", "agent_of", "command_problems"]
 

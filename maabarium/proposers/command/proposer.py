@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from maabarium.errors import BlueprintError, Problem, ProposalError, ProviderError, SandboxError, WorkspaceError
-from maabarium.plaintext import one_line
+from maabarium.plugins.protocols import Command, Completed, ContextRequest, ProposalRequest, ProposerContext, TreeView
 from maabarium.proposers.command.answer import Answer, read_answer
 from maabarium.proposers.command.brief import brief_of
 from maabarium.proposers.command.changes import Changes, changes_of
@@ -27,14 +27,14 @@ from maabarium.proposers.command.spending import COST, TOKENS, Spending
 from maabarium.proposers.command.transcript import kept, last_line
 from maabarium.proposers.command.tree_copy import survey, write_copy
 from maabarium.proposers.command.words import Session, words_of
-from maabarium.proposers.context import pack
-from maabarium.proposers.context.ignored import Ignored
-from maabarium.proposers.context.library import Library
-from maabarium.proposers.feedback import DIGEST, edits_digest, stance_of
+from maabarium.proposers.council.context import pack
+from maabarium.proposers.council.context.ignored import Ignored
+from maabarium.proposers.council.context.library import Library
+from maabarium.proposers.council.feedback import DIGEST, edits_digest, stance_of
 from maabarium.proposers.intake import Intake
 from maabarium.proposers.minutes import Minutes
-from maabarium.protocols import Command, Completed, ContextRequest, ProposalRequest, ProposerContext, TreeView
 from maabarium.records import Call, FileEdit, Origin, Proposal
+from maabarium.safe_text import one_line
 from maabarium.secret import Secret, redacted
 
 __all__ = ["CommandProposer"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maabarium.plaintext import plain
+from maabarium.safe_text import plain
 
 __all__ = ["kept", "last_line"]
 

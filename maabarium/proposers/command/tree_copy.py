@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from maabarium.errors import ProposalError, WorkspaceError
-from maabarium.plaintext import one_line
-from maabarium.protocols import TreeView
+from maabarium.plugins.protocols import TreeView
+from maabarium.safe_text import one_line
 
 __all__ = ["LITTER", "Left", "Survey", "TreeCopy", "survey", "write_copy"]
 

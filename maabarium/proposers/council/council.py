@@ -13,18 +13,18 @@ from dataclasses import dataclass
 
 from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.schema import Agent, Agents, Model
-from maabarium.completion import Pool
 from maabarium.errors import BlueprintError, Problem, ProposalError, ProviderError
-from maabarium.proposers.context import Library, Packed, estimate_tokens, pack
+from maabarium.plugins.completion import Pool
+from maabarium.plugins.protocols import ContextRequest, ProposalRequest, ProposerContext
 from maabarium.proposers.council import questions
+from maabarium.proposers.council.context import Library, Packed, estimate_tokens, pack
 from maabarium.proposers.council.debate import Debate, Failure, together, worst_of
+from maabarium.proposers.council.feedback import DIGEST, LoopGuard, Stance, edits_digest, stance_of
 from maabarium.proposers.council.member import Brief, Candidate, Member, format_of
 from maabarium.proposers.council.options import CouncilOptions
-from maabarium.proposers.feedback import DIGEST, LoopGuard, Stance, edits_digest, stance_of
+from maabarium.proposers.council.replies import format_rules, make_diff
 from maabarium.proposers.intake import Intake
 from maabarium.proposers.minutes import Minutes
-from maabarium.proposers.replies import format_rules, make_diff
-from maabarium.protocols import ContextRequest, ProposalRequest, ProposerContext
 from maabarium.records import Origin, Proposal
 
 __all__ = ["Council"]

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from maabarium.blueprint.schema import Agent, Model
-from maabarium.completion import CompletionRequest, Message, Pool, Purpose
 from maabarium.errors import ProposalError, ProviderError
+from maabarium.plugins.completion import CompletionRequest, Message, Pool, Purpose
+from maabarium.proposers.council.feedback import edits_digest
 from maabarium.proposers.council.questions import repair_messages
-from maabarium.proposers.feedback import edits_digest
+from maabarium.proposers.council.replies import EditFormat, Reply, Shown, edits_of, parse_reply, reply_schema
 from maabarium.proposers.minutes import Minutes
-from maabarium.proposers.replies import EditFormat, Reply, Shown, edits_of, parse_reply, reply_schema
 from maabarium.records import CallKind, DraftKind, FileEdit
 
 __all__ = ["Brief", "Candidate", "Member", "format_of"]

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from maabarium.blueprint.schema import Agent, Blueprint
-from maabarium.completion import Message
-from maabarium.proposers.context import Packed
+from maabarium.plugins.completion import Message
+from maabarium.proposers.council.context import Packed
 from maabarium.scanner import DATA_RULE, fence
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from maabarium.protocols import ProposalRequest
+from maabarium.plugins.protocols import ProposalRequest
 
 __all__ = ["Arm", "Change"]
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from statistics import median
 
+from maabarium.plugins.protocols import ProposalRequest, TreeView
 from maabarium.proposers.mutate.change import Arm, Change
 from maabarium.proposers.mutate.parameters_joint import JointChange
-from maabarium.protocols import ProposalRequest, TreeView
 from maabarium.records import Attempt, Outcome
 
 __all__ = ["combinations"]

@@ -13,13 +13,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from maabarium.errors import Problem
+from maabarium.plugins.protocols import ProposalRequest, TreeView
 from maabarium.proposers.mutate.change import Change
 from maabarium.proposers.mutate.parameters_domains import FRESH, Idea, Scaled
 from maabarium.proposers.mutate.parameters_effects import WAS, Comparison, Effects, Scalar, comparisons, value_data
 from maabarium.proposers.mutate.parameters_joint import JointChange, combinations
 from maabarium.proposers.mutate.parameters_markers import Factor, Scan, Text, read_text, scan_markers
 from maabarium.proposers.mutate.parameters_unmarked import unmarked_factors
-from maabarium.protocols import ProposalRequest, TreeView
 
 __all__ = ["JOINT", "Parameters", "marker_problems"]
 

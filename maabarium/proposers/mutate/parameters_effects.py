@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from maabarium.acceptance.judge import noisy_sources
-from maabarium.protocols import ProposalRequest
+from maabarium.plugins.protocols import ProposalRequest
 from maabarium.records import Attempt
 from maabarium.scoring import weighted_total
 

@@ -16,6 +16,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from maabarium.errors import Problem
+from maabarium.plugins.protocols import ProposalRequest, ProposerContext, TreeView
 from maabarium.proposers.mutate.bandit import Bandit
 from maabarium.proposers.mutate.change import Arm, Change
 from maabarium.proposers.mutate.combinations import combinations
@@ -23,7 +24,6 @@ from maabarium.proposers.mutate.parameters import Parameters, marker_problems
 from maabarium.proposers.mutate.parameters_joint import JointChange
 from maabarium.proposers.mutate.repairs import Repairs
 from maabarium.proposers.mutate.rewrites import Rewrites
-from maabarium.protocols import ProposalRequest, ProposerContext, TreeView
 from maabarium.records import FileEdit, Origin, Proposal
 
 __all__ = ["Mutate", "MutateOptions"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.schema import Blueprint
-from maabarium.protocols import ProposalRequest
+from maabarium.plugins.protocols import ProposalRequest
 from maabarium.records import Attempt, Champion, Evaluation, LineMap, Measurement, TestResult
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from context_room import Files, make_blueprint
 
-from maabarium.proposers.context.callers import Imports
-from maabarium.proposers.context.library import Library
+from maabarium.proposers.council.context.callers import Imports
+from maabarium.proposers.council.context.library import Library
 
 FILES = {
     "src/pkg/__init__.py": "from .core import run\n",

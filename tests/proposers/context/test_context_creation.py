@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from context_room import make_request
 
-from maabarium.proposers.context import pack
+from maabarium.proposers.council.context import pack
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from context_room import Files, make_blueprint, make_request
 
-from maabarium.proposers.context.callers import Imports
-from maabarium.proposers.context.evidence import Evidence
-from maabarium.proposers.context.failures import condensed, failures_of, frames_of, source_lines
-from maabarium.proposers.context.library import Library
-from maabarium.protocols import ProposalRequest
+from maabarium.plugins.protocols import ProposalRequest
+from maabarium.proposers.council.context.callers import Imports
+from maabarium.proposers.council.context.evidence import Evidence
+from maabarium.proposers.council.context.failures import condensed, failures_of, frames_of, source_lines
+from maabarium.proposers.council.context.library import Library
 from maabarium.records import LineMap, TestResult
 
 SHOP = """def total(prices):

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maabarium.errors import ProposalError
-from maabarium.plaintext import one_line
-from maabarium.proposers.context import LEAST, Library, Packed, Part, estimate_tokens, pack
-from maabarium.proposers.context.part import cost_of, cost_of_lines
-from maabarium.proposers.feedback import Stance
-from maabarium.proposers.replies import Patch, Replacement, Reply, edits_of
-from maabarium.protocols import ProposalRequest, Section
+from maabarium.plugins.protocols import ProposalRequest, Section
+from maabarium.proposers.council.context import LEAST, Library, Packed, Part, estimate_tokens, pack
+from maabarium.proposers.council.context.part import cost_of, cost_of_lines
+from maabarium.proposers.council.feedback import Stance
+from maabarium.proposers.council.replies import Patch, Replacement, Reply, edits_of
 from maabarium.records import Attempt, FileEdit, LineMap, Outcome, TestResult
+from maabarium.safe_text import one_line
 from maabarium.scanner import fence
 
 FILLER = "".join(f"\n\ndef filler_{n}(value):\n    return value * {n} + {n}\n" for n in range(40))

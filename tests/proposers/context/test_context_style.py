@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from context_room import Files, make_blueprint
 
-from maabarium.proposers.context.library import Library
-from maabarium.proposers.context.style import style_text
+from maabarium.proposers.council.context.library import Library
+from maabarium.proposers.council.context.style import style_text
 
 TWO = "def f():\n  if x:\n    return 'a'\n" + "  y = ['b', 'c', 'd', 'e', 'f', 'g']\n" * 3
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maabarium.proposers.context.symbols import Chunk, chunks_of, parsed
+from maabarium.proposers.council.context.symbols import Chunk, chunks_of, parsed
 
 MODULE = '''"""A module."""
 

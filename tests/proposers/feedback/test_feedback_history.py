@@ -7,7 +7,7 @@ from feedback_attempts import history_of, make_attempt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maabarium.proposers.feedback import attempts_text
+from maabarium.proposers.council.feedback import attempts_text
 from maabarium.proposers.tokens import estimate_tokens
 from maabarium.records import Attempt
 

@@ -6,8 +6,8 @@ from feedback_attempts import make_attempt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maabarium.proposers.feedback import DIGEST, LoopGuard, edits_digest
-from maabarium.proposers.feedback.ideas import alike, idea_of
+from maabarium.proposers.council.feedback import DIGEST, LoopGuard, edits_digest
+from maabarium.proposers.council.feedback.ideas import alike, idea_of
 from maabarium.records import FileEdit
 
 EDITS = (FileEdit(path="a.py", operation="modify", content=b"x = 1\n"),)

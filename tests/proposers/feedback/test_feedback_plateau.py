@@ -9,8 +9,8 @@ from feedback_attempts import history_of, make_attempt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maabarium.proposers.feedback import Stance, stance_of
-from maabarium.proposers.feedback.plateau import patience_of
+from maabarium.proposers.council.feedback import Stance, stance_of
+from maabarium.proposers.council.feedback.plateau import patience_of
 
 HISTORIES = st.text("+-idec", max_size=60)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from maabarium.proposers.replies import EditFormat, Shown, edits_of, parse_reply
+from maabarium.proposers.council.replies import EditFormat, Shown, edits_of, parse_reply
 from maabarium.records import FileEdit
 
 PATH = "app/prices.py"

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from replies_cases import BEFORE, PATH, after, answer, edits
 
 from maabarium.errors import ProposalError
-from maabarium.proposers.replies import DETAILS, FORMATS, edits_of, make_diff, parse_reply, reply_schema
-from maabarium.proposers.replies.reply import Shown
-from maabarium.proposers.replies.rules import format_rules, sample_of
+from maabarium.proposers.council.replies import DETAILS, FORMATS, edits_of, make_diff, parse_reply, reply_schema
+from maabarium.proposers.council.replies.reply import Shown
+from maabarium.proposers.council.replies.rules import format_rules, sample_of
 
 NEW = BEFORE.replace(b"result = result + price", b"result += price")
 LINE = "        result = result + price"

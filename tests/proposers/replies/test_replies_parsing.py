@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from replies_cases import PATH, answer
 
 from maabarium.errors import ProposalError
-from maabarium.proposers.replies import DETAILS, FORMATS, EditFormat, Replacement, parse_reply
+from maabarium.proposers.council.replies import DETAILS, FORMATS, EditFormat, Replacement, parse_reply
 
 EDIT = {"path": PATH, "operation": "modify", "edits": [{"search": "a", "replace": "b"}]}
 PLAIN = answer(EDIT)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from replies_cases import PATH
 
 from maabarium.errors import ProposalError
-from maabarium.proposers.replies import (
+from maabarium.proposers.council.replies import (
     FORMATS,
     UNBOUNDED,
     EditFormat,

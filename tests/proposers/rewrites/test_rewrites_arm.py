@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maabarium.blueprint.schema import Blueprint
+from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate.bandit import change_key
 from maabarium.proposers.mutate.change import Change
 from maabarium.proposers.mutate.rewrites import OPERATORS, Rewrites
 from maabarium.proposers.mutate.rewrites.arm import MAX_FILE_BYTES
-from maabarium.protocols import ProposalRequest
 from maabarium.records import Champion, Evaluation, FileEdit, LineMap
 
 BLUEPRINT = Blueprint.model_validate(

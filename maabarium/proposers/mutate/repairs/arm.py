@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate.change import Change
 from maabarium.proposers.mutate.repairs.drafting import compiles
 from maabarium.proposers.mutate.repairs.evidence import Evidence, Shelf, failing
 from maabarium.proposers.mutate.repairs.history import learn, undone
 from maabarium.proposers.mutate.repairs.ideas import Idea, think, weight
-from maabarium.protocols import ProposalRequest
 
 __all__ = ["Repairs"]
 

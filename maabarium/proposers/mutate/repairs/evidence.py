@@ -12,12 +12,12 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from maabarium.plugins.protocols import ProposalRequest, TreeView
 from maabarium.proposers import reach
 from maabarium.proposers.mutate.repairs.source import Source
 from maabarium.proposers.mutate.repairs.spectrum import Coverage, Spectrum
 from maabarium.proposers.mutate.repairs.survey import Statement, survey
 from maabarium.proposers.mutate.repairs.symptoms import Symptom, read
-from maabarium.protocols import ProposalRequest, TreeView
 from maabarium.records import Evaluation, TestResult
 
 __all__ = ["Evidence", "File", "Shelf", "failing"]

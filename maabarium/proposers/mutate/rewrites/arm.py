@@ -12,12 +12,12 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate.change import Change
 from maabarium.proposers.mutate.ordinals import numbered
 from maabarium.proposers.mutate.rewrites.catalogue import ALL_OPERATORS
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
 from maabarium.proposers.mutate.rewrites.source import Source, Unreadable
-from maabarium.protocols import ProposalRequest
 
 __all__ = ["MAX_FILE_BYTES", "MAX_TOTAL_BYTES", "Rewrites"]
 

@@ -1,0 +1,140 @@
+"""An experiment under way: what is known of it so far, and the outcome that it becomes.
+
+Mutable, and owned by the engine alone; what leaves here are frozen records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from maabarium.acceptance.judge import Decision
+from maabarium.blueprint.schema import Blueprint
+from maabarium.events import Proposed, RunRecord
+from maabarium.plugins.protocols import ProposalRequest
+from maabarium.records import Champion, Evaluation, Experiment, Measured, Origin, Outcome, Phase, Proposal
+from maabarium.scoring import effects, weighted_total
+from maabarium.worker.worker import MeasureJob
+
+__all__ = ["RunningExperiment", "baseline_of", "experiment_of", "pair_values", "with_values"]
+
+FAILING_SHOWN = 50
+
+
+@dataclass
+class RunningExperiment:
+    """One experiment between its proposal and its verdict."""
+
+    experiment: Experiment
+    proposal: Proposal
+    tree: str
+    parent: Champion | None
+    """The champion it is measured against; None for the baseline."""
+    screened: Evaluation | None = None
+    pairs: list[Measured] = field(default_factory=list)
+    index: int = 0
+    """Which candidate of the run to reach confirmation this is, from 1; 0 before it does."""
+    job: MeasureJob | None = None
+    """The measurement that is due or running."""
+    phases: dict[Phase, float] = field(default_factory=dict)
+    evaluations: int = 0
+
+    @property
+    def number(self) -> int:
+        """The experiment's number."""
+        return self.experiment.number
+
+    def spent(self, measured: Measured) -> None:
+        """Add the time and evaluations that a measurement took."""
+        for phase, seconds in measured.phases.items():
+            self.phases[phase] = self.phases.get(phase, 0.0) + seconds
+        self.evaluations += (measured.candidate is not None) + (measured.champion is not None)
+
+    def settled(self) -> Evaluation | None:
+        """The screening evaluation with the medians of the pairs in place of single noisy values."""
+        if self.screened is None:
+            return None
+        values = {source: median(seen) for source, seen in pair_values(self.pairs, "candidate").items()}
+        return with_values(self.screened, values)
+
+    def outcome(
+        self, blueprint: Blueprint, baseline: Evaluation, decision: Decision, *, branch: str, commit: str = ""
+    ) -> Outcome:
+        """The outcome that this decision makes of it; `branch` and `commit` count for a promotion."""
+        evaluation = self.settled()
+        champion = None
+        total = None
+        if evaluation is not None and self.parent is not None:
+            medians = {source: median(seen) for source, seen in pair_values(self.pairs, "champion").items()}
+            champion = self.parent.evaluation.values() | medians
+        rows = effects(blueprint, baseline, champion, evaluation) if evaluation is not None else ()
+        if evaluation is not None and len(rows) == len(blueprint.metrics.metrics):
+            total = weighted_total(blueprint.objectives, baseline.values(), evaluation)
+        latest = self.pairs[-1].candidate if self.pairs and self.pairs[-1].candidate else evaluation
+        return Outcome(
+            number=self.number,
+            verdict=decision.verdict,
+            reason_code=decision.reason_code,
+            reason=decision.reason,
+            summary=self.proposal.summary,
+            origin=self.proposal.origin,
+            parent=self.experiment.parent,
+            tree=self.tree,
+            total=total,
+            metrics=rows,
+            gates=latest.gates if latest else (),
+            failing=failing_ids(latest),
+            effect=decision.effect,
+            interval=decision.interval,
+            pairs=len(self.pairs),
+            branch=branch if commit and self.number else "",
+            commit=commit,
+            duration=sum(self.phases.values()),
+            phases=dict(self.phases),
+        )
+
+
+def baseline_of(run: RunRecord, seed: int) -> Proposed:
+    """Experiment 0: the start as it is, by the same path as any other."""
+    experiment = Experiment(
+        number=0, parent=0, parent_commit=run.start_commit, parent_tree=run.start_tree, tree=run.start_tree, seed=seed
+    )
+    return Proposed(experiment=experiment, proposal=Proposal(summary="baseline", edits=()))
+
+
+def experiment_of(request: ProposalRequest, proposal: Proposal | None) -> Experiment:
+    """The experiment that a request was for; its tree is not known yet."""
+    return Experiment(
+        number=request.number,
+        parent=request.champion.number,
+        parent_commit=request.champion.commit,
+        parent_tree=request.champion.tree,
+        origin=proposal.origin if proposal else Origin(),
+        seed=request.seed,
+    )
+
+
+def failing_ids(evaluation: Evaluation | None) -> tuple[str, ...]:
+    """Ids of tests that failed, at most fifty."""
+    tests = evaluation.tests if evaluation else ()
+    return tuple(test.id for test in tests if test.outcome in ("failed", "error"))[:FAILING_SHOWN]
+
+
+def pair_values(pairs: Sequence[Measured], side: str) -> dict[str, list[float]]:
+    """All values that one side of these pairs gave, by source."""
+    seen: dict[str, list[float]] = {}
+    for pair in pairs:
+        evaluation = pair.candidate if side == "candidate" else pair.champion
+        for measurement in evaluation.measurements if evaluation else ():
+            seen.setdefault(measurement.source, []).append(measurement.value)
+    return seen
+
+
+def with_values(evaluation: Evaluation, values: dict[str, float]) -> Evaluation:
+    """The evaluation with these values in place of its own, by source."""
+    measurements = tuple(
+        measurement.model_copy(update={"value": values.get(measurement.source, measurement.value)})
+        for measurement in evaluation.measurements
+    )
+    return evaluation.model_copy(update={"measurements": measurements})

@@ -1,0 +1,1 @@
+"""Language models: providers, the pool that asks them, prices, keys and recordings."""

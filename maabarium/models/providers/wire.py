@@ -1,0 +1,225 @@
+"""What every provider over HTTP has in common: endpoint, key, options, and one attempt from request to completion.
+
+A format is a subclass that says where to send what, and reads what came back. Plug-ins may subclass `HttpProvider`,
+too. It holds no state of a conversation and may be used by several threads.
+
+Servers differ in which optional fields they take, and lists of models that refuse one are out of date as soon as they
+are written. So a field that a server refuses by name (`400`, "temperature is deprecated for this model") is left
+out from then on, and the failed attempt says that asking again will help.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+from maabarium.blueprint.schema import Model, Section
+from maabarium.blueprint.sentences import problem_of
+from maabarium.errors import BlueprintError, MissingKeyError, Problem, ProviderError, UsageProblem
+from maabarium.models.failures import Failure, excerpt, failure_of_status
+from maabarium.models.fields import Unusable, count
+from maabarium.models.providers._http import Connection, provider_error, usable_key
+from maabarium.models.shaping import merged
+from maabarium.plugins.completion import Completion, CompletionRequest, ProviderContext
+
+__all__ = ["HttpProvider", "Refusable", "WireOptions", "checked_options", "endpoint_of"]
+
+Chosen = TypeVar("Chosen", bound=Section)
+
+REFUSAL = re.compile(
+    r"not (?:be )?(?:support|permit|allow|compatible|available|valid)|n't support|unsupported|unavailable|deprecated"
+    r"|unknown|unrecogni[sz]ed|unexpected|extra inputs|invalid|rejected|must be|instead|may not",
+    re.IGNORECASE,
+)
+"""How servers say that they do not want a field that the same message names."""
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+OWN_FIELDS = frozenset({"model", "messages", "contents", "stream"})
+
+
+class WireOptions(Section):
+    """`[models.models.options]` that every HTTP provider takes."""
+
+    temperature: bool | None = None
+    """Whether it is sent; `None`: until the server refuses it."""
+    body: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies it
+    """Further fields of the request, in the API's own words, such as `reasoning_effort = "low"`."""
+
+
+Refusable = tuple[str, re.Pattern[str]]
+"""A field that may be left out, and how an error message names it."""
+
+
+class HttpProvider(ABC):
+    """A model behind an HTTP API. Raises UsageProblem, BlueprintError or MissingKeyError when it is made."""
+
+    default_endpoint: ClassVar[str] = ""
+    """Where the API is when the blueprint does not say."""
+    needs_key: ClassVar[bool] = False
+    options_type: ClassVar[type[WireOptions]] = WireOptions
+    refusable: ClassVar[tuple[Refusable, ...]] = (("temperature", re.compile("temperature")),)
+    advice: ClassVar[Mapping[str, str]] = {}
+    """What a person may do about a reason, such as `{"connect": "is Ollama running?"}`."""
+
+    def __init__(self, context: ProviderContext) -> None:
+        self.name = context.model.provider.strip().lower()
+        self.model = context.model
+        self.key = usable_key(context.key, self.name)
+        if self.needs_key and self.key is None:
+            variable = f"the variable {context.model.api_key_env} or " if context.model.api_key_env else ""
+            raise MissingKeyError(
+                f"{self.name} needs a key for {context.model.name}: set {variable}"
+                f"one with `maabarium keys set {self.name}`",
+                reason="other",
+            )
+        self.endpoint = endpoint_of(context.model, self.usual_endpoint())
+        self.options = checked_options(context.model, self.options_type)
+        self._refused: frozenset[str] = frozenset(self.start_without())
+        here = urlsplit(self.endpoint).hostname in LOOPBACK
+        self._connection = Connection(timeout=context.model.timeout_seconds, here=here, transport=context.transport)
+
+    def usual_endpoint(self) -> str:
+        """`default_endpoint`, or what the provider's name stands for; empty: the blueprint must say."""
+        return self.default_endpoint
+
+    @abstractmethod
+    def address(self) -> str:
+        """Where the question goes."""
+
+    @abstractmethod
+    def headers(self) -> Mapping[str, str]:
+        """The key and whatever else the API wants; `Content-Type` is there already."""
+
+    @abstractmethod
+    def compose(self, request: CompletionRequest, refused: frozenset[str]) -> Mapping[str, Any]:
+        """The body, without the fields that were `refused`."""
+
+    @abstractmethod
+    def read(self, data: Mapping[str, Any]) -> Completion:
+        """The completion in the answer. Raises Unusable; blank content need not be looked for."""
+
+    def start_without(self) -> Sequence[str]:
+        """Names of `refusable` that are left out from the beginning."""
+        return ["temperature"] if self.options.temperature is False else []
+
+    def complete(self, request: CompletionRequest) -> Completion:
+        """Ask once. Raises ProviderError."""
+        refused = self._refused
+        body = merged(self.compose(request, refused), self.options.body)
+        outcome = self._connection.post(self.address(), self.headers(), body)
+        if isinstance(outcome, Failure):
+            self.fail(self._reconsidered(outcome, request, refused))
+        if outcome.get("error"):
+            self.fail(_embedded(outcome))
+        try:
+            return _whole(self.read(outcome))
+        except Unusable as error:
+            failure = Failure(error.reason, str(error), error.retry)
+        self.fail(failure)
+
+    def close(self) -> None:
+        """End what is under way and close all connections."""
+        self._connection.close()
+
+    def fail(self, failure: Failure) -> NoReturn:
+        """Raise the error for a failure, with advice, without the key."""
+        raise self._error(failure) from None
+
+    def _error(self, failure: Failure) -> ProviderError:
+        advice = self.advice.get(failure.reason, "").format(model=self.model.name)
+        if failure.status in (401, 403) or (failure.status == 400 and "api key" in failure.detail.lower()):
+            advice = self._about_the_key()
+        return provider_error(failure, f"{self.name} ({self.model.name})", self.key, advice)
+
+    def _about_the_key(self) -> str:
+        if self.key is None:
+            return f"no key was sent: name its variable in `api_key_env`, or `maabarium keys set {self.name}`"
+        return f"the key is from {self.key.origin or 'an unknown place'}"
+
+    def _reconsidered(self, failure: Failure, request: CompletionRequest, refused: frozenset[str]) -> Failure:
+        """The failure, worth another attempt if a field of ours was its cause; that field is not sent again."""
+        if failure.status not in (400, 404, 422) or failure.reason == "context_exceeded":
+            return failure
+        said = excerpt(failure.detail)[:2000]
+        for name, words in self.refusable:
+            if name in refused or not self.is_sent(name, request, refused):
+                continue
+            if words.search(said) and REFUSAL.search(said):
+                self._refused |= {name}
+                message = f"{failure.message} (asked again, it does without {name})"
+                return replace(failure, message=message, retry=True, after=0.0)
+        return failure
+
+    def is_sent(self, name: str, request: CompletionRequest, refused: frozenset[str]) -> bool:
+        """Whether the request holds what this name of `refusable` stands for."""
+        return not (name == "temperature" and self.options.temperature is True)
+
+
+def endpoint_of(model: Model, default: str) -> str:
+    """The address of the API without trailing slashes. Raises UsageProblem when it is none."""
+    endpoint = (model.endpoint.strip() or default).rstrip("/")
+    if not endpoint:
+        raise UsageProblem(f'the model "{model.name}" needs `endpoint`, because {model.provider} stands for no server')
+    try:
+        parts = urlsplit(endpoint)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable or not endpoint.isprintable() or " " in endpoint:
+        raise UsageProblem(f'the `endpoint` of "{model.name}" must look like https://host/v1')
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise UsageProblem(
+            f'the `endpoint` of "{model.name}" may hold no user, password, query or fragment: no blueprint holds a key'
+        )
+    return endpoint
+
+
+def checked_options(model: Model, kind: type[Chosen]) -> Chosen:
+    """The model's own options. Raises BlueprintError with every mistake."""
+    where = f'models.models["{model.name}"].options'
+    try:
+        chosen = kind.model_validate(model.options, strict=True)
+    except ValueError as error:  # pydantic's, which has the findings
+        findings: list[dict[str, Any]] = getattr(error, "errors", list)()
+        problems = [problem_of(finding) for finding in findings] or [Problem("", str(error))]
+        said = [Problem(f"{where}.{one.where}" if one.where else where, one.message) for one in problems]
+        raise BlueprintError("the blueprint", said) from None
+    problem = _wrong_in(getattr(chosen, "body", {}))
+    if problem:
+        raise BlueprintError("the blueprint", [Problem(f"{where}.body", problem)])
+    return chosen
+
+
+def _wrong_in(body: Mapping[str, Any]) -> str:
+    """Why further fields of a request cannot be sent; empty when they can."""
+    taken = OWN_FIELDS & set(body)
+    if taken:
+        return f"{', '.join(sorted(taken))} cannot be set here"
+    try:
+        json.dumps(body, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        return f"cannot be sent as JSON: {error}"
+    return ""
+
+
+def _whole(completion: Completion) -> Completion:
+    """The completion, if it says something, with text that can be stored."""
+    content, model = (text.encode("utf-8", "replace").decode() for text in (completion.content, completion.model))
+    if content.strip():
+        return replace(completion, content=content, model=model)
+    if completion.finish == "length":
+        raise Unusable("empty_content", "the model used all its tokens before it answered; raise `max_tokens`")
+    raise Unusable("empty_content", "the model answered with nothing")
+
+
+def _embedded(data: Mapping[str, Any]) -> Failure:
+    """An error that was sent with status 200, as routers do when the server behind them fails."""
+    status = count(data, "error", "code") or count(data, "error", "status") or 0
+    text = json.dumps(data)
+    if 400 <= status < 600:
+        return failure_of_status(status, {}, text)
+    return Failure("other", f"the server reports an error: {excerpt(text)}", detail=text)

@@ -1,0 +1,1 @@
+"""What other packages implement, and how they are found."""

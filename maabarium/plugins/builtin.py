@@ -1,0 +1,84 @@
+"""What the core itself contributes, through the same entry point as anybody's plug-in."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from maabarium.engine import executors
+from maabarium.engine.strategies import KeepWinner
+from maabarium.errors import Problem
+from maabarium.evaluators import EVALUATORS, evaluator_problems
+from maabarium.models.providers import PROVIDERS
+from maabarium.plugins.completion import ProviderFactory
+from maabarium.plugins.hook_requests import BlueprintCheck, ProposalCheck
+from maabarium.plugins.hookspecs import hookimpl
+from maabarium.plugins.protocols import (
+    EvaluatorFactory,
+    ExecutorFactory,
+    Proposer,
+    ProposerContext,
+    ProposerFactory,
+    SandboxFactory,
+)
+from maabarium.proposers.command import CommandProposer, command_problems
+from maabarium.proposers.council import Council
+from maabarium.proposers.scripted import Scripted
+from maabarium.sandbox import SANDBOXES
+from maabarium.sandbox.policy import policy_objections, policy_problems
+
+
+def mutate(context: ProposerContext) -> Proposer:
+    """Proposes the change that is most likely to pay, until there is none left; needs no model."""
+    # By name: reading and rewriting programs takes libraries that no other proposer waits for.
+    made: Proposer = importlib.import_module("maabarium.proposers.mutate").Mutate(context)
+    return made
+
+
+@hookimpl
+def maabarium_providers() -> Mapping[str, ProviderFactory]:
+    """The APIs that we speak, and a model in this process."""
+    return PROVIDERS
+
+
+@hookimpl
+def maabarium_proposers() -> Mapping[str, ProposerFactory]:
+    """Models in council, an agent that is a program, and two that need no model."""
+    return {"command": CommandProposer, "council": Council, "mutate": mutate, "scripted": Scripted}
+
+
+@hookimpl
+def maabarium_evaluators() -> Mapping[str, EvaluatorFactory]:
+    """Programs and WebAssembly modules of the user's; the `pytest` evaluator is another plug-in."""
+    return EVALUATORS
+
+
+@hookimpl
+def maabarium_check_blueprint(request: BlueprintCheck) -> Sequence[Problem]:
+    """Agents, policies and evaluators from outside must be there and fit."""
+    return [*evaluator_problems(request), *policy_problems(request), *command_problems(request)]
+
+
+@hookimpl
+def maabarium_check_proposal(request: ProposalCheck) -> Sequence[Problem]:
+    """The built-in policy on sizes, and those of the blueprint."""
+    return policy_objections(request)
+
+
+@hookimpl
+def maabarium_executors() -> Mapping[str, ExecutorFactory]:
+    """One at a time, or several in threads."""
+    return {"serial": executors.serial, "threads": executors.threads}
+
+
+@hookimpl
+def maabarium_sandboxes() -> Mapping[str, SandboxFactory]:
+    """Processes under limits."""
+    return dict(SANDBOXES)
+
+
+@hookimpl
+def maabarium_strategies() -> Mapping[str, Any]:
+    """Keep the winner."""
+    return {"keep-winner": KeepWinner}

@@ -1,0 +1,237 @@
+"""What a plug-in implements and what it is given: protocols with one method each, requests as frozen records.
+
+Nothing here starts a process or touches a file; the objects behind `Workspace` and `TreeView` do.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+from socket import socket
+from typing import Any, Protocol, runtime_checkable
+
+from maabarium.blueprint.schema import Blueprint, SandboxOptions
+from maabarium.plugins.completion import Pool
+from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Proposal, Stage
+
+__all__ = [
+    "Clockface", "Command", "Completed", "ContextRequest", "EvaluationRequest", "Evaluator", "EvaluatorFactory",
+    "ExecutorFactory", "ProposalRequest", "Proposer", "ProposerContext", "ProposerFactory", "Sandbox",
+    "SandboxFactory", "Section", "TreeView", "Workspace",
+]  # fmt: skip
+
+
+class Clockface(Protocol):
+    """Clocks of the parent, readable while a child runs."""
+
+    def cpu(self) -> float:
+        """CPU seconds (user + system) of the whole process tree of the child so far."""
+
+    def wall(self) -> float:
+        """Monotonic wall seconds."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One process to start: the only way in which anything of a candidate runs.
+
+    `channel` is the child's end of a socket pair: it is inherited under the number in the environment
+    variable `MAABARIUM_CHANNEL`. `watch` is called in the parent whenever `listen` is readable, with the
+    clocks of the child's tree; it returns False when the conversation is over.
+    """
+
+    argv: Sequence[str]
+    cwd: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    timeout: float = 60.0
+    writable: tuple[Path, ...] = ()
+    readable: tuple[Path, ...] = ()
+    pin: bool = False
+    """Keep the child on one core: a steadier clock for noisy measurements."""
+    channel: socket | None = None
+    listen: socket | None = None
+    watch: Callable[[Clockface], bool] | None = None
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a process ended. `output` is the head and tail of stdout and stderr together, bounded, untrusted."""
+
+    returncode: int
+    output: str
+    duration: float
+    cpu: float
+    peak_rss: int
+    """Bytes, of the largest process."""
+    timed_out: bool = False
+    flooded: bool = False
+    interrupted: bool = False
+    cpu_complete: bool = True
+    """False when the CPU clock may have missed processes (see the sandbox's notes)."""
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether the kernel or an rlimit ended it for lack of memory, as far as can be told."""
+        return self.returncode in (-9, 137) and not (self.timed_out or self.flooded or self.interrupted)
+
+
+class Sandbox(Protocol):
+    """Starts processes under limits and leaves nothing of them behind."""
+
+    name: str
+    level: str
+
+    def run(self, command: Command) -> Completed:
+        """Run to the end, or kill the whole tree at the deadline, on a flood, or when `cancel` is set."""
+
+
+class SandboxFactory(Protocol):
+    """Makes a sandbox; `cancel` is set by a signal and ends what runs at once."""
+
+    def __call__(self, options: SandboxOptions, cancel: threading.Event) -> Sandbox: ...
+
+
+@runtime_checkable
+class TreeView(Protocol):
+    """Read access to the files of one tree, without a checkout."""
+
+    tree: str
+
+    def paths(self) -> Sequence[str]:
+        """All file paths, sorted."""
+
+    def read(self, path: str) -> bytes:
+        """Content of one file; KeyError if there is none."""
+
+
+class Workspace(Protocol):
+    """One checked-out tree and the only door through which a process is started in it."""
+
+    @property
+    def path(self) -> Path:
+        """Top level of the checked-out tree."""
+
+    @property
+    def root(self) -> Path:
+        """Where the target's suite runs: `path`, or the folder that `repo_path` names below it."""
+
+    @property
+    def scratch(self) -> Path:
+        """A private folder outside the tree, emptied between evaluations (home and temporary files)."""
+
+    def run(
+        self, argv: Sequence[str], *, timeout: float | None = None, env: Mapping[str, str] | None = None, **options: Any
+    ) -> Completed:
+        """Start a process in the sandbox with `root` as its folder; `options` are those of `Command`."""
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """What an evaluator is asked. `deadline` is on the monotonic clock; `champion` is None at the baseline."""
+
+    workspace: Workspace
+    blueprint: Blueprint
+    folder: Path
+    """The blueprint's folder: what rules and manifests are relative to."""
+    stage: Stage
+    seed: int
+    deadline: float
+    number: int = 0
+    proposal: Proposal | None = None
+    champion: Champion | None = None
+    baseline: Evaluation | None = None
+    sources: frozenset[str] = frozenset()
+    """What the metrics need from this evaluator."""
+    top: Path | None = None
+    """The user's own top level, to tell which paths beside the blueprint are also in the tree; never read."""
+
+
+class Evaluator(Protocol):
+    """Measures one checked-out tree."""
+
+    sources: frozenset[str]
+    """What it can measure; a name ending in `*` is a family (`score:*`)."""
+
+    def evaluate(self, request: EvaluationRequest) -> Evaluation:
+        """Measure; failures of the candidate are failed gates, EvaluationError is for our own side."""
+
+
+class EvaluatorFactory(Protocol):
+    """Makes an evaluator of its own options; raises pydantic.ValidationError on bad ones."""
+
+    def __call__(self, options: Mapping[str, Any]) -> Evaluator: ...
+
+
+@dataclass(frozen=True)
+class ProposalRequest:
+    """What a proposer is asked for one experiment. The champion's files are read through `files`."""
+
+    number: int
+    seed: int
+    blueprint: Blueprint
+    champion: Champion
+    baseline: Evaluation
+    files: TreeView
+    targets: tuple[str, ...]
+    """Paths of the champion's tree that may be changed, sorted."""
+    history: tuple[Attempt, ...]
+    """All finished experiments of the run, in order of their numbers."""
+    is_new: Callable[[Sequence[FileEdit]], bool]
+    """Whether these edits on the champion give a tree that was neither evaluated nor proposed yet."""
+
+
+class Proposer(Protocol):
+    """Thinks of the next change."""
+
+    def propose(self, request: ProposalRequest) -> Proposal | None:
+        """One proposal, or None: exhausted. ProposalError is `invalid`, ProviderError is `error`."""
+
+
+@dataclass(frozen=True)
+class ContextRequest:
+    """A prompt is being put together for one experiment; `tokens` is about what it may hold in all."""
+
+    proposal: ProposalRequest
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Section:
+    """A piece of a prompt. A lower `priority` is packed earlier (failing tests 10, code 20, history 40, style 50)."""
+
+    title: str
+    text: str
+    priority: int = 45
+
+
+@dataclass(frozen=True)
+class ProposerContext:
+    """What a proposer may know when it is made."""
+
+    blueprint: Blueprint
+    folder: Path
+    """The blueprint's folder: what its own paths are relative to."""
+    options: Mapping[str, Any]
+    """The keys of `[proposer]` beside `kind` and `evaluate_top`."""
+    seed: int
+    pool: Pool | None = None
+    """The models of the blueprint; None when it names none, or its proposer asks none."""
+    sections: Callable[[ContextRequest], Sequence[Section]] = lambda request: ()
+    """What plug-ins add to prompts."""
+    sandbox: Callable[[SandboxOptions], Sandbox] | None = None
+    """Opens a sandbox for a process that a proposer starts."""
+
+
+class ProposerFactory(Protocol):
+    """Makes a proposer; raises BlueprintError or pydantic.ValidationError on bad options."""
+
+    def __call__(self, context: ProposerContext) -> Proposer: ...
+
+
+class ExecutorFactory(Protocol):
+    """Makes an executor for `workers` measurements at a time."""
+
+    def __call__(self, workers: int) -> Executor: ...

@@ -1,0 +1,79 @@
+"""Files that a proposal may create: those that the blueprint names, and first drafts of documents. Also what to say.
+
+Knows globs and paths, no budget.
+"""
+
+from __future__ import annotations
+
+from maabarium.blueprint.globs import Globs, is_exact
+from maabarium.plugins.protocols import ProposalRequest
+from maabarium.proposers.council.context.library import Library
+
+__all__ = ["creatable_files", "guidance"]
+
+_NAMES = {"research": "research-brief.md", "markdown": "draft.md", "prompt": "draft.md"}
+_MOST = 8
+
+_FIRST_DRAFT = (
+    "The one document to work on does not exist yet. Write a first draft of it that can be used as it is: every "
+    "section with its substance, no outline of headings and no placeholders."
+)
+_ONE_SECTION = (
+    "Work on the one document that is shown. Improve one section and leave the others as they are; do not start the "
+    "document anew."
+)
+_RESEARCH = (
+    "Propose one narrow edit of one Markdown document. Every major claim carries the full address of its source, in "
+    "the same sentence. Add to what is there, or write one new note, rather than rewrite. Without an address to cite, "
+    'propose no edit and say in the summary what to look for: Search for "...".'
+)
+
+
+def creatable_files(request: ProposalRequest, library: Library, language: str) -> tuple[str, ...]:
+    """Paths that do not exist and may: named targets, then, for documents, one draft for each pattern.
+
+    Drafts are offered when there is no target file yet, and always where a new note is welcome (`research`).
+    """
+    patterns = request.blueprint.domain.target_files
+    globs = Globs(patterns)
+    found = [path for path in globs.exact if path not in library and globs.matches(path)]
+    name = _NAMES.get(language.strip().lower())
+    if name is not None and (not request.targets or language.strip().lower() == "research"):
+        for pattern in patterns:
+            if pattern.startswith("!") or is_exact(pattern.removeprefix("/")):
+                continue
+            path = _draft(pattern.removeprefix("/"), name, globs, library)
+            found += [path] if path else []
+    clear = (path for path in dict.fromkeys(found) if not library.hidden(path))
+    return tuple(path for path in clear if not _blocked(path, library))[:_MOST]
+
+
+def guidance(request: ProposalRequest, library: Library, language: str) -> str:
+    """How to go about documents, in our own words; empty for code."""
+    language = language.strip().lower()
+    said = [_RESEARCH] if language == "research" else []
+    patterns = request.blueprint.domain.target_files
+    if language in ("markdown", "prompt") and len(patterns) == 1 and is_exact(patterns[0].removeprefix("/")):
+        said.append(_ONE_SECTION if patterns[0].removeprefix("/") in library else _FIRST_DRAFT)
+    return "\n".join(said)
+
+
+def _draft(pattern: str, name: str, globs: Globs, library: Library) -> str:
+    """A free name that the pattern matches; empty when no such name suggests itself."""
+    start = pattern.partition("*")[0]
+    if set(start) & set("?[\\"):
+        return ""
+    folder = start if start.endswith("/") or not start else start.rpartition("/")[0] + "/"
+    folder = "" if folder == "/" else folder
+    stem, _, extension = name.rpartition(".")
+    for number in range(1, 10):
+        path = f"{folder}{stem}{f'-{number}' if number > 1 else ''}.{extension}"
+        if path not in library and globs.matches(path):
+            return path
+    return ""
+
+
+def _blocked(path: str, library: Library) -> bool:
+    """Whether a file stands where a folder would have to be."""
+    parts = path.split("/")
+    return any("/".join(parts[:depth]) in library for depth in range(1, len(parts)))

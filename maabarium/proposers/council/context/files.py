@@ -1,0 +1,161 @@
+"""Which of the files that may be changed are shown, and how much of each. Knows evidence and limits only."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from maabarium.plugins.protocols import ProposalRequest
+from maabarium.proposers.council.context.callers import Imports
+from maabarium.proposers.council.context.desk import Desk
+from maabarium.proposers.council.context.evidence import Evidence
+from maabarium.proposers.council.context.library import Library
+from maabarium.proposers.council.context.symbols import Chunk
+
+__all__ = ["ranked", "show_code"]
+
+Scope = Literal["normal", "narrow", "wide"]
+
+_FEWEST = 60
+"""Tokens below which no further file is begun."""
+_MOST_FILES = 24
+_MISSES = 60
+_USUAL = 4_000.0
+"""Bytes of a file that is easily read; larger ones are less inviting."""
+_WORD = re.compile(r"[^\W\d]\w*")
+_READERS = 20
+_CONSTANT = 0.9
+_TRIED = 0.2
+"""How much an attempt on the present champion that changed a file makes other files more inviting."""
+
+
+def ranked(request: ProposalRequest, evidence: Evidence, library: Library, imports: Imports, scope: Scope) -> list[str]:
+    """Target files, the most deserving first. Without evidence: small ones that many others import.
+
+    In a wide scope chance decides, too, so that places come up that nobody looked at.
+    """
+    targets = [path for path in request.targets if path in library and not library.hidden(path)]
+    worth = {path: evidence.of_file(path) for path in targets}
+    if evidence.narrow and scope != "wide":
+        targets = [path for path in targets if worth[path] > 0] or targets
+    if len(targets) > 1 and not (evidence.narrow and scope != "wide"):
+        central = imports.centrality(library.paths)
+        for path in targets:
+            worth[path] += 0.1 * _prior(len(library.content(path)), central[path])
+    tried = Counter(
+        path
+        for attempt in request.history
+        if attempt.outcome.parent == request.champion.number and attempt.outcome.verdict != "promoted"
+        for path in attempt.paths
+    )
+    for path in targets:
+        worth[path] /= 1.0 + _TRIED * tried[path]
+    if scope == "wide":
+        chance = random.Random(request.seed)
+        worth = {path: math.sqrt(worth[path]) * chance.uniform(0.2, 1.0) for path in targets}
+    return sorted(targets, key=lambda path: (-worth[path], path))
+
+
+def show_code(desk: Desk, order: Sequence[str], evidence: Evidence, *, limit: int, scope: Scope, seed: int) -> int:
+    """Put files on the desk for at most `limit` tokens; returns what was spent.
+
+    First every file by what deserves it, then what is left of the limit goes to the rest of those begun.
+    """
+    readable = [path for path in order[: 10 * _MOST_FILES] if not desk.library.obstacle(path)]
+    readable = readable[: 1 if scope == "narrow" else _MOST_FILES]
+    left = limit // 2 if scope == "narrow" and len(order) > 1 else limit
+    kept = limit - left
+    share = 1.0 if len(readable) == 1 else 0.25 if scope == "wide" else 0.6
+    for path in readable:
+        if left < _FEWEST:
+            break
+        left -= _begin(desk, path, evidence, min(left, max(int(left * share), _FEWEST)), seed)
+    for path in readable:
+        if left < _FEWEST // 2 or scope == "narrow":
+            break
+        left -= _finish(desk, path, evidence, left, seed)
+    if readable and not any(view.path in desk.targets for view in desk.views.values()):
+        left -= _window(desk, readable[0], evidence, limit)
+    return limit - left - kept
+
+
+def _prior(size: int, importers: int) -> float:
+    """What a file deserves of which nothing is known: 0 to 1."""
+    if size < 16:
+        return 0.0
+    return (1.0 + math.log1p(importers)) / (1.0 + size / _USUAL) / 8.0
+
+
+def _by_worth(
+    desk: Desk, path: str, chunks: Sequence[Chunk], evidence: Evidence, seed: int
+) -> list[tuple[float, Chunk]]:
+    """Chunks with their worth, best first; of equals the shorter, then a different one in each experiment.
+
+    Constants run on import, outside of all tests: they are worth a little less than the best chunk that reads them.
+    """
+    worth = {chunk: evidence.of_chunk(path, chunk) for chunk in chunks if chunk.kind != "imports"}
+    lines = desk.library.lines(path)
+    readers = sorted((chunk for chunk in worth if worth[chunk] > 0), key=lambda chunk: -worth[chunk])[:_READERS]
+    words = [(worth[each], set(_WORD.findall("\n".join(lines[each.first - 1 : each.last])))) for each in readers]
+    for chunk in worth:
+        if chunk.kind == "block" and words:
+            names = chunk.name.split(", ")
+            read = max((value for value, mentioned in words if not mentioned.isdisjoint(names)), default=0.0)
+            worth[chunk] = max(worth[chunk], _CONSTANT * read)
+    chance = random.Random(f"{seed}:{path}")
+    rows = [(-round(worth[chunk], 2), chunk.last - chunk.first, chance.random(), chunk) for chunk in worth]
+    rows.sort(key=lambda row: row[:3])
+    return [(worth[row[3]], row[3]) for row in rows]
+
+
+def _begin(desk: Desk, path: str, evidence: Evidence, limit: int, seed: int) -> int:
+    """Show the whole file, or those of its chunks that deserve it."""
+    spent = desk.whole(path, limit)
+    if spent is not None:
+        return spent
+    rows = _by_worth(desk, path, desk.library.chunks(path), evidence, seed)
+    deserving = [chunk for worth, chunk in rows if worth > 0]
+    return _show_chunks(desk, path, deserving or [chunk for _, chunk in rows], limit)
+
+
+def _finish(desk: Desk, path: str, evidence: Evidence, limit: int, seed: int) -> int:
+    """Show the rest of a file that was begun, or begin it, as far as there is room."""
+    spent = desk.whole(path, limit)
+    if spent is not None or evidence.narrow:
+        return spent or 0
+    view = desk.views.get(path)
+    hidden = view.hidden_chunks() if view is not None else list(desk.library.chunks(path))
+    return _show_chunks(desk, path, [chunk for _, chunk in _by_worth(desk, path, hidden, evidence, seed)], limit)
+
+
+def _show_chunks(desk: Desk, path: str, chunks: Iterable[Chunk], limit: int) -> int:
+    """Show those chunks that fit, in their order; after many that do not, the rest is not tried."""
+    spent = misses = 0
+    for chunk in chunks:
+        cost = desk.chunk(path, chunk, limit - spent)
+        misses += cost is None
+        spent += cost or 0
+        if limit - spent < _FEWEST // 2 or misses > _MISSES:
+            break
+    return spent
+
+
+def _window(desk: Desk, path: str, evidence: Evidence, limit: int) -> int:
+    """No symbol fits: as many lines around the most deserving one as there is room for."""
+    rows = _by_worth(desk, path, desk.library.chunks(path), evidence, 0)
+    if not rows:
+        return 0
+    chunk = rows[0][1]
+    middle = evidence.hottest(path, chunk)
+    spent = 0
+    for reach in (0, 2, 5, 10, 20, 40):
+        first, last = max(chunk.first, middle - reach), min(chunk.last, middle + reach)
+        cost = desk.lines(path, [(first, last)], limit - spent)
+        if cost is None:
+            break
+        spent += cost
+    return spent

@@ -1,0 +1,147 @@
+"""The files of one tree as text, read once and only when asked for. Knows what may be shown, not what is worth it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Sequence
+
+from maabarium.blueprint.globs import Globs
+from maabarium.blueprint.schema import Blueprint
+from maabarium.plugins.protocols import TreeView
+from maabarium.proposers.council.context.ignored import Ignored
+from maabarium.proposers.council.context.symbols import Chunk, chunks_of, parsed
+from maabarium.proposers.holdout import held_out_files
+from maabarium.safe_text import one_line
+
+__all__ = ["HOLDOUT", "LARGE", "Library", "printable"]
+
+HOLDOUT = "holdout"
+"""Why a file of the holdout is hidden; it is not even named."""
+LARGE = 300_000
+"""Bytes above which a file is not parsed but cut into blocks: parsing takes a second for each megabyte or so."""
+_HUGE = 2_000_000
+"""Bytes above which a file is only listed."""
+_REMEMBERED = 64_000_000
+_PRIVATE = re.compile(
+    r"(^|/)(\.env(\.(?!example|sample|template)[\w.-]+)?|\.netrc|\.pypirc|\.npmrc|id_(rsa|dsa|ecdsa|ed25519)"
+    r"|[^/]*\.(pem|key|p12|pfx|keystore|kdbx))$"
+)
+"""Names that hold keys in practice: what is sent to a model may leave the machine."""
+
+
+class Library:
+    """Text, lines and chunks of a tree's files. May be kept for several packings of one tree; not for threads."""
+
+    def __init__(self, files: TreeView, blueprint: Blueprint) -> None:
+        self._view = files
+        self.paths: tuple[str, ...] = tuple(files.paths())
+        self._known = frozenset(self.paths)
+        self._ignored = Ignored(self.paths, files.read)
+        self._named = frozenset(Globs(blueprint.domain.target_files).exact)
+        self._holdout = held_out_files(blueprint.evaluator.holdout)
+        self._bytes: dict[str, bytes] = {}
+        self._size = 0
+        self._read: dict[str, tuple[str | None, str]] = {}
+        self._hidden: dict[str, str] = {}
+        self._names: dict[str, list[str]] = {}
+        self._chunks: dict[str, tuple[Chunk, ...]] = {}
+        self._trees: dict[str, ast.Module | None] = {}
+        self._lines: dict[str, tuple[str, ...]] = {}
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._known
+
+    def content(self, path: str) -> bytes:
+        """The bytes of a file; empty when it is gone."""
+        found = self._bytes.get(path)
+        if found is None:
+            try:
+                found = self._view.read(path)
+            except KeyError:
+                found = b""
+            if self._size + len(found) <= _REMEMBERED:
+                self._bytes[path] = found
+                self._size += len(found)
+        return found
+
+    def hidden(self, path: str) -> str:
+        """Why a file may not enter a prompt at all, whatever it holds; empty when it may."""
+        if path not in self._hidden:
+            self._hidden[path] = self._reason(path)
+        return self._hidden[path]
+
+    def _reason(self, path: str) -> str:
+        if self._holdout.matches(path):
+            return HOLDOUT
+        if _PRIVATE.search(path):
+            return "its name says that it holds keys"
+        if path not in self._named and self._ignored(path):
+            return "ignored by .gitignore"
+        return ""
+
+    def obstacle(self, path: str) -> str:
+        """Why a file cannot be shown, as the end of a sentence; empty when it can."""
+        return self.hidden(path) or self._decoded(path)[1]
+
+    def text(self, path: str) -> str | None:
+        """The text as a prompt shows it (UTF-8, no byte order mark, `\\n` between lines); None when it has none."""
+        return self._decoded(path)[0]
+
+    def lines(self, path: str) -> Sequence[str]:
+        """The lines of the text without their ends; line n of the file is at n - 1."""
+        if path not in self._lines:
+            text = self.text(path) or ""
+            self._lines[path] = tuple(text.removesuffix("\n").split("\n")) if text else ()
+        return self._lines[path]
+
+    def chunks(self, path: str) -> tuple[Chunk, ...]:
+        """The file cut into symbols, or into blocks of lines."""
+        if path not in self._chunks:
+            self._chunks[path] = chunks_of(path, self.lines(path), self.tree(path))
+        return self._chunks[path]
+
+    def tree(self, path: str) -> ast.Module | None:
+        """The syntax tree of a Python file; None for any other, a large one, or one that does not parse."""
+        if path not in self._trees:
+            python = path.endswith((".py", ".pyi")) and len(self.content(path)) <= LARGE
+            self._trees[path] = parsed(self.lines(path)) if python else None
+        return self._trees[path]
+
+    def find(self, path: str) -> str:
+        """The file that an id or a traceback means: exact, or the one with the longest common end; else empty."""
+        path = path.replace("\\", "/")
+        if path in self._known:
+            return path
+        ends = sorted((known for known in self._of_name(path) if known.endswith("/" + path)), key=len)
+        if not ends:
+            ends = sorted((known for known in self._of_name(path) if path.endswith("/" + known)), key=len, reverse=True)
+        return ends[0] if ends else ""
+
+    def _of_name(self, path: str) -> Iterable[str]:
+        if not self._names:
+            for known in self.paths:
+                self._names.setdefault(known.rpartition("/")[2], []).append(known)
+        return self._names.get(path.rpartition("/")[2], ())
+
+    def _decoded(self, path: str) -> tuple[str | None, str]:
+        """The text, or None and why there is none."""
+        if path not in self._read:
+            self._read[path] = _decoded(self.content(path))
+        return self._read[path]
+
+
+def printable(path: str) -> str:
+    """A path as it may stand in a sentence: on one line, without what a terminal or a reader could mistake."""
+    return one_line(path, 160)
+
+
+def _decoded(content: bytes) -> tuple[str | None, str]:
+    if len(content) > _HUGE:
+        return None, f"{len(content) // 1_000_000} MB, too large"
+    if b"\0" in content:
+        return None, "not text"
+    try:
+        return content.decode().removeprefix("\ufeff").replace("\r\n", "\n"), ""
+    except UnicodeDecodeError:
+        return None, "not UTF-8"

@@ -1,0 +1,206 @@
+"""Packs what a model should see into a number of tokens: the most important first, nothing cut without a word.
+
+Each kind of material is a step with a priority; plug-in sections come in between by theirs. A step may spend what is
+left, less what later steps are known to need, so that no early step starves the others. Knows no model and no prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from maabarium.plugins.protocols import ProposalRequest, Section
+from maabarium.proposers.council.context.callers import Imports
+from maabarium.proposers.council.context.creation import creatable_files, guidance
+from maabarium.proposers.council.context.desk import Desk
+from maabarium.proposers.council.context.evidence import Evidence
+from maabarium.proposers.council.context.failures import Failure, failures_of
+from maabarium.proposers.council.context.files import ranked, show_code
+from maabarium.proposers.council.context.library import Library
+from maabarium.proposers.council.context.omissions import Omissions
+from maabarium.proposers.council.context.part import Packed, Part, cost_of, cost_of_lines
+from maabarium.proposers.council.context.related import show_related
+from maabarium.proposers.council.context.standing import standing_text
+from maabarium.proposers.council.context.style import style_text
+from maabarium.proposers.council.context.symptoms import show_failures
+from maabarium.proposers.council.feedback import Stance, attempts_text
+from maabarium.safe_text import one_line
+
+__all__ = ["LEAST", "pack"]
+
+LEAST = 100
+"""Tokens below which nothing is packed at all."""
+
+_CRAMPED = 320
+"""Room that is left to code alone: delimiters around failing tests would take half of it."""
+
+
+@dataclass
+class Step:
+    """One kind of material. `reserve` is what earlier steps leave for it, `most` what it may take."""
+
+    priority: int
+    reserve: int
+    most: int
+    run: Callable[[int], int]
+    """Spend at most so many tokens; returns what was spent."""
+
+
+def pack(
+    request: ProposalRequest,
+    *,
+    tokens: int,
+    sections: Sequence[Section] = (),
+    stance: Stance | None = None,
+    language: str | None = None,
+    library: Library | None = None,
+) -> Packed:
+    """Pack for one experiment; the estimate of what comes back never exceeds `tokens`.
+
+    A `library` of the same tree may be handed in again, so that its files are read once for several models.
+    """
+    if tokens < LEAST:
+        return Packed(omitted=(f"{max(tokens, 0)} tokens leave no room for any material; {LEAST} are the least",))
+    packing = _Packing(
+        request, tokens, stance or Stance(), language or request.blueprint.domain.language,
+        library or Library(request.files, request.blueprint),
+    )  # fmt: skip
+    return packing.packed(sections)
+
+
+class _Packing:
+    """One packing under way."""
+
+    def __init__(self, request: ProposalRequest, tokens: int, stance: Stance, language: str, library: Library) -> None:
+        self.request, self.tokens, self.stance, self.language = request, tokens, stance, language
+        self.library = library
+        self.desk = Desk(library, request.targets)
+        self.imports = Imports(library)
+        self.failures: tuple[Failure, ...] = failures_of(request.champion.evaluation.tests, library)
+        self.evidence = Evidence.of(request, self.failures, library, self.imports)
+        self.order: list[str] = []
+        self.parts: list[Part] = []
+        self.slots: dict[str, int] = {}
+        """Where views belong among the parts: path -> number of parts before it."""
+        self.omissions = Omissions()
+
+    def packed(self, sections: Sequence[Section]) -> Packed:
+        """Run the steps and put the result together."""
+        creatable = self._creatable()
+        reserved = min(max(64, self.tokens // 12), 600)
+        left = self.tokens - reserved - cost_of_lines(creatable)
+        steps = sorted([*self._steps(left), *self._plug_ins(sections, left)], key=lambda step: step.priority)
+        for number, step in enumerate(steps):
+            later = sum(other.reserve for other in steps[number + 1 :])
+            before = len(self.parts)
+            left -= step.run(max(0, min(left - later, step.most)))
+            for path in self.desk.views:
+                self.slots.setdefault(path, before)
+        for view in self.desk.views.values():
+            view.settle()
+        parts = self._in_order()
+        self.omissions.of_files(self.library, self.desk, self.order, self.request.targets)
+        used = sum(map(cost_of, parts)) + cost_of_lines(creatable)
+        omitted = self.omissions.sentences(min(self.tokens - used, max(reserved, self.tokens // 8)))
+        shown = tuple(view.shown() for view in self.desk.editable())
+        return Packed(tuple(parts), shown, creatable, omitted, used + cost_of_lines(omitted))
+
+    def _steps(self, room: int) -> list[Step]:
+        scope = self.stance.scope
+        history = self._history(room // 4)
+        narrow = scope == "narrow"
+        tests = 0.0 if room < _CRAMPED else 0.25 if narrow else 0.4
+        return [
+            Step(5, 0, room // 3, self._task),
+            Step(10, room // 4 if self.failures else 0, int(room * tests), self._tests),
+            Step(20, room // 3, room, self._code),
+            Step(30, room // 20, 0 if narrow else room // 5, self._related),
+            Step(40, min(cost_of(history), room // 8) if history else 0, room // 4, self._told),
+            Step(50, min(60, room // 20), room // 10, self._style),
+        ]
+
+    def _plug_ins(self, sections: Sequence[Section], room: int) -> list[Step]:
+        """What plug-ins add; together they are sure of a fifth, one alone gets at most two fifths."""
+        steps = []
+        sure = room // 5
+        for section in sorted(sections, key=lambda section: section.priority):
+            part = Part(one_line(section.title, 120), section.text, "plug-in")
+            reserve = cost_of(part) if cost_of(part) <= sure else 0
+            sure -= reserve
+            steps.append(Step(section.priority, reserve, int(room * 0.4), self._adder(part)))
+        return steps
+
+    def _adder(self, part: Part) -> Callable[[int], int]:
+        def run(limit: int) -> int:
+            spent = self._add(part, limit)
+            if not spent and part.text.strip():
+                self.omissions.say(f'the section "{part.title}" of a plug-in: {cost_of(part)} tokens do not fit')
+            return spent
+
+        return run
+
+    def _add(self, part: Part | None, limit: int) -> int:
+        """Put a part into the prompt if it has text and fits; returns what it costs, else 0."""
+        if part is None or not part.text.strip() or cost_of(part) > limit:
+            return 0
+        self.parts.append(part)
+        return cost_of(part)
+
+    def _task(self, limit: int) -> int:
+        guide = Part("How to work", guidance(self.request, self.library, self.language), "blueprint", "rules")
+        spent = self._add(guide, limit)
+        if guide.text and not spent:
+            self.omissions.say("the advice on writing documents")
+        standing = Part("Measured now", standing_text(self.request), "baseline", "rules")
+        return spent + self._add(standing, min(limit - spent, limit // 3))
+
+    def _tests(self, limit: int) -> int:
+        most = 4 if self.stance.scope == "narrow" else 12
+        part, spent, missing = show_failures(self.desk, self.failures, limit, most)
+        if part is not None:
+            self.parts.append(part)
+        if missing:
+            self.omissions.say(f"{missing} failing {'test' if missing == 1 else 'tests'} more")
+        return spent
+
+    def _code(self, limit: int) -> int:
+        self.order = ranked(self.request, self.evidence, self.library, self.imports, self.stance.scope)
+        return show_code(
+            self.desk, self.order, self.evidence, limit=limit, scope=self.stance.scope, seed=self.request.seed
+        )
+
+    def _related(self, limit: int) -> int:
+        return show_related(self.desk, self.request, self.imports, limit)
+
+    def _history(self, tokens: int) -> Part | None:
+        text = attempts_text(self.request.history, self.request.champion.number, tokens=max(0, tokens - 60))
+        return Part("What was tried before, newest last", text, "history") if text else None
+
+    def _told(self, limit: int) -> int:
+        spent = self._add(self._history(limit), limit)
+        if not spent and self.request.history:
+            self.omissions.say("the earlier attempts")
+        return spent
+
+    def _style(self, limit: int) -> int:
+        paths = [view.path for view in self.desk.editable()]
+        return self._add(Part("Style", style_text(self.library, paths), "style", "rules"), limit)
+
+    def _creatable(self) -> tuple[str, ...]:
+        """Paths to create, as many as an eighth of the room takes."""
+        found: list[str] = []
+        for path in creatable_files(self.request, self.library, self.language):
+            if cost_of_lines([*found, path]) > self.tokens // 8:
+                self.omissions.say("some paths that could be created")
+                break
+            found.append(path)
+        return tuple(found)
+
+    def _in_order(self) -> list[Part]:
+        """Parts and views in the order in which the steps made them."""
+        found: list[Part] = []
+        views = list(self.desk.views.values())
+        for number in range(len(self.parts) + 1):
+            found += [view.part() for view in views if self.slots.get(view.path, len(self.parts)) == number]
+            found += self.parts[number : number + 1]
+        return found

@@ -1,0 +1,136 @@
+"""What is shown of one file: nothing yet, some of its lines, or the whole; and what that costs. Knows no reason why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from maabarium.proposers.council.context.library import Library, printable
+from maabarium.proposers.council.context.part import Part, cost_of, cost_of_text
+from maabarium.proposers.council.context.symbols import Chunk
+from maabarium.proposers.council.replies import Shown
+
+__all__ = ["View"]
+
+_GAP = 18
+"""Tokens of the line that stands for lines left out."""
+
+_BLANKS = 12
+"""Blank lines that may be shown instead of it: they cost less."""
+
+
+class View:
+    """The lines of one file that are shown. Costs are upper bounds: joining pieces only makes them cheaper."""
+
+    def __init__(self, library: Library, path: str, title: str, *, editable: bool) -> None:
+        self._library = library
+        self.path = path
+        self.title = title
+        self.editable = editable
+        self.whole = False
+        self._lines: set[int] = set()
+        self.cost = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is shown yet."""
+        return not (self.whole or self._lines)
+
+    def whole_cost(self) -> int:
+        """What it costs more to show the whole file."""
+        return cost_of(self._part_whole()) - self.cost
+
+    def show_whole(self) -> None:
+        """Show the whole file."""
+        self.cost += self.whole_cost()
+        self.whole = True
+
+    def lines_cost(self, ranges: Iterable[tuple[int, int]]) -> int:
+        """What it costs more to show these lines, too (from 1, both ends included)."""
+        if self.whole:
+            return 0
+        fresh = self._fresh(ranges)
+        if not fresh:
+            return 0
+        base = cost_of(Part(self._title(), "", self.path)) + _GAP if self.is_empty else 0
+        every = self._library.lines(self.path)
+        text = "\n".join(every[n - 1] for n in fresh) + "\n"
+        pieces = sum(1 for n in fresh if n - 1 not in fresh)
+        return base + cost_of_text(text) + pieces * _GAP
+
+    def show_lines(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Show these lines, too."""
+        kept = list(ranges)
+        self.cost += self.lines_cost(kept)
+        self._lines |= self._fresh(kept)
+
+    def shows(self, chunk: Chunk) -> bool:
+        """Whether all of a chunk is shown."""
+        return self.whole or all(n in self._lines for n in range(chunk.first, chunk.last + 1))
+
+    def hidden_chunks(self) -> list[Chunk]:
+        """Chunks of which something is left out."""
+        return [chunk for chunk in self._library.chunks(self.path) if not self.shows(chunk)]
+
+    def settle(self) -> None:
+        """Close small gaps of blank lines; where nothing else is missing the file is shown whole. Never costs more."""
+        if self.whole or not self._lines:
+            return
+        lines = self._library.lines(self.path)
+        missing = any(line.strip() for n, line in enumerate(lines, 1) if n not in self._lines)
+        if not missing and cost_of(self._part_whole()) <= self.cost:
+            self.whole = True
+            return
+        previous = 0
+        for n in sorted(self._lines):
+            if n - previous <= _BLANKS and not any(lines[k - 1].strip() for k in range(previous + 1, n)):
+                self._lines.update(range(previous + 1, n))
+            previous = n
+
+    def ranges(self) -> tuple[range, ...] | None:
+        """The shown lines; None for the whole file."""
+        if self.whole:
+            return None
+        found: list[range] = []
+        for n in sorted(self._lines):
+            if found and found[-1].stop == n:
+                found[-1] = range(found[-1].start, n + 1)
+            else:
+                found.append(range(n, n + 1))
+        return tuple(found)
+
+    def part(self) -> Part:
+        """The file as it goes into the prompt."""
+        ranges = self.ranges()
+        if ranges is None:
+            return self._part_whole()
+        lines = self._library.lines(self.path)
+        pieces, done = [], 0
+        for piece in ranges:
+            if piece.start - 1 > done:
+                pieces.append(_gap(piece.start - 1 - done))
+            pieces += lines[piece.start - 1 : piece.stop - 1]
+            done = piece.stop - 1
+        if done < len(lines):
+            pieces.append(_gap(len(lines) - done))
+        return Part(self._title(), "\n".join(pieces) + "\n", self.path)
+
+    def shown(self) -> Shown:
+        """The same for whoever reads the reply."""
+        return Shown(self.path, self._library.content(self.path), self.ranges())
+
+    def _part_whole(self) -> Part:
+        text = self._library.text(self.path) or ""
+        state = "whole" if text else "empty"
+        return Part(f"{self.title} {printable(self.path)} ({state})", text, self.path)
+
+    def _title(self) -> str:
+        return f"{self.title} {printable(self.path)} (in part)"
+
+    def _fresh(self, ranges: Iterable[tuple[int, int]]) -> set[int]:
+        last = len(self._library.lines(self.path))
+        wanted = {n for first, end in ranges for n in range(max(first, 1), min(end, last) + 1)}
+        return wanted - self._lines
+
+
+def _gap(count: int) -> str:
+    return f"[... {count} {'line' if count == 1 else 'lines'} left out ...]"

@@ -1,0 +1,125 @@
+"""How to look for the next change, judged by how the last ones ended. Pure: same history and seed, same stance.
+
+- Replies that cannot be used, again and again: show less and ask for less (`narrow`), a little cooler.
+- Repetitions of what was tried: hotter.
+- No promotion for longer than this run lets expect: hotter, and another agent leads; after twice as long, also show
+  more of the tree (`wide`). Unusable replies speak before a plateau.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from maabarium.proposers.council.feedback.ideas import alike, idea_of, is_ours, parent_of
+from maabarium.records import Attempt
+
+__all__ = ["Stance", "patience_of", "stance_of"]
+
+_SHORTEST, _LONGEST, _UNKNOWN = 4, 20, 6
+"""Bounds of a run's patience in attempts, and what it is before anything was kept."""
+_RECENT = 6
+_UNUSABLE: dict[str, str] = {
+    "unparseable": "could not be read; keep to the form exactly",
+    "does_not_apply": "did not fit the files; copy the old lines exactly as they are shown",
+    "out_of_bounds": "touched files that may not change; keep to the files that are shown as changeable",
+}
+"""Reason codes of replies that could not be used, and what is said of them."""
+_COOLEST, _HOTTEST = -0.3, 0.6
+
+
+@dataclass(frozen=True)
+class Stance:
+    """What to do differently in the next experiment."""
+
+    temperature_delta: float = 0.0
+    """To be added to each model's temperature; -0.3 to 0.6."""
+    lead: int = 0
+    """Index of the agent that goes first."""
+    scope: Literal["normal", "narrow", "wide"] = "normal"
+    note: str = ""
+    """A sentence or two for the prompt, in our own words; may be empty."""
+
+
+def stance_of(history: Sequence[Attempt], agents: int, seed: int) -> Stance:
+    """The stance after these attempts, for so many agents. Attempts that broke on our side do not count."""
+    counted = [attempt for attempt in history if not is_ours(attempt)]
+    since = _since_kept(counted)
+    patience = patience_of(counted)
+    waited = len(since) // patience
+    invalid, repeated = _invalid(since), _repeated(since)
+    delta, scope, notes = 0.15 * min(waited, 2), "wide" if waited >= 2 else "normal", []
+    if waited:
+        notes.append(
+            f"Nothing was kept in the last {len(since)} attempts: try another kind of change than those listed"
+            + (", and other places." if waited >= 2 else ".")
+        )
+    if repeated:
+        delta += 0.1 * min(repeated, 3)
+        notes.append("The last proposals repeated earlier ones. Propose something that is not in the list of ideas.")
+    if invalid:
+        delta -= 0.1 * min(invalid, 3)
+        scope = "narrow"
+        notes.append(_usable(since[-1], invalid))
+    return Stance(
+        temperature_delta=round(min(max(delta, _COOLEST), _HOTTEST), 2),
+        lead=_lead(waited, agents, seed),
+        scope="narrow" if scope == "narrow" else "wide" if scope == "wide" else "normal",
+        note=" ".join(notes),
+    )
+
+
+def patience_of(history: Sequence[Attempt]) -> int:
+    """After how many attempts without a promotion a plateau begins: twice the usual distance between two of them."""
+    kept = [index for index, attempt in enumerate(history) if attempt.outcome.verdict == "promoted"]
+    if not kept:
+        return _UNKNOWN
+    distances = [later - earlier for earlier, later in zip([-1, *kept], kept, strict=False)]
+    return max(_SHORTEST, min(_LONGEST, round(2 * median(distances))))
+
+
+def _since_kept(history: Sequence[Attempt]) -> list[Attempt]:
+    last = max((index for index, each in enumerate(history) if each.outcome.verdict == "promoted"), default=-1)
+    return list(history[last + 1 :])
+
+
+def _invalid(since: Sequence[Attempt]) -> int:
+    """How many replies in a row, up to now, could not be used; a single one is an accident."""
+    count = 0
+    for attempt in reversed(since):
+        if attempt.outcome.reason_code not in _UNUSABLE:
+            break
+        count += 1
+    return count if count >= 2 else 0
+
+
+def _repeated(since: Sequence[Attempt]) -> int:
+    """How many of the last few attempts had been tried on the same champion before; a single one is an accident."""
+    count = 0
+    for index in range(max(0, len(since) - _RECENT), len(since)):
+        attempt = since[index]
+        own = idea_of(attempt.outcome.summary)
+        before = (each for each in since[:index] if parent_of(each) == parent_of(attempt))
+        if _is_repetition(attempt) or any(alike(own, idea_of(each.outcome.summary)) for each in before):
+            count += 1
+    return count if count >= 2 else 0
+
+
+def _is_repetition(attempt: Attempt) -> bool:
+    return attempt.outcome.reason_code in ("duplicate", "no_effect")
+
+
+def _usable(last: Attempt, count: int) -> str:
+    return f"The last {count} replies {_UNUSABLE[last.outcome.reason_code]}. Change a few lines of one file only."
+
+
+def _lead(waited: int, agents: int, seed: int) -> int:
+    """The first agent until a plateau, then the others in an order of the seed's, then the first again."""
+    if agents <= 1:
+        return 0
+    others = list(range(1, agents))
+    random.Random(seed).shuffle(others)
+    return [0, *others][waited % agents]

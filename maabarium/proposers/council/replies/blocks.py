@@ -1,0 +1,146 @@
+"""The format `blocks`: text that stands in the file, and the text that replaces it.
+
+A search is found when it is exactly there, once, in the lines that were shown: as whole lines or, if no line is
+like it, as a piece of text that cuts no word. All searches of a patch look at the file as it was, so their order
+does not matter and they must not overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from maabarium.errors import ProposalError
+from maabarium.proposers.council.replies.original import Original
+from maabarium.proposers.council.replies.reply import Replacement
+
+__all__ = ["replaced"]
+
+MOST_TRIED = 1000
+"""A piece of text that occurs more often than this is refused without looking at all its places."""
+
+
+@dataclass(frozen=True, order=True)
+class Splice:
+    """Bytes `low` to `high` of the body make place for others."""
+
+    low: int
+    high: int
+    new: bytes
+
+
+def replaced(original: Original, edits: Sequence[Replacement], *, lines_only: bool = False) -> bytes:
+    """The body after all replacements. Raises ProposalError (`unparseable`, `does_not_apply`)."""
+    if not original.body and original.is_whole and len(edits) == 1 and not edits[0].search.strip():
+        return original.spelled(edits[0].replace)  # an empty file gets its first content
+    splices = sorted(_splice(original, edit, lines_only) for edit in edits)
+    result: list[bytes] = []
+    done = 0
+    last = (-1, -1)
+    for splice in splices:
+        if splice.low < done or (splice.low, splice.high) == last:
+            sentence = f"{original.path}: two edits overlap; put them in one"
+            raise ProposalError("does_not_apply", sentence, detail="search_replace.overlap")
+        result += [original.body[done : splice.low], splice.new]
+        done, last = splice.high, (splice.low, splice.high)
+    return b"".join([*result, original.body[done:]])
+
+
+def _splice(original: Original, edit: Replacement, lines_only: bool) -> Splice:
+    """The one place of an edit. A final newline of either text ends its last line and is no line of its own."""
+    if not edit.search:
+        sentence = f"{original.path}: an edit searches for nothing; copy the lines to replace, or one to add after"
+        raise ProposalError("unparseable", sentence, detail="search_replace.empty_search")
+    search, new = _unended(original.spelled(edit.search)), _unended(original.spelled(edit.replace))
+    places = list(_lines(original, search))
+    if places:
+        low = _only(original, edit, places)
+        high = low + len(search)
+        if not edit.replace:  # no lines at all: the newline goes, too
+            high += 2 if original.body[high : high + 2] == b"\r\n" else original.body[high : high + 1] == b"\n"
+        return Splice(low, high, new)
+    if not lines_only and search.strip():
+        pieces = list(_pieces(original, search))
+        if pieces:
+            low = _only(original, edit, pieces)
+            return Splice(low, low + len(search), new)
+    sentence = f"{original.path}: {_where_it_differs(original, search)}"
+    raise ProposalError("does_not_apply", sentence, detail="search_replace.no_match")
+
+
+def _unended(data: bytes) -> bytes:
+    return data[:-2] if data.endswith(b"\r\n") else data.removesuffix(b"\n")
+
+
+def _lines(original: Original, search: bytes) -> Iterator[int]:
+    """Where whole shown lines are the search; at most two places of each kind of newline, which is one too many."""
+    text = b"\n" + original.body + (b"" if original.body.endswith(b"\n") else b"\n")
+    for ending in (b"\n", b"\r\n"):
+        wanted = b"\n" + search + ending
+        found = 0
+        for low, high in original.spans:
+            place = text.find(wanted, low, high + 1)
+            while place >= 0 and found < 2:
+                yield place
+                found += 1
+                place = text.find(wanted, place + 1, high + 1)
+
+
+def _pieces(original: Original, search: bytes) -> Iterator[int]:
+    """Where shown text is the search and no word is cut; two are enough to know that it is not the only one."""
+    body = original.body
+    tried = found = 0
+    for low, high in original.spans:
+        place = body.find(search, low, min(high, len(body)))
+        while place >= 0 and found < 2:
+            tried += 1
+            if tried > MOST_TRIED:
+                yield from (-1, -1)
+                return
+            if not _cuts_word(body, place) and not _cuts_word(body, place + len(search)):
+                yield place
+                found += 1
+            place = body.find(search, place + 1, min(high, len(body)))
+
+
+def _cuts_word(body: bytes, place: int) -> bool:
+    return 0 < place < len(body) and _in_word(body[place - 1]) and _in_word(body[place])
+
+
+def _in_word(byte: int) -> bool:
+    return byte >= 0x80 or byte == 0x5F or chr(byte).isalnum()
+
+
+def _only(original: Original, edit: Replacement, places: Sequence[int]) -> int:
+    if len(set(places)) == 1 and places[0] >= 0:
+        return places[0]
+    sentence = (
+        f"{original.path}: {_quoted(original.spelled(edit.search))} occurs more than once in the lines shown; "
+        "copy more of the lines around it"
+    )
+    raise ProposalError("does_not_apply", sentence, detail="search_replace.ambiguous_match")
+
+
+def _where_it_differs(original: Original, search: bytes) -> str:
+    """What a person or a model needs to mend a search that is not there."""
+    wanted = [line.rstrip(b"\r") for line in search.split(b"\n")]
+    text = original.body.split(b"\n")
+    first = next((index for index, line in enumerate(text) if line.rstrip(b"\r") == wanted[0]), None)
+    if first is None:
+        near = next((index for index, line in enumerate(text) if line.split() == wanted[0].split()), None)
+        if near is not None and wanted[0].strip():
+            return f"{_quoted(wanted[0])} is not a line of it; line {near + 1} is {_quoted(text[near])}"
+        return f"{_quoted(wanted[0])} is not a line of it"
+    for offset, line in enumerate(wanted):
+        if first + offset >= len(text):
+            return f"the search goes on behind the end of the file, which has {len(text)} lines"
+        if text[first + offset].rstrip(b"\r") != line:
+            return f"line {first + offset + 1} is {_quoted(text[first + offset])}, not {_quoted(line)}"
+    if original.ranges is not None:
+        return f"{_quoted(wanted[0])} is not among the lines shown, and only those can be edited"
+    return f"{_quoted(wanted[0])} is there with other newlines"
+
+
+def _quoted(line: bytes) -> str:
+    text = line.decode("utf-8", "backslashreplace")
+    return repr(text if len(text) <= 80 else text[:77] + "...")

@@ -1,0 +1,162 @@
+"""From a model's text to a `Reply`: JSON in the schema or, from models that ignore it, blocks and diffs as text.
+
+Lenient about wrapping (reasoning, fences, prose, names of operations), strict about meaning: a patch says exactly
+one thing in exactly one form, or the reply is refused. Nothing is checked against files here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from maabarium.errors import ProposalError
+from maabarium.proposers.council.replies.extraction import object_of, unthought
+from maabarium.proposers.council.replies.prose import marker_of, read_prose
+from maabarium.proposers.council.replies.reply import EditFormat, Patch, Replacement, Reply
+from maabarium.records import Operation
+from maabarium.safe_text import one_line
+
+__all__ = ["parse_reply"]
+
+MOST_CHARACTERS = 8 * 2**20
+MOST_EDITS = 2000
+"""In one reply; no person reads more, and each is looked for in its file."""
+SUMMARY = 500
+PROSE_FILES = frozenset({"", ".md", ".markdown", ".mdx", ".rst", ".txt", ".adoc"})
+"""Files that may begin with a fence of their own."""
+
+OPERATIONS: dict[str, Operation] = {
+    "create": "create", "add": "create", "new": "create",
+    "modify": "modify", "update": "modify", "edit": "modify", "change": "modify", "replace": "modify",
+    "delete": "delete", "remove": "delete",
+}  # fmt: skip
+MISSING = {
+    "diff": ("unified_diff is missing", "missing_unified_diff_field"),
+    "whole": ("content is missing", "other"),
+    "blocks": ("edits is missing", "other"),
+    "lines": ("line and replacement are missing", "other"),
+}
+
+
+def parse_reply(text: str, format: EditFormat) -> Reply:
+    """Read a reply to a prompt that asked for `format`; other forms are read, too, where they are unmistakable.
+
+    Raises ProposalError (`unparseable`) with a sentence that can be sent back to the model, and a detail code.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise _unreadable(f"the reply has {len(text)} characters; at most {MOST_CHARACTERS} are read")
+    text = unthought(text)
+    marker = marker_of(text, format)
+    found = object_of(text) if "{" in text else None
+    if found is not None and (marker is None or found[0] < marker):
+        reply = _reply(found[1], format)
+    elif marker is not None:
+        reply = read_prose(text, format)
+    else:
+        raise _unreadable("the reply holds no JSON object with summary and file_patches", "proposal_json")
+    if sum(max(len(patch.edits), 1) for patch in reply.patches) > MOST_EDITS:
+        raise _unreadable(f"the reply has more than {MOST_EDITS} edits; make fewer")
+    return reply
+
+
+def _unreadable(message: str, detail: str = "other") -> ProposalError:
+    return ProposalError("unparseable", message, detail=detail)
+
+
+def _reply(value: dict[str, Any], format: EditFormat) -> Reply:
+    summary = value.get("summary")
+    if not isinstance(summary, str) or not summary.strip():
+        raise _unreadable("summary is missing; say in one line what changes and why")
+    raw = value["file_patches"]
+    items = [raw] if isinstance(raw, dict) else raw
+    if not isinstance(items, list):
+        raise _unreadable("file_patches is not a list")
+    patches = tuple(_patch(item, f"file_patches[{index}]", format) for index, item in enumerate(items))
+    return Reply(one_line(summary, SUMMARY), patches)
+
+
+def _patch(item: Any, where: str, format: EditFormat) -> Patch:
+    if not isinstance(item, dict):
+        raise _unreadable(f"{where} is not an object with path and operation")
+    path = item.get("path")
+    if not isinstance(path, str) or not path.strip():
+        raise _unreadable(f"{where}: path is missing")
+    path = path.strip().removeprefix("./")
+    named = item.get("operation")
+    operation = OPERATIONS.get(named.strip().lower()) if isinstance(named, str) else None
+    if named is not None and operation is None:
+        raise _unreadable(f"{where}: {str(named)[:40]!r} is no operation; there is create, modify and delete")
+    forms = dict(_forms(item, path, where))
+    if operation == "delete":
+        return _deletion(path, forms, where)
+    if len(forms) > 1:  # strict schemas make models fill in what they do not need
+        forms = {form: patch for form, patch in forms.items() if patch.content or patch.diff.strip() or patch.edits}
+    if len(forms) > 1:
+        raise _unreadable(f"{where} gives {' and '.join(sorted(forms))} at once; give one of them")
+    for form, patch in forms.items():
+        if form == "diff" and not patch.diff.strip():
+            raise _unreadable(f"{where}: unified_diff is empty", "missing_required_unified_diff")
+        if form in ("blocks", "lines") and not patch.edits:
+            raise _unreadable(f"{where}: edits is empty")
+        return Patch(path, operation or "modify", patch.form, patch.content, patch.diff, patch.edits)
+    problem, detail = MISSING[format]
+    raise _unreadable(f"{where}: {problem}", detail)
+
+
+def _deletion(path: str, forms: dict[EditFormat, Patch], where: str) -> Patch:
+    """A deletion may carry the diff that removes every line, which is then held to it."""
+    diff = forms["diff"].diff if "diff" in forms else ""
+    if any(patch.content.strip() or patch.edits for patch in forms.values()):
+        raise _unreadable(f"{where}: a deletion has no content and no edits")
+    return Patch(path, "delete", "diff" if diff.strip() else None, diff=diff)
+
+
+def _forms(item: dict[str, Any], path: str, where: str) -> Iterator[tuple[EditFormat, Patch]]:
+    """Every form in which this patch says something; null is nothing."""
+    given = {name: value for name, value in item.items() if value is not None}
+    for name in ("unified_diff", "diff"):
+        if name in given:
+            yield "diff", Patch(path, "modify", "diff", diff=_unfenced(_text(given[name], f"{where}.{name}")))
+            break
+    if "content" in given:
+        content = _text(given["content"], f"{where}.content")
+        if PurePosixPath(path).suffix.lower() not in PROSE_FILES:
+            content = _unfenced(content)
+        yield "whole", Patch(path, "modify", "whole", content=content)
+    if "edits" in given or "search" in given:
+        raw = given.get("edits", given if "search" in given else [])
+        edits = tuple(_replacements(raw, f"{where}.edits"))
+        yield "blocks", Patch(path, "modify", "blocks", edits=edits)
+    if "line" in given or "replacement" in given:
+        line = _text(given.get("line"), f"{where}.line")
+        replacement = _text(given.get("replacement"), f"{where}.replacement")
+        if not line.strip() or "\n" in line.removesuffix("\n"):
+            raise _unreadable(f"{where}.line is not one line of the file")
+        yield "lines", Patch(path, "modify", "lines", edits=(Replacement(line, replacement),))
+
+
+def _replacements(raw: Any, where: str) -> Iterator[Replacement]:
+    items = [raw] if isinstance(raw, dict) else raw
+    if not isinstance(items, list):
+        raise _unreadable(f"{where} is not a list of search and replace")
+    for index, item in enumerate(items):
+        here = f"{where}[{index}]"
+        if not isinstance(item, dict):
+            raise _unreadable(f"{here} is not an object with search and replace")
+        yield Replacement(_text(item.get("search"), f"{here}.search"), _text(item.get("replace"), f"{here}.replace"))
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise _unreadable(f"{where} is missing" if value is None else f"{where} is not text")
+    return value
+
+
+def _unfenced(text: str) -> str:
+    """The text inside a code fence that wraps all of it."""
+    lines = text.strip().split("\n")
+    fence = lines[0][: len(lines[0]) - len(lines[0].lstrip("`"))]
+    if len(fence) < 3 or len(lines) < 2 or lines[-1].strip() != fence:
+        return text
+    return "\n".join(lines[1:-1]) + "\n"

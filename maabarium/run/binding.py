@@ -1,0 +1,161 @@
+"""A blueprint meets its surroundings: the facts that binding needs, gathered from plug-ins, target and keys.
+
+Changes nothing. All that is wrong comes out as one BlueprintError.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from maabarium.blueprint.binding import BindFacts, Bound, bind, needed_sources
+from maabarium.blueprint.globs import Globs
+from maabarium.blueprint.loading import Loaded, load, mended
+from maabarium.blueprint.mending import apart_from
+from maabarium.blueprint.rules import ANY, find_rules, rule_scores, timed_scores
+from maabarium.blueprint.sentences import problem_of
+from maabarium.errors import BlueprintError, MaabariumError, Problem, WorkspaceError
+from maabarium.evaluators import outside_files
+from maabarium.models.keys import find_key
+from maabarium.plugins.hookspecs import BlueprintCheck
+from maabarium.plugins.manager import PluginManager, contributions
+from maabarium.run.models import model_problems
+from maabarium.sandbox.policy import anchored
+from maabarium.workspace.paths import protected_globs, targets_of
+from maabarium.workspace.target import Target, find_target
+
+__all__ = ["Binding", "bind_blueprint"]
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A blueprint that can run, and the target that it is about."""
+
+    bound: Bound
+    target: Target
+    rules: tuple[Path, ...]
+    """The files behind `[evaluator] rules` and `holdout`, and those of an evaluator from outside."""
+    protected: Globs
+    targets: tuple[str, ...]
+    """Files that may be changed."""
+
+    @property
+    def scope(self) -> str:
+        """How many files may change, and how many that are named may still be created."""
+        absent = set(Globs(self.bound.blueprint.domain.target_files).exact) - set(self.target.files)
+        count = len(self.targets)
+        changed = f"{count} file{'s' * (count != 1)} may change"
+        if not absent:
+            return changed
+        created = f"{len(absent)} file{'s' * (len(absent) != 1)} may be created"
+        return f"{changed}, {len(absent)} may be created" if count else created
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What the user should know before the run."""
+        found = list(self.bound.warnings)
+        if self.target.dirty:
+            names = ", ".join(self.target.dirty[:3]) + (" …" if len(self.target.dirty) > 3 else "")
+            said = f"{len(self.target.dirty)} modified tracked file(s) ({names}) are not measured: HEAD is"
+            found.append(Problem("domain.repo_path", said))
+        if self.target.filters:
+            said = f"files under the git filter {', '.join(self.target.filters)} are measured as git stores them"
+            found.append(Problem("domain.repo_path", said))
+        if self.target.submodules:
+            said = f"submodules are empty folders in a measurement: {', '.join(self.target.submodules[:3])}"
+            found.append(Problem("domain.repo_path", said))
+        return tuple(found)
+
+
+def bind_blueprint(path: Path, plugins: PluginManager, *, keys: bool = True) -> Binding:
+    """Load and bind. Raises BlueprintError with every problem found, of the file and of its surroundings.
+
+    `keys`: whether the models will be asked, so that their keys must be found.
+    """
+    try:
+        loaded = load(path)
+    except BlueprintError as error:
+        raise _with_further(error, path, plugins, keys) from None
+    return _bind(loaded, path, plugins, keys)
+
+
+def _with_further(error: BlueprintError, path: Path, plugins: PluginManager, keys: bool) -> BlueprintError:
+    """What is wrong with the file itself, and what its surroundings would say of the rest of it."""
+    try:
+        loaded = mended(path)
+        if loaded is not None:
+            _bind(loaded, path, plugins, keys)
+    except BlueprintError as further:
+        return BlueprintError(error.source, apart_from(error.problems, further.problems))
+    return error
+
+
+def _bind(loaded: Loaded, path: Path, plugins: PluginManager, keys: bool) -> Binding:
+    folder = path.resolve().parent
+    loaded = replace(loaded, blueprint=anchored(loaded.blueprint, folder))
+    blueprint = loaded.blueprint
+    try:
+        target = find_target(folder / blueprint.domain.repo_path, blueprint.domain.isolation)
+    except WorkspaceError as error:
+        raise BlueprintError(str(path), [Problem("domain.repo_path", str(error))]) from error
+    rules = find_rules(folder, blueprint.evaluator.rules)
+    holdout = find_rules(folder, blueprint.evaluator.holdout, "evaluator.holdout")
+    files = (*rules.paths, *holdout.paths)
+    sources, misfits = _sources(blueprint.evaluator.options, plugins)
+    facts = BindFacts(
+        tree_paths=target.files,
+        target_name=target.top.name,
+        sources=sources,
+        proposers=frozenset(contributions(plugins, "proposers")),
+        executors=frozenset(contributions(plugins, "executors")),
+        strategies=frozenset(contributions(plugins, "strategies")),
+        plugin_problems=(
+            *rules.problems,
+            *holdout.problems,
+            *misfits,
+            *model_problems(blueprint, folder, plugins, find_key if keys else None),
+        ),
+        rule_scores=rule_scores(files),
+        timed_scores=timed_scores(files),
+    )
+    bound = bind(loaded, _with_checks(loaded, facts, path, plugins))
+    judges = (*files, *outside_files(blueprint, folder))
+    outer = tuple(
+        place.relative_to(target.top).as_posix()
+        for place in (file.resolve() for file in (*judges, *(Path(one.path) for one in blueprint.policy), path))
+        if place.is_relative_to(target.top)
+    )
+    protected = protected_globs((*blueprint.domain.protected, *(f"/{name}" for name in outer)), target.prefix)
+    targets = targets_of(target.files, Globs(blueprint.domain.target_files), protected)
+    if not targets and not Globs(blueprint.domain.target_files).exact:
+        said = "every file that matches is protected (tests, configuration and start-up files are)"
+        raise BlueprintError(str(path), [Problem("domain.target_files", said)])
+    return Binding(bound, target, judges, protected, targets)
+
+
+def _sources(
+    options: dict[str, dict[str, Any]], plugins: PluginManager
+) -> tuple[dict[str, frozenset[str]], list[Problem]]:
+    """What each evaluator measures, and what is wrong with the options of one; that one is taken to measure all."""
+    sources, problems = {}, []
+    for name, factory in contributions(plugins, "evaluators").items():
+        try:
+            sources[name] = frozenset(factory(options.get(name, {})).sources)
+        except ValidationError as error:
+            sources[name] = frozenset({ANY})
+            found = [{**one, "loc": ("evaluator", "options", name, *one["loc"])} for one in error.errors()]
+            problems += [problem_of(one) for one in found]
+    return sources, problems
+
+
+def _with_checks(loaded: Loaded, facts: BindFacts, path: Path, plugins: PluginManager) -> BindFacts:
+    """The facts with the problems that plug-ins see."""
+    check = BlueprintCheck(loaded.blueprint, path.resolve(), needed_sources(loaded, facts))
+    try:
+        found = [problem for problems in plugins.hook.maabarium_check_blueprint(request=check) for problem in problems]
+    except MaabariumError as error:
+        found = [Problem("", str(error))]
+    return BindFacts(**{**vars(facts), "plugin_problems": (*facts.plugin_problems, *found)})

@@ -24,10 +24,10 @@ from maabarium.records import (
 
 __all__ = [
     "EVENT_TYPES", "Decided", "Journal", "MeasuredEvent", "Promoting", "Proposed", "RunFinished", "RunRecord",
-    "RunStarted", "RunState", "RunView", "Sample", "Transition", "transition_adapter",
+    "RunStarted", "RunStatus", "RunView", "Sample", "Transition", "transition_adapter",
 ]  # fmt: skip
 
-RunState = Literal["running", "completed", "interrupted", "failed"]
+RunStatus = Literal["running", "completed", "interrupted", "failed"]
 EventType = Literal["run_started", "proposed", "measured", "promoting", "decided", "run_finished"]
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
 
@@ -114,7 +114,7 @@ class RunFinished(Record):
     """The last event of a run (until it is resumed)."""
 
     type: Literal["run_finished"] = "run_finished"
-    state: RunState
+    state: RunStatus
     reason_code: ReasonCode
     reason: str
 
@@ -142,7 +142,7 @@ class RunView(Record):
     """All that is stored of a run, as reports, consoles and commands read it."""
 
     run: RunRecord
-    state: RunState
+    state: RunStatus
     reason: str = ""
     started_at: str
     """RFC 3339, UTC."""

@@ -6,11 +6,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Places", "places_of"]
+__all__ = ["StatePaths", "state_paths_of"]
 
 
 @dataclass(frozen=True)
-class Places:
+class StatePaths:
     """`root` holds `data/`; private repositories and worktrees are in the user's cache folder."""
 
     root: Path
@@ -19,7 +19,7 @@ class Places:
     cache: Path
 
 
-def places_of(start: Path, database: Path | None = None) -> Places:
+def state_paths_of(start: Path, database: Path | None = None) -> StatePaths:
     """The places for a blueprint file, or for the commands given in a folder.
 
     The state root is the nearest folder above with `.git` or `pyproject.toml`, else the folder itself.
@@ -29,4 +29,4 @@ def places_of(start: Path, database: Path | None = None) -> Places:
     root = next((f for f in above if (f / ".git").exists() or (f / "pyproject.toml").exists()), folder)
     place = database.absolute() if database else root / "data" / "maabarium.db"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "maabarium"
-    return Places(root=root, database=place, log=place.with_suffix(".log"), cache=cache)
+    return StatePaths(root=root, database=place, log=place.with_suffix(".log"), cache=cache)

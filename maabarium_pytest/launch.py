@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from maabarium.state_paths import places_of
+from maabarium.state_paths import state_paths_of
 
 __all__ = ["launch"]
 
@@ -51,7 +51,7 @@ def _session(config: pytest.Config, began: Began) -> int:
     option = config.option
     _refuse(option, given)
     paths = [Path(path) for path in option.maabarium]
-    root = places_of(paths[0].absolute()).root
+    root = state_paths_of(paths[0].absolute()).root
     # Ours come last: where an option is given twice, the last one counts.
     arguments = [
         *given, "-c", str(EMPTY), "--rootdir", str(root), "--confcutdir", str(root), "--noconftest",

@@ -22,7 +22,7 @@ from maabarium.records import Outcome
 from maabarium.report import require_report_path, summary_lines, write_report
 from maabarium.run import Run, RunOptions
 from maabarium.safe_text import one_line, plain
-from maabarium.state_paths import places_of
+from maabarium.state_paths import state_paths_of
 from maabarium_pytest.collection import BlueprintFile, Collection, Slot
 from maabarium_pytest.conftests import conftests_above
 from maabarium_pytest.live import LiveLine
@@ -79,7 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
     runs: list[Progressed] = []
     for path in map(Path, option.maabarium):
         try:
-            plugins = build_plugins(*conftests_above(path, places_of(path.absolute()).root))
+            plugins = build_plugins(*conftests_above(path, state_paths_of(path.absolute()).root))
             runs.append(Progressed(Run.prepare(path, options, plugins)))
         except MaabariumError as error:
             problems.append(plain(str(error)))

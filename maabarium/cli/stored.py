@@ -11,7 +11,7 @@ import click
 from maabarium.errors import UsageProblem
 from maabarium.records import Outcome
 from maabarium.run.run_status import view_run
-from maabarium.state_paths import places_of
+from maabarium.state_paths import state_paths_of
 from maabarium.store import Store, StoredView
 
 __all__ = [
@@ -48,12 +48,12 @@ def run_argument(function: Function) -> Function:
 
 def database_of(database: Path | None) -> Path:
     """The database that is meant."""
-    return places_of(Path.cwd(), database).database
+    return state_paths_of(Path.cwd(), database).database
 
 
 def cache_of(database: Path | None) -> Path:
     """The cache that goes with it."""
-    return places_of(Path.cwd(), database).cache
+    return state_paths_of(Path.cwd(), database).cache
 
 
 def open_store(database: Path | None, *, readonly: bool = True) -> Store:

@@ -20,7 +20,7 @@ from maabarium.doctor.findings import Finding, failed, passed, warned
 from maabarium.errors import WorkspaceError
 from maabarium.safe_text import one_line
 from maabarium.sandbox.clock import open_perf_event
-from maabarium.state_paths import Places
+from maabarium.state_paths import StatePaths
 from maabarium.workspace.git import Git
 from maabarium.workspace.private import make_bare
 
@@ -38,13 +38,13 @@ NOISY = 0.05
 """Relative spread of the CPU time of the same work; 0.004 to 0.04 is usual."""
 
 
-def check_environment(places: Places) -> Iterator[Finding]:
+def check_environment(state_paths: StatePaths) -> Iterator[Finding]:
     """One finding after the other; the noise takes a second."""
     yield _python()
     yield _pytest()
     yield _git()
     yield _bytecode()
-    yield from _disk(places)
+    yield from _disk(state_paths)
     yield _clock()
     yield _cpu_clock()
     yield _processors()
@@ -103,9 +103,13 @@ def _bytecode() -> Finding:
     return passed("environment", "bytecode", "is written, so that sessions start quickly")
 
 
-def _disk(places: Places) -> Iterator[Finding]:
+def _disk(state_paths: StatePaths) -> Iterator[Finding]:
     """Free space where worktrees, the database and temporary files go."""
-    folders = {"cache": places.cache, "database": places.database.parent, "temporary": Path(tempfile.gettempdir())}
+    folders = {
+        "cache": state_paths.cache,
+        "database": state_paths.database.parent,
+        "temporary": Path(tempfile.gettempdir()),
+    }
     for name, folder in folders.items():
         there = next((place for place in (folder, *folder.parents) if place.is_dir()), Path("/"))
         try:

@@ -18,7 +18,7 @@ from maabarium.errors import BlueprintError, PluginError
 from maabarium.plugins.manager import PluginManager, build_plugins, contributions
 from maabarium.run.binding import Binding
 from maabarium.sandbox import SANDBOXES
-from maabarium.state_paths import places_of
+from maabarium.state_paths import state_paths_of
 
 __all__ = ["Wishes", "demanded_level", "examine"]
 
@@ -36,8 +36,8 @@ class Wishes:
 
 def examine(wishes: Wishes) -> Iterator[Finding]:
     """Findings in the order of `FUNNELS`; those about target and models only with a blueprint."""
-    places = places_of(wishes.blueprint or Path.cwd(), wishes.database)
-    yield from check_environment(places)
+    state_paths = state_paths_of(wishes.blueprint or Path.cwd(), wishes.database)
+    yield from check_environment(state_paths)
     plugins, finding = _plugins()
     yield finding
     factories = contributions(plugins, "sandboxes") if plugins is not None else SANDBOXES
@@ -52,8 +52,8 @@ def examine(wishes: Wishes) -> Iterator[Finding]:
             yield from check_models(binding.bound.blueprint, folder, plugins, network=wishes.network)
     git_dir = binding.target.git_dir if binding is not None else None
     if wishes.fix:
-        yield from repair_storage(places, git_dir)
-    yield from check_storage(places, git_dir)
+        yield from repair_storage(state_paths, git_dir)
+    yield from check_storage(state_paths, git_dir)
 
 
 def _plugins() -> tuple[PluginManager | None, Finding]:

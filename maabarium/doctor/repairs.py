@@ -13,7 +13,7 @@ from maabarium.doctor.findings import Finding, failed, passed
 from maabarium.doctor.storage_checks import schema_of, stale_locks, stray_count
 from maabarium.errors import MaabariumError
 from maabarium.sandbox.strays import end_strays
-from maabarium.state_paths import Places
+from maabarium.state_paths import StatePaths
 from maabarium.store import Store
 from maabarium.store.migrations import VERSION
 from maabarium.workspace.lock import Flock, sweep
@@ -22,14 +22,14 @@ from maabarium.workspace.storage import make_folder
 __all__ = ["repair_storage"]
 
 
-def repair_storage(places: Places, git_dir: Path | None = None) -> list[Finding]:
+def repair_storage(state_paths: StatePaths, git_dir: Path | None = None) -> list[Finding]:
     """Put in order what can be without a loss; what was done, or why it could not be. Empty: there was nothing."""
     steps: list[Callable[[], str]] = [
-        lambda: _folder(places),
-        lambda: _schema(places.database),
+        lambda: _folder(state_paths),
+        lambda: _schema(state_paths.database),
         lambda: _strays(),
-        lambda: _worktrees(places),
-        lambda: _locks(places, git_dir),
+        lambda: _worktrees(state_paths),
+        lambda: _locks(state_paths, git_dir),
     ]
     findings = []
     for step in steps:
@@ -43,11 +43,11 @@ def repair_storage(places: Places, git_dir: Path | None = None) -> list[Finding]
     return findings
 
 
-def _folder(places: Places) -> str:
-    if places.cache.is_dir():
+def _folder(state_paths: StatePaths) -> str:
+    if state_paths.cache.is_dir():
         return ""
-    make_folder(places.cache)
-    return f"made the cache folder {places.cache}"
+    make_folder(state_paths.cache)
+    return f"made the cache folder {state_paths.cache}"
 
 
 def _schema(database: Path) -> str:
@@ -63,14 +63,14 @@ def _strays() -> str:
     return f"ended {count} process(es) that a killed Maabarium had left" if count else ""
 
 
-def _worktrees(places: Places) -> str:
-    removed = sweep(places.cache)
+def _worktrees(state_paths: StatePaths) -> str:
+    removed = sweep(state_paths.cache)
     return f"removed the folders of {len(removed)} dead run(s) from the cache" if removed else ""
 
 
-def _locks(places: Places, git_dir: Path | None) -> str:
+def _locks(state_paths: StatePaths, git_dir: Path | None) -> str:
     released = 0
-    for path in stale_locks(places, git_dir):
+    for path in stale_locks(state_paths, git_dir):
         lock = Flock(path)
         if lock.acquire():  # nobody came in between
             lock.release()

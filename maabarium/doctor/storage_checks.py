@@ -17,7 +17,7 @@ from maabarium.run.run_status import list_runs
 from maabarium.safe_text import one_line
 from maabarium.sandbox.process_tree import HAS_PROC, process_ids
 from maabarium.sandbox.strays import is_stray
-from maabarium.state_paths import Places
+from maabarium.state_paths import StatePaths
 from maabarium.store import Store
 from maabarium.store.migrations import VERSION
 from maabarium.workspace.leftovers import dead_folders
@@ -29,15 +29,15 @@ SHOWN = 5
 ALL = 1_000_000
 
 
-def check_storage(places: Places, git_dir: Path | None = None) -> Iterator[Finding]:
+def check_storage(state_paths: StatePaths, git_dir: Path | None = None) -> Iterator[Finding]:
     """One finding after the other; `git_dir` is that of the target, where locks of runs are."""
-    yield _folder("database folder", places.database.parent, "name another database with --database")
-    yield _folder("cache folder", places.cache, "point XDG_CACHE_HOME to another folder")
-    yield from _database(places)
-    yield _dead_runs(places)
-    yield _locks(places, git_dir)
+    yield _folder("database folder", state_paths.database.parent, "name another database with --database")
+    yield _folder("cache folder", state_paths.cache, "point XDG_CACHE_HOME to another folder")
+    yield from _database(state_paths)
+    yield _dead_runs(state_paths)
+    yield _locks(state_paths, git_dir)
     yield _strays()
-    yield _orphans(places)
+    yield _orphans(state_paths)
 
 
 def _folder(name: str, folder: Path, instead: str) -> Finding:
@@ -55,8 +55,8 @@ def _folder(name: str, folder: Path, instead: str) -> Finding:
     return passed("storage", name, f"{folder} does not exist yet; the first run makes it")
 
 
-def _database(places: Places) -> Iterator[Finding]:
-    path = places.database
+def _database(state_paths: StatePaths) -> Iterator[Finding]:
+    path = state_paths.database
     advice = f"move {path} away or restore it from a copy, or name another database with --database"
     try:
         there = path.exists()
@@ -72,7 +72,7 @@ def _database(places: Places) -> Iterator[Finding]:
         return
     try:
         with Store.open(path, readonly=True) as store:
-            problems, runs = store.integrity(), list_runs(store, places.cache, ALL)
+            problems, runs = store.integrity(), list_runs(store, state_paths.cache, ALL)
     except StoreError as error:
         yield failed("storage", "database", one_line(str(error), 400), advice)
         return
@@ -112,17 +112,17 @@ def schema_of(path: Path) -> int:
     return 0
 
 
-def _dead_runs(places: Places) -> Finding:
-    folders = dead_folders(places.cache)
+def _dead_runs(state_paths: StatePaths) -> Finding:
+    folders = dead_folders(state_paths.cache)
     if not folders:
         return passed("storage", "worktrees", "no dead run left any behind")
     said = f"{len(folders)} dead run(s) left folders in the cache: {_named(folder.name for folder in folders)}"
     return warned("storage", "worktrees", said, FIX)
 
 
-def stale_locks(places: Places, git_dir: Path | None) -> list[Path]:
+def stale_locks(state_paths: StatePaths, git_dir: Path | None) -> list[Path]:
     """Lock files of runs that nobody holds. They stop no run."""
-    found = [*places.cache.glob("*/maabarium-*.lock"), *(git_dir.glob("maabarium-*.lock") if git_dir else ())]
+    found = [*state_paths.cache.glob("*/maabarium-*.lock"), *(git_dir.glob("maabarium-*.lock") if git_dir else ())]
     return [path for path in sorted(found) if not _is_held(path)]
 
 
@@ -137,8 +137,8 @@ def _is_held(path: Path) -> bool:
     return False
 
 
-def _locks(places: Places, git_dir: Path | None) -> Finding:
-    stale = stale_locks(places, git_dir)
+def _locks(state_paths: StatePaths, git_dir: Path | None) -> Finding:
+    stale = stale_locks(state_paths, git_dir)
     if not stale:
         return passed("storage", "locks", "no dead run left any behind")
     said = f"{len(stale)} lock file(s) of dead runs, which stop nobody: {_named(map(str, stale))}"
@@ -162,9 +162,9 @@ def _strays() -> Finding:
     return passed("storage", "processes", "no dead run left any behind")
 
 
-def _orphans(places: Places) -> Finding:
+def _orphans(state_paths: StatePaths) -> Finding:
     """Private repositories whose target is gone. They may hold the only copy of winners: nothing here removes them."""
-    gone = [place.parent for place in sorted(places.cache.glob("*/repository.git")) if _lost_its_target(place)]
+    gone = [place.parent for place in sorted(state_paths.cache.glob("*/repository.git")) if _lost_its_target(place)]
     if not gone:
         return passed("storage", "private repositories", "each still has its target")
     said = f"{len(gone)} belong to targets that are gone: {_named(folder.name for folder in gone)}"

@@ -21,7 +21,8 @@ from maabarium.run.banner import rough_time
 from maabarium.run.binding import Binding, bind_blueprint
 from maabarium.safe_text import one_line
 from maabarium.sandbox.selection import describe, select
-from maabarium.worker.worker import MeasureJob, Worker, run_measurement
+from maabarium.worker.job import MeasureJob
+from maabarium.worker.worker import Worker, run_measurement
 from maabarium.workspace.repository import Repository
 
 __all__ = ["bind_target", "check_target"]
@@ -100,7 +101,7 @@ def _measure(
     with tempfile.TemporaryDirectory(prefix="maabarium-doctor-", ignore_cleanup_errors=True) as folder:
         cache = Path(folder).resolve() / "cache"
         repository = Repository.create(binding.target, RUN_ID, cache, blueprint.domain.copy_files)
-        bench = Worker(
+        worker = Worker(
             run_id=RUN_ID,
             blueprint=blueprint.model_copy(update={"sandbox": options}),
             folder=path.resolve().parent,
@@ -123,12 +124,12 @@ def _measure(
             view = repository.view(repository.base_tree)
             files = sorted(set(binding.targets) & set(view.paths()))
             runnable = [name for name in files if name.endswith(".py") and has_functions(view.read(name))]
-            return run_measurement(bench, job), runnable
+            return run_measurement(worker, job), runnable
         except KeyboardInterrupt:
             cancel.set()
             raise
         finally:
-            bench.close()
+            worker.close()
             repository.close()
 
 

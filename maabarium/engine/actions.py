@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from maabarium.events import Journal, RunState, Transition
+from maabarium.events import Journal, RunStatus, Transition
 from maabarium.plugins.hookspecs import Event
 from maabarium.plugins.protocols import ProposalRequest, TreeView
 from maabarium.records import Evaluation, FileEdit, ReasonCode
-from maabarium.worker.worker import MeasureJob
+from maabarium.worker.job import MeasureJob
 
-__all__ = ["Action", "Done", "Journalist", "Measure", "Propose", "Trees", "Wait"]
+__all__ = ["Action", "Done", "Measure", "Propose", "RunRepository", "RunStore", "Wait"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Wait:
 class Done:
     """The run is over: its state, why, and a sentence."""
 
-    state: RunState
+    state: RunStatus
     reason_code: ReasonCode
     reason: str
 
@@ -46,7 +46,7 @@ class Done:
 Action = Propose | Measure | Wait | Done
 
 
-class Journalist(Protocol):
+class RunStore(Protocol):
     """What the engine needs of the store."""
 
     def append(self, run_id: str, transition: Transition) -> Event:
@@ -59,7 +59,7 @@ class Journalist(Protocol):
         """What an earlier run measured of this very tree with this grader here, if anything."""
 
 
-class Trees(Protocol):
+class RunRepository(Protocol):
     """What the engine needs of the repository: objects, and the run's branch."""
 
     def view(self, tree: str) -> TreeView:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from maabarium.acceptance.judge import Decision
 from maabarium.blueprint.schema import Blueprint
-from maabarium.engine.actions import Trees
+from maabarium.engine.actions import RunRepository
 from maabarium.engine.budget import since_promotion
 from maabarium.engine.running_experiment import RunningExperiment
 from maabarium.errors import BudgetError, MaabariumError, ProposalError, ProviderError, WorkspaceError
@@ -19,18 +19,18 @@ from maabarium.plugins.hookspecs import DecisionRequest, ProposalCheck, StopRequ
 from maabarium.plugins.manager import PluginManager
 from maabarium.records import Call, Draft, Evaluation, Experiment, Outcome, Proposal, ReasonCode
 
-__all__ = ["Scrutiny", "thinking_of"]
+__all__ = ["Checks", "calls_and_drafts_of"]
 
 
 @dataclass(frozen=True)
-class Scrutiny:
+class Checks:
     """Looks at proposals before they cost an evaluation, and at winners before they are kept."""
 
     blueprint: Blueprint
-    trees: Trees
+    repository: RunRepository
     plugins: PluginManager
 
-    def of_answer(
+    def check_answer(
         self, experiment: Experiment, answer: Proposal | MaabariumError, seen: Mapping[str, int]
     ) -> tuple[str, ReasonCode | None, str]:
         """The tree that an answer makes, and why it is not evaluated (None: it is). `seen`: tree -> experiment."""
@@ -41,7 +41,7 @@ class Scrutiny:
         if isinstance(answer, MaabariumError):
             return "", "provider_failed", str(answer)
         try:
-            tree = self.trees.examine(experiment.parent_tree, answer.edits)
+            tree = self.repository.examine(experiment.parent_tree, answer.edits)
         except ProposalError as error:
             return "", error.reason_code, str(error)
         except WorkspaceError as error:
@@ -54,20 +54,20 @@ class Scrutiny:
         objections = [str(p) for found in self.plugins.hook.maabarium_check_proposal(request=check) for p in found]
         return tree, "policy_objection" if objections else None, "; ".join(objections)
 
-    def of_winner(
-        self, flight: RunningExperiment, decision: Decision, baseline: Evaluation, run: RunRecord
+    def check_winner(
+        self, running: RunningExperiment, decision: Decision, baseline: Evaluation, run: RunRecord
     ) -> Decision:
         """The decision itself, or a rejection: promotion may be off, and a plug-in may be stricter than the judge."""
         if not run.promote:
             reason = f"{decision.reason}; not kept, because promotion is off"
             return Decision("lose", "rejected", "policy_objection", reason, decision.effect, decision.interval)
-        outcome = flight.outcome(self.blueprint, baseline, decision, branch=run.branch)
+        outcome = running.outcome(self.blueprint, baseline, decision, branch=run.branch)
         said = self.plugins.hook.maabarium_decide(request=DecisionRequest(self.blueprint, outcome))
         if said is None or said[0] == "promoted":
             return decision
         return Decision("lose", said[0], said[1], said[2], decision.effect, decision.interval)
 
-    def of_run(self, latest: Sequence[Outcome], evaluations: int, seconds: float) -> str | None:
+    def reason_to_stop(self, latest: Sequence[Outcome], evaluations: int, seconds: float) -> str | None:
         """Why a plug-in wants the run to end, if one does. `latest`: outcomes without the baseline, newest first."""
         since = since_promotion(latest)
         promoted = sum(outcome.verdict == "promoted" for outcome in latest)
@@ -76,7 +76,7 @@ class Scrutiny:
         return str(reason) if reason else None
 
 
-def thinking_of(answer: Proposal | MaabariumError) -> tuple[tuple[Call, ...], tuple[Draft, ...]]:
+def calls_and_drafts_of(answer: Proposal | MaabariumError) -> tuple[tuple[Call, ...], tuple[Draft, ...]]:
     """What an answer cost and what was written on the way to it, also when nothing came of it."""
     if isinstance(answer, Proposal | ProposalError | ProviderError):
         return answer.calls, answer.drafts

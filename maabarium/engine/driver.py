@@ -18,7 +18,8 @@ from maabarium.engine.engine import Engine
 from maabarium.errors import MaabariumError
 from maabarium.plugins.protocols import ProposalRequest, Proposer
 from maabarium.records import Measured, Outcome, Phase, Proposal
-from maabarium.worker.worker import MeasureJob, Worker, run_measurement
+from maabarium.worker.job import MeasureJob
+from maabarium.worker.worker import Worker, run_measurement
 
 __all__ = ["Driver", "Progress"]
 
@@ -51,7 +52,7 @@ class Task:
 Answer = Measured | Proposal | MaabariumError | None
 
 
-class Thinker:
+class ProposerThread:
     """Asks the proposer in one thread, a request at a time. A daemon: one that hangs must not hold up the end."""
 
     def __init__(self, proposer: Proposer) -> None:
@@ -59,7 +60,7 @@ class Thinker:
         self._requests: queue.SimpleQueue[tuple[Future[Answer], ProposalRequest] | None] = queue.SimpleQueue()
         threading.Thread(target=self._work, name="maabarium-propose", daemon=True).start()
 
-    def think(self, request: ProposalRequest) -> Future[Answer]:
+    def submit(self, request: ProposalRequest) -> Future[Answer]:
         """Have the request answered when those before it are."""
         future: Future[Answer] = Future()
         self._requests.put((future, request))
@@ -82,12 +83,12 @@ class Driver:
     """Runs an engine to its end, yielding outcomes as they come."""
 
     def __init__(
-        self, engine: Engine, proposer: Proposer, executor: Executor, bench: Worker, cancel: threading.Event
+        self, engine: Engine, proposer: Proposer, executor: Executor, worker: Worker, cancel: threading.Event
     ) -> None:
         self.engine = engine
         self._proposer = proposer
         self._executor = executor
-        self._bench = bench
+        self._worker = worker
         self._cancel = cancel
         self._waiting: deque[MeasureJob] = deque()
         self._under_way: dict[Future[Answer], Task] = {}
@@ -113,11 +114,11 @@ class Driver:
 
     def outcomes(self) -> Iterator[Outcome]:
         """Drive to the end. A set cancel event ends it at once, with what was under way as cancelled."""
-        thinker = Thinker(self._proposer)
+        proposing = ProposerThread(self._proposer)
         try:
             yield from self.engine.start()
             while not self._cancel.is_set():
-                done = self._hand_out(thinker)
+                done = self._hand_out(proposing)
                 if done is not None:
                     return
                 finished, _ = wait(self._under_way, timeout=POLL, return_when=FIRST_COMPLETED)
@@ -127,14 +128,14 @@ class Driver:
             yield from self.engine.cancel(self.why)
             wait([future for future, task in self._under_way.items() if task.job], timeout=5)
         finally:
-            thinker.end()
+            proposing.end()
 
-    def _hand_out(self, thinker: Thinker) -> Done | None:
+    def _hand_out(self, proposing: ProposerThread) -> Done | None:
         while True:
             action = self.engine.ask()
             if isinstance(action, Propose):
                 request = action.request
-                self._under_way[thinker.think(request)] = Task(request.number, _now(), request=request)
+                self._under_way[proposing.submit(request)] = Task(request.number, _now(), request=request)
             elif isinstance(action, Measure):
                 self._waiting.append(action.job)
             else:
@@ -153,7 +154,7 @@ class Driver:
             running.append(job)
             task = Task(job.number, _now(), job=job)
             try:
-                future: Future[Answer] = self._executor.submit(run_measurement, self._bench, job)
+                future: Future[Answer] = self._executor.submit(run_measurement, self._worker, job)
             except (BrokenExecutor, RuntimeError) as error:
                 future = Future()
                 future.set_exception(error)

@@ -1,7 +1,7 @@
 """The engine: asks for work, is told results, and decides. One thread; the only writer of store and branch.
 
 It knows no futures, processes, terminals or pytest. Every transition is stored before it takes effect, and
-`start` rebuilds the standings from the stored transitions by the same methods that made them.
+`start` rebuilds the state from the stored transitions by the same methods that made them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from itertools import count
 
 from maabarium.acceptance.judge import Decision
 from maabarium.blueprint.schema import Blueprint
-from maabarium.engine.actions import Action, Done, Journalist, Measure, Propose, Trees, Wait
+from maabarium.engine.actions import Action, Done, Measure, Propose, RunRepository, RunStore, Wait
 from maabarium.engine.budget import out_of_time, spent_budget
-from maabarium.engine.checks import Scrutiny, thinking_of
-from maabarium.engine.run_state import Standings
+from maabarium.engine.checks import Checks, calls_and_drafts_of
+from maabarium.engine.run_state import RunState
 from maabarium.engine.running_experiment import RunningExperiment, baseline_of, experiment_of
 from maabarium.engine.strategies import KeepWinner, Strategy
 from maabarium.errors import BudgetError, MaabariumError, ProposalError, WorkspaceError
@@ -30,7 +30,7 @@ from maabarium.events import (
     RunFinished,
     RunRecord,
     RunStarted,
-    RunState,
+    RunStatus,
     Transition,
 )
 from maabarium.plugins.hookspecs import ExperimentStart, RunFinish, RunStart
@@ -49,8 +49,8 @@ class Engine:
         blueprint: Blueprint,
         run: RunRecord,
         *,
-        store: Journalist,
-        trees: Trees,
+        store: RunStore,
+        repository: RunRepository,
         plugins: PluginManager,
         strategy: Strategy | None = None,
         capacity: int = 1,
@@ -58,12 +58,12 @@ class Engine:
     ) -> None:
         self.blueprint = blueprint
         self.run = run
-        self.standings = Standings(blueprint, run.seed, trees)
+        self.state = RunState(blueprint, run.seed, repository)
         self.stopping: Done | None = None
         self._store = store
-        self._trees = trees
+        self._repository = repository
         self._plugins = plugins
-        self._scrutiny = Scrutiny(blueprint, trees, plugins)
+        self._checks = Checks(blueprint, repository, plugins)
         self._strategy = strategy or KeepWinner()
         self._capacity = capacity
         self._clock = clock
@@ -83,40 +83,40 @@ class Engine:
         if not journal:
             self._append(RunStarted(run=self.run))
         done = self._replay(journal)
-        if not self.standings.flights and 0 not in self.standings.outcomes:
-            event = baseline_of(self.run, self.standings.seed_of(0))
+        if not self.state.under_way and 0 not in self.state.outcomes:
+            event = baseline_of(self.run, self.state.seed_of(0))
             self._append(event)
-            self.standings.take_off(event)
-        for flight in self.standings.flights.values():
-            if flight.job:
-                self._restore(flight)
-                self._ready.append(Measure(flight.job))
+            self.state.add_proposal(event)
+        for running in self.state.under_way.values():
+            if running.job:
+                self._restore(running)
+                self._ready.append(Measure(running.job))
         return done
 
-    def _restore(self, flight: RunningExperiment) -> None:
+    def _restore(self, running: RunningExperiment) -> None:
         """Make the tree that is to be measured once more: the private repository may have been cleared away."""
-        if flight.tree == flight.experiment.tree and flight.proposal.edits:
+        if running.tree == running.experiment.tree and running.proposal.edits:
             with suppress(ProposalError, WorkspaceError):  # the measurement will say what is wrong
-                self._trees.examine(flight.experiment.parent_tree, flight.proposal.edits)
+                self._repository.examine(running.experiment.parent_tree, running.proposal.edits)
 
     def _replay(self, journal: Journal) -> list[Outcome]:
         """Repeat what was stored, then carry out what was decided but not concluded."""
-        flights = self.standings.flights
+        under_way = self.state.under_way
         pending: dict[int, Decision] = {}
         intents: dict[int, Promoting] = {}
         done: list[Outcome] = []
         for event in journal:
             if isinstance(event, Proposed):
-                number, decision = event.experiment.number, self.standings.take_off(event)
+                number, decision = event.experiment.number, self.state.add_proposal(event)
             elif isinstance(event, MeasuredEvent):
                 number = event.measured.number
-                decision = self.standings.absorb(flights[number], event.measured)
+                decision = self.state.add_measurement(under_way[number], event.measured)
             elif isinstance(event, Promoting):
                 intents[event.number] = event
                 continue
             elif isinstance(event, Decided) and event.outcome.verdict != "cancelled":
                 number, decision = event.outcome.number, None
-                self._land(flights[number], event.outcome)
+                self._conclude(under_way[number], event.outcome)
                 done.append(event.outcome)
             else:
                 continue
@@ -124,7 +124,7 @@ class Engine:
             if decision:
                 pending[number] = decision
         for number, decision in pending.items():
-            done += self._settle(flights[number], decision, intents.get(number))
+            done += self._settle(under_way[number], decision, intents.get(number))
         return done
 
     # --- asking ---
@@ -133,40 +133,40 @@ class Engine:
         """The next thing to do."""
         if self._ready:
             return self._ready.popleft()
-        standings = self.standings
-        known = standings.outcomes.keys() | standings.flights.keys() | self._proposing
+        state = self.state
+        known = state.outcomes.keys() | state.under_way.keys() | self._proposing
         number = next(n for n in count(1) if n not in known)  # a kill may have lost an earlier one, unproposed
-        if self.stopping or (standings.champions and number > self.run.max_iterations):
-            if standings.flights or self._proposing:
+        if self.stopping or (state.champions and number > self.run.max_iterations):
+            if state.under_way or self._proposing:
                 return Wait()
             self._stop("completed", "kept", "all experiments are done")
             return self.stopping or Wait()
-        if not standings.champions or len(standings.flights) + len(self._proposing) >= self._capacity:
+        if not state.champions or len(state.under_way) + len(self._proposing) >= self._capacity:
             return Wait()
         self._proposing.add(number)
         notify(self._plugins, "experiment_start", ExperimentStart(self.run.run_id, number))
         return Propose(self._request(number))
 
     def _request(self, number: int) -> ProposalRequest:
-        standings = self.standings
-        champion = self._strategy.parent(standings.champions)
+        state = self.state
+        champion = self._strategy.parent(state.champions)
 
         def is_new(edits: Sequence[FileEdit]) -> bool:
             try:
-                tree = self._trees.examine(champion.tree, edits)
+                tree = self._repository.examine(champion.tree, edits)
             except ProposalError:
                 return False
-            return tree not in standings.seen
+            return tree not in state.seen
 
         return ProposalRequest(
             number=number,
-            seed=standings.seed_of(number),
+            seed=state.seed_of(number),
             blueprint=self.blueprint,
             champion=champion,
-            baseline=standings.baseline,
-            files=self._trees.view(champion.tree),
-            targets=self._trees.targets(champion.tree),
-            history=tuple(standings.attempts[key] for key in sorted(standings.attempts)),
+            baseline=state.baseline,
+            files=self._repository.view(champion.tree),
+            targets=self._repository.targets(champion.tree),
+            history=tuple(state.attempts[key] for key in sorted(state.attempts)),
             is_new=is_new,
         )
 
@@ -184,10 +184,10 @@ class Engine:
             self._stop("completed", "budget_spent", str(answer))
             if not answer.calls:
                 return []
-        calls, drafts = thinking_of(answer)
+        calls, drafts = calls_and_drafts_of(answer)
         proposal = answer.model_copy(update={"calls": (), "drafts": ()}) if isinstance(answer, Proposal) else None
         experiment = experiment_of(request, proposal)
-        tree, code, reason = self._scrutiny.of_answer(experiment, answer, self.standings.seen)
+        tree, code, reason = self._checks.check_answer(experiment, answer, self.state.seen)
         event = Proposed(
             experiment=experiment.model_copy(update={"tree": tree}),
             proposal=proposal,
@@ -198,26 +198,26 @@ class Engine:
             drafts=drafts,
         )
         self._append(event)
-        decision = self.standings.take_off(event)
-        flight = self.standings.flights[request.number]
-        known = None if decision else self.standings.known(tree, self._store)
+        decision = self.state.add_proposal(event)
+        running = self.state.under_way[request.number]
+        known = None if decision else self.state.known(tree, self._store)
         if known is not None:
-            return self.tell_measured(Measured(number=flight.number, stage="screen", candidate=known))
-        return self._proceed(flight, decision)
+            return self.tell_measured(Measured(number=running.number, stage="screen", candidate=known))
+        return self._proceed(running, decision)
 
     def tell_measured(self, measured: Measured) -> list[Outcome]:
         """A measurement came back."""
-        flight = self.standings.flights[measured.number]
-        champion_tree = flight.parent.tree if flight.parent else ""
-        self._append(MeasuredEvent(measured=measured, tree=flight.tree, champion_tree=champion_tree))
-        return self._proceed(flight, self.standings.absorb(flight, measured))
+        running = self.state.under_way[measured.number]
+        champion_tree = running.parent.tree if running.parent else ""
+        self._append(MeasuredEvent(measured=measured, tree=running.tree, champion_tree=champion_tree))
+        return self._proceed(running, self.state.add_measurement(running, measured))
 
     def cancel(self, reason: str) -> list[Outcome]:
         """Interrupted: what is under way is recorded as cancelled; a resumed run takes it up again."""
         self._ready.clear()
         cancelled = Decision("lose", "cancelled", "interrupted", reason)
-        flights = list(self.standings.flights.values())
-        outcomes = [outcome for flight in flights for outcome in self._settle(flight, cancelled)]
+        under_way = list(self.state.under_way.values())
+        outcomes = [outcome for running in under_way for outcome in self._settle(running, cancelled)]
         self.stopping = Done("interrupted", "interrupted", reason)
         return outcomes
 
@@ -227,61 +227,61 @@ class Engine:
         finished = RunFinished(state=end.state, reason_code=end.reason_code, reason=end.reason)
         if finished != self._latest:
             self._append(finished)
-        finish = RunFinish(self.run.run_id, end.state, end.reason, self.standings.promoted)
+        finish = RunFinish(self.run.run_id, end.state, end.reason, self.state.promoted)
         notify(self._plugins, "run_finish", finish)
         return end
 
     # --- deciding ---
 
-    def _proceed(self, flight: RunningExperiment, decision: Decision | None) -> list[Outcome]:
-        if decision is None and flight.job and flight.pairs and out_of_time(self.blueprint.budget, self._seconds):
+    def _proceed(self, running: RunningExperiment, decision: Decision | None) -> list[Outcome]:
+        if decision is None and running.job and running.pairs and out_of_time(self.blueprint.budget, self._seconds):
             decision = Decision("lose", reason_code="budget_spent", reason="the run's time was over before that")
         if decision:
-            return self._settle(flight, decision)
-        if flight.job:
-            self._ready.append(Measure(flight.job))
+            return self._settle(running, decision)
+        if running.job:
+            self._ready.append(Measure(running.job))
         return []
 
-    def _settle(self, flight: RunningExperiment, decision: Decision, intent: Promoting | None = None) -> list[Outcome]:
+    def _settle(self, running: RunningExperiment, decision: Decision, intent: Promoting | None = None) -> list[Outcome]:
         """Carry a decision out and conclude the experiment."""
-        commit = "" if flight.number else self.run.start_commit
-        if decision.next == "keep" and flight.number and intent is None:  # with an intent it was settled before
-            decision = self._scrutiny.of_winner(flight, decision, self.standings.baseline, self.run)
-        if decision.next == "keep" and flight.number:
+        commit = "" if running.number else self.run.start_commit
+        if decision.next == "keep" and running.number and intent is None:  # with an intent it was settled before
+            decision = self._checks.check_winner(running, decision, self.state.baseline, self.run)
+        if decision.next == "keep" and running.number:
             try:
-                commit = self._promote(flight, intent)
+                commit = self._promote(running, intent)
             except WorkspaceError as error:
                 decision = Decision("error", "error", "promotion_failed", str(error))
-        baseline = self.standings.baseline if flight.number else flight.screened or Evaluation()
-        outcome = flight.outcome(self.blueprint, baseline, decision, branch=self.run.branch, commit=commit)
+        baseline = self.state.baseline if running.number else running.screened or Evaluation()
+        outcome = running.outcome(self.blueprint, baseline, decision, branch=self.run.branch, commit=commit)
         self._append(Decided(outcome=outcome))
-        self._land(flight, outcome)
+        self._conclude(running, outcome)
         notify(self._plugins, "experiment_finish", outcome)
         return [outcome]
 
-    def _promote(self, flight: RunningExperiment, intent: Promoting | None) -> str:
+    def _promote(self, running: RunningExperiment, intent: Promoting | None) -> str:
         """Commit and move the branch, with the intent stored in between. Safe to repeat after a kill."""
         began = time.perf_counter()
         if intent is None:
-            parent = self.standings.champions[-1].commit
-            commit = self._trees.commit(flight.tree, parent, flight.number, flight.proposal.summary)
-            old = self._trees.branch_tip() or ""
-            intent = Promoting(number=flight.number, branch=self.run.branch, old=old, new=commit)
+            parent = self.state.champions[-1].commit
+            commit = self._repository.commit(running.tree, parent, running.number, running.proposal.summary)
+            old = self._repository.branch_tip() or ""
+            intent = Promoting(number=running.number, branch=self.run.branch, old=old, new=commit)
             self._append(intent)
-        if self._trees.branch_tip() != intent.new:
-            self._trees.promote(intent.new, intent.old or None)
-        flight.phases["promoting"] = time.perf_counter() - began
+        if self._repository.branch_tip() != intent.new:
+            self._repository.promote(intent.new, intent.old or None)
+        running.phases["promoting"] = time.perf_counter() - began
         return intent.new
 
-    def _land(self, flight: RunningExperiment, outcome: Outcome) -> None:
-        self.standings.land(flight, outcome)
-        if not flight.number and not self.standings.champions and outcome.verdict != "cancelled":
+    def _conclude(self, running: RunningExperiment, outcome: Outcome) -> None:
+        self.state.conclude(running, outcome)
+        if not running.number and not self.state.champions and outcome.verdict != "cancelled":
             self._stop("failed", outcome.reason_code, f"the baseline failed: {outcome.reason}")
-        elif flight.number:
-            standings, seconds = self.standings, self._seconds
-            latest = [standings.outcomes[number] for number in sorted(standings.outcomes, reverse=True) if number]
-            reason = spent_budget(self.blueprint.budget, latest, standings.evaluations, seconds)
-            reason = reason or self._scrutiny.of_run(latest, standings.evaluations, seconds)
+        elif running.number:
+            state, seconds = self.state, self._seconds
+            latest = [state.outcomes[number] for number in sorted(state.outcomes, reverse=True) if number]
+            reason = spent_budget(self.blueprint.budget, latest, state.evaluations, seconds)
+            reason = reason or self._checks.reason_to_stop(latest, state.evaluations, seconds)
             if reason:
                 self._stop("completed", "budget_spent", str(reason))
 
@@ -289,8 +289,8 @@ class Engine:
     def _seconds(self) -> float:
         return self._clock() - self._began
 
-    def _stop(self, state: RunState, code: ReasonCode, reason: str) -> None:
-        self.stopping = self.stopping or Done(state, code, reason)
+    def _stop(self, status: RunStatus, code: ReasonCode, reason: str) -> None:
+        self.stopping = self.stopping or Done(status, code, reason)
 
     def _append(self, transition: Transition) -> None:
         event = self._store.append(self.run.run_id, transition)

@@ -1,6 +1,6 @@
-"""The standings of a run: champions, experiments under way, outcomes and counters.
+"""The state of a run: champions, experiments under way, outcomes and counters.
 
-They change by stored transitions only, so that replaying a journal gives the same standings again. Nothing here
+They change by stored transitions only, so that replaying a journal gives the same state again. Nothing here
 writes to the store or moves the branch; git objects are read and made, which is harmless to repeat.
 """
 
@@ -10,28 +10,28 @@ import hashlib
 
 from maabarium.acceptance.judge import Decision, Judge, noisy_sources
 from maabarium.blueprint.schema import Blueprint
-from maabarium.engine.actions import Journalist, Trees
+from maabarium.engine.actions import RunRepository, RunStore
 from maabarium.engine.running_experiment import RunningExperiment, pair_values
 from maabarium.errors import ProposalError
 from maabarium.events import Proposed
 from maabarium.records import Attempt, Champion, Evaluation, Measured, Outcome, Proposal, Stage, Verdict
 from maabarium.scoring import unscorable, weighted_total
-from maabarium.worker.worker import MeasureJob
+from maabarium.worker.job import MeasureJob
 
-__all__ = ["Standings"]
+__all__ = ["RunState"]
 
 
-class Standings:
+class RunState:
     """Where a run stands."""
 
-    def __init__(self, blueprint: Blueprint, seed: int, trees: Trees) -> None:
+    def __init__(self, blueprint: Blueprint, seed: int, repository: RunRepository) -> None:
         self.blueprint = blueprint
         self.seed = seed
-        self.trees = trees
+        self.repository = repository
         self.champions: list[Champion] = []
         """The baseline, then every winner."""
         self.outcomes: dict[int, Outcome] = {}
-        self.flights: dict[int, RunningExperiment] = {}
+        self.under_way: dict[int, RunningExperiment] = {}
         self.attempts: dict[int, Attempt] = {}
         self.baseline = Evaluation()
         self.noisy: frozenset[str] = frozenset()
@@ -52,123 +52,123 @@ class Standings:
         """The seed of an experiment: a function of the run's seed and the number alone."""
         return int.from_bytes(hashlib.sha256(f"{self.seed}:{number}".encode()).digest()[:6])
 
-    def known(self, tree: str, store: Journalist) -> Evaluation | None:
+    def known(self, tree: str, store: RunStore) -> Evaluation | None:
         """What an earlier run measured of this tree: an answer when nothing in it is noisy."""
         if self.noisy or not self.baseline.grader:
             return None
         return store.evaluation(tree, self.baseline.grader, self.baseline.environment)
 
-    def take_off(self, event: Proposed) -> Decision | None:
-        """An experiment has its proposal; a decision when it ends here, else `flight.job` is due."""
+    def add_proposal(self, event: Proposed) -> Decision | None:
+        """An experiment has its proposal; a decision when it ends here, else `running.job` is due."""
         number = event.experiment.number
-        flight = RunningExperiment(
+        running = RunningExperiment(
             experiment=event.experiment,
             proposal=event.proposal or Proposal(summary="", edits=()),
             tree=event.experiment.tree,
             parent=next((c for c in self.champions if number and c.number == event.experiment.parent), None),
             phases={"planning": event.planning_seconds} if event.planning_seconds else {},
         )
-        self.flights[number] = flight
+        self.under_way[number] = running
         if event.reason_code:
             verdicts: dict[str, Verdict] = {
                 "provider_failed": "error", "internal": "error", "duplicate": "rejected", "budget_spent": "rejected",
             }  # fmt: skip
             return Decision("lose", verdicts.get(event.reason_code, "invalid"), event.reason_code, event.reason)
-        self.seen.setdefault(flight.tree, number)
+        self.seen.setdefault(running.tree, number)
         if number and self.blueprint.promotion.autonomy == 0:
             return Decision("lose", "rejected", "policy_objection", "proposed only: promotion.autonomy is 0")
-        flight.job = self._job(flight, "screen" if number else "baseline")
+        running.job = self._job(running, "screen" if number else "baseline")
         return None
 
-    def absorb(self, flight: RunningExperiment, measured: Measured) -> Decision | None:
-        """A measurement came back; a decision when the experiment is over, else `flight.job` is what comes next."""
-        flight.spent(measured)
-        flight.job = None
+    def add_measurement(self, running: RunningExperiment, measured: Measured) -> Decision | None:
+        """A measurement came back; a decision when the experiment is over, else `running.job` is what comes next."""
+        running.spent(measured)
+        running.job = None
         if measured.problem or measured.candidate is None:
-            verdict: Verdict = "error" if flight.number else "baseline"
+            verdict: Verdict = "error" if running.number else "baseline"
             return Decision("error", verdict, "internal", measured.problem or "nothing was measured")
-        if flight.parent is None:
-            return self._judge_baseline(flight, measured.candidate)
-        decision = self._judge(flight, flight.parent, measured, measured.candidate)
+        if running.parent is None:
+            return self._judge_baseline(running, measured.candidate)
+        decision = self._judge(running, running.parent, measured, measured.candidate)
         if decision.next in ("lose", "error"):
             return decision
-        if flight.parent is not self.champions[-1]:
-            return self._rebase(flight, flight.parent, self.champions[-1])
+        if running.parent is not self.champions[-1]:
+            return self._rebase(running, running.parent, self.champions[-1])
         if decision.next == "keep":
             return decision
-        if decision.next == "pair" and not flight.index:
+        if decision.next == "pair" and not running.index:
             self.confirmations += 1
-            flight.index = self.confirmations
-        flight.job = self._job(flight, "pair" if decision.next == "pair" else "audit")
+            running.index = self.confirmations
+        running.job = self._job(running, "pair" if decision.next == "pair" else "audit")
         return None
 
-    def land(self, flight: RunningExperiment, outcome: Outcome) -> None:
+    def conclude(self, running: RunningExperiment, outcome: Outcome) -> None:
         """The experiment is over: champions, history and counters follow."""
-        self.flights.pop(flight.number, None)
-        self.evaluations += flight.evaluations
+        self.under_way.pop(running.number, None)
+        self.evaluations += running.evaluations
         self.outcomes[outcome.number] = outcome
         if outcome.verdict == "cancelled":
             return
-        settled = flight.settled()
-        if flight.number:
-            paths = tuple(edit.path for edit in flight.proposal.edits)
-            self.attempts[flight.number] = Attempt(outcome=outcome, data=flight.proposal.data, paths=paths)
+        settled = running.settled()
+        if running.number:
+            paths = tuple(edit.path for edit in running.proposal.edits)
+            self.attempts[running.number] = Attempt(outcome=outcome, data=running.proposal.data, paths=paths)
         if settled is None or not (outcome.verdict == "promoted" or outcome.reason_code == "baseline"):
             return
-        if not flight.number:
+        if not running.number:
             self.baseline = settled
             self.noisy = noisy_sources(self.blueprint, settled)
             self.samples = {source: [settled.values()[source]] for source in self.noisy}
         else:
-            self.samples = {source: list(seen) for source, seen in pair_values(flight.pairs, "candidate").items()}
+            self.samples = {source: list(seen) for source, seen in pair_values(running.pairs, "candidate").items()}
         self.champions.append(
             Champion(
-                number=flight.number,
+                number=running.number,
                 commit=outcome.commit,
-                tree=flight.tree,
+                tree=running.tree,
                 evaluation=settled,
                 total=weighted_total(self.blueprint.objectives, self.baseline.values(), settled),
             )
         )
 
-    def _job(self, flight: RunningExperiment, stage: Stage) -> MeasureJob:
+    def _job(self, running: RunningExperiment, stage: Stage) -> MeasureJob:
         every = frozenset(str(metric.source) for metric in self.blueprint.metrics.metrics)
         timeout = float(self.blueprint.constraints.timeout_seconds)
         return MeasureJob(
-            number=flight.number,
+            number=running.number,
             stage=stage,
-            tree=flight.tree,
-            champion_tree=flight.parent.tree if flight.parent and stage == "pair" else "",
-            pair=len(flight.pairs) + 1 if stage == "pair" else 0,
-            proposal=flight.proposal,
-            champion=flight.parent if stage == "screen" else None,
+            tree=running.tree,
+            champion_tree=running.parent.tree if running.parent and stage == "pair" else "",
+            pair=len(running.pairs) + 1 if stage == "pair" else 0,
+            proposal=running.proposal,
+            champion=running.parent if stage == "screen" else None,
             baseline=None if stage == "baseline" else self.baseline,
-            seed=flight.experiment.seed,
+            seed=running.experiment.seed,
             timeout=timeout * (3 if stage == "baseline" else 1),  # the baseline runs the suite up to three times
             sources=self.noisy if stage == "pair" else every,
             exclusive=stage == "baseline" or (bool(self.noisy) and stage != "screen"),
         )
 
     def _judge(
-        self, flight: RunningExperiment, parent: Champion, measured: Measured, candidate: Evaluation
+        self, running: RunningExperiment, parent: Champion, measured: Measured, candidate: Evaluation
     ) -> Decision:
         current = parent is self.champions[-1]
         samples = self.samples if current else {}
         judge = Judge(self.blueprint, self.baseline, parent, self.noisy, samples)
         if measured.stage == "screen":
-            flight.screened = candidate
+            running.screened = candidate
             return judge.screen(candidate)
-        screened = flight.screened or Evaluation()
+        screened = running.screened or Evaluation()
         if measured.stage == "audit":
             return judge.audit(screened, candidate)
-        flight.pairs.append(measured)
+        running.pairs.append(measured)
         if current:
             for source, values in pair_values([measured], "champion").items():
                 self.samples.setdefault(source, []).extend(values)
-        return judge.confirm(screened, flight.pairs, flight.index)
+        return judge.confirm(screened, running.pairs, running.index)
 
-    def _judge_baseline(self, flight: RunningExperiment, evaluation: Evaluation) -> Decision:
-        flight.screened = evaluation
+    def _judge_baseline(self, running: RunningExperiment, evaluation: Evaluation) -> Decision:
+        running.screened = evaluation
         gate = evaluation.failed_gate
         if gate is not None:
             return Decision("lose", "baseline", gate.reason_code, gate.detail or f"the gate {gate.name} failed")
@@ -177,18 +177,18 @@ class Standings:
             return Decision("lose", "baseline", "gate_failed", problem)
         return Decision("keep", "baseline", "baseline", "measured as it is")
 
-    def _rebase(self, flight: RunningExperiment, old: Champion, new: Champion) -> Decision | None:
+    def _rebase(self, running: RunningExperiment, old: Champion, new: Champion) -> Decision | None:
         """The champion changed meanwhile: merge onto the new one and measure anew."""
-        edits = self.trees.rebase(old.tree, new.tree, flight.tree)
+        edits = self.repository.rebase(old.tree, new.tree, running.tree)
         try:
-            tree = self.trees.examine(new.tree, edits) if edits is not None else ""
+            tree = self.repository.examine(new.tree, edits) if edits is not None else ""
         except ProposalError:
             tree = ""
-        if tree in ("", new.tree) or self.seen.get(tree, flight.number) != flight.number:
+        if tree in ("", new.tree) or self.seen.get(tree, running.number) != running.number:
             reason = f"promising, but it conflicts with experiment {new.number}, which was kept meanwhile"
             return Decision("lose", "rejected", "stale_conflict", reason)
-        self.seen[tree] = flight.number
-        flight.parent, flight.tree, flight.screened, flight.index = new, tree, None, 0
-        flight.pairs.clear()
-        flight.job = self._job(flight, "screen")
+        self.seen[tree] = running.number
+        running.parent, running.tree, running.screened, running.index = new, tree, None, 0
+        running.pairs.clear()
+        running.job = self._job(running, "screen")
         return None

@@ -15,7 +15,7 @@ from maabarium.events import Proposed, RunRecord
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.records import Champion, Evaluation, Experiment, Measured, Origin, Outcome, Phase, Proposal
 from maabarium.scoring import effects, weighted_total
-from maabarium.worker.worker import MeasureJob
+from maabarium.worker.job import MeasureJob
 
 __all__ = ["RunningExperiment", "baseline_of", "experiment_of", "pair_values", "with_values"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from maabarium.events import RunView
 from maabarium.safe_text import plain
-from maabarium.state_paths import places_of
+from maabarium.state_paths import state_paths_of
 from maabarium.store import StoredView
 
 __all__ = ["Commands"]
@@ -39,7 +39,7 @@ class Commands:
 def _option(database: Path) -> str:
     try:
         here = Path.cwd()
-        if places_of(here).database.resolve() == database.resolve():
+        if state_paths_of(here).database.resolve() == database.resolve():
             return ""
         relative = Path(os.path.relpath(database.resolve(), here))
     except OSError:  # the folder is gone, or may not be read

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maabarium.blueprint.binding import describe
-from maabarium.engine.run_state import Standings
+from maabarium.engine.run_state import RunState
 from maabarium.events import RunRecord
 from maabarium.run.binding import Binding
 from maabarium.run.models import models_of
@@ -24,9 +24,9 @@ def header_lines(binding: Binding, run_id: str, sandbox: str, *, resumed: bool) 
     return (*lines, *(f"  {line}" for line in describe(binding.bound)))
 
 
-def baseline_lines(record: RunRecord, standings: Standings, workers: int) -> list[str]:
+def baseline_lines(record: RunRecord, state: RunState, workers: int) -> list[str]:
     """Where it starts if not at HEAD; tests, flaky ones and rules, an estimate of the time to go, and what is noisy."""
-    evaluation = standings.baseline
+    evaluation = state.baseline
     listed = {gate.name: [line for line in gate.detail.splitlines() if line] for gate in evaluation.gates}
     rules = sum(test.id.startswith("rules/") for test in evaluation.tests)
     tests, flaky = len(evaluation.tests) - rules, len(listed.get("flaky", ()))
@@ -36,8 +36,8 @@ def baseline_lines(record: RunRecord, standings: Standings, workers: int) -> lis
         kept = f"{record.branch} ({record.start_commit[:8]})"
         lines.append(f"start: {kept}, which has winners that HEAD ({record.base_commit[:8]}) lacks")
     lines.append(f"grader: {tests} tests, {flaky} flaky, {rules} rules · {estimate} before confirmations")
-    if standings.noisy:
-        lines.append(f"noisy: {', '.join(sorted(standings.noisy))} (a gain must be confirmed by pairs)")
+    if state.noisy:
+        lines.append(f"noisy: {', '.join(sorted(state.noisy))} (a gain must be confirmed by pairs)")
     return lines
 
 

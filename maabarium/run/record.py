@@ -11,7 +11,7 @@ from maabarium import __version__
 from maabarium.errors import UsageProblem
 from maabarium.events import RunRecord
 from maabarium.run.binding import Binding
-from maabarium.state_paths import Places, places_of
+from maabarium.state_paths import StatePaths, state_paths_of
 from maabarium.store import Store
 from maabarium.workspace.repository import Repository
 
@@ -96,8 +96,8 @@ def grader_hash(binding: Binding, path: Path) -> str:
 
 def stored_record(path: Path, binding: Binding, options: RunOptions) -> RunRecord:
     """The run to resume. UsageProblem when blueprint or grader changed since."""
-    places = places_of(path, options.database)
-    with Store.open(places.database, readonly=True) as store:
+    state_paths = state_paths_of(path, options.database)
+    with Store.open(state_paths.database, readonly=True) as store:
         name = binding.bound.blueprint.name
         record = store.view(store.resolve(options.resume or "last", name if options.resume == "last" else None)).run
     if record.blueprint_name != binding.bound.blueprint.name:
@@ -115,9 +115,9 @@ def stored_record(path: Path, binding: Binding, options: RunOptions) -> RunRecor
     return record
 
 
-def spent_before(places: Places, stored: RunRecord | None) -> tuple[int, float]:
+def spent_before(state_paths: StatePaths, stored: RunRecord | None) -> tuple[int, float]:
     """Tokens and US dollars that a stored run has spent on models; nothing for a new one."""
     if stored is None:
         return 0, 0.0
-    with Store.open(places.database, readonly=True) as store:
+    with Store.open(state_paths.database, readonly=True) as store:
         return store.spent(stored.run_id)

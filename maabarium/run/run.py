@@ -30,11 +30,11 @@ from maabarium.run.log import LoggingPlugin
 from maabarium.run.models import open_pool
 from maabarium.run.pin import PinningPlugin
 from maabarium.run.record import RunOptions, branch_of, new_record, spent_before, stored_record
-from maabarium.run.trees import RunTrees
+from maabarium.run.trees import BoundedRepository
 from maabarium.sandbox.selection import describe as describe_sandbox
 from maabarium.sandbox.selection import select
 from maabarium.sandbox.strays import end_strays
-from maabarium.state_paths import Places, places_of
+from maabarium.state_paths import StatePaths, state_paths_of
 from maabarium.store import Store, StoredView
 from maabarium.worker.worker import Worker
 from maabarium.workspace.apply import apply_to_checkout
@@ -57,7 +57,7 @@ class Run:
         self.options = options
         self.plugins = plugins
         self.blueprint: Blueprint = binding.bound.blueprint
-        self.places: Places = places_of(path, options.database)
+        self.state_paths: StatePaths = state_paths_of(path, options.database)
         self.resumed = stored is not None
         self.run_id = stored.run_id if stored else secrets.token_hex(4)
         self.max_iterations = options.iterations or (
@@ -73,7 +73,7 @@ class Run:
             self.blueprint,
             path.resolve().parent,
             plugins,
-            spent=spent_before(self.places, stored),
+            spent=spent_before(self.state_paths, stored),
             record=options.record,
             replay=options.replay,
         )
@@ -165,14 +165,14 @@ class Run:
 
     def _open(self) -> None:
         target, blueprint = self.binding.target, self.blueprint
-        store = self._store = self._stack.enter_context(Store.open(self.places.database))
+        store = self._store = self._stack.enter_context(Store.open(self.state_paths.database))
         end_strays()
-        sweep(self.places.cache)
+        sweep(self.state_paths.cache)
         branch = self._stored.branch if self._stored else branch_of(self.name)
-        self._stack.enter_context(RunLock(target, branch, self.run_id, self.places.cache))
+        self._stack.enter_context(RunLock(target, branch, self.run_id, self.state_paths.cache))
         base = self._stored.base_commit if self._stored else None
         repository = self._repository = Repository.create(
-            target, self.run_id, self.places.cache, blueprint.domain.copy_files, base_commit=base
+            target, self.run_id, self.state_paths.cache, blueprint.domain.copy_files, base_commit=base
         )
         self._stack.callback(repository.close)
         if self.pool is not None:
@@ -181,7 +181,7 @@ class Run:
         record = record.model_copy(update={"max_iterations": self.max_iterations})
         if target.kind == "git":
             self._keep_base(repository)
-        bench = Worker(
+        worker = Worker(
             run_id=self.run_id,
             blueprint=blueprint.model_copy(update={"sandbox": self._confinement}),
             folder=self.path.resolve().parent,
@@ -191,8 +191,8 @@ class Run:
             plugins=self.plugins,
             cancel=self._cancel,
         )
-        self._stack.callback(bench.close)
-        trees = RunTrees(
+        self._stack.callback(worker.close)
+        bounded = BoundedRepository(
             repository,
             run_id=self.run_id,
             branch=branch,
@@ -200,15 +200,15 @@ class Run:
             protected=self.binding.protected,
             start_tree=record.start_tree,
         )
-        log = LoggingPlugin(RunLog(self.places.log))
+        log = LoggingPlugin(RunLog(self.state_paths.log))
         self.plugins.register(log)
         self._stack.callback(self.plugins.unregister, log)
         executor = contributions(self.plugins, "executors")[self.executor_name](self.workers)
         self._stack.callback(executor.shutdown, wait=True, cancel_futures=True)
         engine = Engine(
-            blueprint, record, store=store, trees=trees, plugins=self.plugins, capacity=max(1, self.workers)
+            blueprint, record, store=store, repository=bounded, plugins=self.plugins, capacity=max(1, self.workers)
         )
-        self._driver = Driver(engine, self.proposer, executor, bench, self._cancel)
+        self._driver = Driver(engine, self.proposer, executor, worker, self._cancel)
 
     def _keep_base(self, repository: Repository) -> None:
         """Pin the base commit, but not before the run is stored: a pin without a run would stay for ever."""
@@ -225,7 +225,7 @@ class Run:
         yield from self._driver.outcomes()
         self.end = self._driver.engine.finish()
         self.notes += self.pool.notes() if self.pool else ()
-        if self.end.state == "completed" and self._driver.engine.standings.promoted:
+        if self.end.state == "completed" and self._driver.engine.state.promoted:
             self._carry_on()
 
     def _carry_on(self) -> None:
@@ -234,7 +234,7 @@ class Run:
         promotion, target = self.blueprint.promotion, self.binding.target
         if promotion.autonomy < 3 or target.kind != "git":
             return
-        new = self._driver.engine.standings.champions[-1].commit
+        new = self._driver.engine.state.champions[-1].commit
         try:
             if promotion.branch:
                 old = self._repository.branch_tip(promotion.branch)
@@ -261,13 +261,13 @@ class Run:
     def baseline_lines(self) -> tuple[str, ...]:
         """What the baseline showed: tests, flaky ones, rules, and an estimate of the time to go."""
         assert self._driver is not None
-        standings = self._driver.engine.standings
-        if not standings.champions:
+        state = self._driver.engine.state
+        if not state.champions:
             return ()
-        lines = baseline_lines(self._driver.engine.run, standings, max(1, self.workers))
+        lines = baseline_lines(self._driver.engine.run, state, max(1, self.workers))
         notes = getattr(self.proposer, "notes", None)
         if notes is not None and self._repository is not None:
-            tree = standings.champions[0].tree
+            tree = state.champions[0].tree
             lines += [f"note: {problem}" for problem in notes(self._repository.view(tree), self.binding.targets)]
         return tuple(lines)
 

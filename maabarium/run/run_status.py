@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from maabarium.events import RunRecord, RunState
+from maabarium.events import RunRecord, RunStatus
 from maabarium.store import RunSummary, Store, StoredView
 from maabarium.workspace.leftovers import is_alive
 
@@ -48,7 +48,7 @@ def view_run(store: Store, cache: Path, run_id: str) -> StoredView:
     return view.model_copy(update={"state": _state(alive), "reason": reason})
 
 
-def _state(alive: bool) -> RunState:
+def _state(alive: bool) -> RunStatus:
     return "running" if alive else "interrupted"
 
 

@@ -10,11 +10,11 @@ from maabarium.records import FileEdit
 from maabarium.workspace.paths import check_edits, targets_of
 from maabarium.workspace.repository import Repository
 
-__all__ = ["RunTrees"]
+__all__ = ["BoundedRepository"]
 
 
-class RunTrees:
-    """Implements `actions.Trees` on a private repository."""
+class BoundedRepository:
+    """Implements `actions.RunRepository` on a private repository."""
 
     def __init__(
         self, repository: Repository, *, run_id: str, branch: str, targets: Globs, protected: Globs, start_tree: str

@@ -7,7 +7,6 @@ key, no provider, no proposer, no database and no verdict.
 from __future__ import annotations
 
 import queue
-import random
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,36 +20,12 @@ from maabarium.blueprint.sources import PYTEST, written
 from maabarium.errors import MaabariumError
 from maabarium.plugins.manager import PluginManager, build_plugins, lookup
 from maabarium.plugins.protocols import Command, Completed, EvaluationRequest, Evaluator, Sandbox
-from maabarium.records import Champion, Evaluation, Measured, Proposal, Record, Stage
+from maabarium.records import Evaluation, Measured
+from maabarium.worker.job import MeasureJob
 from maabarium.workspace.repository import Repository, RepositoryHandle
 from maabarium.workspace.worktree import Worktree
 
-__all__ = ["MeasureJob", "Worker", "run_measurement"]
-
-
-class MeasureJob(Record):
-    """What a worker is asked: evaluate `tree`, for a pair also `champion_tree` beside it, in random order.
-
-    `exclusive`: it is noisy and must run alone on its machine. `sources` is what this stage needs measured.
-    """
-
-    number: int
-    stage: Stage
-    tree: str
-    seed: int
-    timeout: float
-    champion_tree: str = ""
-    pair: int = 0
-    proposal: Proposal | None = None
-    champion: Champion | None = None
-    baseline: Evaluation | None = None
-    sources: frozenset[str] = frozenset()
-    exclusive: bool = False
-
-    @property
-    def candidate_first(self) -> bool:
-        """The order inside a pair: a coin that only the seed decides."""
-        return random.Random(f"{self.seed}:{self.number}:{self.pair}:order").random() < 0.5
+__all__ = ["Worker", "run_measurement"]
 
 
 @dataclass(frozen=True)
@@ -226,19 +201,19 @@ def _merge(first: Evaluation, second: Evaluation, name: str, *, primary: bool) -
     )
 
 
-def run_measurement(bench: Worker, job: MeasureJob) -> Measured:
+def run_measurement(worker: Worker, job: MeasureJob) -> Measured:
     """Do one job. Whatever breaks on our side comes back as `problem`; the candidate's failures are gates."""
     seconds: dict[str, float] = {}
     order = job.candidate_first if job.stage == "pair" else True
     result: dict[str, Evaluation] = {}
     problem = ""
     try:
-        with bench.worktree() as worktree:
+        with worker.worktree() as worktree:
             sides = [("candidate", job.tree)]
             if job.stage == "pair":
                 sides.insert(1 if order else 0, ("champion", job.champion_tree))
             for side, tree in sides:
-                result[side] = bench.evaluate(job, worktree, tree, seconds)
+                result[side] = worker.evaluate(job, worktree, tree, seconds)
     except MaabariumError as error:
         problem = str(error)
     except Exception as error:  # noqa: BLE001 - a worker must always answer

@@ -11,7 +11,7 @@ from target_texts import BLUEPRINT
 
 from maabarium import events as e
 from maabarium import records as r
-from maabarium.state_paths import places_of
+from maabarium.state_paths import state_paths_of
 from maabarium.store import Store
 from maabarium.workspace.repository import Repository
 from maabarium.workspace.target import find_target
@@ -53,7 +53,7 @@ class StoredRun:
 
 def store_run(top: Path, run_id: str = "3f9c01aa", *, kept: bool = True, branch: str = "maabarium/demo") -> StoredRun:
     """Baseline, a winner, a loser with a failing test, a second winner, an invalid one; completed."""
-    places = places_of(top)
+    places = state_paths_of(top)
     target = find_target(top)
     repository = Repository.create(target, run_id, places.cache)
     start, tip = repository.start_point(branch)

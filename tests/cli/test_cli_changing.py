@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cli_runs import StoredRun, age_run, git, store_run
 
-from maabarium.state_paths import places_of
+from maabarium.state_paths import state_paths_of
 from maabarium.store import Store
 from maabarium.workspace.lock import RunLock, snapshots
 from maabarium.workspace.target import find_target
@@ -28,7 +28,7 @@ def test_apply_fast_forwards_and_says_how_to_undo(cli: Any, stored: StoredRun) -
 
 
 def test_apply_merges_by_name_with_an_empty_cache(cli: Any, stored: StoredRun) -> None:
-    shutil.rmtree(places_of(stored.top).cache)
+    shutil.rmtree(state_paths_of(stored.top).cache)
     (stored.top / "more.py").write_text("x = 1\n")
     git(stored.top, "add", "more.py")
     git(stored.top, "commit", "-q", "-m", "more")
@@ -113,7 +113,7 @@ def test_prune_leaves_the_checked_out_branch_and_one_that_a_younger_run_uses(cli
 
 def test_prune_keeps_what_a_living_run_needs(cli: Any, stored: StoredRun) -> None:
     age_run(stored.database, stored.run_id, 100)
-    cache = places_of(stored.top).cache
+    cache = state_paths_of(stored.top).cache
     with RunLock(find_target(stored.top), "maabarium/demo", stored.run_id, cache):
         result = cli("prune", "--yes")
         assert f"kept run {stored.run_id}: it is under way" in result.stderr
@@ -122,7 +122,7 @@ def test_prune_keeps_what_a_living_run_needs(cli: Any, stored: StoredRun) -> Non
 
 
 def test_prune_sweeps_folders_of_dead_runs(cli: Any, stored: StoredRun) -> None:
-    cache = places_of(stored.top).cache
+    cache = state_paths_of(stored.top).cache
     dead = next(cache.glob("*")) / "runs" / "dead0001"
     dead.mkdir(parents=True)
     (dead / "alive").write_text("4711")
@@ -133,7 +133,7 @@ def test_prune_sweeps_folders_of_dead_runs(cli: Any, stored: StoredRun) -> None:
 
 def test_prune_snapshots_only_when_applied_or_forced(cli: Any, folder: Path) -> None:
     run = store_run(folder)
-    cache = places_of(folder).cache
+    cache = state_paths_of(folder).cache
     age_run(run.database, run.run_id, 100)
     assert "winners are not in the folder" in cli("prune", "--yes").stderr
     assert run.run_id in snapshots(cache)

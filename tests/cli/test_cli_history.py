@@ -11,7 +11,7 @@ from cli_runs import BLUEPRINT, make_project
 
 import maabarium.events as e
 import maabarium.records as r
-from maabarium.state_paths import places_of
+from maabarium.state_paths import state_paths_of
 from maabarium.store import Store
 
 RUN = "0dd5a9c1"
@@ -36,7 +36,7 @@ def noisy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = r.Outcome(
         number=0, verdict="baseline", reason_code="baseline", reason="measured as it is", total=0.5, metrics=(row,)
     )
-    with Store.open(places_of(top).database) as store:
+    with Store.open(state_paths_of(top).database) as store:
         store.append(RUN, e.RunStarted(run=record))
         _propose(store, 0, 0)
         measured = r.Measured(number=0, stage="baseline", candidate=slow)

@@ -16,7 +16,7 @@ from maabarium.plugins.hookspecs import Event
 from maabarium.plugins.manager import build_plugins
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.records import Evaluation, FileEdit, Measured, Measurement, Outcome, Proposal
-from maabarium.worker.worker import MeasureJob
+from maabarium.worker.job import MeasureJob
 
 Answer = Proposal | MaabariumError | None
 RUN = "3f9c01aa"
@@ -163,7 +163,7 @@ def make_engine(
         blueprint or make_blueprint(),
         run_record(trees, **run),
         store=store,
-        trees=trees,
+        repository=trees,
         plugins=build_plugins(*plugins, entry_points=False),
         capacity=capacity,
         clock=lambda: 0.0,

@@ -15,7 +15,7 @@ from maabarium.engine.engine import Engine
 from maabarium.errors import ProviderError
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.records import Measured, Outcome
-from maabarium.worker.worker import MeasureJob
+from maabarium.worker.job import MeasureJob
 
 TIME = {"name": "time", "weight": 1, "direction": "minimize", "source": "time", "noisy": True}
 

@@ -28,7 +28,7 @@ from maabarium.events import Decided, Promoting
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.records import Evaluation, Gate, Measured, Outcome
 from maabarium.store import Store
-from maabarium.worker.worker import MeasureJob
+from maabarium.worker.job import MeasureJob
 
 TIME = {"name": "time", "weight": 1, "direction": "minimize", "source": "time", "noisy": True}
 # What the proposer says to experiments 1 to 8: winners, losers, nonsense, and a provider that is away.

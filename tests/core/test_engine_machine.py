@@ -25,7 +25,7 @@ from maabarium.errors import ProposalError, ProviderError
 from maabarium.events import Decided, MeasuredEvent, Promoting, Proposed
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.records import Evaluation, Gate, Measured, Outcome
-from maabarium.worker.worker import MeasureJob
+from maabarium.worker.job import MeasureJob
 
 MOST = 8
 answers: st.SearchStrategy[Any] = st.one_of(
@@ -84,11 +84,11 @@ class EngineMachine(RuleBasedStateMachine):
                 self.jobs.append(action.job)
             elif isinstance(action, Done):
                 self.ended = True
-                assert not self.jobs and not self.requests and not self.engine.standings.flights
+                assert not self.jobs and not self.requests and not self.engine.state.under_way
             else:
                 assert self.jobs or self.requests, "the engine waits for nobody"
                 break
-        assert len(self.engine.standings.flights) + len(self.requests) <= self.capacity
+        assert len(self.engine.state.under_way) + len(self.requests) <= self.capacity
 
     @precondition(lambda self: self.requests)
     @rule(data=st.data(), answer=answers)
@@ -130,9 +130,9 @@ class EngineMachine(RuleBasedStateMachine):
     @rule()
     def cancel_and_resume(self) -> None:
         def work() -> None:
-            flights = set(self.engine.standings.flights)
+            running = set(self.engine.state.under_way)
             outcomes = self.engine.cancel("Ctrl-C")
-            assert {outcome.number for outcome in outcomes} == flights
+            assert {outcome.number for outcome in outcomes} == running
             assert all(outcome.verdict == "cancelled" for outcome in outcomes)
             self.engine.finish()
             raise Killed
@@ -173,7 +173,7 @@ class EngineMachine(RuleBasedStateMachine):
         assert len(screened) == len(set(screened))
 
     @invariant()
-    def a_replay_gives_the_same_standings(self) -> None:
+    def a_replay_gives_the_same_state(self) -> None:
         pending = [e for e in self.store.journal(RUN) if isinstance(e, Promoting)]
         kept = [outcome for outcome in self.decided() if outcome.verdict == "promoted"]
         assert [event.new for event in pending] == [outcome.commit for outcome in kept]
@@ -182,11 +182,11 @@ class EngineMachine(RuleBasedStateMachine):
                 self.trees, MemoryJournal(self.store.lines), capacity=self.capacity, max_iterations=MOST
             )
             again.start()
-            ours, theirs = self.engine.standings, again.standings
+            ours, theirs = self.engine.state, again.state
             assert theirs.champions == ours.champions
             assert {n: o for n, o in ours.outcomes.items() if o.verdict != "cancelled"}.keys() == theirs.outcomes.keys()
             assert theirs.seen == ours.seen
-            assert {n: f.job for n, f in theirs.flights.items()} == {n: f.job for n, f in ours.flights.items()}
+            assert {n: f.job for n, f in theirs.under_way.items()} == {n: f.job for n, f in ours.under_way.items()}
 
     def teardown(self) -> None:
         """Whatever happened, the run can be brought to its end, with every number accounted for."""

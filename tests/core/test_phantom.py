@@ -11,7 +11,7 @@ import pytest
 from engine_fakes import FakeTrees, MemoryJournal, change, drive, evaluation, make_engine
 
 from maabarium.records import Measured
-from maabarium.worker.worker import MeasureJob
+from maabarium.worker.job import MeasureJob
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "phantom"
 sys.path.insert(0, str(FOLDER))

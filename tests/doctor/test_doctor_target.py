@@ -21,7 +21,7 @@ from maabarium.doctor.model_checks import check_models
 from maabarium.doctor.target_checks import bind_target, check_target
 from maabarium.plugins.manager import PluginManager, build_plugins
 from maabarium.sandbox import SubprocessSandbox
-from maabarium.state_paths import places_of
+from maabarium.state_paths import state_paths_of
 from maabarium.store import Store
 
 FLAKY = """\
@@ -106,7 +106,7 @@ def test_the_estimate_is_what_an_experiment_takes(
     run = [sys.executable, "-m", "maabarium", "run", str(blueprint), "--iterations", "2"]
     done = subprocess.run(run, cwd=blueprint.parent, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout
-    with Store.open(places_of(blueprint).database, readonly=True) as store:
+    with Store.open(state_paths_of(blueprint).database, readonly=True) as store:
         baseline, *others = store.view(store.resolve("last")).outcomes
     taken = [outcome.phases["evaluating"] for outcome in others]
     assert taken, done.stdout

@@ -31,7 +31,7 @@ def top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return top
 
 
-def stored(database: Path, *outcomes: Outcome, state: e.RunState = "completed") -> StoredView:
+def stored(database: Path, *outcomes: Outcome, state: e.RunStatus = "completed") -> StoredView:
     """A run as read back from its database."""
     database.parent.mkdir(parents=True, exist_ok=True)
     with Store.open(database) as store:

@@ -18,9 +18,9 @@ from keyring_doubles import InMemory
 
 from maabarium.blueprint.schema import Model
 from maabarium.errors import UsageProblem
+from maabarium.models import keys
 from maabarium.models.keys import KEYLESS, VARIABLES, delete_key, find_key, get_key, list_keys, set_key
 from maabarium.models.providers import DEFAULT_KEY_ENV, PROVIDERS
-from maabarium.models import keys
 from maabarium.secret import Secret
 
 

@@ -27,7 +27,8 @@ LAYERS: dict[str, int] = {
     "maabarium.blueprint": 0,
     "maabarium.scoring": 0,
     "maabarium.acceptance": 0,
-    # 1 plug points
+    # 1 plug points, and files that foreign programs may touch
+    "maabarium.folders": 1,
     "maabarium.plugins": 1,
     "maabarium": 1,
     # 2 adapters

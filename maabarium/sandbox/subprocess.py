@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
+from maabarium.folders import discard
 from maabarium.plugins.protocols import Command, Completed
 from maabarium.sandbox.clock import CpuClock, RunClock, probe_clock
 from maabarium.sandbox.door import Door, GateDoor
@@ -174,18 +174,7 @@ def private_folder(command: Command) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        remove(folder)
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder, also one in which somebody took permissions away."""
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        for where, _, _ in os.walk(folder):
-            for entry in (Path(where), *Path(where).iterdir()):
-                if entry.is_dir() and not entry.is_symlink():
-                    entry.chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)
+        discard(folder)
 
 
 def reap(process: subprocess.Popen[bytes]) -> resource.struct_rusage:

@@ -7,7 +7,6 @@ environment, no arguments. Fuel, memory and a deadline hold inside; what waits i
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import tempfile
 import weakref
@@ -20,6 +19,7 @@ import wasmtime
 import wasmtime.component
 
 from maabarium.errors import SandboxError
+from maabarium.folders import discard
 from maabarium.plugins.protocols import Completed
 from maabarium.safe_text import one_line
 from maabarium.sandbox import wasm_child
@@ -73,9 +73,9 @@ class WasiProgram:
     def _code(self) -> Path:
         """The compiled module as a file of ours, which goes when this object goes."""
         if self._place is None:
-            folder = tempfile.mkdtemp(prefix="maabarium-wasm-")
-            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            place = Path(folder) / "module.cwasm"
+            folder = Path(tempfile.mkdtemp(prefix="maabarium-wasm-"))
+            weakref.finalize(self, discard, folder)
+            place = folder / "module.cwasm"
             place.write_bytes(self._machine_code)
             self._place = place
         return self._place

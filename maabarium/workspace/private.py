@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 from pathlib import Path
 from tempfile import mkdtemp
 
 from maabarium.errors import WorkspaceError
+from maabarium.folders import discard
 from maabarium.workspace.git import Git
 from maabarium.workspace.storage import make_folder, remove_folder, storing
 from maabarium.workspace.target import Target
@@ -58,7 +58,7 @@ def make_bare(path: Path, object_format: str) -> None:
         except FileExistsError:
             pass  # somebody else was faster
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            discard(scratch)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

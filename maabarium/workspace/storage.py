@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
-import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from maabarium.errors import WorkspaceError
+from maabarium.folders import remove
 
 __all__ = ["make_folder", "remove_folder", "storing"]
 
@@ -50,29 +49,6 @@ def make_folder(path: Path) -> Path:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder with all it holds, also what a test run made read-only. Never follows a symlink.
-
-    Raises WorkspaceError if something cannot be removed.
-    """
+    """`folders.remove`, with a WorkspaceError when something cannot be removed."""
     with storing("remove", path):
-        try:
-            info = path.lstat()
-        except FileNotFoundError:
-            return
-        if not stat.S_ISDIR(info.st_mode):
-            path.unlink()
-            return
-        with suppress(PermissionError):
-            shutil.rmtree(path)
-            return
-        _open_up(path)
-        shutil.rmtree(path)
-
-
-def _open_up(path: Path) -> None:
-    """Give ourselves the rights to empty a folder, top down."""
-    path.chmod(0o700)
-    with os.scandir(path) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                _open_up(Path(entry.path))
+        remove(path)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import filecmp
 import os
-import shutil
 import stat
 import time
 from pathlib import Path
 
 from maabarium.errors import WorkspaceError
+from maabarium.folders import stamp, write_file
 from maabarium.workspace.copies import frozen_copies
 from maabarium.workspace.lock import Flock
 from maabarium.workspace.storage import make_folder, printable, remove_folder, storing
@@ -27,7 +27,7 @@ _COPY = 0
 """Stands for a git mode: a frozen copy of an untracked file."""
 _FOLDER_MODE = 0o755
 
-Seen = tuple[object, ...]
+Seen = tuple[Entry, tuple[int, ...]]
 
 
 class Worktree:
@@ -134,7 +134,7 @@ class Worktree:
         if seen is None:
             return False
         info = entry.stat(follow_symlinks=False)
-        if seen != _signature(self._wanted[path], info):
+        if seen != (self._wanted[path], stamp(info)):
             return False
         if path in self._racy:
             if not self._same_bytes(path, entry.path):
@@ -161,33 +161,18 @@ class Worktree:
                 raise WorkspaceError(f"the link {printable(path)} leads nowhere; no such link can be made")
             place.symlink_to(os.fsdecode(target))
         else:
-            mode = 0o755 if wanted.mode == EXECUTABLE else 0o644
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            with os.fdopen(os.open(place, flags, mode), "wb") as file:
-                if wanted.mode == _COPY:
-                    with Path(wanted.oid).open("rb") as source:
-                        shutil.copyfileobj(source, file, 1 << 20)
-                    mode = 0o755 if Path(wanted.oid).stat().st_mode & 0o100 else 0o644
-                else:
-                    file.write(self._trees.objects.blob(wanted.oid))
-                file.flush()
-                os.fchmod(file.fileno(), mode)
+            frozen = Path(wanted.oid) if wanted.mode == _COPY else None
+            executable = bool(frozen.stat().st_mode & 0o100) if frozen else wanted.mode == EXECUTABLE
+            write_file(place, frozen or self._trees.objects.blob(wanted.oid), executable=executable)
         self._note(path, place.lstat())
 
     def _note(self, path: str, info: os.stat_result) -> None:
         """Remember a file as ours; racy while another write could leave the very same times."""
-        self._seen[path] = _signature(self._wanted[path], info)
+        self._seen[path] = (self._wanted[path], stamp(info))
         if info.st_ctime_ns % 1_000_000_000 == 0:
             self._tick = 2_000_000_000  # a file system that counts whole seconds
         racy = time.time_ns() - info.st_ctime_ns <= self._tick
         (self._racy.add if racy else self._racy.discard)(path)
-
-
-def _signature(wanted: Entry, info: os.stat_result) -> Seen:
-    return (
-        wanted, info.st_mode, info.st_ino, info.st_dev, info.st_nlink, info.st_uid, info.st_gid, info.st_size,
-        info.st_mtime_ns, info.st_ctime_ns,
-    )  # fmt: skip
 
 
 def _parents(path: str) -> list[str]:

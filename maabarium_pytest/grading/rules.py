@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from maabarium.errors import EvaluationError
+from maabarium.folders import remove
 
 __all__ = ["FOLDER", "HOLDOUT", "Mounted", "Rules", "is_holdout", "mounted", "read_rules"]
 
@@ -109,7 +109,7 @@ def _is_test(path: Path) -> bool:
 def mounted(rules: Rules, rootdir: Path) -> Generator[Mounted]:
     """Lay the rules read-only into the reserved folder; on leaving compare them, then remove the folder."""
     place = rootdir / FOLDER
-    _remove(place)
+    remove(place)
     state = Mounted([str(place / name) for name in rules.tests])
     if not rules.contents:
         yield state
@@ -119,7 +119,7 @@ def mounted(rules: Rules, rootdir: Path) -> Generator[Mounted]:
         yield state
         state.changed = _difference(place, rules)
     finally:
-        _remove(place)
+        remove(place)
 
 
 def _write(place: Path, rules: Rules) -> None:
@@ -142,12 +142,3 @@ def _difference(place: Path, rules: Rules) -> str:
         except OSError:
             return f"rules/{name} was removed while it ran"
     return ""
-
-
-def _remove(place: Path) -> None:
-    if place.is_symlink() or place.is_file():
-        place.unlink()
-    elif place.is_dir():
-        for folder, _, _ in os.walk(place):
-            Path(folder).chmod(0o755)
-        shutil.rmtree(place)

@@ -158,8 +158,8 @@ def test_write_in_the_very_same_tick_is_found(worktree):
 
 def test_clock_too_coarse_to_tell_two_writes_apart(worktree, monkeypatch):
     """Kernels without fine-grained change times: the bytes are compared as long as the recorded time is young."""
-    fine = module._signature
-    monkeypatch.setattr(module, "_signature", lambda wanted, info: fine(wanted, info)[:-1])
+    fine = module.stamp
+    monkeypatch.setattr(module, "stamp", lambda info: fine(info)[:-1])
     worktree.reset(worktree.tree)
     inode = (worktree.path / "src/a.py").stat().st_ino
     worktree.reset(worktree.tree)

@@ -16,13 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from maabarium.errors import BlueprintError, Problem, ProposalError, ProviderError, SandboxError, WorkspaceError
+from maabarium.folders import discard
 from maabarium.plugins.protocols import Command, Completed, ContextRequest, ProposalRequest, ProposerContext, TreeView
 from maabarium.proposers.command.answer import Answer, read_answer
 from maabarium.proposers.command.brief import brief_of
 from maabarium.proposers.command.changes import Changes, changes_of
 from maabarium.proposers.command.options import CommandOptions, agent_of
 from maabarium.proposers.command.program import installation
-from maabarium.proposers.command.removal import remove
 from maabarium.proposers.command.spending import COST, TOKENS, Spending
 from maabarium.proposers.command.transcript import kept, last_line
 from maabarium.proposers.command.tree_copy import survey, write_copy
@@ -99,7 +99,7 @@ class CommandProposer:
         except (ProposalError, ProviderError) as error:
             raise minutes.on(error) from error.__cause__
         finally:
-            remove(place)
+            discard(place)
 
     def _session(self, request: ProposalRequest, minutes: Minutes, place: Path) -> Proposal:
         work, task = place / "work", place / "task" / "prompt.md"
@@ -232,7 +232,7 @@ class CommandProposer:
                 self._place = Path(tempfile.mkdtemp(prefix="maabarium-agent-")).resolve()
             except OSError as error:
                 raise WorkspaceError(f"no temporary folder can be made for the agent: {error}") from error
-            weakref.finalize(self, remove, self._place)
+            weakref.finalize(self, discard, self._place)
         return self._place
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from maabarium.errors import ProposalError, WorkspaceError
+from maabarium.folders import stamp, write_file
 from maabarium.plugins.protocols import TreeView
 from maabarium.safe_text import one_line
 
@@ -94,12 +95,14 @@ def write_copy(files: TreeView, place: Path, hidden: Callable[[str], str]) -> Tr
             elif modes.get(path) == LINK:
                 links.append((path, files.read(path)))
             else:
-                stamps[path] = _written(place, path, files.read(path), modes.get(path) == EXECUTABLE, past)
+                (place / path).parent.mkdir(parents=True, exist_ok=True)
+                info = write_file(place / path, files.read(path), executable=modes.get(path) == EXECUTABLE, times=past)
+                stamps[path] = stamp(info)
         for path, target in links:  # last, so that nothing is written through one
             if target and b"\0" not in target:
                 (place / path).parent.mkdir(parents=True, exist_ok=True)
                 (place / path).symlink_to(os.fsdecode(target))
-                stamps[path] = _stamp((place / path).lstat())
+                stamps[path] = stamp((place / path).lstat())
             else:
                 left_out.add(path)
     except OSError as error:
@@ -134,7 +137,7 @@ def survey(copy: TreeCopy) -> Survey:
             elif path not in copy.stamps:
                 if path.rpartition("/")[2] not in LITTER:
                     found.created[path] = _left(info)
-            elif _stamp(info) != copy.stamps[path]:
+            elif stamp(info) != copy.stamps[path]:
                 found.changed[path] = _left(info)
     found.deleted = sorted(path for path in copy.stamps if path not in seen)
     return found
@@ -144,22 +147,6 @@ def _is_sound(path: str) -> bool:
     """Whether a path of a tree stays inside the folder and is no file of git's."""
     parts = path.split("/")
     return "\0" not in path and not any(part in ("", ".", "..") or part.lower() == ".git" for part in parts)
-
-
-def _written(place: Path, path: str, content: bytes, executable: bool, times: tuple[int, int]) -> tuple[int, ...]:
-    target = place / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(target, flags, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fchmod(file.fileno(), 0o755 if executable else 0o644)
-        os.utime(file.fileno(), ns=times)
-        return _stamp(os.fstat(file.fileno()))
-
-
-def _stamp(info: os.stat_result) -> tuple[int, ...]:
-    return (info.st_mode, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
 
 
 def _left(info: os.stat_result) -> Left:

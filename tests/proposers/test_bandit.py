@@ -10,22 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from proposal_requests import make_attempt
 
-from maabarium.proposers.mutate.bandit import Bandit, change_key, function_of
-from maabarium.proposers.mutate.change import Change
+from maabarium.proposers.mutate.bandit import Bandit, function_of
+from maabarium.proposers.mutate.mutation import Mutation
 from maabarium.records import Attempt
 
 
-def change(operator: str, name: str = "f", path: str = "a.py", weight: float = 0.3) -> Change:
-    return Change(path, operator, f"{path}::{name}::0", f"{operator} in {name}", b"", weight)
+def change(operator: str, name: str = "f", path: str = "a.py", weight: float = 0.3) -> Mutation:
+    return Mutation(path, operator, f"{path}::{name}::0", f"{operator} in {name}", b"", weight)
 
 
-def attempt(number: int, verdict: str, of: Change, **fields: Any) -> Attempt:
+def attempt(number: int, verdict: str, of: Mutation, **fields: Any) -> Attempt:
     origin = {"agent": "mutate", "arm": "rewrites", "operator": of.operator, "site": of.site}
     made = make_attempt(number, verdict, origin=origin, summary=of.summary, **fields)
     return made.model_copy(update={"paths": (of.path,)})
 
 
-def firsts(changes: Sequence[Change], history: Sequence[Attempt], draws: int = 200) -> Counter[str]:
+def firsts(changes: Sequence[Mutation], history: Sequence[Attempt], draws: int = 200) -> Counter[str]:
     """How often each operator at each place comes first."""
     return Counter(next(Bandit.of(history, seed).ranked(changes)).summary for seed in range(draws))
 
@@ -34,7 +34,7 @@ def test_every_change_is_ranked_once_and_the_same_way_for_a_seed() -> None:
     changes = [change(operator, name) for operator in "abc" for name in "fgh"]
     once = list(Bandit.of((), 7).ranked(changes))
     assert once == list(Bandit.of((), 7).ranked(changes))
-    assert sorted(once, key=change_key) == sorted(changes, key=change_key)
+    assert sorted(once, key=lambda each: each.key) == sorted(changes, key=lambda each: each.key)
     assert any(list(Bandit.of((), seed).ranked(changes)) != once for seed in range(20))
 
 

@@ -9,8 +9,8 @@ from proposal_requests import Files, make_attempt, make_context, make_request
 
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate import Mutate
-from maabarium.proposers.mutate.change import Change
 from maabarium.proposers.mutate.combinations import PATIENCE, combinations
+from maabarium.proposers.mutate.mutation import Mutation
 from maabarium.proposers.mutate.rewrites import Rewrites
 from maabarium.records import Attempt, Origin
 
@@ -35,13 +35,13 @@ def attempt_of(number: int, origin: Origin, effect: float | None, pairs: int = 0
     return make_attempt(number, "rejected", {}, **said)
 
 
-def origin_of(change: Change) -> Origin:
+def origin_of(change: Mutation) -> Origin:
     return Origin(agent="mutate", arm="rewrites", operator=change.operator, site=change.site)
 
 
 def request_with(
     effects: Sequence[float | None], pairs: int = 0, **fields: Any
-) -> tuple[ProposalRequest, list[Change]]:
+) -> tuple[ProposalRequest, list[Mutation]]:
     """A request whose history tried the rewrites one by one with these effects, and those rewrites."""
     singles = list(Rewrites().changes(make_request({"a.py": SOURCE})))
     assert len(singles) == len(effects)

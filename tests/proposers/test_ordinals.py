@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maabarium.proposers.mutate.ordinals import numbered, without_ordinal
+from maabarium.proposers.mutate.mutation import key_of, numbered
 
 
 def test_equal_texts_are_numbered_and_others_are_not() -> None:
@@ -21,4 +21,4 @@ def test_no_two_are_the_same_and_the_number_comes_off_again(names: list[str]) ->
     found = [f"{text}): why" for text in numbered([f"what ({name}" for name in names])]
     if not any("," in name for name in names):
         assert len(set(found)) == len(found)
-        assert [without_ordinal(text) for text in found] == [f"what ({name}): why" for name in names]
+        assert [key_of("x", "y", text)[2] for text in found] == [f"what ({name}): why" for name in names]

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from proposal_requests import BLUEPRINT, Files, make_attempt, make_request
 
 from maabarium.blueprint.schema import Metrics
-from maabarium.proposers.mutate.change import Change
-from maabarium.proposers.mutate.parameters import JOINT, Parameters, marker_problems
-from maabarium.proposers.mutate.parameters_domains import Choice, Range, canonical
-from maabarium.proposers.mutate.parameters_effects import Effects, comparisons, value_data, value_text
-from maabarium.proposers.mutate.parameters_joint import JointChange
-from maabarium.proposers.mutate.parameters_markers import scan_markers
+from maabarium.proposers.mutate.mutation import Mutation
+from maabarium.proposers.mutate.parameters import Parameters, marker_problems
+from maabarium.proposers.mutate.parameters.arm import JOINT
+from maabarium.proposers.mutate.parameters.effects import Effects, comparisons, value_data, value_text
+from maabarium.proposers.mutate.parameters.markers import scan_markers
+from maabarium.proposers.mutate.parameters.values import Choice, Range, canonical
 from maabarium.records import Proposal
 
 SOURCE = b'''"""Not a marker: # maabarium: tune(1, 2)"""
@@ -45,7 +45,7 @@ class Reader:
 '''
 
 
-def changes(source: bytes, **fields: Any) -> list[Change]:
+def changes(source: bytes, **fields: Any) -> list[Mutation]:
     unmarked = fields.pop("unmarked", False)
     return list(Parameters(unmarked=unmarked).changes(make_request({"a.py": source}, **fields)))
 
@@ -180,7 +180,6 @@ def test_a_marker_that_cannot_be_used_is_reported(source: str, problem: str) -> 
     files = Files({"a.py": source.encode()})
     (found,) = marker_problems(files, ["a.py"])
     assert problem in str(found)
-    assert Parameters().problems(make_request(files.files)) == (found,)
     assert changes(source.encode()) == []
 
 
@@ -296,7 +295,6 @@ def test_combinations_follow_single_changes_and_span_files() -> None:
         data = {sites[path]: value, f"was {sites[path]}": 1}
         history.append(make_attempt(number, "rejected", data, total=0.5))
     found = list(Parameters().changes(make_request(files, history=history)))
-    assert isinstance(found[0], JointChange)
     assert found[0].operator == JOINT
     assert [found[0].path, *(path for path, _ in found[0].others)] == ["a.py", "b.py"]
     assert set(found[0].data) == {*sites.values(), *(f"was {site}" for site in sites.values())}
@@ -368,6 +366,6 @@ def test_a_range_never_leaves_its_bounds(low: int, width: int, log: bool, whole:
 )
 def test_ideas_of_a_choice_are_all_other_options_once(options: list[str], known: dict[str, float]) -> None:
     present = options[0]
-    ideas = list(Choice(tuple(options)).ideas(present, {**known, present: 0.0}))
-    assert sorted(idea.text for idea in ideas) == sorted(options[1:])
-    assert all(0 < idea.weight < 1 for idea in ideas)
+    trials = list(Choice(tuple(options)).trials(present, {**known, present: 0.0}))
+    assert sorted(trial.text for trial in trials) == sorted(options[1:])
+    assert all(0 < trial.weight < 1 for trial in trials)

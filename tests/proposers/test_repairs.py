@@ -8,7 +8,7 @@ import time
 from proposal_requests import make_attempt, make_request
 
 from maabarium.plugins.protocols import ProposalRequest
-from maabarium.proposers.mutate.change import Change
+from maabarium.proposers.mutate.mutation import Mutation
 from maabarium.proposers.mutate.repairs import Repairs
 from maabarium.records import Attempt, LineMap, TestResult
 
@@ -52,7 +52,7 @@ def request(failing: dict[str, str], *, lines: bool = True, history: tuple[Attem
     return dataclasses.replace(made, champion=champion, baseline=evaluation, targets=("pkg.py",))
 
 
-def lines_of(changes: list[Change]) -> list[object]:
+def lines_of(changes: list[Mutation]) -> list[object]:
     return [change.data["line"] for change in changes]
 
 
@@ -103,7 +103,7 @@ def test_without_a_line_map_names_and_tracebacks_lead_to_the_function() -> None:
     assert set(lines_of(list(Repairs().changes(without_tests)))) == {12}
 
 
-def attempt_of(change: Change, verdict: str, number: int, **fields: object) -> Attempt:
+def attempt_of(change: Mutation, verdict: str, number: int, **fields: object) -> Attempt:
     origin = {"arm": "repairs", "operator": change.operator, "site": change.site}
     made = make_attempt(number, verdict, change.data, origin=origin, summary=change.summary, **fields)
     return dataclasses.replace(made, paths=(change.path,)) if dataclasses.is_dataclass(made) else made

@@ -17,11 +17,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from maabarium.proposers.mutate.change import Change
-from maabarium.proposers.mutate.ordinals import without_ordinal
+from maabarium.proposers.mutate.mutation import Mutation, MutationKey, key_of
 from maabarium.records import Attempt, Outcome
 
-__all__ = ["Bandit", "change_key", "function_of"]
+__all__ = ["Bandit", "function_of"]
 
 PRIOR_WINS, PRIOR_LOSSES = 1.5, 4.5
 """About one proposal in four pays; worth six attempts."""
@@ -37,7 +36,6 @@ IGNORED_VERDICTS = ("error", "cancelled", "baseline")
 
 Key = tuple[str, str]
 """What is learned about: ("operator", name), ("file", path) or ("function", path::qualified.name)."""
-ChangeKey = tuple[str, str, str]
 
 
 @dataclass
@@ -54,14 +52,14 @@ class Bandit:
 
     seed: int
     tallies: Mapping[Key, Tally] = field(default_factory=dict)
-    failed: frozenset[ChangeKey] = frozenset()
+    failed: frozenset[MutationKey] = frozenset()
     """Changes that were tried and not kept, though not those that pairs nearly proved."""
 
     @classmethod
     def of(cls, history: Sequence[Attempt], seed: int) -> Bandit:
         """Learn from the attempts of this proposer; those of others say nothing about its operators."""
         tallies: dict[Key, Tally] = defaultdict(Tally)
-        failed: set[ChangeKey] = set()
+        failed: set[MutationKey] = set()
         fade = 1.0
         for attempt in reversed(history):
             outcome = attempt.outcome
@@ -72,12 +70,12 @@ class Bandit:
                     tallies[key].wins += fade * won
                     tallies[key].losses += fade * lost
                 if not promoted and outcome.reason_code != "stale_conflict" and not _nearly(outcome):
-                    failed.add((outcome.origin.operator, outcome.origin.site, without_ordinal(outcome.summary)))
+                    failed.add(key_of(outcome.origin.operator, outcome.origin.site, outcome.summary))
             if promoted:
                 fade *= FADE
         return cls(seed, dict(tallies), frozenset(failed))
 
-    def ranked(self, changes: Sequence[Change]) -> Iterator[Change]:
+    def ranked(self, changes: Sequence[Mutation]) -> Iterator[Mutation]:
         """The changes from the most to the least promising in this draw, lazily."""
         draws: dict[Key, float] = {}
         heap = []
@@ -88,7 +86,7 @@ class Bandit:
                 if key not in draws:
                     draws[key] = self._draw(key)
                 score += draws[key]
-            if change_key(change) in self.failed:
+            if change.key in self.failed:
                 score -= POSTPONED
             heap.append((-score, order))
         heapq.heapify(heap)
@@ -105,11 +103,6 @@ class Bandit:
         chance = random.Random(f"{self.seed} {key}").betavariate(wins, losses)
         chance = min(max(chance, 0.01), 0.99)
         return math.log(chance / (1 - chance)) - math.log(PRIOR_WINS / PRIOR_LOSSES)
-
-
-def change_key(change: Change) -> ChangeKey:
-    """What makes two changes the same idea on different champions."""
-    return change.operator, change.site, without_ordinal(change.summary)
 
 
 def function_of(site: str) -> str:

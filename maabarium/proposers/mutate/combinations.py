@@ -15,8 +15,7 @@ from itertools import groupby
 from statistics import median
 
 from maabarium.plugins.protocols import ProposalRequest, TreeView
-from maabarium.proposers.mutate.change import Arm, Change
-from maabarium.proposers.mutate.parameters_joint import JointChange
+from maabarium.proposers.mutate.mutation import Arm, Mutation
 from maabarium.records import Attempt, Outcome
 
 __all__ = ["combinations"]
@@ -36,7 +35,7 @@ Place = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Part:
+class TriedMutation:
     """One change that may be taken along: where it is, and the latest experiment that tried it alone."""
 
     place: Place
@@ -67,14 +66,14 @@ class EditedFiles:
         return self.contents[path] if path in self.contents else self.files.read(path)
 
 
-def combinations(arm: Arm, request: ProposalRequest) -> Iterator[Change]:
+def combinations(arm: Arm, request: ProposalRequest) -> Iterator[Mutation]:
     """All promising changes together first, those that looked better, those of one file each, then random subsets."""
     if _fruitless(request) >= PATIENCE:
         return
     parts = _promising(arm, request)
     if len(parts) < 2:
         return
-    by_file: dict[str, list[Part]] = {}
+    by_file: dict[str, list[TriedMutation]] = {}
     for part in parts:
         by_file.setdefault(part.path, []).append(part)
     draw = random.Random(f"{request.seed}:combinations")
@@ -97,13 +96,13 @@ def _fruitless(request: ProposalRequest) -> int:
     return sum(outcome.parent == request.champion.number and outcome.verdict == "rejected" for outcome in tried)
 
 
-def _promising(arm: Arm, request: ProposalRequest) -> list[Part]:
+def _promising(arm: Arm, request: ProposalRequest) -> list[TriedMutation]:
     """Changes that looked better, or hardly worse, when they were tried alone. What may not be tried has not been."""
     tried = {(a.outcome.origin.operator, a.outcome.origin.site): a.outcome for a in request.history}
     noise = _noise(request.history)
     found = {(change.operator, change.site): change for change in arm.changes(request)}
     parts = (
-        Part(place, change.path, change.summary.partition(":")[0], tried[place])
+        TriedMutation(place, change.path, change.summary.partition(":")[0], tried[place])
         for place, change in found.items()
         if place in tried
     )
@@ -131,7 +130,7 @@ def _noise(history: Sequence[Attempt]) -> float:
     return median(found) if found else PAIR_NOISE
 
 
-def _joined(arm: Arm, request: ProposalRequest, wanted: Mapping[Place, Part]) -> Change | None:
+def _joined(arm: Arm, request: ProposalRequest, wanted: Mapping[Place, TriedMutation]) -> Mutation | None:
     """The changes one after the other, each found anew in what the others made; None if fewer than two are left."""
     contents: dict[str, bytes] = {}
     left = dict(wanted)
@@ -149,7 +148,7 @@ def _joined(arm: Arm, request: ProposalRequest, wanted: Mapping[Place, Part]) ->
         return None
     (path, content), *others = contents.items()
     names = ", ".join(part.what for part in done[:4]) + (" …" if len(done) > 4 else "")
-    return JointChange(
+    return Mutation(
         path=path,
         operator=OPERATOR,
         site="+".join(sorted("@".join(part.place) for part in done)),

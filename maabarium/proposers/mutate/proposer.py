@@ -18,10 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from maabarium.errors import Problem
 from maabarium.plugins.protocols import ProposalRequest, ProposerContext, TreeView
 from maabarium.proposers.mutate.bandit import Bandit
-from maabarium.proposers.mutate.change import Arm, Change
 from maabarium.proposers.mutate.combinations import combinations
+from maabarium.proposers.mutate.mutation import Arm, Mutation
 from maabarium.proposers.mutate.parameters import Parameters, marker_problems
-from maabarium.proposers.mutate.parameters_joint import JointChange
 from maabarium.proposers.mutate.repairs import Repairs
 from maabarium.proposers.mutate.rewrites import Rewrites
 from maabarium.records import FileEdit, Origin, Proposal
@@ -93,7 +92,7 @@ class Mutate:
         """The next change, or None when every arm is exhausted."""
         request = replace(request, files=CachedFiles(request.files, self._contents(request.files.tree)))
         bandit = Bandit.of(request.history, request.seed)
-        candidates: list[tuple[Change, ArmName]] = []
+        candidates: list[tuple[Mutation, ArmName]] = []
         if self._uses("repairs") and _is_red(request):
             repair = self._first_new(self.repairs.changes(request), request)
             if repair and _fruitless_repairs(request) < PATIENCE:
@@ -125,7 +124,7 @@ class Mutate:
     def _uses(self, arm: ArmName) -> bool:
         return arm in self.options.arms
 
-    def _first_new(self, changes: Iterable[Change], request: ProposalRequest) -> Change | None:
+    def _first_new(self, changes: Iterable[Mutation], request: ProposalRequest) -> Mutation | None:
         """The first allowed change that gives a tree nobody has seen."""
         allowed = (change for change in changes if self.options.operators.allows(change.operator))
         return next((change for change in allowed if request.is_new(_edits(change))), None)
@@ -150,13 +149,12 @@ def _fruitless_repairs(request: ProposalRequest) -> int:
     return count
 
 
-def _edits(change: Change) -> tuple[FileEdit, ...]:
-    others = change.others if isinstance(change, JointChange) else ()
-    contents = ((change.path, change.content), *others)
+def _edits(change: Mutation) -> tuple[FileEdit, ...]:
+    contents = ((change.path, change.content), *change.others)
     return tuple(FileEdit(path=path, operation="modify", content=content) for path, content in contents)
 
 
-def _proposal(change: Change, arm: ArmName) -> Proposal:
+def _proposal(change: Mutation, arm: ArmName) -> Proposal:
     return Proposal(
         summary=change.summary,
         edits=_edits(change),

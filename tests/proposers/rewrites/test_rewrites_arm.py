@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.plugins.protocols import ProposalRequest
-from maabarium.proposers.mutate.bandit import change_key
-from maabarium.proposers.mutate.change import Change
+from maabarium.proposers.mutate.mutation import Mutation
 from maabarium.proposers.mutate.rewrites import OPERATORS, Rewrites
 from maabarium.proposers.mutate.rewrites.arm import MAX_FILE_BYTES
 from maabarium.records import Champion, Evaluation, FileEdit, LineMap
@@ -67,7 +66,7 @@ def request_for(contents: Mapping[str, bytes], hits: dict[str, dict[int, int]] |
     )  # fmt: skip
 
 
-def changes_of(contents: Mapping[str, bytes], hits: dict[str, dict[int, int]] | None = None) -> list[Change]:
+def changes_of(contents: Mapping[str, bytes], hits: dict[str, dict[int, int]] | None = None) -> list[Mutation]:
     return list(Rewrites().changes(request_for(contents, hits)))
 
 
@@ -99,7 +98,7 @@ def test_the_last_of_several_places_is_still_the_same_idea() -> None:
         change for change in changes_of({"m.py": second.content})
         if change.operator == "compile-pattern" and "Reader" in change.site
     )  # fmt: skip
-    assert left.summary != first.summary and change_key(left) == change_key(first)
+    assert left.summary != first.summary and left.key == first.key
 
 
 def test_sites_stay_when_lines_shift() -> None:

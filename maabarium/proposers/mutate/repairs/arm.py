@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from maabarium.plugins.protocols import ProposalRequest
-from maabarium.proposers.mutate.change import Change
+from maabarium.proposers.mutate.mutation import Mutation
 from maabarium.proposers.mutate.repairs.drafting import compiles
 from maabarium.proposers.mutate.repairs.evidence import Evidence, Shelf, failing
 from maabarium.proposers.mutate.repairs.history import learn, undone
@@ -40,7 +40,7 @@ class Repairs:
         self._shelf = Shelf()
         self._thoughts: dict[object, _Thoughts | None] = {}
 
-    def changes(self, request: ProposalRequest) -> Iterable[Change]:
+    def changes(self, request: ProposalRequest) -> Iterable[Mutation]:
         """Changes of the champion's target files, best guess first; none when no test fails."""
         if not failing(request.champion.evaluation.tests):
             return
@@ -96,7 +96,7 @@ def _python(request: ProposalRequest) -> list[str]:
     return [path for path in request.targets if path.endswith((".py", ".pyw")) and path in there]
 
 
-def _first(ranked: list[tuple[float, Idea, _Thoughts]]) -> Iterator[Change]:
+def _first(ranked: list[tuple[float, Idea, _Thoughts]]) -> Iterator[Mutation]:
     """The best ideas that compile, as whole files, each content once."""
     states = {id(thoughts): thoughts for _, _, thoughts in ranked}.values()
     seen = {(path, file.content) for thoughts in states for path, file in thoughts.evidence.files.items()}
@@ -114,7 +114,7 @@ def _first(ranked: list[tuple[float, Idea, _Thoughts]]) -> Iterator[Change]:
             return
 
 
-def _change(idea: Idea, thoughts: _Thoughts, value: float, content: bytes) -> Change:
+def _change(idea: Idea, thoughts: _Thoughts, value: float, content: bytes) -> Mutation:
     draft, source = idea.draft, thoughts.evidence.files[idea.path].source
     old, line = source.text[draft.start : draft.end], source.line(draft.start)
     scope = idea.statement.scope.qualname or "the module"
@@ -126,7 +126,7 @@ def _change(idea: Idea, thoughts: _Thoughts, value: float, content: bytes) -> Ch
         "line": line, "start": draft.start, "replaced": old, "replacement": draft.new, "site": idea.site,
         "suspicion": round(idea.suspicion.score, 4), "failing": count, "instead": thoughts.instead,
     }  # fmt: skip
-    return Change(idea.path, draft.operator, idea.site, summary, content, value, data)
+    return Mutation(idea.path, draft.operator, idea.site, summary, content, value, data)
 
 
 def _label(old: str, new: str) -> str:

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from maabarium.plugins.protocols import ProposalRequest
-from maabarium.proposers.mutate.change import Change
-from maabarium.proposers.mutate.ordinals import numbered
+from maabarium.proposers.mutate.mutation import Mutation, numbered
 from maabarium.proposers.mutate.rewrites.catalogue import ALL_OPERATORS
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
 from maabarium.proposers.mutate.rewrites.source import Source, Unreadable
@@ -52,17 +51,17 @@ class Rewrites:
         self.operators = tuple(operators)
         self._found: OrderedDict[str, tuple[_Found, ...]] = OrderedDict()
 
-    def changes(self, request: ProposalRequest) -> Iterable[Change]:
+    def changes(self, request: ProposalRequest) -> Iterable[Mutation]:
         """All rewrites of the champion's target files, best guess first. Never raises on a file's content."""
         lines = request.champion.evaluation.lines or request.baseline.lines
         hits: Mapping[str, Hits] = lines.hits if lines is not None else {}
         hottest = max((max(found.values(), default=0) for found in hits.values()), default=0)
-        changes: list[Change] = []
+        changes: list[Mutation] = []
         for path, content in self._files(request, hits):
             for found in self._of(content):
                 weight = found.prior * _heat(found.lines, hits.get(path), hottest)
                 site = f"{path}::{found.name}::{found.number}"
-                changes.append(Change(path, found.operator, site, found.summary, found.content, round(weight, 6)))
+                changes.append(Mutation(path, found.operator, site, found.summary, found.content, round(weight, 6)))
         return sorted(changes, key=lambda change: (-change.weight, change.path, change.operator, change.site))
 
     def skipped(self, request: ProposalRequest) -> dict[str, str]:

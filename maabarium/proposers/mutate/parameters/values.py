@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Choice", "Domain", "Idea", "Range", "Scaled", "canonical", "number"]
+__all__ = ["Choice", "Range", "Scaled", "Trial", "ValueDomain", "canonical", "is_number", "number"]
 
 Known = Mapping[str, float]
 
@@ -30,7 +30,7 @@ FINEST = 1 / 40
 
 
 @dataclass(frozen=True)
-class Idea:
+class Trial:
     """A value to try, the chance that it pays, and why it is tried."""
 
     text: str
@@ -38,10 +38,10 @@ class Idea:
     why: str
 
 
-class Domain(Protocol):
+class ValueDomain(Protocol):
     """The possible values of one factor."""
 
-    def ideas(self, present: str, known: Known) -> Iterator[Idea]:
+    def trials(self, present: str, known: Known) -> Iterator[Trial]:
         """Values to try next instead of `present`, none of them `present` itself."""
 
 
@@ -53,7 +53,7 @@ class Choice:
     spelled: tuple[str, ...] = ()
     """The options as the user wrote them, in the same order."""
 
-    def ideas(self, present: str, known: Known) -> Iterator[Idea]:
+    def trials(self, present: str, known: Known) -> Iterator[Trial]:
         """Untried options first, in order; a factor whose present value beat another one waits."""
         others = [option for option in self.options if option != present]
         untried = [option for option in others if option not in known]
@@ -61,11 +61,11 @@ class Choice:
         proven = any(-math.inf < gain < 0 for option, gain in known.items() if option != present)
         for option in untried:
             if proven:
-                yield Idea(option, BACK, "not tried yet, though the present value has beaten another one")
+                yield Trial(option, BACK, "not tried yet, though the present value has beaten another one")
             elif neutral:
-                yield Idea(option, self._chance(len(untried)), f"{neutral} of {len(others)} others made no difference")
+                yield Trial(option, self._chance(len(untried)), f"{neutral} of {len(others)} others made no difference")
             else:
-                yield Idea(
+                yield Trial(
                     option, max(FRESH, (1 - INERT) / (len(others) + 1)), "the present value was never challenged"
                 )
         for option in others:
@@ -106,10 +106,10 @@ class Range:
         value = min(max(value, self.low), self.high)
         return repr(int(value) if self.whole else float(value))
 
-    def ideas(self, present: str, known: Known) -> Iterator[Idea]:
+    def trials(self, present: str, known: Known) -> Iterator[Trial]:
         """A few spread points first, then steps between the best value and its tried neighbours."""
         here = self.unit(present)
-        tried = {self.unit(text): gain for text, gain in known.items() if _is_number(text) and text != present}
+        tried = {self.unit(text): gain for text, gain in known.items() if is_number(text) and text != present}
         seen = {present}
         grid = dict.fromkeys(self.value(step / 4) for step in range(5))
         for text in sorted(grid, key=lambda text: (abs(self.unit(text) - here), -number(text))):
@@ -120,10 +120,10 @@ class Range:
         if any(tried.values()):
             yield from self._between(present, here, tried, seen | set(known))
         for text, gain in known.items():
-            if text != present and _is_number(text) and self.low <= number(text) <= self.high:
+            if text != present and is_number(text) and self.low <= number(text) <= self.high:
                 yield _again(text, gain)
 
-    def _between(self, present: str, here: float, tried: Mapping[float, float], seen: set[str]) -> Iterator[Idea]:
+    def _between(self, present: str, here: float, tried: Mapping[float, float], seen: set[str]) -> Iterator[Trial]:
         below = max((unit for unit in tried if unit < here), default=0.0)
         above = min((unit for unit in tried if unit > here), default=1.0)
         for neighbour in (above, below):
@@ -131,17 +131,17 @@ class Range:
             text = self.value((neighbour + here) / 2)
             if gap > FINEST and text not in seen:
                 seen.add(text)
-                yield Idea(text, min(FRESH, gap * 0.6), f"between {present} and a value that was tried")
+                yield Trial(text, min(FRESH, gap * 0.6), f"between {present} and a value that was tried")
 
 
 @dataclass(frozen=True)
 class Scaled:
     """A number without declared bounds: doubled, halved, and for small ints one more or less."""
 
-    def ideas(self, present: str, known: Known) -> Iterator[Idea]:
+    def trials(self, present: str, known: Known) -> Iterator[Trial]:
         """Steps from the present value; a direction that made it worse is not followed further."""
         here = number(present)
-        tried = {number(text): gain for text, gain in known.items() if _is_number(text) and text != present}
+        tried = {number(text): gain for text, gain in known.items() if is_number(text) and text != present}
         for text in dict.fromkeys(_steps(here, present)):
             if text == present:
                 continue
@@ -154,7 +154,7 @@ class Scaled:
 def canonical(source: str) -> str:
     """One spelling for a value: `64_000` and `64000`, "a" and 'a' are the same. Raises SyntaxError."""
     text = ast.unparse(ast.parse(source.strip(), mode="eval").body)
-    return repr(number(text)) if _is_number(text) else text
+    return repr(number(text)) if is_number(text) else text
 
 
 @functools.lru_cache(maxsize=4096)
@@ -166,7 +166,8 @@ def number(text: str) -> int | float:
     return value
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether `number` reads the text."""
     try:
         number(text)
     except (ValueError, SyntaxError, TypeError, OverflowError):
@@ -174,28 +175,28 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _spread(text: str, there: float, here: float, tried: Mapping[float, float]) -> Idea:
+def _spread(text: str, there: float, here: float, tried: Mapping[float, float]) -> Trial:
     """A point on one side of the present value, judged by what is known of both sides."""
     upward = there > here
     same = [gain for place, gain in tried.items() if (place > here) == upward]
     other = [gain for place, gain in tried.items() if (place > here) != upward]
     direction = "up" if upward else "down"
     if any(gain < 0 for gain in same):
-        return Idea(text, BACK, f"another step {direction} was worse")
+        return Trial(text, BACK, f"another step {direction} was worse")
     if any(gain < 0 for gain in other):
-        return Idea(text, 2.5 * FRESH, f"further {direction}, as the other direction is worse")
+        return Trial(text, 2.5 * FRESH, f"further {direction}, as the other direction is worse")
     if same:
-        return Idea(text, FRESH, f"further {direction}, as the steps so far made no difference")
-    return Idea(text, 1.25 * FRESH, f"the first step {direction}")
+        return Trial(text, FRESH, f"further {direction}, as the steps so far made no difference")
+    return Trial(text, 1.25 * FRESH, f"the first step {direction}")
 
 
-def _again(text: str, gain: float) -> Idea:
+def _again(text: str, gain: float) -> Trial:
     """A value that was measured beside another state of the program."""
     if gain > 0:
-        return Idea(text, 3 * FRESH, "it was better when it was measured before")
+        return Trial(text, 3 * FRESH, "it was better when it was measured before")
     if gain == 0:
-        return Idea(text, BACK * 0.8, "it made no difference before")
-    return Idea(text, HOPELESS, "it was worse before, beside other values")
+        return Trial(text, BACK * 0.8, "it made no difference before")
+    return Trial(text, HOPELESS, "it was worse before, beside other values")
 
 
 def _steps(here: float, present: str) -> Iterator[str]:

@@ -12,25 +12,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from maabarium.proposers.mutate.change import Change
-from maabarium.proposers.mutate.parameters_domains import Choice, Range, number
-from maabarium.proposers.mutate.parameters_effects import Comparison
-from maabarium.proposers.mutate.parameters_markers import Factor
+from maabarium.proposers.mutate.parameters.effects import Comparison
+from maabarium.proposers.mutate.parameters.factors import Factor
+from maabarium.proposers.mutate.parameters.values import Choice, Range, number
 
-__all__ = ["JointChange", "combinations"]
+__all__ = ["combinations"]
 
 Configuration = Mapping[str, str]
 
 RECENT = 40
 """Attempts that the sampler is told of: the latest ones."""
 ASKS = 12
-
-
-@dataclass(frozen=True)
-class JointChange(Change):
-    """A change that touches more files than one: `others` are the further paths with their contents."""
-
-    others: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True)

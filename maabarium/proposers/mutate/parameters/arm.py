@@ -1,7 +1,7 @@
 """The `parameters` arm: values that a comment marks as open, and, when asked, numbers that nobody marked.
 
 Single changes come first, so that what each one earned is known; then what pays around them; then combinations.
-What the history says of each value decides the order (`parameters_domains` gives the weights). Knows no bandit
+What the history says of each value decides the order (`parameters.values` gives the weights). Knows no bandit
 and no budget. The only state is a cache of scans keyed by path and content.
 """
 
@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from maabarium.errors import Problem
 from maabarium.plugins.protocols import ProposalRequest, TreeView
-from maabarium.proposers.mutate.change import Change
-from maabarium.proposers.mutate.parameters_domains import FRESH, Idea, Scaled
-from maabarium.proposers.mutate.parameters_effects import WAS, Comparison, Effects, Scalar, comparisons, value_data
-from maabarium.proposers.mutate.parameters_joint import JointChange, combinations
-from maabarium.proposers.mutate.parameters_markers import Factor, Scan, Text, read_text, scan_markers
-from maabarium.proposers.mutate.parameters_unmarked import unmarked_factors
+from maabarium.proposers.mutate.mutation import Mutation
+from maabarium.proposers.mutate.parameters.effects import WAS, Comparison, Effects, Scalar, comparisons, value_data
+from maabarium.proposers.mutate.parameters.factors import Factor, read_text, unmarked_factors
+from maabarium.proposers.mutate.parameters.joint import combinations
+from maabarium.proposers.mutate.parameters.markers import Scan, scan_markers
+from maabarium.proposers.mutate.parameters.values import FRESH, Scaled, Trial
 
 __all__ = ["JOINT", "Parameters", "marker_problems"]
 
@@ -29,9 +29,6 @@ FRUITLESS = 8
 """Combinations without a gain after which no more are tried, for each factor."""
 LARGEST = 512 * 1024
 """Bytes of the largest file that is searched for unmarked numbers."""
-
-Edits = Mapping[str, str]
-"""New values by site."""
 
 
 class Parameters:
@@ -43,12 +40,12 @@ class Parameters:
         self.unmarked = unmarked
         self._scan = functools.lru_cache(maxsize=2048)(functools.partial(_scan, unmarked=unmarked))
 
-    def changes(self, request: ProposalRequest) -> Iterator[Change]:
+    def changes(self, request: ProposalRequest) -> Iterator[Mutation]:
         """All changes that can be thought of now: marked values best first, then unmarked numbers best first."""
         yield from self.planned(request)
         yield from self.open(request)
 
-    def planned(self, request: ProposalRequest) -> Iterator[Change]:
+    def planned(self, request: ProposalRequest) -> Iterator[Mutation]:
         """Changes of marked values, best first; combinations are made only when one is reached."""
         scans = self.scans(request.files, request.targets)
         factors = [each for scan in scans.values() for each in scan.factors if not isinstance(each.domain, Scaled)]
@@ -58,26 +55,21 @@ class Parameters:
         fruitless = _fruitless(found)
         weight = JOINT_WEIGHT * JOINT_DECAY**fruitless
         due = len(factors) >= 2 and fruitless < FRUITLESS * len(factors)
-        for single_weight, factor, idea in _singles(factors, Effects.of(found), request):
+        for single_weight, factor, trial in _singles(factors, Effects.of(found), request):
             if due and single_weight < weight:
                 due = False
                 yield from _joint(scans, factors, found, request, weight)
-            yield _single(scans[factor.path], factor, idea, single_weight)
+            yield _single(scans[factor.path], factor, trial, single_weight)
         if due:
             yield from _joint(scans, factors, found, request, weight)
 
-    def open(self, request: ProposalRequest) -> Iterator[Change]:
+    def open(self, request: ProposalRequest) -> Iterator[Mutation]:
         """Changes of unmarked numbers, best first; there are many, and nobody said that they matter."""
         scans = self.scans(request.files, request.targets)
         factors = [each for scan in scans.values() for each in scan.factors if isinstance(each.domain, Scaled)]
         effects = Effects.of(comparisons(request)) if factors else Effects()
-        for weight, factor, idea in _singles(factors, effects, request):
-            yield _single(scans[factor.path], factor, idea, weight)
-
-    def problems(self, request: ProposalRequest) -> tuple[Problem, ...]:
-        """Markers in the target files that cannot be used, as `path:line` and a sentence."""
-        scans = self.scans(request.files, request.targets)
-        return tuple(problem for scan in scans.values() for problem in scan.problems)
+        for weight, factor, trial in _singles(factors, effects, request):
+            yield _single(scans[factor.path], factor, trial, weight)
 
     def scans(self, files: TreeView, targets: Sequence[str]) -> dict[str, Scan]:
         """What each target file contains."""
@@ -98,25 +90,27 @@ def _scan(path: str, content: bytes, *, unmarked: bool) -> Scan:
     if text is None:
         return scan
     try:
-        more = unmarked_factors(text, {factor.site for factor in scan.factors})
-    except RecursionError:
+        more = tuple(unmarked_factors(text, {factor.site for factor in scan.factors}))
+    except (RecursionError, ValueError):
         more = ()
     return Scan(text, (*scan.factors, *more), scan.problems)
 
 
-def _singles(factors: Sequence[Factor], effects: Effects, request: ProposalRequest) -> list[tuple[float, Factor, Idea]]:
+def _singles(
+    factors: Sequence[Factor], effects: Effects, request: ProposalRequest
+) -> list[tuple[float, Factor, Trial]]:
     """One change of one factor each, best first; equals in an order that the seed decides."""
     heat = _heat(request)
     found = []
     for factor in factors:
         tie = hashlib.sha256(f"{request.seed} {factor.site}".encode("utf-8", "replace")).digest()
         known = effects.known(factor.site, factor.present)
-        for order, idea in enumerate(factor.domain.ideas(factor.present, known)):
+        for order, trial in enumerate(factor.domain.trials(factor.present, known)):
             if isinstance(factor.domain, Scaled):
-                weight = idea.weight * (0.5 + 0.5 * heat.get(factor.path, 0.0))
+                weight = trial.weight * (0.5 + 0.5 * heat.get(factor.path, 0.0))
             else:
-                weight = 0.35 + 0.5 * idea.weight if idea.weight >= FRESH else 2 * idea.weight
-            found.append(((-weight, tie, order), (weight, factor, idea)))
+                weight = 0.35 + 0.5 * trial.weight if trial.weight >= FRESH else 2 * trial.weight
+            found.append(((-weight, tie, order), (weight, factor, trial)))
     return [each for _, each in sorted(found, key=lambda pair: pair[0])]
 
 
@@ -130,16 +124,16 @@ def _heat(request: ProposalRequest) -> dict[str, float]:
     return {path: value / hottest for path, value in most.items()}
 
 
-def _single(scan: Scan, factor: Factor, idea: Idea, weight: float) -> Change:
+def _single(scan: Scan, factor: Factor, trial: Trial, weight: float) -> Mutation:
     assert scan.text is not None
-    values = {factor.site: idea.text}
-    summary = f"{factor.name} {_short(factor.present)} -> {_short(idea.text)} in {factor.path}: {idea.why}"
-    return Change(
+    values = {factor.site: trial.text}
+    summary = f"{factor.name} {_short(factor.present)} -> {_short(trial.text)} in {factor.path}: {trial.why}"
+    return Mutation(
         path=factor.path,
         operator=factor.operator,
         site=factor.site,
         summary=f"{summary} ({factor.rule})",
-        content=_rewritten(scan.text, [factor], values),
+        content=scan.text.rewritten([factor], values),
         weight=weight,
         data=_data([factor], values),
     )
@@ -151,7 +145,7 @@ def _joint(
     found: Sequence[Comparison],
     request: ProposalRequest,
     weight: float,
-) -> Iterator[Change]:
+) -> Iterator[Mutation]:
     factors = sorted(factors, key=lambda factor: factor.site)
     for values in combinations(factors, found, request.champion.number, request.seed):
         changed = [factor for factor in factors if values[factor.site] != factor.present]
@@ -159,10 +153,10 @@ def _joint(
         for path in sorted({factor.path for factor in changed}):
             text = scans[path].text
             assert text is not None
-            contents.append((path, _rewritten(text, [factor for factor in changed if factor.path == path], values)))
+            contents.append((path, text.rewritten([each for each in changed if each.path == path], values)))
         shown = ", ".join(f"{each.name} {_short(each.present)} -> {_short(values[each.site])}" for each in changed[:6])
         more = f" and {len(changed) - 6} more" if len(changed) > 6 else ""
-        yield JointChange(
+        yield Mutation(
             path=contents[0][0],
             operator=JOINT,
             site=",".join(factor.site for factor in changed)[:500],
@@ -184,15 +178,7 @@ def _fruitless(found: Sequence[Comparison]) -> int:
     return count
 
 
-def _rewritten(text: Text, factors: Sequence[Factor], values: Edits) -> bytes:
-    """The file with the new values in place, every other byte as it was."""
-    result = text.text
-    for factor in sorted(factors, key=lambda each: each.start, reverse=True):
-        result = result[: factor.start] + factor.written(values[factor.site]) + result[factor.end :]
-    return result.encode(text.encoding)
-
-
-def _data(factors: Sequence[Factor], values: Edits) -> dict[str, Scalar]:
+def _data(factors: Sequence[Factor], values: Mapping[str, str]) -> dict[str, Scalar]:
     data: dict[str, Scalar] = {factor.site: value_data(values[factor.site]) for factor in factors}
     return data | {WAS + factor.site: value_data(factor.present) for factor in factors}
 

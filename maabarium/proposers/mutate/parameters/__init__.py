@@ -1,0 +1,7 @@
+"""Parameters: values that a comment marks as open, and, when asked, numbers that nobody marked."""
+
+from __future__ import annotations
+
+from maabarium.proposers.mutate.parameters.arm import Parameters, marker_problems
+
+__all__ = ["Parameters", "marker_problems"]

@@ -3,7 +3,8 @@
 Prints one table: modules, lines, median and largest module, class names that are defined twice, and modules under 80
 lines with one importer in the same folder. `--list` names the offenders. `--installed` also makes a new virtual
 environment, installs the project as users do and says how many packages and MB that takes, and how long
-`maabarium --help` imports; that needs the package registry and a minute or two.
+`maabarium --help` imports; that needs the package registry and a minute or two. `tests/test_layers.py` counts by the
+same functions and sets the limits.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -32,18 +34,38 @@ def find_modules(root: Path) -> dict[str, Path]:
     return found
 
 
-def imported_by(name: str, path: Path, modules: Mapping[str, Path]) -> Iterator[str]:
-    """Names of our own modules that one module imports, wherever in it."""
+@dataclass(frozen=True)
+class Import:
+    """One imported module, where, and whether a function hides it."""
+
+    importer: str
+    name: str
+    line: int
+    hidden: bool
+
+    def __str__(self) -> str:
+        return f"{self.importer}:{self.line} imports {self.name}"
+
+
+def imports_of(name: str, path: Path, modules: Mapping[str, Path]) -> Iterator[Import]:
+    """All imports of a module; `from package import submodule` counts as an import of the submodule."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node, hidden in _walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name in modules)
+            yield from (Import(name, alias.name, node.lineno, hidden) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])
             for alias in node.names:
                 full = f"{base}.{alias.name}"
-                yield from (each for each in (full if full in modules else base,) if each in modules)
+                yield Import(name, full if full in modules else base, node.lineno, hidden)
+
+
+def _walk(node: ast.AST, hidden: bool = False) -> Iterator[tuple[ast.AST, bool]]:
+    for child in ast.iter_child_nodes(node):
+        inside = hidden or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        yield child, inside
+        yield from _walk(child, inside)
 
 
 def doubled_classes(modules: Mapping[str, Path]) -> dict[str, list[str]]:
@@ -60,17 +82,17 @@ def lonely_modules(modules: Mapping[str, Path]) -> dict[str, str]:
     """Modules under 80 lines with exactly one importer, which stands in the same folder -> that importer."""
     importers = defaultdict[str, set[str]](set)
     for name, path in modules.items():
-        for target in imported_by(name, path, modules):
-            if target != name:
-                importers[target].add(name)
-    found = {}
+        for found in imports_of(name, path, modules):
+            if found.name != name:
+                importers[found.name].add(name)
+    lonely = {}
     for name, path in modules.items():
         if path.name == "__init__.py" or length_of(path) >= SMALL or len(importers[name]) != 1:
             continue
         (importer,) = importers[name]
         if modules[importer].parent == path.parent:
-            found[name] = importer
-    return found
+            lonely[name] = importer
+    return lonely
 
 
 def length_of(path: Path) -> int:

@@ -11,7 +11,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from maabarium.proposers.council.replies import EditFormat, Shown, make_diff
+from maabarium.blueprint.schema import EditFormat
+from maabarium.proposers.council.replies import Shown, make_diff
 
 WORDS = (
     "total", "price", "return", "x = 1", "for each in items:", "    pass", "", "    value += 1", "# note", "=======",

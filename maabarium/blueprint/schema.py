@@ -12,11 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
     "ORIGINAL_SECTIONS", "Acceptance", "Agent", "Agents", "Blueprint", "Budget", "Constraints", "Direction",
-    "Domain", "EvaluatorOptions", "Execution", "Identity", "Integrity", "Library", "Metric", "Metrics", "Model",
-    "Models", "Policy", "Promotion", "ProposerOptions", "SandboxOptions", "Section",
+    "Domain", "EditFormat", "EvaluatorOptions", "Execution", "Identity", "Integrity", "Library", "Metric", "Metrics",
+    "Model", "Models", "Policy", "Promotion", "ProposerOptions", "SandboxOptions", "Section",
 ]  # fmt: skip
 
 Direction = Literal["maximize", "minimize"]
+EditFormat = Literal["whole", "blocks", "diff", "lines"]
+"""How a model writes edits: whole files, search and replace, unified diffs, or one of the listed lines replaced."""
 Text = Annotated[str, Field(min_length=1)]
 
 ORIGINAL_SECTIONS = (
@@ -116,10 +118,9 @@ class Model(Section):
     """How long one answer may take; connecting has 10 s of its own."""
     context_tokens: int = Field(default=16_384, ge=512)
     """What prompt and answer may hold together; the prompt is packed to fit."""
-    edit_format: Literal["auto", "whole", "blocks", "diff", "lines"] = "auto"
-    """How it writes edits: whole files, search and replace blocks, unified diffs, or (`lines`) one of the listed
-    lines replaced, which even a very small model can do. `auto`: `lines` for `local`, `diff` for `mock`, else
-    `blocks`."""
+    edit_format: EditFormat | Literal["auto"] = "auto"
+    """How it writes edits; `lines` is what even a very small model can do. `auto`: as its provider says (`lines` for
+    `local`, `diff` for `mock`), else `blocks`."""
     price_input: float | None = Field(default=None, ge=0)
     """US dollars for a million tokens of prompt; `None`: from the catalogue, if it knows the model."""
     price_output: float | None = Field(default=None, ge=0)
@@ -132,6 +133,11 @@ class Models(Section):
 
     assignment: Literal["explicit", "round_robin"] = "explicit"
     models: tuple[Model, ...] = Field(min_length=1)
+
+    @property
+    def names(self) -> str:
+        """All models with their providers, as one line."""
+        return ", ".join(f"{model.provider}/{model.name}" for model in self.models)
 
 
 class EvaluatorOptions(Section):

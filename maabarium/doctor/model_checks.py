@@ -29,10 +29,10 @@ PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
 def check_models(blueprint: Blueprint, folder: Path, plugins: PluginManager, *, network: bool) -> Iterator[Finding]:
     """Findings about each model; one that says so when the proposer asks none."""
-    if blueprint.models is None or not asks_models(blueprint):
+    if blueprint.models is None or not asks_models(blueprint, plugins):
         yield passed("models", "models", f'the proposer "{blueprint.proposer_kind}" asks none')
         return
-    yield passed("models", "models", models_of(blueprint))
+    yield passed("models", "models", models_of(blueprint, plugins))
     known = contributions(plugins, "providers")
     for model in blueprint.models.models:
         provider = model.provider.strip().lower()

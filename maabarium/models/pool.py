@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from maabarium.blueprint.schema import Budget, Model, Models
+from maabarium.blueprint.schema import Budget, EditFormat, Model, Models
 from maabarium.errors import (
     BlueprintError,
     BudgetError,
@@ -33,7 +33,15 @@ from maabarium.models.prices import is_priced
 from maabarium.models.recording import Recorder, Recording, digest_of
 from maabarium.models.spending import Spending, estimated_prompt
 from maabarium.models.turns import Turns
-from maabarium.plugins.completion import Answer, CompletionRequest, Provider, ProviderContext, ProviderFactory, Purpose
+from maabarium.plugins.completion import (
+    Answer,
+    CompletionRequest,
+    EditsInFormat,
+    Provider,
+    ProviderContext,
+    ProviderFactory,
+    Purpose,
+)
 from maabarium.records import Call
 from maabarium.secret import Secret
 
@@ -83,14 +91,8 @@ class ModelPool:
             for model in models.models
         )
 
-    # --- the protocol ---
-
     def choose(self, name: str, purpose: Purpose) -> Model:
-        """The named model; under `round_robin` the next one.
-
-        Turns are counted within an experiment, and each experiment begins one further: who asks in the same order gets
-        the same models again, also in a run that was resumed. The same purpose has the same model.
-        """
+        """See `Pool.choose`. Turns are counted within an experiment, so that a resumed run gets the same models."""
         models = self._models.models
         if self._models.assignment == "round_robin":
             return models[self._turns.of(purpose) % len(models)]
@@ -99,11 +101,14 @@ class ModelPool:
                 return model
         raise UsageProblem(f'no model named "{name}"; there is: {", ".join(model.name for model in models)}')
 
-    def ask(self, model: Model, request: CompletionRequest, purpose: Purpose) -> Answer:
-        """Wait for the model's rate, check the budgets, ask, retry, and turn to the next member when it fails.
+    def edit_format(self, model: Model) -> EditFormat:
+        """How a model writes edits: as the blueprint says, else as its provider does, else in blocks."""
+        factory = self._factories.get(_name(model))
+        declared = factory.edit_format if isinstance(factory, EditsInFormat) else "blocks"
+        return declared if model.edit_format == "auto" else model.edit_format
 
-        Raises ProviderError with the calls that were made, and BudgetError before a call that a budget forbids.
-        """
+    def ask(self, model: Model, request: CompletionRequest, purpose: Purpose) -> Answer:
+        """See `Pool.ask`."""
         digest = digest_of(model, request)
         if self._recording is not None:
             return self._replayed(self._recording, purpose, digest)
@@ -115,8 +120,6 @@ class ModelPool:
             raise
         self._keep(purpose, digest, answer)
         return answer
-
-    # --- beside the protocol ---
 
     def close(self) -> None:
         """End all waiting, and close what was opened. A second time does nothing."""

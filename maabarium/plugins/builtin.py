@@ -29,11 +29,15 @@ from maabarium.sandbox import SANDBOXES
 from maabarium.sandbox.policy import policy_objections, policy_problems
 
 
-def mutate(context: ProposerContext) -> Proposer:
-    """Proposes the change that is most likely to pay, until there is none left; needs no model."""
-    # By name: reading and rewriting programs takes libraries that no other proposer waits for.
-    made: Proposer = importlib.import_module("maabarium.proposers.mutate").Mutate(context)
-    return made
+class MutateFactory:
+    """Makes `mutate`, which is imported then: reading and rewriting programs takes libraries no other one waits for."""
+
+    needs_models = False
+
+    def __call__(self, context: ProposerContext) -> Proposer:
+        """The proposer of the change that is most likely to pay, until there is none left."""
+        made: Proposer = importlib.import_module("maabarium.proposers.mutate").Mutate(context)
+        return made
 
 
 @hookimpl
@@ -45,7 +49,7 @@ def maabarium_providers() -> Mapping[str, ProviderFactory]:
 @hookimpl
 def maabarium_proposers() -> Mapping[str, ProposerFactory]:
     """Models in council, an agent that is a program, and two that need no model."""
-    return {"command": CommandProposer, "council": Council, "mutate": mutate, "scripted": Scripted}
+    return {"command": CommandProposer, "council": Council, "mutate": MutateFactory(), "scripted": Scripted}
 
 
 @hookimpl

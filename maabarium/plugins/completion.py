@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from maabarium.blueprint.schema import Model
+from maabarium.blueprint.schema import EditFormat, Model
 from maabarium.records import Call, CallKind
 from maabarium.secret import Secret
 
 __all__ = [
-    "Answer", "Completion", "CompletionRequest", "Message", "Pool", "Provider", "ProviderContext",
-    "ProviderFactory", "Purpose", "Usage",
+    "Answer", "Completion", "CompletionRequest", "EditsInFormat", "Message", "Pool", "Provider",
+    "ProviderContext", "ProviderFactory", "Purpose", "Usage",
 ]  # fmt: skip
 
 
@@ -97,6 +97,16 @@ class ProviderFactory(Protocol):
     def __call__(self, context: ProviderContext) -> Provider: ...
 
 
+@runtime_checkable
+class EditsInFormat(Protocol):
+    """A provider factory that says how its models write edits best; those of others write `blocks`.
+
+    It counts for models whose `edit_format` is `auto` in the blueprint.
+    """
+
+    edit_format: EditFormat
+
+
 @dataclass(frozen=True)
 class Purpose:
     """Why a model is asked. Within a run a purpose is unique: recordings are read by it."""
@@ -123,6 +133,9 @@ class Pool(Protocol):
 
     def choose(self, name: str, purpose: Purpose) -> Model:
         """The model whose turn it is: the named one, or under `round_robin` the next."""
+
+    def edit_format(self, model: Model) -> EditFormat:
+        """How a model writes edits: as the blueprint says, else as its provider does (`EditsInFormat`)."""
 
     def ask(self, model: Model, request: CompletionRequest, purpose: Purpose) -> Answer:
         """Wait for the model's rate, check the budgets, ask, retry, and turn to the next member when it fails.

@@ -1,5 +1,10 @@
 """What a plug-in implements and what it is given: protocols with one method each, requests as frozen records.
 
+Whatever a plug-in may offer beyond that is a small `runtime_checkable` protocol of its own, beside the one that it adds
+to. The core asks `isinstance(thing, ThatProtocol)`, never for an attribute by name or for a built-in by name; a plug-in
+need not inherit from anything, and the protocol's docstring says what holds for those that do not offer it. Objects add
+methods (`NotesTargets`), factories add attributes (`NeedsModels`, `EditsInFormat` in `completion`).
+
 Nothing here starts a process or touches a file; the objects behind `Workspace` and `TreeView` do.
 """
 
@@ -14,13 +19,14 @@ from socket import socket
 from typing import Any, Protocol, runtime_checkable
 
 from maabarium.blueprint.schema import Blueprint, SandboxOptions
+from maabarium.errors import Problem
 from maabarium.plugins.completion import Pool
 from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Proposal, Stage
 
 __all__ = [
-    "Clockface", "Command", "Completed", "ContextRequest", "EvaluationRequest", "Evaluator", "EvaluatorFactory",
-    "ExecutorFactory", "ProposalRequest", "Proposer", "ProposerContext", "ProposerFactory", "Sandbox",
-    "SandboxFactory", "Section", "TreeView", "Workspace",
+    "Clockface", "Command", "Completed", "ContextRequest", "DescribesProposer", "EvaluationRequest", "Evaluator",
+    "EvaluatorFactory", "ExecutorFactory", "NeedsModels", "NotesTargets", "ProposalRequest", "Proposer",
+    "ProposerContext", "ProposerFactory", "Sandbox", "SandboxFactory", "Section", "TreeView", "Workspace",
 ]  # fmt: skip
 
 
@@ -190,6 +196,14 @@ class Proposer(Protocol):
         """One proposal, or None: exhausted. ProposalError is `invalid`, ProviderError is `error`."""
 
 
+@runtime_checkable
+class NotesTargets(Protocol):
+    """A proposer that has something to say about the target files before its first proposal; others say nothing."""
+
+    def notes(self, files: TreeView, targets: Sequence[str]) -> Sequence[Problem | str]:
+        """What the user should know, one sentence each; called once, with the baseline's tree."""
+
+
 @dataclass(frozen=True)
 class ContextRequest:
     """A prompt is being put together for one experiment; `tokens` is about what it may hold in all."""
@@ -229,6 +243,21 @@ class ProposerFactory(Protocol):
     """Makes a proposer; raises BlueprintError or pydantic.ValidationError on bad options."""
 
     def __call__(self, context: ProposerContext) -> Proposer: ...
+
+
+@runtime_checkable
+class NeedsModels(Protocol):
+    """A proposer factory that says whether it is given the blueprint's models. Others are, if there are any."""
+
+    needs_models: bool
+
+
+@runtime_checkable
+class DescribesProposer(Protocol):
+    """A proposer factory that says what will propose. For others the head of a run names the models, if any."""
+
+    def describe(self, blueprint: Blueprint) -> str:
+        """What proposes under this blueprint, in a few words."""
 
 
 class ExecutorFactory(Protocol):

@@ -83,6 +83,8 @@ class Line:
 class Scripted:
     """Replays the file of its options. Raises BlueprintError when made, if the file cannot be read."""
 
+    needs_models = False
+
     def __init__(self, context: ProposerContext) -> None:
         self.options = ScriptedOptions.model_validate(dict(context.options))
         path = context.folder / self.options.path

@@ -6,20 +6,19 @@ from maabarium.blueprint.binding import describe
 from maabarium.engine.run_state import RunState
 from maabarium.events import RunRecord
 from maabarium.run.binding import Binding
-from maabarium.run.models import models_of
 
 __all__ = ["baseline_lines", "header_lines", "rough_time"]
 
 
-def header_lines(binding: Binding, run_id: str, sandbox: str, *, resumed: bool) -> tuple[str, ...]:
-    """Name, target and run; who proposes and in which sandbox; what is measured."""
+def header_lines(binding: Binding, run_id: str, sandbox: str, proposer: str, *, resumed: bool) -> tuple[str, ...]:
+    """Name, target and run; what proposes and in which sandbox; what is measured."""
     target, blueprint = binding.target, binding.bound.blueprint
     place = blueprint.domain.repo_path if target.kind == "folder" else str(target.top.name)
     kind = "snapshot" if target.kind == "folder" else (target.branch or "detached HEAD")
     again = " resumed" if resumed else ""
     lines = [
         f"maabarium: {blueprint.name} · {place} ({kind}, {binding.scope}) · run {run_id}{again}",
-        f"  proposer   {f'{blueprint.proposer_kind} ({models_of(blueprint)})':<25} sandbox    {sandbox}",
+        f"  proposer   {f'{blueprint.proposer_kind} ({proposer})':<25} sandbox    {sandbox}",
     ]
     return (*lines, *(f"  {line}" for line in describe(binding.bound)))
 

@@ -12,32 +12,26 @@ from maabarium.models.keys import find_key
 from maabarium.models.pool import ModelPool
 from maabarium.models.providers import DEFAULT_KEY_ENV, NEEDS_KEY
 from maabarium.plugins.manager import PluginManager, contributions
+from maabarium.plugins.protocols import DescribesProposer, NeedsModels
 from maabarium.secret import Secret
 
-__all__ = ["NO_MODELS", "asks_models", "model_problems", "models_of", "open_pool"]
-
-NO_MODELS = ("command", "mutate", "scripted")
-"""Proposers that ask no model, whatever `[models]` says."""
+__all__ = ["asks_models", "model_problems", "models_of", "open_pool"]
 
 
-def asks_models(blueprint: Blueprint) -> bool:
+def asks_models(blueprint: Blueprint, plugins: PluginManager) -> bool:
     """Whether the blueprint's proposer is given models."""
-    return blueprint.models is not None and blueprint.proposer_kind not in NO_MODELS
+    factory = contributions(plugins, "proposers").get(blueprint.proposer_kind)
+    return blueprint.models is not None and (not isinstance(factory, NeedsModels) or factory.needs_models)
 
 
-def models_of(blueprint: Blueprint) -> str:
-    """Who thinks, in a few words for the head of a run."""
-    if blueprint.proposer_kind == "command":
-        own = blueprint.proposer.own
-        return str(own.get("template") or " ".join(map(str, own.get("command", ())))[:60])
-    if blueprint.models is None or not asks_models(blueprint):
+def models_of(blueprint: Blueprint, plugins: PluginManager) -> str:
+    """What proposes, in a few words for the head of a run: as its factory says, else its models."""
+    factory = contributions(plugins, "proposers").get(blueprint.proposer_kind)
+    if isinstance(factory, DescribesProposer):
+        return factory.describe(blueprint)
+    if blueprint.models is None or not asks_models(blueprint, plugins):
         return "no model"
-    names = ", ".join(f"{model.provider}/{model.name}" for model in blueprint.models.models)
-    agents = blueprint.agents
-    if blueprint.proposer_kind != "council" or agents is None:
-        return names
-    size, rounds = min(agents.council_size, len(agents.agents)), agents.debate_rounds
-    return f"{size} agent{'s' * (size != 1)}, {rounds} round{'s' * (rounds != 1)}: {names}"
+    return blueprint.models.names
 
 
 def open_pool(
@@ -53,7 +47,7 @@ def open_pool(
 
     `spent` are the tokens and US dollars of a run that is resumed.
     """
-    if blueprint.models is None or not asks_models(blueprint):
+    if blueprint.models is None or not asks_models(blueprint, plugins):
         return None
     return ModelPool(
         blueprint.models,
@@ -75,7 +69,7 @@ def model_problems(
     find: Callable[[Model], Secret | None] | None = find_key,
 ) -> tuple[Problem, ...]:
     """Providers that do not exist, keys that cannot be found, budgets without prices. `find` None: replayed."""
-    if blueprint.models is None or not asks_models(blueprint):
+    if blueprint.models is None or not asks_models(blueprint, plugins):
         return ()
     known = contributions(plugins, "providers")
     problems: list[Problem] = []

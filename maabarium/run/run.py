@@ -22,12 +22,12 @@ from maabarium.errors import Problem, WorkspaceError
 from maabarium.events import RunRecord, RunView
 from maabarium.log import RunLog
 from maabarium.plugins.manager import PluginManager, contributions, lookup
-from maabarium.plugins.protocols import ContextRequest, Proposer, ProposerContext, Section
+from maabarium.plugins.protocols import ContextRequest, NotesTargets, Proposer, ProposerContext, Section
 from maabarium.records import Outcome
 from maabarium.run.banner import baseline_lines, header_lines
 from maabarium.run.binding import Binding, bind_blueprint
 from maabarium.run.log import LoggingPlugin
-from maabarium.run.models import open_pool
+from maabarium.run.models import models_of, open_pool
 from maabarium.run.pin import PinningPlugin
 from maabarium.run.record import RunOptions, branch_of, new_record, spent_before, stored_record
 from maabarium.run.trees import BoundedRepository
@@ -124,7 +124,8 @@ class Run:
     @property
     def header(self) -> tuple[str, ...]:
         """What is about to run, in a few lines."""
-        return header_lines(self.binding, self.run_id, describe_sandbox(self.sandbox), resumed=self.resumed)
+        proposer = models_of(self.blueprint, self.plugins)
+        return header_lines(self.binding, self.run_id, describe_sandbox(self.sandbox), proposer, resumed=self.resumed)
 
     def _make_proposer(self, seed: int | None) -> Proposer:
         folder = self.path.resolve().parent
@@ -265,10 +266,9 @@ class Run:
         if not state.champions:
             return ()
         lines = baseline_lines(self._driver.engine.run, state, max(1, self.workers))
-        notes = getattr(self.proposer, "notes", None)
-        if notes is not None and self._repository is not None:
-            tree = state.champions[0].tree
-            lines += [f"note: {problem}" for problem in notes(self._repository.view(tree), self.binding.targets)]
+        if isinstance(self.proposer, NotesTargets) and self._repository is not None:
+            files = self._repository.view(state.champions[0].tree)
+            lines += [f"note: {problem}" for problem in self.proposer.notes(files, self.binding.targets)]
         return tuple(lines)
 
     def view(self) -> StoredView:

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from provider_calls import context, request
 
+from maabarium.blueprint.schema import EditFormat
 from maabarium.errors import BlueprintError
 from maabarium.models.providers import PROVIDERS
 from maabarium.plugins.completion import Completion
 from maabarium.proposers.council.questions import ballot_schema, critique_schema, veto_schema
-from maabarium.proposers.council.replies import FORMATS, EditFormat, Shown, edits_of, parse_reply, reply_schema
+from maabarium.proposers.council.replies import FORMATS, Shown, edits_of, parse_reply, reply_schema
 from maabarium.scanner import fence
 
 PYTHON = '''"""A module."""

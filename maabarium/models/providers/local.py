@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from maabarium.blueprint.schema import Model, Section
+from maabarium.blueprint.schema import EditFormat, Model, Section
 from maabarium.errors import BlueprintError, Problem, ProviderError, UsageProblem
 from maabarium.models.fields import count
 from maabarium.models.patience import CLOSED, done
@@ -59,6 +59,8 @@ def shipped_model() -> Path:
 
 class Local:
     """One GGUF file. Raises UsageProblem or BlueprintError when made; the file is loaded with the first question."""
+
+    edit_format: EditFormat = "lines"
 
     def __init__(self, context: ProviderContext, *, beside: Sequence[Provider] = ()) -> None:
         """`beside` are providers of the same pool: what one of them has loaded is not loaded again."""

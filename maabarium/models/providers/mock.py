@@ -18,7 +18,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from maabarium.blueprint.schema import Section
+from maabarium.blueprint.schema import EditFormat, Section
 from maabarium.models.providers.mock_change import Change, Place, changes, marked
 from maabarium.models.providers.wire import checked_options
 from maabarium.models.shaping import sample
@@ -36,6 +36,8 @@ GAPS = {  # the longer marker first: the other one is a part of it
 
 class Mock:
     """Answers without a model. `name` of the model is what it signs with."""
+
+    edit_format: EditFormat = "diff"
 
     def __init__(self, context: ProviderContext) -> None:
         self.name = context.model.provider.strip().lower()

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import BlueprintError, Problem, ProposalError, ProviderError, SandboxError, WorkspaceError
 from maabarium.folders import discard
 from maabarium.plugins.protocols import Command, Completed, ContextRequest, ProposalRequest, ProposerContext, TreeView
@@ -49,6 +50,14 @@ MOST_NAMED = 10
 
 class CommandProposer:
     """Proposes what a coding agent makes of a copy of the champion. See the options for what can be set."""
+
+    needs_models = False
+
+    @staticmethod
+    def describe(blueprint: Blueprint) -> str:
+        """The agent: its template, or its command."""
+        own = blueprint.proposer.own
+        return str(own.get("template") or " ".join(map(str, own.get("command", ())))[:60])
 
     def __init__(self, context: ProposerContext) -> None:
         source = f"{context.blueprint.name}: [proposer]"

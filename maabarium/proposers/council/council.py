@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from maabarium.blueprint.globs import Globs
-from maabarium.blueprint.schema import Agent, Agents, Model
+from maabarium.blueprint.schema import Agent, Agents, Blueprint, Model
 from maabarium.errors import BlueprintError, Problem, ProposalError, ProviderError
 from maabarium.plugins.completion import Pool
 from maabarium.plugins.protocols import ContextRequest, ProposalRequest, ProposerContext
@@ -20,7 +20,7 @@ from maabarium.proposers.council import questions
 from maabarium.proposers.council.context import Library, Packed, estimate_tokens, pack
 from maabarium.proposers.council.debate import Debate, Failure, together, worst_of
 from maabarium.proposers.council.feedback import DIGEST, LoopGuard, Stance, edits_digest, stance_of
-from maabarium.proposers.council.member import Brief, Candidate, Member, format_of
+from maabarium.proposers.council.member import Brief, Candidate, Member
 from maabarium.proposers.council.options import CouncilOptions
 from maabarium.proposers.council.replies import format_rules, make_diff
 from maabarium.proposers.intake import Intake
@@ -52,6 +52,15 @@ class Desk:
 
 class Council:
     """Proposes what its agents agree on. See the options for what can be set."""
+
+    @staticmethod
+    def describe(blueprint: Blueprint) -> str:
+        """Agents and rounds, and the models that answer for them."""
+        agents, models = blueprint.agents, blueprint.models
+        if agents is None or models is None:
+            return models.names if models else "no model"
+        size, rounds = min(agents.council_size, len(agents.agents)), agents.debate_rounds
+        return f"{size} agent{'s' * (size != 1)}, {rounds} round{'s' * (rounds != 1)}: {models.names}"
 
     def __init__(self, context: ProposerContext) -> None:
         self.blueprint = context.blueprint
@@ -151,7 +160,7 @@ class Council:
 
     def _room(self, agent: Agent, model: Model, stance: Stance) -> int:
         """Tokens for material. Raises ProviderError when the model holds too little."""
-        rules = format_rules(format_of(model), self._language)
+        rules = format_rules(self.pool.edit_format(model), self._language)
         asked = questions.propose_messages(agent, self.blueprint, Packed(), rules, stance.note)
         overhead = model.max_tokens + sum(estimate_tokens(each.content) for each in asked)
         room = model.context_tokens - overhead - self._talk(model)
@@ -173,7 +182,7 @@ class Council:
 
         def draft(name: str) -> Candidate:
             member, desk = members[name], desks[name]
-            rules = format_rules(format_of(desk.model), self._language)
+            rules = format_rules(self.pool.edit_format(desk.model), self._language)
             messages = questions.propose_messages(member.agent, self.blueprint, desk.packed, rules, stance.note)
             repairs = self.options.repair
             made = member.draft(desk.model, messages, desk.brief, kind="propose", repairs=repairs, check=check)

@@ -12,28 +12,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from maabarium.blueprint.schema import Agent, Model
+from maabarium.blueprint.schema import Agent, EditFormat, Model
 from maabarium.errors import ProposalError, ProviderError
 from maabarium.plugins.completion import CompletionRequest, Message, Pool, Purpose
 from maabarium.proposers.council.feedback import edits_digest
 from maabarium.proposers.council.questions import repair_messages
-from maabarium.proposers.council.replies import EditFormat, Reply, Shown, edits_of, parse_reply, reply_schema
+from maabarium.proposers.council.replies import Reply, Shown, edits_of, parse_reply, reply_schema
 from maabarium.proposers.minutes import Minutes
 from maabarium.records import CallKind, DraftKind, FileEdit
 
-__all__ = ["Brief", "Candidate", "Member", "format_of"]
+__all__ = ["Brief", "Candidate", "Member"]
 
 WARMEST = 2.0
 FRAME = 48
 """Tokens of an opinion that are JSON rather than prose."""
-
-
-def format_of(model: Model) -> EditFormat:
-    """How a model writes edits: as the blueprint says, else what suits its provider."""
-    if model.edit_format != "auto":
-        return model.edit_format
-    provider = model.provider.strip().lower()
-    return "lines" if provider == "local" else "diff" if provider == "mock" else "blocks"
 
 
 @dataclass(frozen=True)
@@ -111,7 +103,7 @@ class Member:
 
         `check` raises ProposalError for a reply that must not be used whatever it holds.
         """
-        form = format_of(model)
+        form = self.pool.edit_format(model)
         asked, schema = tuple(messages), brief.schema(form)
         attempt = 0
         while True:
@@ -145,7 +137,7 @@ class Member:
         purpose = self.purpose(kind, round_)
         model = self.pool.choose(self.agent.model, purpose)
         # A model small enough to replace lines only may also ramble in digits, a token each.
-        prose = tokens - FRAME if format_of(model) == "lines" else 3 * (tokens - FRAME)
+        prose = tokens - FRAME if self.pool.edit_format(model) == "lines" else 3 * (tokens - FRAME)
         text = self._ask(model, messages, schema(prose), purpose, tokens)
         try:
             found = json.loads(text[text.index("{") : text.rindex("}") + 1])

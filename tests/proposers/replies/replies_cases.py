@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from maabarium.proposers.council.replies import EditFormat, Shown, edits_of, parse_reply
+from maabarium.blueprint.schema import EditFormat
+from maabarium.proposers.council.replies import Shown, edits_of, parse_reply
 from maabarium.records import FileEdit
 
 PATH = "app/prices.py"

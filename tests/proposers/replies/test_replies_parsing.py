@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replies_cases import PATH, answer
 
+from maabarium.blueprint.schema import EditFormat
 from maabarium.errors import ProposalError
-from maabarium.proposers.council.replies import DETAILS, FORMATS, EditFormat, Replacement, parse_reply
+from maabarium.proposers.council.replies import DETAILS, FORMATS, Replacement, parse_reply
 
 EDIT = {"path": PATH, "operation": "modify", "edits": [{"search": "a", "replace": "b"}]}
 PLAIN = answer(EDIT)

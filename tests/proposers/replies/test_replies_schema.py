@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replies_cases import PATH
 
+from maabarium.blueprint.schema import EditFormat
 from maabarium.errors import ProposalError
 from maabarium.proposers.council.replies import (
     FORMATS,
     UNBOUNDED,
-    EditFormat,
     Shown,
     edits_of,
     parse_reply,

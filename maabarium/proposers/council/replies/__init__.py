@@ -11,7 +11,6 @@ from maabarium.proposers.council.replies.reply import (
     DETAILS,
     FORMATS,
     UNBOUNDED,
-    EditFormat,
     Patch,
     Replacement,
     Reply,
@@ -21,6 +20,6 @@ from maabarium.proposers.council.replies.rules import format_rules
 from maabarium.proposers.council.replies.schema import reply_schema, reply_tokens
 
 __all__ = [
-    "DETAILS", "FORMATS", "UNBOUNDED", "EditFormat", "Patch", "Replacement", "Reply", "Shown", "edits_of",
+    "DETAILS", "FORMATS", "UNBOUNDED", "Patch", "Replacement", "Reply", "Shown", "edits_of",
     "format_rules", "make_diff", "parse_reply", "reply_schema", "reply_tokens",
 ]  # fmt: skip

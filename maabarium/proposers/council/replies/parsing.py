@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
+from maabarium.blueprint.schema import EditFormat
 from maabarium.errors import ProposalError
 from maabarium.proposers.council.replies.extraction import object_of, unthought
 from maabarium.proposers.council.replies.prose import marker_of, read_prose
-from maabarium.proposers.council.replies.reply import EditFormat, Patch, Replacement, Reply
+from maabarium.proposers.council.replies.reply import Patch, Replacement, Reply
 from maabarium.records import Operation
 from maabarium.safe_text import one_line
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from maabarium.blueprint.schema import EditFormat
 from maabarium.errors import ProposalError
-from maabarium.proposers.council.replies.reply import EditFormat, Patch, Replacement, Reply
+from maabarium.proposers.council.replies.reply import Patch, Replacement, Reply
 from maabarium.safe_text import one_line
 
 __all__ = ["marker_of", "read_prose"]

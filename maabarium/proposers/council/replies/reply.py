@@ -6,14 +6,12 @@ Lines end at a line feed and are counted from 1. This module knows neither wire 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
+from maabarium.blueprint.schema import EditFormat
 from maabarium.records import Operation
 
-__all__ = ["DETAILS", "FORMATS", "UNBOUNDED", "EditFormat", "Patch", "Replacement", "Reply", "Shown"]
-
-EditFormat = Literal["whole", "blocks", "diff", "lines"]
-"""How a model writes edits: whole files, search and replace, unified diffs, or one of the listed lines replaced."""
+__all__ = ["DETAILS", "FORMATS", "UNBOUNDED", "Patch", "Replacement", "Reply", "Shown"]
 
 FORMATS: tuple[EditFormat, ...] = get_args(EditFormat)
 

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from maabarium.blueprint.schema import EditFormat
 from maabarium.proposers.council.replies.difference import make_diff
-from maabarium.proposers.council.replies.reply import EditFormat
 
 __all__ = ["Sample", "format_rules", "sample_of"]
 

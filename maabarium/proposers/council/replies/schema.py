@@ -10,8 +10,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from maabarium.blueprint.schema import EditFormat
 from maabarium.proposers.council.replies.lines import listed
-from maabarium.proposers.council.replies.reply import UNBOUNDED, EditFormat, Shown
+from maabarium.proposers.council.replies.reply import UNBOUNDED, Shown
 
 __all__ = ["reply_schema", "reply_tokens"]
 

@@ -104,7 +104,7 @@ class ModelPool:
     def edit_format(self, model: Model) -> EditFormat:
         """How a model writes edits: as the blueprint says, else as its provider does, else in blocks."""
         factory = self._factories.get(_name(model))
-        declared = factory.edit_format if isinstance(factory, EditsInFormat) else "blocks"
+        declared: EditFormat = factory.edit_format if isinstance(factory, EditsInFormat) else "blocks"
         return declared if model.edit_format == "auto" else model.edit_format
 
     def ask(self, model: Model, request: CompletionRequest, purpose: Purpose) -> Answer:

@@ -13,42 +13,18 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
-    "PHASES",
-    "REASON_CODES",
-    "SESSION",
-    "VERDICTS",
-    "Attempt",
-    "Call",
-    "CallKind",
-    "Champion",
-    "Clock",
-    "Draft",
-    "DraftKind",
-    "Evaluation",
-    "Experiment",
-    "FileEdit",
-    "Gate",
-    "LineMap",
-    "Measured",
-    "Measurement",
-    "MetricEffect",
-    "Operation",
-    "Origin",
-    "Outcome",
-    "Phase",
-    "Proposal",
-    "ReasonCode",
-    "Record",
-    "Stage",
-    "TestOutcome",
-    "TestResult",
-    "Verdict",
+    "PHASES", "REASON_CODES", "VERDICTS", "Attempt", "Call", "CallKind", "Champion", "Clock", "Draft", "DraftKind",
+    "Evaluation", "Experiment", "FileEdit", "Gate", "LineMap", "Measured", "Measurement", "MetricEffect", "Operation",
+    "Origin", "Outcome", "Phase", "Proposal", "ReasonCode", "Record", "Stage", "TestOutcome", "TestResult",
+    "TestRole", "Verdict",
 ]  # fmt: skip
 
 Operation = Literal["create", "modify", "delete"]
 Stage = Literal["baseline", "screen", "pair", "audit"]
 Verdict = Literal["baseline", "promoted", "rejected", "invalid", "tampered", "cancelled", "error"]
 TestOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
+TestRole = Literal["suite", "rule", "holdout"]
+"""A test of the target's own suite, of the blueprint's rules, or of the rules that proposers must not learn from."""
 Clock = Literal["cpu", "wall"]
 Phase = Literal[
     "starting", "planning", "branching", "applying", "evaluating", "confirming", "persisting", "promoting",
@@ -68,11 +44,6 @@ DraftKind = Literal["proposal", "critique", "revision", "vote", "veto", "reply",
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 PHASES: tuple[Phase, ...] = get_args(Phase)
 REASON_CODES: tuple[ReasonCode, ...] = get_args(ReasonCode)
-
-
-SESSION = "session"
-"""A measurement of baselines beside their sources: seconds of one session of the suite, of which a baseline takes
-several. For estimates and timeouts; what other evaluators take is not in it."""
 
 
 class Record(BaseModel):
@@ -173,6 +144,12 @@ class TestResult(Record):
     outcome: TestOutcome
     duration: float = 0.0
     detail: str = ""
+    role: TestRole = "suite"
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended badly, in the test itself or around it."""
+        return self.outcome in ("failed", "error")
 
 
 class LineMap(Record):
@@ -195,6 +172,14 @@ class Evaluation(Record):
     log: str = ""
     """Head and tail of what the child printed; untrusted text."""
     duration: float = 0.0
+    session_seconds: float = 0.0
+    """Baselines: what one session of the suite takes, for estimates and timeouts; 0 when the evaluator has none."""
+    flaky: tuple[str, ...] = ()
+    """Baselines: ids of tests that came or ended differently in two runs of the same tree."""
+    noisy: tuple[str, ...] = ()
+    """Baselines: sources whose values differed in two runs of the same tree."""
+    partial: tuple[str, ...] = ()
+    """Baselines: ids of rules that earn points: failing them gates nothing."""
     lines: LineMap | None = None
 
     @property
@@ -205,11 +190,6 @@ class Evaluation(Record):
     def values(self) -> dict[str, float]:
         """Measurements by source."""
         return {measurement.source: measurement.value for measurement in self.measurements}
-
-    @property
-    def session_seconds(self) -> float:
-        """What one session took; where none was noted, what the whole evaluation took."""
-        return self.values().get(SESSION, self.duration)
 
 
 class Champion(Record):
@@ -279,6 +259,8 @@ class Outcome(Record):
     gates: tuple[Gate, ...] = ()
     failing: tuple[str, ...] = ()
     """Ids of tests that failed (at most 50)."""
+    held_out: tuple[str, ...] = ()
+    """Those of `failing` that proposers must not be shown."""
     effect: float | None = None
     """Improvement factor over the champion (weighted geometric mean; above 1 is better)."""
     interval: tuple[float, float] | None = None

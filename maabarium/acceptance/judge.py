@@ -38,14 +38,11 @@ class Decision:
 
 def noisy_sources(blueprint: Blueprint, baseline: Evaluation) -> frozenset[str]:
     """Sources whose values differ from run to run: declared so, taken by a clock, or seen to differ."""
-    clocked = {measurement.source for measurement in baseline.measurements if measurement.clock}
-    differing = {
-        source for gate in baseline.gates if gate.name == "noisy" for source in gate.detail.splitlines() if source
-    }
+    varying = {measurement.source for measurement in baseline.measurements if measurement.clock}.union(baseline.noisy)
     return frozenset(
         str(metric.source)
         for metric in blueprint.metrics.metrics
-        if (metric.noisy if metric.noisy is not None else str(metric.source) in clocked | differing)
+        if (metric.noisy if metric.noisy is not None else str(metric.source) in varying)
     )
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import ast
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from maabarium.doctor.findings import Finding, failed, passed, warned
 from maabarium.errors import BlueprintError, MaabariumError
 from maabarium.plugins.manager import PluginManager, contributions
 from maabarium.plugins.protocols import Sandbox
-from maabarium.records import SESSION, Evaluation, Gate, Measured
+from maabarium.records import Evaluation, Gate, Measured
 from maabarium.run.banner import rough_time
 from maabarium.run.binding import Binding, bind_blueprint
 from maabarium.safe_text import one_line
@@ -31,7 +31,6 @@ RUN_ID = "doctor"
 BASELINE_SESSIONS = 3
 """How often a baseline may run the suite; its timeout is that many times the blueprint's."""
 NAMED = 5
-RULES = "rules/"
 
 
 def bind_target(path: Path, plugins: PluginManager) -> tuple[Binding | None, list[Finding]]:
@@ -149,14 +148,14 @@ def _verdicts(binding: Binding, evaluation: Evaluation, runnable: list[str]) -> 
     if session is not None and not session.passed:
         yield _broken(session)
         return
-    rules = sum(test.id.startswith(RULES) for test in evaluation.tests)
+    rules = sum(test.role != "suite" for test in evaluation.tests)
     yield passed("target", "collects", f"tests: {len(evaluation.tests) - rules}, rules: {rules}")
     yield from _colour(evaluation)
     for gate in evaluation.gates:
         if not gate.passed and gate.name != "tests":
             advice = "correct it before a run: nothing can be promoted over such a baseline"
             yield failed("target", gate.name, one_line(gate.detail or "it failed", 400), advice)
-    yield _flaky(gates.get("flaky"))
+    yield _flaky(evaluation.flaky)
     if evaluation.failed_gate is None:
         yield from _covers(evaluation, runnable)
         yield _duration(binding, evaluation)
@@ -175,7 +174,7 @@ def _broken(gate: Gate) -> Finding:
 
 def _colour(evaluation: Evaluation) -> Iterator[Finding]:
     gate = next((gate for gate in evaluation.gates if gate.name == "tests"), None)
-    red = [test.id for test in evaluation.tests if test.outcome in ("failed", "error") and not _is_rule(test.id)]
+    red = [test.id for test in evaluation.tests if test.failed and test.role == "suite"]
     if gate is not None and not gate.passed:
         advice = "make them green, or set constraints.require_tests_pass = false"
         yield failed("target", "green", f"{len(red)} test(s) fail before anything is changed: {_listed(red)}", advice)
@@ -186,8 +185,7 @@ def _colour(evaluation: Evaluation) -> Iterator[Finding]:
         yield passed("target", "green", "no test fails before anything is changed")
 
 
-def _flaky(gate: Gate | None) -> Finding:
-    unstable = [line for line in gate.detail.split("\n") if line] if gate else []
+def _flaky(unstable: Sequence[str]) -> Finding:
     if unstable:
         said = f"{len(unstable)} test(s) ended differently in two runs of the same tree: {_listed(unstable)}"
         return warned("target", "flaky", said, "make them repeatable; until then they gate nothing")
@@ -217,17 +215,13 @@ def _duration(binding: Binding, evaluation: Evaluation) -> Finding:
     blueprint = binding.bound.blueprint
     workers = 1 if blueprint.execution.executor == "serial" else max(1, blueprint.execution.workers)
     count = blueprint.constraints.max_iterations
-    each = evaluation.session_seconds
+    each = evaluation.session_seconds or evaluation.duration
     about = rough_time(each * count / workers)
-    least = "at least" if SESSION in evaluation.values() and len(binding.bound.evaluators) > 1 else "about"
+    least = "at least" if evaluation.session_seconds and len(binding.bound.evaluators) > 1 else "about"
     said = f"measuring one experiment takes {least} {each:.2f} s, so {count} take {least} {about} before confirmations"
     return passed("target", "duration", said)
 
 
-def _is_rule(test: str) -> bool:
-    return test.startswith(RULES)
-
-
-def _listed(names: list[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(one_line(name, 120) for name in names[:NAMED]) + more

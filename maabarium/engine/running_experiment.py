@@ -72,6 +72,7 @@ class RunningExperiment:
         if evaluation is not None and len(rows) == len(blueprint.metrics.metrics):
             total = weighted_total(blueprint.objectives, baseline.values(), evaluation)
         latest = self.pairs[-1].candidate if self.pairs and self.pairs[-1].candidate else evaluation
+        failing = [test for test in latest.tests if test.failed][:FAILING_SHOWN] if latest else []
         return Outcome(
             number=self.number,
             verdict=decision.verdict,
@@ -84,7 +85,8 @@ class RunningExperiment:
             total=total,
             metrics=rows,
             gates=latest.gates if latest else (),
-            failing=failing_ids(latest),
+            failing=tuple(test.id for test in failing),
+            held_out=tuple(test.id for test in failing if test.role == "holdout"),
             effect=decision.effect,
             interval=decision.interval,
             pairs=len(self.pairs),
@@ -113,12 +115,6 @@ def experiment_of(request: ProposalRequest, proposal: Proposal | None) -> Experi
         origin=proposal.origin if proposal else Origin(),
         seed=request.seed,
     )
-
-
-def failing_ids(evaluation: Evaluation | None) -> tuple[str, ...]:
-    """Ids of tests that failed, at most fifty."""
-    tests = evaluation.tests if evaluation else ()
-    return tuple(test.id for test in tests if test.outcome in ("failed", "error"))[:FAILING_SHOWN]
 
 
 def pair_values(pairs: Sequence[Measured], side: str) -> dict[str, list[float]]:

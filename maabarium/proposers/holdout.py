@@ -1,4 +1,4 @@
-"""What belongs to the rules that proposers never see (`[evaluator] holdout`): ids of tests, and files in the tree."""
+"""Which files of the tree belong to the rules that proposers never see (`[evaluator] holdout`)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,7 @@ from collections.abc import Iterable
 
 from maabarium.blueprint.globs import Globs
 
-__all__ = ["held_out_files", "is_held_out"]
-
-_IDS = "rules/holdout/"
-
-
-def is_held_out(id: str) -> bool:
-    """Whether a test belongs to the holdout: that one of them failed may be told, which one may not."""
-    return id.startswith(_IDS)
+__all__ = ["held_out_files"]
 
 
 def held_out_files(entries: Iterable[str]) -> Globs:

@@ -26,10 +26,10 @@ def header_lines(binding: Binding, run_id: str, sandbox: str, proposer: str, *, 
 def baseline_lines(record: RunRecord, state: RunState, workers: int) -> list[str]:
     """Where it starts if not at HEAD; tests, flaky ones and rules, an estimate of the time to go, and what is noisy."""
     evaluation = state.baseline
-    listed = {gate.name: [line for line in gate.detail.splitlines() if line] for gate in evaluation.gates}
-    rules = sum(test.id.startswith("rules/") for test in evaluation.tests)
-    tests, flaky = len(evaluation.tests) - rules, len(listed.get("flaky", ()))
-    estimate = f"about {rough_time(evaluation.session_seconds * record.max_iterations / workers)} to go"
+    rules = sum(test.role != "suite" for test in evaluation.tests)
+    tests, flaky = len(evaluation.tests) - rules, len(evaluation.flaky)
+    each = evaluation.session_seconds or evaluation.duration
+    estimate = f"about {rough_time(each * record.max_iterations / workers)} to go"
     lines = []
     if record.start_commit != record.base_commit:
         kept = f"{record.branch} ({record.start_commit[:8]})"

@@ -25,6 +25,8 @@ __all__ = [
 Side = Literal["candidate", "champion"]
 _SIDES: tuple[Side, ...] = ("candidate", "champion")
 _INTEGER_LIMIT = 2**63
+_LISTS = ("flaky", "noisy", "partial")
+_HOLDOUT = "rules/holdout/"
 _HIGH_SURROGATE = re.compile("[\ud800-\udbff]")
 
 
@@ -66,6 +68,8 @@ def decode(payload: dict[str, Any], blob: Callable[[str], bytes], evaluation: Ca
         for edit in payload["proposal"]["edits"]:
             if edit["content"] is not None:
                 edit["content"] = blob(edit["content"]["blob"])
+    elif payload.get("type") == "decided" and "held_out" not in payload["outcome"]:  # written before it was a field
+        payload["outcome"]["held_out"] = [id for id in payload["outcome"]["failing"] if id.startswith(_HOLDOUT)]
     return transition_adapter.validate_python(payload)
 
 
@@ -103,7 +107,26 @@ def dump_evaluation(evaluation: Evaluation) -> bytes:
 
 def load_evaluation(stored: bytes) -> Evaluation:
     """Undo `dump_evaluation`. ValueError when it is damaged."""
-    return Evaluation.model_validate(load_payload(unpack(stored)))
+    fields = load_payload(unpack(stored))
+    return Evaluation.model_validate(fields if "flaky" in fields else _with_facts_as_fields(fields))
+
+
+def _with_facts_as_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    """An evaluation of schema 2 up to version 0.1: its facts were lines in gates, a measurement, and parts of ids."""
+    lists = {gate["name"]: [line for line in gate["detail"].split("\n") if line] for gate in fields["gates"]}
+    seconds = [m["value"] for m in fields["measurements"] if m["source"] == "session"]
+    return {
+        **fields,
+        **{name: lists.get(name, []) for name in _LISTS},
+        "gates": [gate for gate in fields["gates"] if gate["name"] not in _LISTS],
+        "measurements": [m for m in fields["measurements"] if m["source"] != "session"],
+        "session_seconds": seconds[0] if seconds else 0.0,
+        "tests": [{**test, "role": _role(test["id"])} for test in fields["tests"]],
+    }
+
+
+def _role(id: str) -> str:
+    return "holdout" if id.startswith(_HOLDOUT) else "rule" if id.startswith("rules/") else "suite"
 
 
 def pack(content: bytes) -> bytes:

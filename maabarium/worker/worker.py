@@ -185,14 +185,19 @@ def _merge(first: Evaluation, second: Evaluation, name: str, *, primary: bool) -
     What `pytest` measures and gates is known by bare names, in whatever place it stands.
     """
     measurements = tuple(m.model_copy(update={"source": written(name, m.source)}) for m in second.measurements)
+    noisy = tuple(written(name, source) for source in second.noisy)
     if primary:
-        return second.model_copy(update={"measurements": measurements})
+        return second.model_copy(update={"measurements": measurements, "noisy": noisy})
     gates = tuple(g.model_copy(update={"name": written(name, g.name)}) for g in second.gates)
     return first.model_copy(
         update={
             "measurements": first.measurements + measurements,
             "gates": first.gates + gates,
             "tests": first.tests + second.tests,
+            "flaky": first.flaky + second.flaky,
+            "noisy": first.noisy + noisy,
+            "partial": first.partial + second.partial,
+            "session_seconds": first.session_seconds or second.session_seconds,
             "lines": first.lines or second.lines,
             "grader": f"{first.grader}+{name}:{second.grader}" if second.grader else first.grader,
             "environment": first.environment or second.environment,

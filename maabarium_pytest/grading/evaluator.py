@@ -17,13 +17,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from maabarium.plugins.protocols import EvaluationRequest
-from maabarium.records import SESSION, Evaluation, Gate, LineMap, Measurement
+from maabarium.records import Evaluation, Gate, LineMap, Measurement
 from maabarium.safe_text import plain
 from maabarium_pytest.grading.fingerprint import environment_fingerprint, grader_fingerprint
 from maabarium_pytest.grading.gates import baseline_gates, later_gates, session_gate
 from maabarium_pytest.grading.measured import SOURCES, line_map, measure_session, measure_static, test_results
 from maabarium_pytest.grading.origins import origin_gate
-from maabarium_pytest.grading.repeatability import flaky_gate, noisy_gate
+from maabarium_pytest.grading.repeatability import differing_sources, unstable_ids
 from maabarium_pytest.grading.session import Mode, Session, run_session
 from maabarium_pytest.grading.suite import Suite, prepare_suite
 
@@ -72,7 +72,8 @@ def _timeout(request: EvaluationRequest) -> float:
     """Seconds a session may take: adapted to the baseline, capped by blueprint and deadline."""
     limit = float(request.blueprint.constraints.timeout_seconds)
     if request.baseline is not None:
-        limit = min(limit, max(LEAST_TIMEOUT, TIMEOUT_FACTOR * request.baseline.session_seconds))
+        usual = request.baseline.session_seconds or request.baseline.duration
+        limit = min(limit, max(LEAST_TIMEOUT, TIMEOUT_FACTOR * usual))
     return max(0.1, min(limit, request.deadline - time.monotonic()))
 
 
@@ -152,19 +153,18 @@ def _evaluate_baseline(suite: Suite) -> Evaluation:
     gate = session_gate(suite, second)
     if not gate.passed:
         return _evaluation(suite, second, [gate], {})
-    flaky = flaky_gate(first.transcript, second.transcript)
-    unstable = flaky.detail.split("\n")
-    measured = measure_session(suite, second, unstable)
-    noisy = noisy_gate(measure_session(suite, first, unstable), measured)
+    flaky = unstable_ids(first.transcript, second.transcript)
+    measured = measure_session(suite, second, flaky)
+    noisy = differing_sources(measure_session(suite, first, flaky), measured)
     measured |= _steadied(suite, measured)
     measured |= {measurement.source: measurement for measurement in measure_static(suite, request.sources)[0]}
-    gates = [gate, origin_gate(suite, second.transcript), *baseline_gates(suite, second.transcript, unstable)]
-    gates += [flaky, noisy, _measured_gate(suite, measured, {})]
+    gates = [gate, origin_gate(suite, second.transcript), *baseline_gates(suite, second.transcript, flaky)]
+    gates.append(_measured_gate(suite, measured, {}))
     slower = max(first.completed.duration, second.completed.duration)
-    measured[SESSION] = Measurement(source=SESSION, value=slower, unit="s", clock="wall")
     evaluation = _evaluation(suite, second, gates, measured)
     lines = None if evaluation.failed_gate else _trace(suite, slower)
-    return evaluation.model_copy(update={"duration": slower, "lines": lines})
+    facts = {"flaky": flaky, "noisy": noisy, "partial": tuple(sorted(second.transcript.partial))}
+    return evaluation.model_copy(update={**facts, "duration": slower, "session_seconds": slower, "lines": lines})
 
 
 def _steadied(suite: Suite, measured: Mapping[str, Measurement]) -> dict[str, Measurement]:

@@ -7,22 +7,20 @@ do about it. No gate trusts the exit status alone, nor the stream alone.
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Container
 
 from maabarium.errors import EvaluationError
 from maabarium.records import Evaluation, Gate, ReasonCode
 from maabarium.safe_text import plain
-from maabarium_pytest.grading.repeatability import flaky_ids, stable_ids
 from maabarium_pytest.grading.rules import is_holdout
 from maabarium_pytest.grading.session import Session
 from maabarium_pytest.grading.suite import Suite
 from maabarium_pytest.grading.transcript import Transcript
 
-__all__ = ["POINTS", "baseline_gates", "later_gates", "session_gate"]
+__all__ = ["baseline_gates", "later_gates", "session_gate"]
 
 PASSED, FAILED, ERRORS, USAGE, NONE = 0, 1, 3, 4, 5
 FAILING = frozenset({"failed", "error"})
-POINTS = "partial"
 NAMED = 5
 """Most ids that a sentence names."""
 
@@ -124,9 +122,8 @@ def _nothing(suite: Suite) -> tuple[ReasonCode, str]:
     )
 
 
-def baseline_gates(suite: Suite, heard: Transcript, flaky: Iterable[str]) -> list[Gate]:
+def baseline_gates(suite: Suite, heard: Transcript, unstable: Container[str]) -> list[Gate]:
     """Gates on the tests of the baseline itself."""
-    unstable = frozenset(flaky)
     failing = [
         test.id
         for test in heard.results.values()
@@ -140,18 +137,17 @@ def baseline_gates(suite: Suite, heard: Transcript, flaky: Iterable[str]) -> lis
             f"the suite is red before anything is changed: {listed(failing)}; make it green, or set "
             "constraints.require_tests_pass = false to let red tests be"
         ))]  # fmt: skip
-    return [
-        *gates,
-        _rules_gate(heard, unstable),
-        Gate(name=POINTS, passed=True, detail="\n".join(sorted(heard.partial))),
-    ]
+    return [*gates, _rules_gate(heard, heard.partial, unstable)]
 
 
 def later_gates(suite: Suite, heard: Transcript, baseline: Evaluation, *, only_rules: bool) -> list[Gate]:
     """Gates on the tests of a changed tree, held against the baseline's."""
-    flaky = flaky_ids(baseline)
-    partial = next((set(gate.detail.split("\n")) for gate in baseline.gates if gate.name == POINTS), set())
-    required = {id for id in stable_ids(baseline) - partial if _is_rule(id) or not only_rules}
+    flaky, gating_nothing = frozenset(baseline.flaky), frozenset(baseline.flaky + baseline.partial)
+    required = {
+        test.id
+        for test in baseline.tests
+        if test.outcome == "passed" and test.id not in gating_nothing and (test.role != "suite" or not only_rules)
+    }
     lost = sorted(required - heard.results.keys())
     gates = (
         [_failed("present", "tests_lost", f"{listed(lost)} did not run")]
@@ -167,8 +163,8 @@ def later_gates(suite: Suite, heard: Transcript, baseline: Evaluation, *, only_r
     ]
     worse = [id for id in [*changed, *new] if not _is_rule(id)]
     gates.append(_tests_gate(heard, worse))
-    heard.partial &= partial  # what carries points was settled at the baseline
-    return [*gates, _rules_gate(heard, flaky)]
+    partial = heard.partial.intersection(baseline.partial)  # what carries points was settled at the baseline
+    return [*gates, _rules_gate(heard, partial, flaky)]
 
 
 def _tests_gate(heard: Transcript, worse: list[str]) -> Gate:
@@ -180,11 +176,11 @@ def _tests_gate(heard: Transcript, worse: list[str]) -> Gate:
     return _failed("tests", "out_of_memory" if memory else "gate_failed", sentence)
 
 
-def _rules_gate(heard: Transcript, flaky: frozenset[str]) -> Gate:
+def _rules_gate(heard: Transcript, partial: Container[str], flaky: Container[str]) -> Gate:
     bad = [
         test
         for id, test in heard.results.items()
-        if _is_rule(id) and test.outcome not in ("passed", "xpassed") and id not in heard.partial and id not in flaky
+        if _is_rule(id) and test.outcome not in ("passed", "xpassed") and id not in partial and id not in flaky
     ]
     if not bad:
         return Gate(name="rules", passed=True)

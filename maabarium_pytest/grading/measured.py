@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 from maabarium.errors import EvaluationError
 from maabarium.records import Evaluation, Gate, LineMap, Measurement, TestResult
-from maabarium_pytest.grading.repeatability import flaky_ids
-from maabarium_pytest.grading.rules import is_holdout
+from maabarium_pytest.grading.rules import is_holdout, role_of
 from maabarium_pytest.grading.session import Session
 from maabarium_pytest.grading.static import STATIC_SOURCES, Unreadable, measure_text
 from maabarium_pytest.grading.suite import Suite
@@ -67,7 +66,7 @@ def passed_share(heard: Transcript, baseline: Evaluation | None, flaky: frozense
         unstable = flaky
     else:
         outcomes = {test.id: test.outcome for test in baseline.tests}
-        unstable = flaky_ids(baseline)
+        unstable = frozenset(baseline.flaky)
     counted = [
         id
         for id, outcome in outcomes.items()
@@ -118,7 +117,8 @@ def test_results(heard: Transcript) -> tuple[TestResult, ...]:
     ]:
         keep = left > 0 and bool(detail) and not is_holdout(id)
         left -= keep
-        results.append(TestResult(id=id, outcome=outcome, duration=duration, detail=detail[:2000] if keep else ""))
+        text = detail[:2000] if keep else ""
+        results.append(TestResult(id=id, outcome=outcome, duration=duration, detail=text, role=role_of(id)))
     return tuple(results)
 
 

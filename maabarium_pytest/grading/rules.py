@@ -14,8 +14,9 @@ from pathlib import Path
 
 from maabarium.errors import EvaluationError
 from maabarium.folders import remove
+from maabarium.records import TestRole
 
-__all__ = ["FOLDER", "HOLDOUT", "Mounted", "Rules", "is_holdout", "mounted", "read_rules"]
+__all__ = ["FOLDER", "HOLDOUT", "Mounted", "Rules", "is_holdout", "mounted", "read_rules", "role_of"]
 
 HOLDOUT = "holdout/"
 """Where `evaluator.holdout` goes inside the reserved folder: what failed there is not told in detail."""
@@ -82,6 +83,11 @@ def read_rules(folder: Path, patterns: Iterable[str]) -> Rules:
     if sources and not tests:
         raise EvaluationError("rules: no test file among them; name the files test_*.py")
     return Rules({name: file.read_bytes() for name, file in sources.items()}, tuple(dict.fromkeys(tests)))
+
+
+def role_of(id: str) -> TestRole:
+    """Whose test it is, by its id; `Reporter.identity` of the target's side puts `rules/` before those of rules."""
+    return "holdout" if is_holdout(id) else "rule" if id.startswith("rules/") else "suite"
 
 
 def is_holdout(id: str) -> bool:

@@ -35,8 +35,7 @@ def test_noise_is_declared_clocked_or_seen() -> None:
     rows = [{"name": n, "weight": 0.2, "direction": "minimize", "source": n} for n in names]
     rows[0]["noisy"], rows[4]["noisy"] = True, False
     measured = tuple(Measurement(source=n, value=1, clock="cpu" if n in ("clocked", "denied") else None) for n in names)
-    differs = Gate(name="noisy", passed=True, detail="seen\n\nother")
-    found = noisy_sources(make_blueprint(*rows), Evaluation(measurements=measured, gates=(differs,)))
+    found = noisy_sources(make_blueprint(*rows), Evaluation(measurements=measured, noisy=("other", "seen")))
     assert found == {"declared", "clocked", "seen"}
 
 

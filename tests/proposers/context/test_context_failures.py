@@ -138,13 +138,16 @@ def test_what_a_terminal_would_obey_is_made_visible() -> None:
 
 
 def test_the_holdout_is_not_among_the_failures() -> None:
-    tests = [TestResult(id=f"rules/{name}::t", outcome="failed") for name in ("holdout/test_a.py", "test_a.py")]
+    tests = [
+        TestResult(id="rules/holdout/test_a.py::t", outcome="failed", role="holdout"),
+        TestResult(id="rules/test_a.py::t", outcome="failed", role="rule"),
+    ]
     assert [failure.function for failure in failures_of(tests, shelf())] == ["rules/test_a.py::t"]
 
 
 def test_rules_are_found_in_the_tree_when_they_are_there() -> None:
     library = shelf({"loop/rules/test_speed.py": "def test_speed(score):\n    pass\n"})
-    tests = [TestResult(id="rules/test_speed.py::test_speed", outcome="failed")]
+    tests = [TestResult(id="rules/test_speed.py::test_speed", outcome="failed", role="rule")]
     (failure,) = failures_of(tests, library)
     assert failure.path == "loop/rules/test_speed.py"
     assert source_lines(failure, library) == [(1, 2)]
@@ -196,7 +199,8 @@ def test_without_lines_and_frames_names_decide() -> None:
 
 def test_heat_is_a_share_and_rules_that_measure_count_more() -> None:
     lines = LineMap(hits={"shop.py": {4: 10, 9: 10}}, by_test={"rules/r.py::t": {"shop.py": (9,)}})
-    request = make_request(FILES, lines=lines, target_files=["*.py"], source="score:speed")
+    tests = [TestResult(id="rules/r.py::t", outcome="passed", role="rule")]
+    request = make_request(FILES, tests=tests, lines=lines, target_files=["*.py"], source="score:speed")
     evidence = evidence_of(request)
     assert sum(evidence.heat["shop.py"].values()) == pytest.approx(1.0)
     assert evidence.heat["shop.py"][9] == pytest.approx(0.8)

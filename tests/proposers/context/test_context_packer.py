@@ -147,7 +147,7 @@ def test_a_file_that_was_tried_in_vain_steps_back() -> None:
 
 def test_a_rule_that_measures_is_shown() -> None:
     files = {**FILES, "loop/rules/test_speed.py": "def test_speed(score):\n    with score.timer('s'):\n        pass\n"}
-    tests = [TestResult(id="rules/test_speed.py::test_speed", outcome="passed")]
+    tests = [TestResult(id="rules/test_speed.py::test_speed", outcome="passed", role="rule")]
     request = make_request(files, tests=tests, source="score:s")
     assert "loop/rules/test_speed.py" in sources(pack(request, tokens=6000))
 
@@ -182,8 +182,9 @@ def test_the_holdout_never_gets_in() -> None:
         **FILES,
         "loop/holdout/test_hidden.py": "from pkg.sums import faulty\n\n\ndef test_h():\n    faulty([9])\n",
     }
-    tests = [*RED, TestResult(id="rules/holdout/test_hidden.py::test_h", outcome="failed")]
-    history = [attempt(1, failing=["rules/holdout/test_hidden.py::test_h"])]
+    tests = [*RED, TestResult(id="rules/holdout/test_hidden.py::test_h", outcome="failed", role="holdout")]
+    hidden = ("rules/holdout/test_hidden.py::test_h",)
+    history = [attempt(1, failing=hidden, held_out=hidden)]
     request = make_request(files, tests=tests, lines=RAN, history=history, holdout=["holdout/"])
     packed = pack(request, tokens=20_000)
     assert "hidden" not in repr(packed.parts) + repr(packed.omitted)

@@ -85,7 +85,8 @@ def test_ideas_of_this_champion_that_are_told_nowhere_else_are_listed() -> None:
 
 
 def test_the_holdout_is_counted_but_not_named() -> None:
-    text = attempts_text([make_attempt(1, failing=["rules/holdout/test_h.py::t", "tests/a.py::b"])], 0)
+    hidden = "rules/holdout/test_h.py::t"
+    text = attempts_text([make_attempt(1, failing=[hidden, "tests/a.py::b"], held_out=[hidden])], 0)
     assert "test_h" not in text and "1 of the rules that are not shown failed" in text and "tests/a.py::b" in text
 
 

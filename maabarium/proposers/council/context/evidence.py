@@ -51,7 +51,9 @@ class Evidence:
             found._blame_lines(coverage, failing, passing, targets)
             found._blame_frames(failures, library, targets)
         sources = [str(metric.source or metric.name) for metric in request.blueprint.objectives]
-        found._warm(maps, targets, any(source.startswith("score:") for source in sources))
+        tests = (*request.champion.evaluation.tests, *request.baseline.tests)
+        scored = any(source.startswith("score:") for source in sources)
+        found._warm(maps, targets, frozenset(test.id for test in tests if scored and test.role != "suite"))
         known = traced is not None if failures else bool(found.heat)
         found.narrow = known and not any(source.startswith(_STATIC) for source in sources)
         return found
@@ -93,15 +95,14 @@ class Evidence:
                     rows = self.blame.setdefault(path, {})
                     rows[line] = rows.get(line, 0.0) + (_OUTER if depth else _INNERMOST) / len(failures)
 
-    def _warm(self, maps: Sequence[LineMap], targets: frozenset[str], rules_measure: bool) -> None:
+    def _warm(self, maps: Sequence[LineMap], targets: frozenset[str], rules: frozenset[str]) -> None:
         lines = next((m for m in maps if m.hits), None)
         if lines is None:
             return
         measured: dict[str, set[int]] = {}
-        for id, files in lines.by_test.items() if rules_measure else ():
-            if id.startswith("rules/"):
-                for path, rows in files.items():
-                    measured.setdefault(path, set()).update(rows)
+        for id in rules & lines.by_test.keys():
+            for path, rows in lines.by_test[id].items():
+                measured.setdefault(path, set()).update(rows)
         raw = {
             path: {n: hits * (_FROM_RULES if n in measured.get(path, ()) else 1.0) for n, hits in rows.items()}
             for path, rows in lines.hits.items()

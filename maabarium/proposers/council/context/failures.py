@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 from maabarium.proposers.council.context.library import Library
 from maabarium.proposers.council.context.symbols import Defined, first_line
-from maabarium.proposers.holdout import is_held_out
-from maabarium.records import TestResult
+from maabarium.records import TestResult, TestRole
 from maabarium.safe_text import plain
 
 __all__ = ["Failure", "condensed", "failures_of", "frames_of", "source_lines"]
@@ -46,7 +45,7 @@ def failures_of(tests: Iterable[TestResult], library: Library) -> tuple[Failure,
     """Failing tests by function, those that fail in different ways first."""
     grouped: dict[str, list[TestResult]] = {}
     for test in tests:
-        if test.outcome in ("failed", "error") and not is_held_out(test.id):
+        if test.failed and test.role != "holdout":
             grouped.setdefault(test.id.partition("[")[0], []).append(test)
     found, seen = [], set()
     for function, results in list(grouped.items())[:_MOST]:
@@ -54,7 +53,12 @@ def failures_of(tests: Iterable[TestResult], library: Library) -> tuple[Failure,
         details = tuple(dict.fromkeys(result.detail for result in results if result.detail))
         way = _way(details[0] if details else "")
         ids = tuple(result.id for result in results)
-        found.append((way in seen, Failure(ids, _place(file, library), tuple(names), details, results[0].outcome)))
+        found.append(
+            (
+                way in seen,
+                Failure(ids, test_file(file, results[0].role, library), tuple(names), details, results[0].outcome),
+            )
+        )
         seen.add(way)
     return tuple(failure for _, failure in sorted(found, key=lambda entry: entry[0]))
 
@@ -106,12 +110,9 @@ def source_lines(failure: Failure, library: Library) -> list[tuple[int, int]]:
     return ranges
 
 
-def _place(file: str, library: Library) -> str:
-    """The test's file in the tree; that of a rule may stand in any folder, or outside."""
-    path = library.find(file)
-    if not path and file.startswith("rules/"):
-        path = library.find(file.removeprefix("rules/"))
-    return path
+def test_file(file: str, role: TestRole, library: Library) -> str:
+    """A test's file in the tree; that of a rule, whose id begins with a folder of its own, may stand anywhere."""
+    return library.find(file) or (library.find(file.partition("/")[2]) if role != "suite" else "")
 
 
 def _way(detail: str) -> tuple[str, str]:

@@ -8,10 +8,8 @@ from collections.abc import Iterable
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.council.context.callers import Imports
 from maabarium.proposers.council.context.desk import Desk
-from maabarium.proposers.council.context.failures import Failure, source_lines
-from maabarium.proposers.council.context.library import Library
+from maabarium.proposers.council.context.failures import Failure, source_lines, test_file
 from maabarium.proposers.council.context.view import View
-from maabarium.proposers.holdout import is_held_out
 
 __all__ = ["show_related"]
 
@@ -41,21 +39,17 @@ def _rules(desk: Desk, request: ProposalRequest, limit: int) -> int:
     spent, seen = 0, set()
     for test in request.champion.evaluation.tests:
         function = test.id.partition("[")[0]
-        if function in seen or not function.startswith("rules/") or is_held_out(test.id):
+        if function in seen or test.role != "rule":
             continue
         seen.add(function)
         file, *names = function.split("::")
-        path = _rule_file(file, desk.library)
+        path = test_file(file, test.role, desk.library)
         if path and not desk.library.obstacle(path):
             ranges = source_lines(Failure((test.id,), path, tuple(names), (), test.outcome), desk.library)
             spent += (desk.lines(path, ranges, limit - spent) or 0) if ranges else 0
         if len(seen) >= _RULES:
             break
     return spent
-
-
-def _rule_file(file: str, library: Library) -> str:
-    return library.find(file) or library.find(file.removeprefix("rules/"))
 
 
 def _callers(desk: Desk, view: View, imports: Imports, limit: int) -> int:

@@ -9,9 +9,8 @@ import math
 from collections.abc import Sequence
 
 from maabarium.proposers.council.feedback.ideas import is_ours, parent_of
-from maabarium.proposers.holdout import is_held_out
 from maabarium.proposers.tokens import estimate_tokens
-from maabarium.records import Attempt, MetricEffect
+from maabarium.records import Attempt, MetricEffect, Outcome
 from maabarium.safe_text import one_line
 
 __all__ = ["attempts_text"]
@@ -106,13 +105,13 @@ def _detail(attempt: Attempt) -> str:
     lines += [f"  {text}" for effect in outcome.metrics if (text := _effect(effect))]
     if outcome.effect is not None and outcome.pairs:
         lines.append(f"  over {outcome.pairs} pairs: x{outcome.effect:.3g}")
-    lines += _failing(outcome.failing)
+    lines += _failing(outcome)
     return "\n".join(lines)
 
 
-def _failing(ids: Sequence[str]) -> list[str]:
-    open_ = [one_line(id, 120) for id in ids if not is_held_out(id)]
-    held = len(ids) - len(open_)
+def _failing(outcome: Outcome) -> list[str]:
+    open_ = [one_line(id, 120) for id in outcome.failing if id not in outcome.held_out]
+    held = len(outcome.held_out)
     lines = []
     if open_:
         more = f" and {len(open_) - _IDS} more" if len(open_) > _IDS else ""

@@ -18,7 +18,7 @@ from proposal_requests import BLUEPRINT, Files, make_attempt, make_request
 
 from maabarium.blueprint.schema import Metrics
 from maabarium.proposers.mutate.mutation import Mutation
-from maabarium.proposers.mutate.parameters import Parameters, marker_problems
+from maabarium.proposers.mutate.parameters import Parameters
 from maabarium.proposers.mutate.parameters.arm import JOINT
 from maabarium.proposers.mutate.parameters.effects import Effects, comparisons, value_data, value_text
 from maabarium.proposers.mutate.parameters.markers import scan_markers
@@ -178,7 +178,7 @@ def test_no_marker_raises(rule: str) -> None:
 )
 def test_a_marker_that_cannot_be_used_is_reported(source: str, problem: str) -> None:
     files = Files({"a.py": source.encode()})
-    (found,) = marker_problems(files, ["a.py"])
+    (found,) = Parameters().notes(files, ["a.py"])
     assert problem in str(found)
     assert changes(source.encode()) == []
 
@@ -301,6 +301,22 @@ def test_combinations_follow_single_changes_and_span_files() -> None:
     again = list(Parameters().changes(make_request(files, history=history)))
     assert again == found
     assert all(len({change.content for change in found}) > 1 for change in found)
+
+
+TWO = b"A = 1  # maabarium: choice(1, 2)\nB = 1  # maabarium: choice(1, 2)\n"
+
+
+def test_without_the_extra_values_are_tried_one_at_a_time_and_a_note_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = [{"a.py::A::0": 2, "was a.py::A::0": 1}, {"a.py::B::0": 2, "was a.py::B::0": 1}]
+    history = [make_attempt(number, "rejected", each, total=0.5) for number, each in enumerate(data, 1)]
+    request = make_request({"a.py": TWO}, history=history)
+    assert JOINT in {change.operator for change in Parameters().changes(request)}
+    assert Parameters().notes(request.files, request.targets) == ()
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert {change.operator for change in Parameters().changes(request)} == {"choice"}
+    (note,) = Parameters().notes(request.files, request.targets)
+    assert "2 values are marked" in str(note) and "maabarium[tune]" in str(note)
+    assert Parameters().notes(Files({"a.py": TWO.splitlines()[0]}), ["a.py"]) == ()
 
 
 def test_the_order_does_not_depend_on_the_hash_seed() -> None:

@@ -20,7 +20,7 @@ from maabarium.plugins.protocols import ProposalRequest, ProposerContext, TreeVi
 from maabarium.proposers.mutate.bandit import Bandit
 from maabarium.proposers.mutate.combinations import combinations
 from maabarium.proposers.mutate.mutation import Arm, Mutation
-from maabarium.proposers.mutate.parameters import Parameters, marker_problems
+from maabarium.proposers.mutate.parameters import Parameters
 from maabarium.proposers.mutate.repairs import Repairs
 from maabarium.proposers.mutate.rewrites import Rewrites
 from maabarium.records import FileEdit, Origin, Proposal
@@ -118,8 +118,8 @@ class Mutate:
         return _proposal(number, "parameters") if number else None
 
     def notes(self, files: TreeView, targets: Sequence[str]) -> tuple[Problem, ...]:
-        """What the user should know about the target files: markers that cannot be used."""
-        return marker_problems(files, targets) if self._uses("parameters") else ()
+        """What the user should know of the target files: markers that cannot be used, and what is not installed."""
+        return self.parameters.notes(files, targets) if self._uses("parameters") else ()
 
     def _uses(self, arm: ArmName) -> bool:
         return arm in self.options.arms

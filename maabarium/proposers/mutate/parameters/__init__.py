@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from maabarium.proposers.mutate.parameters.arm import Parameters, marker_problems
+from maabarium.proposers.mutate.parameters.arm import Parameters
 
-__all__ = ["Parameters", "marker_problems"]
+__all__ = ["Parameters"]

@@ -17,11 +17,11 @@ from maabarium.plugins.protocols import ProposalRequest, TreeView
 from maabarium.proposers.mutate.mutation import Mutation
 from maabarium.proposers.mutate.parameters.effects import WAS, Comparison, Effects, Scalar, comparisons, value_data
 from maabarium.proposers.mutate.parameters.factors import Factor, read_text, unmarked_factors
-from maabarium.proposers.mutate.parameters.joint import combinations
+from maabarium.proposers.mutate.parameters.joint import combinations, is_available
 from maabarium.proposers.mutate.parameters.markers import Scan, scan_markers
 from maabarium.proposers.mutate.parameters.values import FRESH, Scaled, Trial
 
-__all__ = ["JOINT", "Parameters", "marker_problems"]
+__all__ = ["JOINT", "Parameters"]
 
 JOINT = "joint"
 JOINT_WEIGHT, JOINT_DECAY = 0.3, 0.85
@@ -71,15 +71,19 @@ class Parameters:
         for weight, factor, trial in _singles(factors, effects, request):
             yield _single(scans[factor.path], factor, trial, weight)
 
+    def notes(self, files: TreeView, targets: Sequence[str]) -> tuple[Problem, ...]:
+        """Markers that cannot be used, and whether combinations are left out for want of the extra `tune`."""
+        found = [scan_markers(path, files.read(path)) for path in targets]
+        notes = [problem for scan in found for problem in scan.problems]
+        marked = sum(len(scan.factors) for scan in found)
+        if marked >= 2 and not is_available():
+            remedy = 'pip install "maabarium[tune]" adds combinations'
+            notes.append(Problem("parameters", f"{marked} values are marked and are tried one at a time; {remedy}"))
+        return tuple(notes)
+
     def scans(self, files: TreeView, targets: Sequence[str]) -> dict[str, Scan]:
         """What each target file contains."""
         return {path: self._scan(path, files.read(path)) for path in targets if path.endswith((".py", ".pyi"))}
-
-
-def marker_problems(files: TreeView, targets: Sequence[str]) -> tuple[Problem, ...]:
-    """Every marker that cannot be used, for those who check a blueprint before a run."""
-    found = (scan_markers(path, files.read(path)).problems for path in targets)
-    return tuple(problem for problems in found for problem in problems)
 
 
 def _scan(path: str, content: bytes, *, unmarked: bool) -> Scan:

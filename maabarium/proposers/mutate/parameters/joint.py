@@ -2,11 +2,12 @@
 
 Used when single changes have been explored, for what only pays in combination. A fresh study is made for each
 question and filled with the finished attempts, so the answer depends on the history and the seed alone.
-Optuna is imported on first use: it is heavy, and most runs never get here.
+Optuna comes with the extra `tune`. Without it single values are swept and bisected, and nothing is combined.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from maabarium.proposers.mutate.parameters.effects import Comparison
 from maabarium.proposers.mutate.parameters.factors import Factor
 from maabarium.proposers.mutate.parameters.values import Choice, Range, number
 
-__all__ = ["combinations"]
+__all__ = ["combinations", "is_available"]
 
 Configuration = Mapping[str, str]
 
@@ -37,8 +38,10 @@ def combinations(
     factors: Sequence[Factor], found: Sequence[Comparison], champion: int, seed: int
 ) -> Iterator[Configuration]:
     """Configurations that differ from the present one in at least two factors, the sampler's best first."""
-    import optuna
-
+    try:
+        import optuna  # on first use: it is heavy, and most runs never get here
+    except ImportError:
+        return
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = {factor.site: _distribution(factor, optuna.distributions) for factor in factors}
     sampler = optuna.samplers.TPESampler(seed=seed % 2**32, n_startup_trials=4)
@@ -59,6 +62,11 @@ def combinations(
         if changed >= 2 and key not in asked:
             asked.add(key)
             yield values
+
+
+def is_available() -> bool:
+    """Whether the extra `tune` is installed."""
+    return importlib.util.find_spec("optuna") is not None
 
 
 def _distribution(factor: Factor, kinds: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maabarium.scanner import DATA_RULE, Finding, fence, redact, scan, verdict
+from maabarium.scanner import DATA_RULE, ThreatFinding, fence, redact, scan, verdict
 from maabarium.scanner.threats import RULES
 
 ROOT = Path(__file__).parents[1]
@@ -151,8 +151,8 @@ def test_at_most_eight_findings_the_worst_first() -> None:
 # --- what follows
 
 
-def finding(severity: int, source: str = "a", excerpt: str = "x") -> Finding:
-    return Finding("policy_bypass", severity, "rule", excerpt, source)  # type: ignore[arg-type]
+def finding(severity: int, source: str = "a", excerpt: str = "x") -> ThreatFinding:
+    return ThreatFinding("policy_bypass", severity, "rule", excerpt, source)  # type: ignore[arg-type]
 
 
 def test_severities_add_up_within_a_source() -> None:

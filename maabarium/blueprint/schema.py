@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "ORIGINAL_SECTIONS", "Acceptance", "Agent", "Agents", "Blueprint", "Budget", "Constraints", "Direction",
     "Domain", "EditFormat", "EvaluatorOptions", "Execution", "Identity", "Integrity", "Library", "Metric", "Metrics",
-    "Model", "Models", "Policy", "Promotion", "ProposerOptions", "SandboxOptions", "Section",
+    "Model", "Models", "Policy", "Promotion", "ProposerOptions", "SandboxOptions", "Settings",
 ]  # fmt: skip
 
 Direction = Literal["maximize", "minimize"]
@@ -27,13 +27,13 @@ ORIGINAL_SECTIONS = (
 """Sections in which an unknown key is a warning, because the original ignored it."""
 
 
-class Section(BaseModel):
+class Settings(BaseModel):
     """Base of all sections: immutable, unknown keys refused, no infinities, field docstrings as descriptions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
-class Identity(Section):
+class Identity(Settings):
     """`[blueprint]`: who this is."""
 
     name: Text
@@ -41,7 +41,7 @@ class Identity(Section):
     description: str
 
 
-class Domain(Section):
+class Domain(Settings):
     """`[domain]`: what may change. Paths are globs (gitwildmatch) relative to the target's top level."""
 
     repo_path: str
@@ -52,7 +52,7 @@ class Domain(Section):
     isolation: Literal["auto", "worktree", "snapshot"] = "auto"
 
 
-class Constraints(Section):
+class Constraints(Settings):
     """`[constraints]`: how long and how strict."""
 
     max_iterations: int = Field(ge=1)
@@ -62,7 +62,7 @@ class Constraints(Section):
     """What deterministic totals must gain to count. Below 0 (the original takes it) losses are kept: a warning."""
 
 
-class Metric(Section):
+class Metric(Settings):
     """One thing that "better" means. `source` names who measures it; without one the name's family binds it."""
 
     name: Text
@@ -80,13 +80,13 @@ class Metric(Section):
     """`None`: found out at the baseline (a clock, or two runs that differ)."""
 
 
-class Metrics(Section):
+class Metrics(Settings):
     """`[metrics]`: the weights of the objectives sum to 1."""
 
     metrics: tuple[Metric, ...] = Field(min_length=1)
 
 
-class Agent(Section):
+class Agent(Settings):
     """One member of the council."""
 
     name: Text
@@ -95,7 +95,7 @@ class Agent(Section):
     model: str
 
 
-class Agents(Section):
+class Agents(Settings):
     """`[agents]`: the council."""
 
     council_size: int = Field(ge=1)
@@ -103,7 +103,7 @@ class Agents(Section):
     agents: tuple[Agent, ...] = Field(min_length=1)
 
 
-class Model(Section):
+class Model(Settings):
     """One model and where it is served."""
 
     name: Text
@@ -128,7 +128,7 @@ class Model(Section):
     """The provider's own options, which it checks itself: `[models.models.options]`."""
 
 
-class Models(Section):
+class Models(Settings):
     """`[models]`: the pool."""
 
     assignment: Literal["explicit", "round_robin"] = "explicit"
@@ -140,7 +140,7 @@ class Models(Section):
         return ", ".join(f"{model.provider}/{model.name}" for model in self.models)
 
 
-class EvaluatorOptions(Section):
+class EvaluatorOptions(Settings):
     """`[evaluator]`: who grades. `builtin = "code"` means `pytest`. Rules are paths relative to the blueprint."""
 
     kind: str = "auto"
@@ -157,7 +157,7 @@ class EvaluatorOptions(Section):
     """Options of plug-in evaluators by name: `[evaluator.options.wheel-size]`."""
 
 
-class Library(Section):
+class Library(Settings):
     """`[library]`: how a console lists this blueprint."""
 
     kind: Literal["workflow", "template"] = "workflow"
@@ -186,7 +186,7 @@ class ProposerOptions(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
-class Acceptance(Section):
+class Acceptance(Settings):
     """`[acceptance]`: when a noisy gain is believed."""
 
     alpha: float = Field(default=0.05, gt=0, lt=1)
@@ -197,7 +197,7 @@ class Acceptance(Section):
     """Fewer than 7 pairs can never show a gain at the default alpha."""
 
 
-class Integrity(Section):
+class Integrity(Settings):
     """`[integrity]`: how hard the grader is on cheats."""
 
     equivalence: Literal["off", "recorded", "generated"] = "off"
@@ -206,7 +206,7 @@ class Integrity(Section):
     redteam: bool = True
 
 
-class Budget(Section):
+class Budget(Settings):
     """`[budget]`: what a run may use at most; `None` is no limit. Reaching one ends the run in order."""
 
     wall_seconds: float | None = Field(default=None, gt=0)
@@ -221,14 +221,14 @@ class Budget(Section):
     """Start with a money budget although a model's price is not known; its calls then count nothing."""
 
 
-class Promotion(Section):
+class Promotion(Settings):
     """`[promotion]`: how far a winner may go by itself (0 to 4; 2 keeps on the run's branch)."""
 
     autonomy: int = Field(default=2, ge=0, le=4)
     branch: str | None = None
 
 
-class SandboxOptions(Section):
+class SandboxOptions(Settings):
     """`[sandbox]`: what an evaluated process may do."""
 
     level: Literal["auto", "trusted", "standard", "strict"] = "auto"
@@ -244,20 +244,20 @@ class SandboxOptions(Section):
     pass_env: tuple[str, ...] = ()
 
 
-class Policy(Section):
+class Policy(Settings):
     """`[[policy]]`: one WebAssembly policy."""
 
     path: Text
 
 
-class Execution(Section):
+class Execution(Settings):
     """`[execution]`: who runs the measurements."""
 
     workers: int = Field(default=1, ge=1)
     executor: str = "serial"
 
 
-class Blueprint(Section):
+class Blueprint(Settings):
     """A whole blueprint. Loading makes it; binding returns a copy with every metric's source filled in."""
 
     blueprint: Identity

@@ -14,7 +14,7 @@ from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import BlueprintError, Problem, ProposalError
 from maabarium.proposers.council.context import Packed
 from maabarium.proposers.minutes import Minutes
-from maabarium.scanner import Finding, scan, verdict
+from maabarium.scanner import ThreatFinding, scan, verdict
 
 __all__ = ["Intake"]
 
@@ -76,16 +76,16 @@ class Intake:
 
         return check
 
-    def _scan(self, text: str, source: str) -> tuple[tuple[Finding, ...], str]:
+    def _scan(self, text: str, source: str) -> tuple[tuple[ThreatFinding, ...], str]:
         if self.mode == "off":
             return (), "pass"
         findings = scan(text, source)
         return findings, verdict(findings, self.mode, self.allow)
 
-    def _note(self, findings: Sequence[Finding], minutes: Minutes) -> None:
+    def _note(self, findings: Sequence[ThreatFinding], minutes: Minutes) -> None:
         for finding in findings:
             minutes.wrote(SCANNER, "finding", _sentence(finding))
 
 
-def _sentence(finding: Finding) -> str:
+def _sentence(finding: ThreatFinding) -> str:
     return f"{finding.source}: {finding.cls} ({finding.rule}, severity {finding.severity}): {finding.excerpt}"

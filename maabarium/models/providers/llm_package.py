@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from maabarium.blueprint.schema import Section
+from maabarium.blueprint.schema import Settings
 from maabarium.blueprint.sentences import listed, suggestion
 from maabarium.errors import BlueprintError, Problem, ProviderError, UsageProblem
 from maabarium.models.failures import Failure, failure_of_status
@@ -30,7 +30,7 @@ LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predi
 CUT = frozenset({"length", "max_tokens", "MAX_TOKENS"})
 
 
-class LlmPackageOptions(Section):
+class LlmPackageOptions(Settings):
     """`[models.models.options]` for `provider = "llm"`."""
 
     options: Mapping[str, Any] = {}

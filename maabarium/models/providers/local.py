@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from maabarium.blueprint.schema import EditFormat, Model, Section
+from maabarium.blueprint.schema import EditFormat, Model, Settings
 from maabarium.errors import BlueprintError, Problem, ProviderError, UsageProblem
 from maabarium.models.fields import count
 from maabarium.models.patience import CLOSED, done
@@ -32,7 +32,7 @@ SEEDS = 2**32 - 1
 """The highest 32-bit number means "any seed" to llama.cpp."""
 
 
-class LocalOptions(Section):
+class LocalOptions(Settings):
     """`[models.models.options]` for `provider = "local"`."""
 
     n_ctx: int | None = None

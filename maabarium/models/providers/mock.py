@@ -18,7 +18,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from maabarium.blueprint.schema import EditFormat, Section
+from maabarium.blueprint.schema import EditFormat, Settings
 from maabarium.models.providers.mock_change import Change, Place, changes, marked
 from maabarium.models.providers.wire import checked_options
 from maabarium.models.shaping import sample
@@ -42,7 +42,7 @@ class Mock:
     def __init__(self, context: ProviderContext) -> None:
         self.name = context.model.provider.strip().lower()
         self.model = context.model.name
-        checked_options(context.model, Section)
+        checked_options(context.model, Settings)
 
     def complete(self, request: CompletionRequest) -> Completion:
         """The answer to this request, always the same; it never fails."""

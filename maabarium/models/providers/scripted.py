@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from maabarium.blueprint.schema import Section
+from maabarium.blueprint.schema import Settings
 from maabarium.blueprint.sentences import problem_of
 from maabarium.errors import BlueprintError, Problem, ProviderError
 from maabarium.models.failures import Reason
@@ -31,14 +31,14 @@ from maabarium.plugins.completion import Completion, CompletionRequest, Provider
 __all__ = ["Scripted", "ScriptedOptions"]
 
 
-class ScriptedOptions(Section):
+class ScriptedOptions(Settings):
     """`[models.models.options]` for `provider = "scripted"`."""
 
     loop: bool = False
     """Start again when every line is used up."""
 
 
-class ScriptedUsage(Section):
+class ScriptedUsage(Settings):
     """Tokens that an answer is said to have cost."""
 
     prompt: int | None = None
@@ -46,7 +46,7 @@ class ScriptedUsage(Section):
     cached: int | None = None
 
 
-class ScriptedError(Section):
+class ScriptedError(Settings):
     """A failure in the place of an answer."""
 
     reason: Reason
@@ -55,7 +55,7 @@ class ScriptedError(Section):
     after: float | None = None
 
 
-class ScriptedAnswer(Section):
+class ScriptedAnswer(Settings):
     """One line of the file."""
 
     content: str | Mapping[str, Any] | None = None

@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
-from maabarium.blueprint.schema import Model, Section
+from maabarium.blueprint.schema import Model, Settings
 from maabarium.blueprint.sentences import problem_of
 from maabarium.errors import BlueprintError, MissingKeyError, Problem, ProviderError, UsageProblem
 from maabarium.models.failures import Failure, excerpt, failure_of_status
@@ -29,7 +29,7 @@ from maabarium.plugins.completion import Completion, CompletionRequest, Provider
 
 __all__ = ["HttpProvider", "Refusable", "WireOptions", "checked_options", "endpoint_of"]
 
-Chosen = TypeVar("Chosen", bound=Section)
+Chosen = TypeVar("Chosen", bound=Settings)
 
 REFUSAL = re.compile(
     r"not (?:be )?(?:support|permit|allow|compatible|available|valid)|n't support|unsupported|unavailable|deprecated"
@@ -41,7 +41,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 OWN_FIELDS = frozenset({"model", "messages", "contents", "stream"})
 
 
-class WireOptions(Section):
+class WireOptions(Settings):
     """`[models.models.options]` that every HTTP provider takes."""
 
     temperature: bool | None = None

@@ -1,4 +1,6 @@
-"""What an evaluator from outside answered, checked before anything believes it. Pure; the text is untrusted.
+"""What an evaluator from outside answered, checked before anything believes it; or how its process ended instead.
+
+Pure; the text is untrusted.
 
 Version 1 is the original's: scores between 0 and 1. Version 2 has values in the metrics' own units, and gates.
 """
@@ -15,10 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from maabarium.blueprint.schema import Metric
 from maabarium.blueprint.sentences import listed, quote, suggestion
 from maabarium.errors import EvaluationError
-from maabarium.records import Evaluation, Gate, Measurement
+from maabarium.plugins.protocols import Completed
+from maabarium.records import Evaluation, Gate, Measurement, ReasonCode
 from maabarium.safe_text import one_line
 
-__all__ = ["LARGEST_ANSWER", "Answer", "answered", "read_answer"]
+__all__ = ["LARGEST_ANSWER", "EvaluatorAnswer", "answered", "ended_badly", "read_answer"]
 
 LARGEST_ANSWER = 1024 * 1024
 WEIGHT_TOLERANCE = 0.01
@@ -29,7 +32,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False, extra="allow")
 
 
-class Score(_Part):
+class AnswerScore(_Part):
     """One number. `name` is the source that the question names, which is the metric's name unless it has a source."""
 
     name: str
@@ -46,15 +49,42 @@ class Condition(_Part):
     detail: str = ""
 
 
-class Answer(_Part):
+class EvaluatorAnswer(_Part):
     """One answer, as it was sent; `research` is the original's and only looked at."""
 
     protocolVersion: Literal[1, 2] = 1
-    scores: tuple[Score, ...] = ()
+    scores: tuple[AnswerScore, ...] = ()
     weightedTotal: float | None = None
     durationMs: float | None = None
     research: dict[str, Any] | None = None
     gates: tuple[Condition, ...] = Field(default=(), max_length=MOST_GATES)
+
+
+def ended_badly(completed: Completed, seconds: float, who: str) -> Gate | None:
+    """The gate that fails because a process did not end by itself with status 0; None when it did.
+
+    It is the candidate's failure: the baseline's evaluation came through.
+    """
+    found = _bad_end(completed, seconds)
+    if found is None:
+        return None
+    lines = [line for line in completed.output.splitlines() if line.strip()]
+    last = f": {one_line(lines[-1], 300)}" if lines else ""
+    return Gate(name="answer", passed=False, reason_code=found[0], detail=f"{who} {found[1]}{last}")
+
+
+def _bad_end(completed: Completed, seconds: float) -> tuple[ReasonCode, str] | None:
+    if completed.interrupted:
+        return "interrupted", "was interrupted"
+    if completed.flooded:
+        return "output_flood", "printed more than sandbox.output_mb allows"
+    if completed.timed_out:
+        return "timeout", f"did not end within {seconds:.3g} s"
+    if completed.out_of_memory:
+        return "out_of_memory", "was killed for lack of memory"
+    if completed.returncode:
+        return "crashed", f"ended with status {completed.returncode}"
+    return None
 
 
 def answered(
@@ -95,7 +125,7 @@ def read_answer(
     return measurements, gates
 
 
-def _parsed(data: bytes) -> Answer:
+def _parsed(data: bytes) -> EvaluatorAnswer:
     if not data.strip():
         raise EvaluationError("is empty; one JSON object is expected")
     try:
@@ -108,7 +138,7 @@ def _parsed(data: bytes) -> Answer:
     if not isinstance(document, dict):
         raise EvaluationError(f"must be one JSON object, not {_kind(document)}")
     try:
-        return Answer.model_validate(_tupled(document))
+        return EvaluatorAnswer.model_validate(_tupled(document))
     except ValidationError as error:
         raise EvaluationError(_sentence(error)) from error
 
@@ -128,11 +158,11 @@ def _sentence(error: ValidationError) -> str:
     return f"does not fit at {one_line(where, 80)}: {one_line(first['msg'], 120)}{more}"
 
 
-def _no_strangers(answer: Answer) -> None:
+def _no_strangers(answer: EvaluatorAnswer) -> None:
     parts: tuple[_Part, ...] = (answer, *answer.scores, *answer.gates)
     strange = [key for part in parts for key in part.__pydantic_extra__ or {}]
     if strange:
-        known = tuple(Answer.model_fields) + tuple(Score.model_fields) + tuple(Condition.model_fields)
+        known = tuple(EvaluatorAnswer.model_fields) + tuple(AnswerScore.model_fields) + tuple(Condition.model_fields)
         raise EvaluationError(f"has the unknown key {quote(strange[0])}{suggestion(strange[0], known)}")
 
 
@@ -149,7 +179,7 @@ def _unique(names: list[str], what: str) -> None:
         raise EvaluationError(f"has the {what} {quote(one_line(twice, 80))} twice")
 
 
-def _measurement(score: Score, metrics: Mapping[str, Metric], version: int) -> Measurement:
+def _measurement(score: AnswerScore, metrics: Mapping[str, Metric], version: int) -> Measurement:
     name = quote(one_line(score.name, 80))
     metric = metrics.get(score.name)
     if metric is None:
@@ -173,7 +203,7 @@ def _outside(metric: Metric, version: int) -> str:
     return "and a metric with negative values needs a `range` in the blueprint"
 
 
-def _consistent(answer: Answer, metrics: Mapping[str, Metric]) -> None:
+def _consistent(answer: EvaluatorAnswer, metrics: Mapping[str, Metric]) -> None:
     """A version 1 total that is not that of its scores: one of the two is wrong, and we would not know which."""
     objectives = {source: metric.weight for source, metric in metrics.items() if metric.role == "objective"}
     given = {score.name: score.value for score in answer.scores}

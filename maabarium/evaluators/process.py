@@ -20,11 +20,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import EvaluationError, Problem
-from maabarium.evaluators.answer import LARGEST_ANSWER, answered
-from maabarium.evaluators.ending import ended_badly
-from maabarium.evaluators.exchange import exchange
+from maabarium.evaluators.answer import LARGEST_ANSWER, answered, ended_badly
 from maabarium.evaluators.manifest import Manifest, find_manifest, folder_digest, is_file, read_manifest
-from maabarium.evaluators.question import own_metrics, question
+from maabarium.evaluators.question import own_metrics, question, question_folder
 from maabarium.plugins.hook_requests import BlueprintCheck
 from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import Evaluation, Gate
@@ -71,7 +69,7 @@ class ProcessEvaluator:
         seconds = max(0.1, min(manifest.plugin.timeout_seconds, request.deadline - time.monotonic()))
         asked = question(request, NAME, str(workspace.path), str(workspace.root))
         program = [manifest.program(), *manifest.process.args]
-        with exchange(workspace.scratch, asked) as files:
+        with question_folder(workspace.scratch, asked) as files:
             completed = workspace.run(
                 ["/bin/sh", "-c", REDIRECT, "sh", str(files.question), str(files.answer), *program],
                 timeout=seconds,

@@ -1,20 +1,30 @@
-"""What an evaluator from outside is asked: the original's question, and what it lacked beside it. Pure.
+"""What an evaluator from outside is asked, and the folder through which question and answer pass.
 
 The original's keys are `iteration`, `proposal` and `metrics`; the rest is protocol version 2. docs/evaluators.md has
-the whole with an example.
+the whole with an example. Question and answer are files, so that no pipe can fill and no side wait for the other. Their
+folder is in the workspace's scratch, which the other side may write: what is read back is opened relative to the
+folder as it was made, never through a link, and never beyond a limit.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from maabarium.blueprint.schema import Metric
+from maabarium.errors import EvaluationError
 from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import Evaluation, FileEdit
 
-__all__ = ["PROTOCOL", "own_metrics", "question"]
+__all__ = ["PROTOCOL", "QuestionFolder", "own_metrics", "question", "question_folder"]
 
 PROTOCOL = 2
 
@@ -86,3 +96,51 @@ def _values(evaluation: Evaluation | None, name: str, metrics: dict[str, Metric]
     known = evaluation.values()
     found = {source: known.get(f"{name}:{source}") for source in metrics}
     return {source: value for source, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class QuestionFolder:
+    """`question` is written; `answer` and `log` are where the other side writes."""
+
+    folder: Path
+    descriptor: int
+
+    @property
+    def question(self) -> Path:
+        return self.folder / "question.json"
+
+    @property
+    def answer(self) -> Path:
+        return self.folder / "answer.json"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
+
+    def read(self, name: str, most: int) -> bytes | None:
+        """The beginning of a file of the folder, one byte more than `most` if there is; None when there is no file."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            descriptor = os.open(name, flags, dir_fd=self.descriptor)
+        except OSError:
+            return None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            return None
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(most + 1)
+
+
+@contextlib.contextmanager
+def question_folder(scratch: Path, question: bytes) -> Iterator[QuestionFolder]:
+    """A fresh folder with the question in it. Raises EvaluationError when the disk does not allow it."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="evaluator-", dir=scratch))
+        (folder / "question.json").write_bytes(question)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise EvaluationError(f"the question to an evaluator cannot be written: {error}") from error
+    try:
+        yield QuestionFolder(folder, descriptor)
+    finally:
+        os.close(descriptor)

@@ -17,11 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import EvaluationError, Problem, SandboxError
-from maabarium.evaluators.answer import LARGEST_ANSWER, answered
-from maabarium.evaluators.ending import ended_badly
-from maabarium.evaluators.exchange import exchange
+from maabarium.evaluators.answer import LARGEST_ANSWER, answered, ended_badly
 from maabarium.evaluators.manifest import find_manifest
-from maabarium.evaluators.question import own_metrics, question
+from maabarium.evaluators.question import own_metrics, question, question_folder
 from maabarium.plugins.hook_requests import BlueprintCheck
 from maabarium.plugins.protocols import Completed, EvaluationRequest
 from maabarium.records import Evaluation, Gate, ReasonCode
@@ -78,7 +76,7 @@ class WasmEvaluator:
         seconds = max(0.1, min(self.options.timeout_seconds, request.deadline - time.monotonic() - GRACE))
         root = workspace.root.relative_to(workspace.path).as_posix()
         guest_root = GUEST if root == "." else f"{GUEST}/{root}"
-        with exchange(workspace.scratch, question(request, NAME, GUEST, guest_root)) as files:
+        with question_folder(workspace.scratch, question(request, NAME, GUEST, guest_root)) as files:
             places = WasiFiles(files.question, files.answer, files.log)
             argv = program.argv(workspace.path, places, seconds)
             completed = workspace.run(argv, timeout=seconds + GRACE, readable=program.readable)

@@ -50,14 +50,17 @@ class Condition(_Part):
 
 
 class EvaluatorAnswer(_Part):
-    """One answer, as it was sent; `research` is the original's and only looked at."""
+    """One answer, as it was sent. Lists stand for tuples in JSON, hence the two fields that are not strict.
+
+    `durationMs` and `research` are the original's: their types are checked, their values not used.
+    """
 
     protocolVersion: Literal[1, 2] = 1
-    scores: tuple[AnswerScore, ...] = ()
+    scores: tuple[AnswerScore, ...] = Field(default=(), strict=False)
     weightedTotal: float | None = None
     durationMs: float | None = None
     research: dict[str, Any] | None = None
-    gates: tuple[Condition, ...] = Field(default=(), max_length=MOST_GATES)
+    gates: tuple[Condition, ...] = Field(default=(), max_length=MOST_GATES, strict=False)
 
 
 def ended_badly(completed: Completed, seconds: float, who: str) -> Gate | None:
@@ -138,24 +141,12 @@ def _parsed(data: bytes) -> EvaluatorAnswer:
     if not isinstance(document, dict):
         raise EvaluationError(f"must be one JSON object, not {_kind(document)}")
     try:
-        return EvaluatorAnswer.model_validate(_tupled(document))
+        return EvaluatorAnswer.model_validate(document)
     except ValidationError as error:
-        raise EvaluationError(_sentence(error)) from error
-
-
-def _tupled(document: dict[str, Any]) -> dict[str, Any]:
-    """Lists where tuples are declared: strict validation of Python values does not take one for the other."""
-    return {
-        key: tuple(value) if key in ("scores", "gates") and isinstance(value, list) else value
-        for key, value in document.items()
-    }
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"does not fit at {one_line(where, 80)}: {one_line(first['msg'], 120)}{more}"
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = one_line(".".join(str(part) for part in first["loc"]), 80)
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise EvaluationError(f"does not fit at {where}: {one_line(first['msg'], 120)}{more}") from error
 
 
 def _no_strangers(answer: EvaluatorAnswer) -> None:
@@ -204,7 +195,7 @@ def _outside(metric: Metric, version: int) -> str:
 
 
 def _consistent(answer: EvaluatorAnswer, metrics: Mapping[str, Metric]) -> None:
-    """A version 1 total that is not that of its scores: one of the two is wrong, and we would not know which."""
+    """Raise EvaluationError for a version 1 total that is not that of its scores."""
     objectives = {source: metric.weight for source, metric in metrics.items() if metric.role == "objective"}
     given = {score.name: score.value for score in answer.scores}
     if answer.protocolVersion != 1 or answer.weightedTotal is None or not objectives.keys() <= given.keys():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
@@ -124,9 +123,10 @@ def folder_digest(*folders: Path) -> str:
 
     Empty when there is too much to read, or it cannot be: then nothing that was measured earlier may stand for it.
     """
-    with contextlib.suppress(OSError):
+    try:
         return _digest(folders)
-    return ""
+    except OSError:
+        return ""
 
 
 def _digest(folders: tuple[Path, ...]) -> str:

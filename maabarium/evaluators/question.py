@@ -100,22 +100,13 @@ def _values(evaluation: Evaluation | None, name: str, metrics: dict[str, Metric]
 
 @dataclass(frozen=True)
 class QuestionFolder:
-    """`question` is written; `answer` and `log` are where the other side writes."""
+    """Paths in the folder: `question` is there; `answer` and `log` are where the other side writes."""
 
-    folder: Path
+    question: Path
+    answer: Path
+    log: Path
     descriptor: int
-
-    @property
-    def question(self) -> Path:
-        return self.folder / "question.json"
-
-    @property
-    def answer(self) -> Path:
-        return self.folder / "answer.json"
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "log.txt"
+    """The folder itself, opened."""
 
     def read(self, name: str, most: int) -> bytes | None:
         """The beginning of a file of the folder, one byte more than `most` if there is; None when there is no file."""
@@ -141,6 +132,6 @@ def question_folder(scratch: Path, question: bytes) -> Iterator[QuestionFolder]:
     except OSError as error:
         raise EvaluationError(f"the question to an evaluator cannot be written: {error}") from error
     try:
-        yield QuestionFolder(folder, descriptor)
+        yield QuestionFolder(folder / "question.json", folder / "answer.json", folder / "log.txt", descriptor)
     finally:
         os.close(descriptor)

@@ -16,8 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from maabarium.blueprint.checks import check, doubts
-from maabarium.blueprint.fields import Pruned, prune
-from maabarium.blueprint.mending import mend
+from maabarium.blueprint.document import Pruned, mend
 from maabarium.blueprint.schema import Blueprint
 from maabarium.blueprint.sentences import listed, near, problem_of, quote
 from maabarium.errors import BlueprintError, Problem
@@ -55,7 +54,7 @@ def parse(text: str, path: Path | str) -> Loaded:
     document = _document(text, source)
     if _is_foreign(document):
         raise BlueprintError(source, [Problem("", "this is no blueprint: it has no [blueprint] table")])
-    pruned = prune(document)
+    pruned = Pruned(document)
     problems = pruned.problems + check(pruned.data)
     blueprint: Blueprint | None = None
     try:
@@ -75,7 +74,7 @@ def mended(path: Path | str) -> Loaded | None:
     path = Path(path)
     text = _read(path)
     document = _document(text, _printable(path))
-    blueprint = None if _is_foreign(document) else mend(prune(document).data)
+    blueprint = None if _is_foreign(document) else mend(Pruned(document).data)
     return None if blueprint is None else Loaded(blueprint, path, text)
 
 

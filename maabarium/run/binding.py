@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from maabarium.blueprint.binding import BindFacts, Bound, bind, needed_sources
+from maabarium.blueprint.document import apart_from
 from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.loading import Loaded, load, mended
-from maabarium.blueprint.mending import apart_from
 from maabarium.blueprint.rules import ANY, find_rules, rule_scores, timed_scores
 from maabarium.blueprint.sentences import problem_of
 from maabarium.errors import BlueprintError, MaabariumError, Problem, WorkspaceError

@@ -7,8 +7,7 @@ import tomllib
 import pytest
 from blueprint_samples import HEAD, METRIC
 
-from maabarium.blueprint.fields import prune
-from maabarium.blueprint.mending import apart_from, mend
+from maabarium.blueprint.document import Pruned, apart_from, mend
 from maabarium.errors import Problem
 
 WRONG = {
@@ -25,7 +24,7 @@ def test_what_is_sound_stays(name: str) -> None:
     right, wrong = WRONG[name]
     text = HEAD + METRIC
     assert right in text
-    blueprint = mend(prune(tomllib.loads(text.replace(right, wrong))).data)
+    blueprint = mend(Pruned(tomllib.loads(text.replace(right, wrong))).data)
     assert blueprint is not None
     assert blueprint.name == "sample" and blueprint.constraints.min_improvement == 0.0
     assert blueprint.metrics.metrics[0].name == "speed"

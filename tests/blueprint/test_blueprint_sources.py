@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maabarium.blueprint.families import FAMILIES, best_direction, families_table, family_of
+from maabarium.blueprint.sources import FAMILIES, best_direction, families_table, family_of
 
 ORIGINAL = {
     "example": ["code_quality", "performance", "maintainability"],

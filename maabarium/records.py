@@ -14,12 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
     "PHASES", "REASON_CODES", "VERDICTS", "Attempt", "Call", "CallKind", "Champion", "Clock", "Draft", "DraftKind",
-    "Evaluation", "Experiment", "FileEdit", "Gate", "LineMap", "Measured", "Measurement", "MetricEffect", "Operation",
-    "Origin", "Outcome", "Phase", "Proposal", "ReasonCode", "Record", "Stage", "TestOutcome", "TestResult",
+    "Evaluation", "Experiment", "FileEdit", "FileMode", "Gate", "LineMap", "Measured", "Measurement", "MetricEffect",
+    "Operation", "Origin", "Outcome", "Phase", "Proposal", "ReasonCode", "Record", "Stage", "TestOutcome", "TestResult",
     "TestRole", "Verdict",
 ]  # fmt: skip
 
 Operation = Literal["create", "modify", "delete"]
+FileMode = Literal[0o100644, 0o100755]
+"""Of git: a plain file, or one that can be executed."""
 Stage = Literal["baseline", "screen", "pair", "audit"]
 Verdict = Literal["baseline", "promoted", "rejected", "invalid", "tampered", "cancelled", "error"]
 TestOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
@@ -58,7 +60,7 @@ class FileEdit(Record):
     path: str
     operation: Operation
     content: bytes | None = None
-    mode: Literal[0o100644, 0o100755] | None = None
+    mode: FileMode | None = None
     """Git file mode; `None` keeps the parent's (a new file gets 100644)."""
 
     @property

@@ -17,6 +17,7 @@ OURS = ("maabarium", "maabarium_pytest")
 
 LAYERS: dict[str, int] = {
     # 0 values and rules: pure
+    "maabarium.code": 0,
     "maabarium.errors": 0,
     "maabarium.records": 0,
     "maabarium.events": 0,

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from maabarium.blueprint.schema import EditFormat
-from maabarium.proposers.council.replies import Shown, make_diff
+from maabarium.code.differences import make_diff
+from maabarium.proposers.council.replies import Shown
 
 WORDS = (
     "total", "price", "return", "x = 1", "for each in items:", "    pass", "", "    value += 1", "# note", "=======",

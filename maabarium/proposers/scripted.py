@@ -17,14 +17,13 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from maabarium.code.diffs import apply_diff, parse_diff
 from maabarium.errors import BlueprintError, Problem, ProposalError
 from maabarium.plugins.protocols import ProposalRequest, ProposerContext, TreeView
-from maabarium.proposers.diffs import apply_diff, parse_diff
-from maabarium.records import FileEdit, Operation, Origin, Proposal
+from maabarium.records import FileEdit, FileMode, Operation, Origin, Proposal
 
 __all__ = ["Scripted", "ScriptedOptions"]
 
@@ -147,7 +146,7 @@ def _sentence(error: ValidationError) -> str:
 
 def _edit(patch: FilePatch, files: TreeView) -> FileEdit:
     """The edit with the whole final content. Whether the path may be touched is for the path rules to say."""
-    mode: Literal[0o100644, 0o100755] | None = None
+    mode: FileMode | None = None
     content: bytes | None
     if patch.unified_diff is not None:
         diff = parse_diff(patch.unified_diff)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maabarium.code.diffs import apply_diff, parse_diff
 from maabarium.errors import ProposalError
-from maabarium.proposers.diffs import apply_diff, parse_diff
 
 NUMBERS = b"".join(b"%d\n" % number for number in range(1, 21))
 

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from maabarium.blueprint.globs import Globs
 from maabarium.errors import ProposalError
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.command.tree_copy import Left, Survey, TreeCopy
-from maabarium.records import FileEdit
+from maabarium.records import FileEdit, FileMode, Operation
 from maabarium.safe_text import one_line
 
 __all__ = ["Changes", "changes_of"]
 
 MOST_FILES = 256
 """As many files as the engine takes in one proposal."""
-Mode = Literal[0o100644, 0o100755]
-FILE: Mode = 0o100644
-EXECUTABLE: Mode = 0o100755
+FILE: FileMode = 0o100644
+EXECUTABLE: FileMode = 0o100755
 
 
 @dataclass(frozen=True)
@@ -57,9 +55,7 @@ def changes_of(
     return Changes(tuple(kept), (*dropped, *refused))
 
 
-def _candidates(
-    found: Survey, ignored: Callable[[str], bool]
-) -> Iterator[tuple[str, Literal["create", "modify", "delete"], Left | None]]:
+def _candidates(found: Survey, ignored: Callable[[str], bool]) -> Iterator[tuple[str, Operation, Left | None]]:
     for path in sorted(found.changed):
         yield path, "modify", found.changed[path]
     for path in sorted(found.created):
@@ -89,7 +85,7 @@ def _differs(path: str, now: Left | None, found: Survey, request: ProposalReques
 
 def _edit(
     path: str,
-    operation: Literal["create", "modify", "delete"],
+    operation: Operation,
     now: Left | None,
     found: Survey,
     request: ProposalRequest,
@@ -103,7 +99,7 @@ def _edit(
         raise ProposalError("out_of_bounds", f"{one_line(path)} became {what}; only regular files can be proposed")
     if operation == "create":
         content = _content(path, found, left)
-        new: Mode = EXECUTABLE if now.executable else FILE
+        new: FileMode = EXECUTABLE if now.executable else FILE
         return FileEdit(path=path, operation="create", content=content, mode=new)
     before = request.files.read(path)
     mode = _mode(path, now, request)
@@ -120,7 +116,7 @@ def _content(path: str, found: Survey, left: int) -> bytes:
     return content
 
 
-def _mode(path: str, now: Left, request: ProposalRequest) -> Mode | None:
+def _mode(path: str, now: Left, request: ProposalRequest) -> FileMode | None:
     """The new mode of a file if it changed and the tree tells modes at all."""
     if not hasattr(request.files, "modes"):
         return None

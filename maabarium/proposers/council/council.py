@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.schema import Agent, Agents, Blueprint, Model
+from maabarium.code.differences import make_diff
 from maabarium.errors import BlueprintError, Problem, ProposalError, ProviderError
 from maabarium.plugins.completion import Pool
 from maabarium.plugins.protocols import ContextRequest, ProposalRequest, ProposerContext
@@ -22,7 +23,7 @@ from maabarium.proposers.council.debate import Debate, Failure, together, worst_
 from maabarium.proposers.council.feedback import DIGEST, LoopGuard, Stance, edits_digest, stance_of
 from maabarium.proposers.council.member import Brief, Candidate, Member
 from maabarium.proposers.council.options import CouncilOptions
-from maabarium.proposers.council.replies import format_rules, make_diff
+from maabarium.proposers.council.replies import format_rules
 from maabarium.proposers.intake import Intake
 from maabarium.proposers.minutes import Minutes
 from maabarium.records import Origin, Proposal

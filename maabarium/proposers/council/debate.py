@@ -19,22 +19,11 @@ from maabarium.proposers.council import questions
 from maabarium.proposers.council.ballots import ballot_of, labels, ranked
 from maabarium.proposers.council.member import Brief, Candidate, Member
 
-__all__ = ["Debate", "Failure", "call_bound", "together", "worst_of"]
+__all__ = ["Debate", "Failure", "together", "worst_of"]
 
 Failure = ProposalError | ProviderError
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-def call_bound(agents: int, rounds: int, repairs: int, *, critic: bool = False) -> int:
-    """The most calls that one experiment can take, without fail-over and retries of the pool.
-
-    Proposals and revisions may each be repaired; each round is one critique and one revision a member; a council of
-    several votes once after a debate; the critic looks at each draft at most.
-    """
-    debated = rounds if agents > 1 else 0
-    drafts = agents * (1 + debated) * (1 + repairs)
-    return drafts + agents * debated + (agents if debated else 0) + (agents if critic else 0)
 
 
 def together(work: Callable[[T], R], items: Sequence[T]) -> list[R | Failure]:

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replies_cases import BEFORE, PATH, after, answer, edits
 
+from maabarium.code.differences import make_diff
 from maabarium.errors import ProposalError
-from maabarium.proposers.council.replies import DETAILS, FORMATS, edits_of, make_diff, parse_reply, reply_schema
+from maabarium.proposers.council.replies import DETAILS, FORMATS, edits_of, parse_reply, reply_schema
+from maabarium.proposers.council.replies.formats import example_of, format_rules
 from maabarium.proposers.council.replies.reply import Shown
-from maabarium.proposers.council.replies.rules import format_rules, sample_of
 
 NEW = BEFORE.replace(b"result = result + price", b"result += price")
 LINE = "        result = result + price"
@@ -33,7 +34,7 @@ def block(search: str, replace: str) -> dict[str, object]:
 @pytest.mark.parametrize("language", ["python", "markdown", "rust"])
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_sample_of_every_format_does_what_it_says(format: str, language: str) -> None:
-    sample, text = sample_of(format, language)  # type: ignore[arg-type]
+    sample, text = example_of(format, language)  # type: ignore[arg-type]
     assert format == "lines" or text in format_rules(format, language)  # type: ignore[arg-type]
     shown = [Shown(sample.path, sample.before.encode())]
     (edit,) = edits_of(parse_reply(text, format), shown, targets=lambda _: True, exists=lambda _: True)  # type: ignore[arg-type]

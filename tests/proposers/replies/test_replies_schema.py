@@ -13,18 +13,34 @@ from replies_cases import PATH
 
 from maabarium.blueprint.schema import EditFormat
 from maabarium.errors import ProposalError
-from maabarium.proposers.council.replies import (
-    FORMATS,
-    UNBOUNDED,
-    Shown,
-    edits_of,
-    parse_reply,
-    reply_schema,
-    reply_tokens,
-)
+from maabarium.proposers.council.replies import FORMATS, Shown, edits_of, parse_reply, reply_schema
 
 CONTENT = 'def f():\n    return "a"\n\n\ndef g():\n    return "a"\n    # é\n'.encode()
 SHOWN = (Shown(PATH, CONTENT), Shown("app/part.py", CONTENT, (range(1, 3),)))
+
+
+UNBOUNDED = 10**9
+ESCAPED = 6
+"""Tokens that one character can cost: `\\u00e9` spelled out."""
+SPACE = 22
+"""Tokens of white space that the loosest grammar in use allows between two elements."""
+
+
+def reply_tokens(schema: Any) -> int:
+    """The most tokens that a reply of this schema can need, whatever the tokenizer."""
+    if "anyOf" in schema:
+        return max(reply_tokens(each) for each in schema["anyOf"])
+    if "enum" in schema:
+        return max(len(json.dumps(each).encode()) for each in schema["enum"])
+    if schema["type"] == "object":
+        values = schema["properties"].items()
+        spent = sum(len(json.dumps(name)) + reply_tokens(each) + 2 + 4 * SPACE for name, each in values)
+        return min(spent + 2 + SPACE * 2, UNBOUNDED)
+    if schema["type"] == "string" and "maxLength" in schema:
+        return int(schema["maxLength"]) * ESCAPED + 2
+    if schema["type"] == "array" and "maxItems" in schema:
+        return int(schema["maxItems"]) * (reply_tokens(schema["items"]) + 1 + SPACE) + 2 + SPACE * 2
+    return UNBOUNDED
 
 
 def objects_in(schema: Any) -> Iterator[dict[str, Any]]:

@@ -4,22 +4,12 @@ Reading is lenient about wrapping and strict about meaning: a reply gives exactl
 `ProposalError` that says why not. Nothing here asks a model or touches a tree.
 """
 
-from maabarium.proposers.council.replies.difference import make_diff
 from maabarium.proposers.council.replies.editing import edits_of
+from maabarium.proposers.council.replies.formats import format_rules, reply_schema
 from maabarium.proposers.council.replies.parsing import parse_reply
-from maabarium.proposers.council.replies.reply import (
-    DETAILS,
-    FORMATS,
-    UNBOUNDED,
-    Patch,
-    Replacement,
-    Reply,
-    Shown,
-)
-from maabarium.proposers.council.replies.rules import format_rules
-from maabarium.proposers.council.replies.schema import reply_schema, reply_tokens
+from maabarium.proposers.council.replies.reply import DETAILS, FORMATS, Patch, Replacement, Reply, Shown
 
 __all__ = [
-    "DETAILS", "FORMATS", "UNBOUNDED", "Patch", "Replacement", "Reply", "Shown", "edits_of",
-    "format_rules", "make_diff", "parse_reply", "reply_schema", "reply_tokens",
+    "DETAILS", "FORMATS", "Patch", "Replacement", "Reply", "Shown", "edits_of", "format_rules", "parse_reply",
+    "reply_schema",
 ]  # fmt: skip

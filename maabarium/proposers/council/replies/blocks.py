@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from maabarium.code.diffs import quoted_line
 from maabarium.errors import ProposalError
-from maabarium.proposers.council.replies.original import Original
+from maabarium.proposers.council.replies.edited_file import EditedFile
 from maabarium.proposers.council.replies.reply import Replacement
 
 __all__ = ["replaced"]
@@ -29,7 +30,7 @@ class Splice:
     new: bytes
 
 
-def replaced(original: Original, edits: Sequence[Replacement], *, lines_only: bool = False) -> bytes:
+def replaced(original: EditedFile, edits: Sequence[Replacement], *, lines_only: bool = False) -> bytes:
     """The body after all replacements. Raises ProposalError (`unparseable`, `does_not_apply`)."""
     if not original.body and original.is_whole and len(edits) == 1 and not edits[0].search.strip():
         return original.spelled(edits[0].replace)  # an empty file gets its first content
@@ -46,7 +47,7 @@ def replaced(original: Original, edits: Sequence[Replacement], *, lines_only: bo
     return b"".join([*result, original.body[done:]])
 
 
-def _splice(original: Original, edit: Replacement, lines_only: bool) -> Splice:
+def _splice(original: EditedFile, edit: Replacement, lines_only: bool) -> Splice:
     """The one place of an edit. A final newline of either text ends its last line and is no line of its own."""
     if not edit.search:
         sentence = f"{original.path}: an edit searches for nothing; copy the lines to replace, or one to add after"
@@ -72,7 +73,7 @@ def _unended(data: bytes) -> bytes:
     return data[:-2] if data.endswith(b"\r\n") else data.removesuffix(b"\n")
 
 
-def _lines(original: Original, search: bytes) -> Iterator[int]:
+def _lines(original: EditedFile, search: bytes) -> Iterator[int]:
     """Where whole shown lines are the search; at most two places of each kind of newline, which is one too many."""
     text = b"\n" + original.body + (b"" if original.body.endswith(b"\n") else b"\n")
     for ending in (b"\n", b"\r\n"):
@@ -86,7 +87,7 @@ def _lines(original: Original, search: bytes) -> Iterator[int]:
                 place = text.find(wanted, place + 1, high + 1)
 
 
-def _pieces(original: Original, search: bytes) -> Iterator[int]:
+def _pieces(original: EditedFile, search: bytes) -> Iterator[int]:
     """Where shown text is the search and no word is cut; two are enough to know that it is not the only one."""
     body = original.body
     tried = found = 0
@@ -111,17 +112,17 @@ def _in_word(byte: int) -> bool:
     return byte >= 0x80 or byte == 0x5F or chr(byte).isalnum()
 
 
-def _only(original: Original, edit: Replacement, places: Sequence[int]) -> int:
+def _only(original: EditedFile, edit: Replacement, places: Sequence[int]) -> int:
     if len(set(places)) == 1 and places[0] >= 0:
         return places[0]
     sentence = (
-        f"{original.path}: {_quoted(original.spelled(edit.search))} occurs more than once in the lines shown; "
+        f"{original.path}: {quoted_line(original.spelled(edit.search))} occurs more than once in the lines shown; "
         "copy more of the lines around it"
     )
     raise ProposalError("does_not_apply", sentence, detail="search_replace.ambiguous_match")
 
 
-def _where_it_differs(original: Original, search: bytes) -> str:
+def _where_it_differs(original: EditedFile, search: bytes) -> str:
     """What a person or a model needs to mend a search that is not there."""
     wanted = [line.rstrip(b"\r") for line in search.split(b"\n")]
     text = original.body.split(b"\n")
@@ -129,18 +130,13 @@ def _where_it_differs(original: Original, search: bytes) -> str:
     if first is None:
         near = next((index for index, line in enumerate(text) if line.split() == wanted[0].split()), None)
         if near is not None and wanted[0].strip():
-            return f"{_quoted(wanted[0])} is not a line of it; line {near + 1} is {_quoted(text[near])}"
-        return f"{_quoted(wanted[0])} is not a line of it"
+            return f"{quoted_line(wanted[0])} is not a line of it; line {near + 1} is {quoted_line(text[near])}"
+        return f"{quoted_line(wanted[0])} is not a line of it"
     for offset, line in enumerate(wanted):
         if first + offset >= len(text):
             return f"the search goes on behind the end of the file, which has {len(text)} lines"
         if text[first + offset].rstrip(b"\r") != line:
-            return f"line {first + offset + 1} is {_quoted(text[first + offset])}, not {_quoted(line)}"
+            return f"line {first + offset + 1} is {quoted_line(text[first + offset])}, not {quoted_line(line)}"
     if original.ranges is not None:
-        return f"{_quoted(wanted[0])} is not among the lines shown, and only those can be edited"
-    return f"{_quoted(wanted[0])} is there with other newlines"
-
-
-def _quoted(line: bytes) -> str:
-    text = line.decode("utf-8", "backslashreplace")
-    return repr(text if len(text) <= 80 else text[:77] + "...")
+        return f"{quoted_line(wanted[0])} is not among the lines shown, and only those can be edited"
+    return f"{quoted_line(wanted[0])} is there with other newlines"

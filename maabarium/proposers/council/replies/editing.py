@@ -12,11 +12,9 @@ from dataclasses import replace
 
 from maabarium.errors import ProposalError
 from maabarium.proposers.council.replies.blocks import replaced
-from maabarium.proposers.council.replies.diff import Mode, created, patched
-from maabarium.proposers.council.replies.original import Original, encoded
+from maabarium.proposers.council.replies.edited_file import EditedFile, encoded
 from maabarium.proposers.council.replies.reply import Patch, Reply, Shown
-from maabarium.proposers.council.replies.whole import rewritten
-from maabarium.records import FileEdit
+from maabarium.records import FileEdit, FileMode
 
 __all__ = ["edits_of"]
 
@@ -75,14 +73,14 @@ def _edit(patch: Patch, shown: Shown | None, present: bool) -> FileEdit:
     if shown is None:
         sentence = f"{_quoted(path)} was not shown and cannot be changed"
         raise ProposalError("out_of_bounds", sentence, detail="not_shown")
-    original = Original(path, shown.content, shown.ranges)
+    original = EditedFile(path, shown.content, shown.ranges)
     if patch.operation == "delete":
         return _deletion(patch, original)
-    mode: Mode = None
+    mode: FileMode | None = None
     if patch.form == "diff":
-        body, mode = patched(original, patch.diff)
+        body, mode = original.patched(patch.diff)
     elif patch.form == "whole":
-        body = rewritten(original, patch.content)
+        body = original.rewritten(patch.content)
     else:
         body = replaced(original, patch.edits, lines_only=patch.form == "lines")
     return FileEdit(path=path, operation="modify", content=original.finished(body), mode=mode)
@@ -90,27 +88,27 @@ def _edit(patch: Patch, shown: Shown | None, present: bool) -> FileEdit:
 
 def _creation(patch: Patch) -> FileEdit:
     """A new file; also a modification of a file that does not exist, when it gives all of the content."""
-    path, mode = patch.path, None
+    path, mode, file = patch.path, None, EditedFile(patch.path, b"")
     blank = len(patch.edits) == 1 and not patch.edits[0].search.strip()
     if patch.operation == "delete":
         raise ProposalError("does_not_apply", f"there is no file {_quoted(path)} to delete", detail="missing_file")
     if patch.form == "diff":
-        body, mode = created(path, patch.diff)
+        body, mode = file.patched(patch.diff, only_add=True)
     elif patch.form == "whole":
         body = encoded(patch.content, path)
     elif patch.form == "blocks" and blank:
         body = encoded(patch.edits[0].replace, path)
     else:
         raise ProposalError("does_not_apply", f"there is no file {_quoted(path)} to modify", detail="missing_file")
-    return FileEdit(path=path, operation="create", content=Original(path, b"").finished(body), mode=mode)
+    return FileEdit(path=path, operation="create", content=file.finished(body), mode=mode)
 
 
-def _deletion(patch: Patch, original: Original) -> FileEdit:
+def _deletion(patch: Patch, original: EditedFile) -> FileEdit:
     path = _quoted(patch.path)
     if not original.is_whole:
         sentence = f"{path} was shown in part and cannot be deleted"
         raise ProposalError("out_of_bounds", sentence, detail="not_shown")
-    if patch.form == "diff" and patched(original, patch.diff)[0]:
+    if patch.form == "diff" and original.patched(patch.diff)[0]:
         sentence = f"{path}: the diff of a deletion must remove every line"
         raise ProposalError("does_not_apply", sentence, detail="unified_diff.other")
     return FileEdit(path=patch.path, operation="delete")

@@ -11,7 +11,7 @@ from typing import get_args
 from maabarium.blueprint.schema import EditFormat
 from maabarium.records import Operation
 
-__all__ = ["DETAILS", "FORMATS", "UNBOUNDED", "Patch", "Replacement", "Reply", "Shown"]
+__all__ = ["DETAILS", "FORMATS", "Patch", "Replacement", "Reply", "Shown"]
 
 FORMATS: tuple[EditFormat, ...] = get_args(EditFormat)
 
@@ -25,9 +25,6 @@ DETAILS = frozenset({
     "search_replace.empty_search", "elided_content", "missing_file", "not_a_target", "not_shown", "path_exists",
 })  # fmt: skip
 """The codes that a ProposalError from this package carries as `detail`."""
-
-UNBOUNDED = 10**9
-"""`reply_tokens` of a schema that sets no limit; the smaller of this and the model's own limit is the latter."""
 
 
 @dataclass(frozen=True)

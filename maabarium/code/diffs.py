@@ -1,26 +1,25 @@
 """Unified diffs of one file: read leniently where that is safe, applied strictly.
 
-The counts in hunk headers are taken from the body, because authors count badly. A hunk goes where its header
-says, or, when its old lines are not there, to the one place in the file where they are; two such places are an
-error, and nothing is ever matched approximately. Lines are bytes and end at a line feed only. Time is linear in
-the diff, and for each hunk that must be looked for, in the file. This module knows no proposals, trees or paths
-beyond what stands in the diff.
+The counts in hunk headers are taken from the body, because authors count badly. A hunk goes where its header says or,
+when its old lines are not there, to the one place in the file where they are: two such places are an error, nothing is
+matched approximately. Lines are bytes and end at a line feed only. Time is linear in the diff and, for each hunk that
+must be looked for, in the file. `differences` makes what is read here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
-from itertools import islice
-from typing import Literal
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, islice
 
 from maabarium.errors import ProposalError
-from maabarium.proposers.hunks import Diff, Hunk, Source
+from maabarium.records import FileMode
 
-__all__ = ["Diff", "Hunk", "apply_diff", "parse_diff"]
+__all__ = ["Diff", "Hunk", "apply_diff", "parse_diff", "quoted_line"]
 
-HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
+HUNK = re.compile(rb"@@ -(\d{1,9})(?:,(\d{1,9}))? \+\d{1,9}(?:,(\d{1,9}))? @@")
 MOST_PLACES = 1000
 """A hunk that fits at more places than this is refused unread."""
 MODE = re.compile(rb"new (?:file )?mode (100644|100755)\r?$")
@@ -32,6 +31,31 @@ REFUSED = {
 }
 
 
+@dataclass(frozen=True)
+class Hunk:
+    """Old lines and the new lines in their place. Lines carry their line feed, but for a last line without one.
+
+    `line` is where its header stands in the diff, from 1. `start` and `stated` are first number and count of old lines
+    as that says, right or wrong (the number before, when there are none).
+    """
+
+    line: int
+    start: int
+    stated: int
+    old: tuple[bytes, ...]
+    new: tuple[bytes, ...]
+    changes: tuple[range, ...]
+    """Which of the old lines go, as indices into `old`; empty ranges are places where lines are added."""
+
+
+@dataclass(frozen=True)
+class Diff:
+    """The hunks of one file in order, and the git file mode when the diff sets one."""
+
+    hunks: tuple[Hunk, ...]
+    mode: FileMode | None = None
+
+
 def parse_diff(text: str) -> Diff:
     """Read a unified diff of one file, with or without its file headers.
 
@@ -39,19 +63,16 @@ def parse_diff(text: str) -> Diff:
     """
     try:
         # Bytes that are no UTF-8 can be written in JSON as lone surrogates (\udc80 to \udcff).
-        lines = text.encode("utf-8", "surrogateescape").split(b"\n")
+        lines = _without_signature(text.encode("utf-8", "surrogateescape").removesuffix(b"\n").split(b"\n"))
     except UnicodeEncodeError as error:
         raise _unparseable(1, "it contains a character that cannot be encoded") from error
-    if lines[-1] == b"":
-        lines.pop()
-    lines = _without_signature(lines)
-    following = _next_filled(lines)
+    padding = _padding(lines)
     hunks: list[Hunk] = []
-    mode: Literal[0o100644, 0o100755] | None = None
+    mode: FileMode | None = None
     index = 0
     while index < len(lines):
         if HUNK.match(lines[index]):
-            hunk, index = _read_hunk(lines, following, index)
+            hunk, index = _read_hunk(lines, padding, index)
             hunks.append(hunk)
             continue
         if found := MODE.match(lines[index]):
@@ -66,10 +87,8 @@ def parse_diff(text: str) -> Diff:
 def apply_diff(diff: Diff, before: bytes, within: Sequence[range] | None = None) -> bytes:
     """The content after the diff; `before` is empty for a new file. Only lines `within` these ranges may change.
 
-    When the diff does not fit as it stands, two readings are tried in which only the newlines differ: a diff
-    without carriage returns on a file whose lines all end in CRLF is read with CRLF, and a diff whose lines all
-    end in CRLF on a file without any is read without. Raises ProposalError (`does_not_apply`, or `out_of_bounds`
-    for lines that are not `within`; those count from 1).
+    A diff that does not fit as it stands is read with the newlines of the file, if each of both has one kind only.
+    Raises ProposalError (`does_not_apply`, or `out_of_bounds` for lines that are not `within`; those count from 1).
     """
     try:
         return _apply(diff.hunks, before, within)
@@ -84,12 +103,13 @@ def _unparseable(line: int, problem: str) -> ProposalError:
     return ProposalError("unparseable", f"the diff cannot be read: line {line}: {problem}", detail="unified_diff.other")
 
 
-def _next_filled(lines: Sequence[bytes]) -> list[int]:
-    """For each line the index of the first one from there on that is not empty."""
-    following = [len(lines)] * (len(lines) + 1)
+def _padding(lines: Sequence[bytes]) -> list[bool]:
+    """For each line whether there are only empty ones from there on to the next hunk or file, or the end."""
+    padding = [True] * (len(lines) + 1)
     for index in range(len(lines) - 1, -1, -1):
-        following[index] = index if lines[index] else following[index + 1]
-    return following
+        starts = HUNK.match(lines[index]) is not None or lines[index].startswith(b"diff --git ")
+        padding[index] = starts or (not lines[index] and padding[index + 1])
+    return padding
 
 
 def _without_signature(lines: list[bytes]) -> list[bytes]:
@@ -115,26 +135,24 @@ def _check_header(lines: Sequence[bytes], index: int, after_hunk: bool) -> None:
         raise _unparseable(index + 1, 'a line in a hunk starts with " ", "+", "-" or "\\"')
 
 
-def _read_hunk(lines: Sequence[bytes], following: Sequence[int], index: int) -> tuple[Hunk, int]:
+def _read_hunk(lines: Sequence[bytes], padding: Sequence[bool], index: int) -> tuple[Hunk, int]:
     """The hunk whose header stands at `index`, and the index behind it."""
     header = HUNK.match(lines[index])
     assert header is not None
-    start = int(header[1])
-    stated_old = int(header[2]) if header[2] else 1
-    stated_new = int(header[4]) if header[4] else 1
-    old: list[bytes] = []
-    new: list[bytes] = []
-    changes: list[range] = []
-    last = b""
-    position = index + 1
+    start, stated_old, stated_new = int(header[1]), int(header[2] or 1), int(header[3] or 1)
+    old, new, changes = list[bytes](), list[bytes](), list[range]()
+    last, position = b"", index + 1
     while position < len(lines):
         line = lines[position]
         complete = len(old) >= stated_old and len(new) >= stated_new
-        if complete and (_starts_file(lines, position) or _only_padding(lines, following, position)):
+        if complete and (padding[position] or _starts_file(lines, position)):
             break
         kind = line[:1] or b" "  # editors strip the blank that marks an empty context line
-        if kind == b"\\":
-            _drop_newline(last, old, new, position + 1)
+        if kind == b"\\":  # `\ No newline at end of file` speaks of the line above it
+            if last not in (b" ", b"-", b"+"):
+                raise _unparseable(position + 1, '"\\ No newline at end of file" follows no line')
+            for side in (old,) * (last != b"+") + (new,) * (last != b"-"):
+                side[-1] = side[-1][:-1]
         elif kind in (b" ", b"-", b"+"):
             if kind != b" " and not (changes and changes[-1].stop == len(old)):
                 changes.append(range(len(old), len(old)))
@@ -155,34 +173,45 @@ def _read_hunk(lines: Sequence[bytes], following: Sequence[int], index: int) -> 
 
 def _starts_file(lines: Sequence[bytes], position: int) -> bool:
     """`--- ` is also a removed line: it starts a file only when `+++ ` and a hunk follow."""
-    return (
-        lines[position].startswith(b"--- ")
-        and position + 2 < len(lines)
-        and lines[position + 1].startswith(b"+++ ")
-        and HUNK.match(lines[position + 2]) is not None
-    )
+    first, second, third = lines[position : position + 3] if position + 2 < len(lines) else (b"", b"", b"")
+    return first.startswith(b"--- ") and second.startswith(b"+++ ") and HUNK.match(third) is not None
 
 
-def _only_padding(lines: Sequence[bytes], following: Sequence[int], position: int) -> bool:
-    """Whether nothing but empty lines is left of this hunk."""
-    filled = following[position]
-    if lines[position] or filled == len(lines):
-        return not lines[position]
-    return HUNK.match(lines[filled]) is not None or lines[filled].startswith(b"diff --git ")
+class _Source:
+    """The file that a diff is applied to, as lines that carry their line feed."""
 
+    def __init__(self, before: bytes, within: Sequence[range] | None) -> None:
+        self.lines = re.findall(rb"[^\n]*\n|[^\n]+", before)
+        self.within = within
+        self._starts = [0, *accumulate(len(line) for line in self.lines)]
+        self._text = b"\n" + before
 
-def _drop_newline(last: bytes, old: list[bytes], new: list[bytes], line: int) -> None:
-    """`\\ No newline at end of file` speaks of the line above it."""
-    if last not in (b" ", b"-", b"+"):
-        raise _unparseable(line, '"\\ No newline at end of file" follows no line')
-    if last != b"+":
-        old[-1] = old[-1][:-1]
-    if last != b"-":
-        new[-1] = new[-1][:-1]
+    def places(self, hunk: Hunk) -> Iterator[int]:
+        """Every index at which the hunk's old lines start, in order."""
+        if not hunk.old[-1] or not all(line.endswith(b"\n") for line in hunk.old[:-1]):
+            return  # a line without a newline that is not the file's last fits nowhere
+        wanted = b"\n" + b"".join(hunk.old)
+        at_end = not wanted.endswith(b"\n")
+        found = self._text.find(wanted)
+        while found >= 0:
+            if not at_end or found + len(wanted) == len(self._text):
+                yield bisect_left(self._starts, found)
+            found = self._text.find(wanted, found + 1)
+
+    def allows(self, hunk: Hunk, place: int) -> bool:
+        """Whether every line that the hunk changes here may be changed; what it only adds must be beside such a one."""
+        if self.within is None or not self.lines:
+            return True
+        for change in hunk.changes:
+            numbers = [place + index + 1 for index in change] or [place + change.start, place + change.start + 1]
+            inside = [any(number in each for each in self.within) for number in numbers]
+            if not (all(inside) if change else any(inside)):
+                return False
+        return True
 
 
 def _apply(hunks: Sequence[Hunk], before: bytes, within: Sequence[range] | None) -> bytes:
-    source = Source(before, within)
+    source = _Source(before, within)
     result: list[bytes] = []
     done = 0
     for hunk in hunks:
@@ -196,7 +225,7 @@ def _apply(hunks: Sequence[Hunk], before: bytes, within: Sequence[range] | None)
     return b"".join(result)
 
 
-def _place(hunk: Hunk, source: Source, done: int) -> int:
+def _place(hunk: Hunk, source: _Source, done: int) -> int:
     """Index of the hunk's first old line; never before `done`, where the previous hunk ended."""
     where = f"the diff does not apply: the hunk in line {hunk.line} of the diff"
     hidden = ProposalError("out_of_bounds", f"{where} changes lines that were not shown", detail="not_shown")
@@ -210,7 +239,8 @@ def _place(hunk: Hunk, source: Source, done: int) -> int:
             raise hidden
         return place
     stated = hunk.start - 1
-    if stated >= done and source.fits(hunk, stated) and source.allows(hunk, stated):
+    fits = stated >= done and tuple(source.lines[stated : stated + len(hunk.old)]) == hunk.old
+    if fits and source.allows(hunk, stated):
         return stated
     found = list(islice(source.places(hunk), MOST_PLACES + 1))
     if not found:
@@ -232,22 +262,23 @@ def _unfit(message: str, detail: str = "other") -> ProposalError:
     return ProposalError("does_not_apply", message, detail=f"unified_diff.{detail}")
 
 
-def _mismatch(hunk: Hunk, source: Source, where: str) -> ProposalError:
+def _mismatch(hunk: Hunk, source: _Source, where: str) -> ProposalError:
     """Says the first line that differs at the stated place."""
     for offset, wanted in enumerate(hunk.old):
         at = hunk.start - 1 + offset
         if not 0 <= at < len(source.lines):
-            has = f"line {at + 1} is beyond the end of the file, which has {len(source.lines)} lines"
-            return _unfit(f"{where} does not match the file: {has}", "context_beyond_eof")
+            said = f"line {at + 1} is beyond the end of the file, which has {len(source.lines)} lines"
+            return _unfit(f"{where} does not match the file: {said}", "context_beyond_eof")
         if source.lines[at] != wanted:
-            said = f"line {at + 1} is {_shown(source.lines[at])}, not {_shown(wanted)}"
+            said = f"line {at + 1} is {quoted_line(source.lines[at])}, not {quoted_line(wanted)}"
             removed = any(offset in change for change in hunk.changes)
             detail = "removal_mismatch" if removed else "context_mismatch"
             return _unfit(f"{where} does not match the file: {said}", detail)
     return _unfit(f"{where} does not match the file: its lines are elsewhere", "context_mismatch")
 
 
-def _shown(line: bytes) -> str:
+def quoted_line(line: bytes) -> str:
+    """A line as a sentence shows it."""
     text = line.decode("utf-8", "backslashreplace")
     return repr(text if len(text) <= 80 else text[:77] + "...")
 
@@ -255,16 +286,15 @@ def _shown(line: bytes) -> str:
 def _other_newlines(hunks: Sequence[Hunk], before: bytes) -> tuple[Hunk, ...] | None:
     """The same hunks with the newlines of the file, when diff and file are each of one kind; else None."""
     lines = [line for hunk in hunks for line in (*hunk.old, *hunk.new)]
-    if b"\r\n" in before and before.count(b"\r\n") == before.count(b"\n") and not any(b"\r" in line for line in lines):
-        return tuple(_respelled(hunk, b"\n", b"\r\n") for hunk in hunks)
     ended = [line for line in lines if line.endswith(b"\n")]
-    if ended and b"\r" not in before and all(line.endswith(b"\r\n") for line in ended):
-        return tuple(_respelled(hunk, b"\r\n", b"\n") for hunk in hunks)
-    return None
+    if b"\r\n" in before and before.count(b"\r\n") == before.count(b"\n") and not any(b"\r" in line for line in lines):
+        ending, other = b"\n", b"\r\n"
+    elif b"\r" not in before and ended and all(line.endswith(b"\r\n") for line in ended):
+        ending, other = b"\r\n", b"\n"
+    else:
+        return None
 
-
-def _respelled(hunk: Hunk, ending: bytes, other: bytes) -> Hunk:
-    def spell(lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    def spelled(lines: tuple[bytes, ...]) -> tuple[bytes, ...]:
         return tuple(line.removesuffix(ending) + other if line.endswith(ending) else line for line in lines)
 
-    return replace(hunk, old=spell(hunk.old), new=spell(hunk.new))
+    return tuple(replace(hunk, old=spelled(hunk.old), new=spelled(hunk.new)) for hunk in hunks)

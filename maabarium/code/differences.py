@@ -1,4 +1,4 @@
-"""Unified diffs of two contents, as `proposers.diffs` reads them back byte for byte.
+"""Unified diffs of two contents, as `diffs` reads them back byte for byte.
 
 Works on lines that end at a line feed; what is no UTF-8 becomes lone surrogates, as in JSON. Equal beginnings and
 endings are set aside first, and where too much is left for a fine comparison, it is one hunk.

@@ -1,20 +1,25 @@
 """One file as a reply edits it: newlines, encoding, byte order mark, and which of its lines were shown.
 
 Models write line feeds and UTF-8. A file keeps what it has: its carriage returns when all its lines end in them,
-its byte order mark, its encoding. What cannot be kept so is refused. Knows no wire format.
+its byte order mark, its encoding. What cannot be kept so is refused.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 
+from maabarium.code.diffs import apply_diff, parse_diff
 from maabarium.errors import ProposalError
+from maabarium.records import FileMode
 
-__all__ = ["Original", "encoded"]
+__all__ = ["EditedFile", "encoded"]
 
 BOM = b"\xef\xbb\xbf"
+LONGEST_LINE = 120
+"""Longer lines are not listed: a small model does not copy them, and their replacement would not fit."""
 
 _DOTS = rb"(?:\.\.\.|\xe2\x80\xa6)"
 ELIDED = re.compile(
@@ -29,7 +34,7 @@ ELIDED = re.compile(
 """A line that stands for text which the author did not want to write out again."""
 
 
-class Original:
+class EditedFile:
     """A file before the edit. `ranges` are its shown lines, from 1; None: all."""
 
     def __init__(self, path: str, content: bytes, ranges: Sequence[range] | None = None) -> None:
@@ -84,6 +89,53 @@ class Original:
         if b"\r" in data and b"\r" not in self.body and data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r"):
             return data.replace(b"\r\n", b"\n")
         return data
+
+    def listed_lines(self) -> tuple[str, ...]:
+        """The shown lines that a model may name by their text: not blank, not too long, printable, there only once."""
+        if not self.is_utf8:
+            return ()
+        times = Counter(
+            line.removesuffix("\r")
+            for low, high in self.spans
+            for line in self.body[low:high].decode("utf-8").removesuffix("\n").split("\n")
+        )
+        return tuple(
+            line
+            for line, count in times.items()
+            if count == 1 and line.strip() and len(line) <= LONGEST_LINE and line.replace("\t", " ").isprintable()
+        )
+
+    def rewritten(self, content: str) -> bytes:
+        """This as the whole body, with a final newline if there was one. Raises ProposalError."""
+        if not self.is_whole:
+            sentence = f"{self.path} was shown in part and cannot be written whole; edit the lines that were shown"
+            raise ProposalError("out_of_bounds", sentence, detail="not_shown")
+        if not self.is_utf8:
+            sentence = f"{self.path} is not UTF-8 and cannot be written whole; edit the lines that matter"
+            raise ProposalError("does_not_apply", sentence, detail="other")
+        if self.body and not content.strip():
+            sentence = f"{self.path}: the new content is empty; if the file should go, delete it"
+            raise ProposalError("does_not_apply", sentence, detail="other")
+        body = self.spelled(content)
+        if self.body.endswith(b"\n") and not body.endswith(b"\n"):
+            body += b"\r\n" if self.all_crlf else b"\n"
+        return body
+
+    def patched(self, diff: str, *, only_add: bool = False) -> tuple[bytes, FileMode | None]:
+        """The body after a unified diff, and the file mode that it sets. Raises ProposalError."""
+        diff = diff.replace("\ufeff", "") if self.bom else diff
+        try:
+            parsed = parse_diff(diff)
+            if only_add and any(hunk.old for hunk in parsed.hunks):
+                sentence = "the diff of a new file can only add lines"
+                raise ProposalError("does_not_apply", sentence, detail="unified_diff.context_beyond_eof")
+            body = apply_diff(parsed, self.body, self.ranges)
+        except ProposalError as error:
+            raise ProposalError(error.reason_code, f"{self.path}: {error}", detail=error.detail) from error
+        if self.all_crlf and "\r" not in diff:
+            # A hunk that only adds lines fits as it stands, with line feeds.
+            body = body.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        return body, parsed.mode
 
     def finished(self, body: bytes) -> bytes:
         """The file's new content. Raises ProposalError for what would damage it."""

@@ -118,7 +118,6 @@ STILL_DOUBLED = {
     "Line",
     "Member",
     "Place",
-    "Sample",
     "Score",
     "Scripted",
     "ScriptedOptions",

@@ -12,9 +12,10 @@ from maabarium.blueprint.globs import is_exact, matching
 from maabarium.blueprint.loading import Loaded
 from maabarium.blueprint.schema import Blueprint
 from maabarium.blueprint.selection import LATER, Selection, select_evaluator
-from maabarium.blueprint.sentences import near, quote, suggestion
+from maabarium.blueprint.sentences import quote
 from maabarium.blueprint.sources import PYTEST, Offer, SourceBinding, against_the_grain, bind_metric, is_clock
 from maabarium.errors import BlueprintError, Problem
+from maabarium.suggestions import near, suggestion
 
 __all__ = ["BindFacts", "Bound", "bind", "describe", "needed_sources"]
 

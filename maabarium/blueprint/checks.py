@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
-from maabarium.blueprint.sentences import quote, suggestion
+from maabarium.blueprint.sentences import quote
 from maabarium.errors import Problem
+from maabarium.suggestions import suggestion
 
 __all__ = ["check", "doubts"]
 

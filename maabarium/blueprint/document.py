@@ -15,8 +15,9 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from maabarium.blueprint.schema import ORIGINAL_SECTIONS, Blueprint
-from maabarium.blueprint.sentences import key_path, near
+from maabarium.blueprint.sentences import key_path
 from maabarium.errors import Problem
+from maabarium.suggestions import near
 
 __all__ = ["Pruned", "apart_from", "mend"]
 

@@ -18,8 +18,9 @@ from pydantic import ValidationError
 from maabarium.blueprint.checks import check, doubts
 from maabarium.blueprint.document import Pruned, mend
 from maabarium.blueprint.schema import Blueprint
-from maabarium.blueprint.sentences import listed, near, problem_of, quote
+from maabarium.blueprint.sentences import problem_of, quote
 from maabarium.errors import BlueprintError, Problem
+from maabarium.suggestions import listed, near
 
 __all__ = ["MAX_BYTES", "Loaded", "load", "mended", "parse"]
 

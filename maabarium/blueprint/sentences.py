@@ -1,17 +1,17 @@
-"""What is wrong, in words: suggestions, quoting, and pydantic's findings as sentences a person can act on.
+"""What is wrong, in words: quoting, and pydantic's findings as sentences a person can act on.
 
 Knows the shape of a finding only; what is a mistake is decided by `fields`, `checks` and the schema.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from maabarium.errors import Problem
+from maabarium.suggestions import listed, suggestion
 
-__all__ = ["key_path", "kind_of", "listed", "near", "problem_of", "quote", "suggestion"]
+__all__ = ["key_path", "kind_of", "problem_of", "quote"]
 
 _SHOWN = 60
 _NOUNS = {
@@ -41,29 +41,6 @@ _WANTED = {
     "model_type": "a table",
     "model_attributes_type": "a table",
 }
-
-
-def near(name: str, names: Iterable[str]) -> str | None:
-    """The one of `names` that was probably meant, or None."""
-    known = {candidate.casefold(): candidate for candidate in names}
-    close = difflib.get_close_matches(name.casefold()[:200], list(known), n=1)
-    return known[close[0]] if close else None
-
-
-def listed(names: Iterable[str], most: int = 12) -> str:
-    """Names in order, separated by commas, the tail counted."""
-    ordered = sorted(names)
-    more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
-    return ", ".join(ordered[:most]) + more
-
-
-def suggestion(name: str, names: Iterable[str]) -> str:
-    """`; did you mean "x"?` for a near miss, else `; there is: a, b`."""
-    known = tuple(names)
-    close = near(name, known)
-    if close is not None:
-        return f'; did you mean "{close}"?'
-    return f"; there is: {listed(known)}" if known else "; there is none"
 
 
 def quote(value: object) -> str:

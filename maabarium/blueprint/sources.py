@@ -15,8 +15,9 @@ from typing import Literal
 from maabarium.blueprint.rules import ANY
 from maabarium.blueprint.schema import Direction, Metric
 from maabarium.blueprint.selection import LATER
-from maabarium.blueprint.sentences import listed, near, quote
+from maabarium.blueprint.sentences import quote
 from maabarium.errors import Problem
+from maabarium.suggestions import listed, near
 
 __all__ = [
     "FAMILIES", "PYTEST", "Family", "Offer", "SourceBinding", "against_the_grain", "best_direction", "bind_metric",

@@ -5,7 +5,6 @@ Knows each command by name, module and one line only, so that `maabarium --help`
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import io
 import sys
@@ -17,6 +16,7 @@ import click
 import maabarium
 from maabarium.errors import MaabariumError, UsageProblem
 from maabarium.safe_text import plain
+from maabarium.suggestions import suggestion
 
 __all__ = ["COMMANDS", "LazyGroup", "main"]
 
@@ -67,9 +67,7 @@ class LazyGroup(click.Group):
         """As click does, with a suggestion for a name that is not known."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
-            close = difflib.get_close_matches(name, COMMANDS, n=1)
-            hint = f'did you mean "{close[0]}"?' if close else f"there is: {', '.join(COMMANDS)}"
-            raise click.UsageError(f'no command named "{name}"; {hint}', ctx)
+            raise click.UsageError(f'no command named "{name}"{suggestion(name, COMMANDS)}', ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

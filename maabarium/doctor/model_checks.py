@@ -17,9 +17,10 @@ from maabarium.errors import MaabariumError
 from maabarium.models.keys import KEYLESS, find_key
 from maabarium.models.providers import NEEDS_KEY
 from maabarium.plugins.completion import Provider, ProviderContext
-from maabarium.plugins.manager import PluginManager, contributions, suggest
+from maabarium.plugins.manager import PluginManager, contributions
 from maabarium.run.models import asks_models, models_of
 from maabarium.safe_text import one_line
+from maabarium.suggestions import suggestion
 
 __all__ = ["check_models"]
 
@@ -37,7 +38,7 @@ def check_models(blueprint: Blueprint, folder: Path, plugins: PluginManager, *, 
     for model in blueprint.models.models:
         provider = model.provider.strip().lower()
         if provider not in known:
-            said = f'no provider named "{model.provider}"{suggest(provider, known)}'
+            said = f'no provider named "{model.provider}"{suggestion(provider, known)}'
             yield failed("models", model.name, said, "correct it, or install the plug-in that brings it")
             continue
         yield _key(model, provider)

@@ -15,11 +15,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maabarium.blueprint.schema import Metric
-from maabarium.blueprint.sentences import listed, quote, suggestion
+from maabarium.blueprint.sentences import quote
 from maabarium.errors import EvaluationError
 from maabarium.plugins.protocols import Completed
 from maabarium.records import Evaluation, Gate, Measurement, ReasonCode
 from maabarium.safe_text import one_line
+from maabarium.suggestions import listed, suggestion
 
 __all__ = ["LARGEST_ANSWER", "EvaluatorAnswer", "answered", "ended_badly", "read_answer"]
 

@@ -44,6 +44,7 @@ from maabarium.plugins.completion import (
 )
 from maabarium.records import Call
 from maabarium.secret import Secret
+from maabarium.suggestions import suggestion
 
 __all__ = ["ModelPool"]
 
@@ -99,7 +100,7 @@ class ModelPool:
         for model in models:
             if model.name == name:
                 return model
-        raise UsageProblem(f'no model named "{name}"; there is: {", ".join(model.name for model in models)}')
+        raise UsageProblem(f'no model named "{name}"{suggestion(name, [model.name for model in models])}')
 
     def edit_format(self, model: Model) -> EditFormat:
         """How a model writes edits: as the blueprint says, else as its provider does, else in blocks."""
@@ -183,8 +184,8 @@ class ModelPool:
         """The provider of a member, made now unless another thread has just done so."""
         factory = self._factories.get(_name(member.model))
         if factory is None:
-            there = ", ".join(sorted(self._factories))
-            raise ProviderError(f'no provider named "{member.model.provider}"; there is: {there}')
+            named = member.model.provider
+            raise ProviderError(f'no provider named "{named}"{suggestion(named, self._factories)}')
         with self._one_at_a_time():
             if member.provider is None:
                 member.key = self._find_key(member.model)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.metadata
 import warnings
 from collections.abc import Mapping
@@ -12,8 +11,9 @@ import pluggy
 
 from maabarium.errors import PluginError
 from maabarium.plugins import hookspecs
+from maabarium.suggestions import suggestion
 
-__all__ = ["KINDS", "PluginManager", "PluginWarning", "build_plugins", "contributions", "lookup", "notify", "suggest"]
+__all__ = ["KINDS", "PluginManager", "PluginWarning", "build_plugins", "contributions", "lookup", "notify"]
 
 PluginManager = pluggy.PluginManager
 
@@ -68,19 +68,11 @@ def contributions(manager: PluginManager, kind: str) -> dict[str, Any]:
     return dict(sorted(merged.items()))
 
 
-def suggest(name: str, names: Mapping[str, Any] | tuple[str, ...]) -> str:
-    """`; did you mean "x"?` for a near miss, else `; there is: a, b`."""
-    close = difflib.get_close_matches(name, list(names), n=1)
-    if close:
-        return f'; did you mean "{close[0]}"?'
-    return f"; there is: {', '.join(sorted(names))}" if names else "; there is none"
-
-
 def lookup(manager: PluginManager, kind: str, name: str) -> Any:
     """The factory of that name. Raises PluginError with a suggestion."""
     known = contributions(manager, kind)
     if name not in known:
-        raise PluginError(f'no {kind.rstrip("s")} named "{name}"{suggest(name, known)}')
+        raise PluginError(f'no {kind.rstrip("s")} named "{name}"{suggestion(name, known)}')
     return known[name]
 
 

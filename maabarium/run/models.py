@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from maabarium.blueprint.schema import Blueprint, Model
-from maabarium.blueprint.sentences import quote, suggestion
+from maabarium.blueprint.sentences import quote
 from maabarium.errors import Problem
 from maabarium.models.keys import find_key
 from maabarium.models.pool import ModelPool
@@ -14,6 +14,7 @@ from maabarium.models.providers import DEFAULT_KEY_ENV, NEEDS_KEY
 from maabarium.plugins.manager import PluginManager, contributions
 from maabarium.plugins.protocols import DescribesProposer, NeedsModels
 from maabarium.secret import Secret
+from maabarium.suggestions import suggestion
 
 __all__ = ["asks_models", "model_problems", "models_of", "open_pool"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +14,7 @@ from maabarium.errors import StoreError, UsageProblem
 from maabarium.events import Decided, Proposed, RunStarted, RunView, Sample, Transition
 from maabarium.records import Call, Draft, Evaluation, Experiment, Outcome, Proposal, Record
 from maabarium.store.payloads import cell
+from maabarium.suggestions import nearest
 
 __all__ = ["Request", "RequestKind", "RunSummary", "StoredView"]
 
@@ -98,8 +98,8 @@ def resolve(db: Database, run: str, blueprint_name: str | None) -> str:
         return matching[0]
     if matching:
         raise UsageProblem(f"{run} is the start of {len(matching)} runs: {_listed(matching)}; give more characters")
-    near = difflib.get_close_matches(run.lower(), known, n=3, cutoff=0.5)
-    hint = f"did you mean {_listed(near)}?" if near else f"the latest are {_listed(known)}"
+    close = nearest(run, known, most=3, cutoff=0.5)
+    hint = f"did you mean {_listed(close)}?" if close else f"the latest are {_listed(known)}"
     raise UsageProblem(f'there is no run{of_blueprint} "{run}"; {hint}')
 
 

@@ -10,7 +10,8 @@ import pytest
 from maabarium import hookimpl
 from maabarium.errors import PluginError
 from maabarium.plugins.hookspecs import RunFinish
-from maabarium.plugins.manager import KINDS, PluginWarning, build_plugins, contributions, lookup, notify, suggest
+from maabarium.plugins.manager import KINDS, PluginWarning, build_plugins, contributions, lookup, notify
+from maabarium.suggestions import suggestion
 
 FINISH = RunFinish("3f9c01aa", "completed", "done", 0)
 
@@ -64,7 +65,7 @@ def test_an_unknown_name_gets_a_suggestion() -> None:
 
 
 def test_suggestions_take_any_collection_of_names() -> None:
-    assert suggest("modfy", ("modify", "delete")) == '; did you mean "modify"?'
+    assert suggestion("modfy", ("modify", "delete")) == '; did you mean "modify"?'
 
 
 def test_a_hook_that_does_not_exist_is_refused() -> None:

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from maabarium.blueprint.schema import Settings
-from maabarium.blueprint.sentences import listed, suggestion
 from maabarium.errors import BlueprintError, Problem, ProviderError, UsageProblem
 from maabarium.models.failures import Failure, failure_of_status
 from maabarium.models.fields import at
@@ -22,6 +21,7 @@ from maabarium.models.providers._http import provider_error, usable_key
 from maabarium.models.providers.wire import checked_options
 from maabarium.models.shaping import conversation, in_words, small_seed
 from maabarium.plugins.completion import Completion, CompletionRequest, ProviderContext, Usage
+from maabarium.suggestions import listed, suggestion
 
 __all__ = ["LlmPackage", "LlmPackageOptions"]
 

@@ -12,12 +12,13 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from maabarium.blueprint.schema import SandboxOptions
-from maabarium.blueprint.sentences import quote, suggestion
+from maabarium.blueprint.sentences import quote
 from maabarium.errors import BlueprintError, Problem
 from maabarium.plugins.hook_requests import BlueprintCheck
 from maabarium.proposers.command.program import find_program
 from maabarium.proposers.command.templates import TEMPLATES, Template
 from maabarium.proposers.options import OwnOptions
+from maabarium.suggestions import suggestion
 
 __all__ = ["Agent", "CommandOptions", "agent_of", "command_problems"]
 

@@ -6,7 +6,6 @@ The forms are `# maabarium: tune(1, 64)`, `tune(0.1, 2.0, log)` and `choice("a",
 from __future__ import annotations
 
 import ast
-import difflib
 import io
 import math
 import re
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from maabarium.errors import Problem
 from maabarium.proposers.mutate.parameters.factors import Factor, Spot, Text, read_text, spots
 from maabarium.proposers.mutate.parameters.values import Choice, Range, canonical, number
+from maabarium.suggestions import near
 
 __all__ = ["Scan", "scan_markers"]
 
@@ -91,8 +91,8 @@ def _read_rule(rule: str) -> tuple[str, list[ast.expr]]:
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.keywords:
         raise ValueError(f"it cannot be read; {USAGE}")
     if call.func.id not in FORMS:
-        close = difflib.get_close_matches(call.func.id, FORMS, n=1)
-        raise ValueError(f'there is no "{call.func.id}"; ' + (f'did you mean "{close[0]}"?' if close else USAGE))
+        close = near(call.func.id, FORMS)
+        raise ValueError(f'there is no "{call.func.id}"; ' + (f'did you mean "{close}"?' if close else USAGE))
     return call.func.id, call.args
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from maabarium.plugins.hookspecs import ReportRequest
 from maabarium.plugins.manager import build_plugins
 from maabarium.records import Outcome
 from maabarium.report import require_report_path, summary_lines, write_report
-from maabarium.run import Run, RunOptions
+from maabarium.run import OpenRun, PreparedRun, RunOptions, open_run, prepare_run
 from maabarium.safe_text import one_line, plain
 from maabarium.state_paths import state_paths_of
 from maabarium_pytest.collection import BlueprintFile, Collection, Slot
@@ -39,7 +39,7 @@ ERRORS_ALLOWED = 0.05
 class Progressed:
     """One prepared run and what came of it so far."""
 
-    run: Run
+    run: PreparedRun
     outcomes: list[Outcome] = field(default_factory=list)
     summary: list[str] = field(default_factory=list)
     broken: str = ""
@@ -80,7 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for path in map(Path, option.maabarium):
         try:
             plugins = build_plugins(*conftests_above(path, state_paths_of(path.absolute()).root))
-            runs.append(Progressed(Run.prepare(path, options, plugins)))
+            runs.append(Progressed(prepare_run(path, options, plugins)))
         except MaabariumError as error:
             problems.append(plain(str(error)))
     for given in option.maabarium_report:
@@ -177,10 +177,10 @@ class Host:
             interruption = watch.enter_context(watching(run.cancel, f"maabarium: left at once; {resume}"))
             warnings.simplefilter("always")  # our own process: a warning is told at the end and stops nothing
             try:
-                with run:
+                with open_run(run) as under_way:
                     opened = True
-                    self._report_all(each, file, session)
-                    self._summarise(each)
+                    self._report_all(each, under_way, file, session)
+                    self._summarise(each, under_way)
             except MaabariumError as error:
                 if not opened:
                     raise pytest.UsageError(plain(str(error))) from error
@@ -194,23 +194,19 @@ class Host:
         elif each.broken:
             session.shouldfail = session.shouldfail or f"{one_line(run.name)} broke off: {one_line(each.broken)}"
 
-    def _report_all(self, each: Progressed, file: BlueprintFile, session: pytest.Session) -> None:
+    def _report_all(self, each: Progressed, run: OpenRun, file: BlueprintFile, session: pytest.Session) -> None:
         """Take outcomes until there are no more. -x and --maxfail stop the run in order."""
-        live = LiveLine(self._reporter, each.run.progress) if self._reporter else None
-        if live is None:
-            for outcome in each.run.outcomes():
-                self._report(each, outcome, file, session)
-            return
-        with live.shown():
-            for outcome in each.run.outcomes():
-                with live.paused():
+        live = LiveLine(self._reporter, run.progress) if self._reporter else None
+        with live.shown() if live else nullcontext():
+            for outcome in run.outcomes():
+                each.outcomes.append(outcome)
+                with live.paused() if live else nullcontext():
+                    if outcome.number == 0 and self._reporter and self._config.get_verbosity() >= 0:
+                        for line in run.baseline_lines():
+                            self._reporter.write_line(plain(line))
                     self._report(each, outcome, file, session)
 
     def _report(self, each: Progressed, outcome: Outcome, file: BlueprintFile, session: pytest.Session) -> None:
-        each.outcomes.append(outcome)
-        if outcome.number == 0 and self._reporter and self._config.get_verbosity() >= 0:
-            for line in each.run.baseline_lines():
-                self._reporter.write_line(plain(line))
         nodeid = f"{file.nodeid}::experiment[{outcome.number}]"
         location = (file.nodeid, None, f"experiment[{outcome.number}]")
         shared = {"run": each.run.run_id, "blueprint": plain(each.run.name)}
@@ -221,13 +217,13 @@ class Host:
         if session.shouldfail or session.shouldstop:
             each.run.cancel("stopped by -x or --maxfail")
 
-    def _summarise(self, each: Progressed) -> None:
+    def _summarise(self, each: Progressed, run: OpenRun) -> None:
         """Read the stored run while it is open: the summary's lines, and the reports that were asked for."""
-        view = each.run.view()
-        each.summary = [*summary_lines(view), *map(plain, each.run.notes), *self._hook_lines(each, "summary")]
+        view = run.view()
+        each.summary = [*summary_lines(view), *map(plain, run.notes), *self._hook_lines(each, "summary")]
         for given in self._config.option.maabarium_report:
             path = self._report_path(Path(given), each.run.name)
-            diffs = {one.number: each.run.diff(one.number) for one in each.outcomes if one.verdict == "promoted"}
+            diffs = {one.number: run.diff(one.number) for one in each.outcomes if one.verdict == "promoted"}
             try:
                 write_report(view, diffs, path)
                 each.summary.append(f"report {path}")

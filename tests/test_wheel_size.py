@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from maabarium.plugins.manager import build_plugins, contributions
-from maabarium.run import Run, RunOptions
+from maabarium.run import RunOptions, open_run, prepare_run
 
 PLUGIN = Path(__file__).parents[1] / "examples" / "plugins" / "wheel-size"
 
@@ -117,7 +117,7 @@ def blueprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_loop_keeps_the_smaller_wheel(registered: Path, blueprint: Path) -> None:
     plugins = build_plugins()
     assert "wheel-size" in contributions(plugins, "evaluators")
-    with Run.prepare(blueprint, RunOptions(), plugins) as run:
+    with open_run(prepare_run(blueprint, RunOptions(), plugins)) as run:
         baseline, wrong, smaller = run.outcomes()
     assert baseline.verdict == "baseline", baseline.reason
     assert (wrong.verdict, wrong.failing) == ("rejected", ("test_parcel.py::test_weigh",))
@@ -131,7 +131,7 @@ def test_a_loop_keeps_the_smaller_wheel(registered: Path, blueprint: Path) -> No
 @pytest.mark.skipif(importlib.util.find_spec("pip") is None, reason="the plug-in builds wheels with pip")
 def test_a_target_that_cannot_be_built_is_a_failed_gate(registered: Path, blueprint: Path) -> None:
     (blueprint.parent / "parcel" / "backend.py").write_text("def build_wheel(*_):\n    raise SystemExit('no wheel')\n")
-    with Run.prepare(blueprint, RunOptions(), build_plugins()) as run:
+    with open_run(prepare_run(blueprint, RunOptions(), build_plugins())) as run:
         (baseline,) = run.outcomes()
     assert run.end is not None and run.end.state == "failed"
     (gate,) = [gate for gate in baseline.gates if not gate.passed]

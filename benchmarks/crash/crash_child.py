@@ -15,7 +15,7 @@ from pathlib import Path
 
 from maabarium.errors import MaabariumError
 from maabarium.plugins.manager import build_plugins
-from maabarium.run import Run, RunOptions
+from maabarium.run import RunOptions, open_run, prepare_run
 from maabarium.store import Store
 
 
@@ -50,8 +50,8 @@ def main() -> int:
     resume = "last" if options.resume else None
     wanted = RunOptions(database=options.database, iterations=options.iterations, resume=resume)
     try:
-        with Run.prepare(options.blueprint, wanted, build_plugins()) as run:
-            signal.signal(signal.SIGTERM, lambda *_: run.cancel("SIGTERM"))
+        with open_run(prepare_run(options.blueprint, wanted, build_plugins())) as run:
+            signal.signal(signal.SIGTERM, lambda *_: run.prepared.cancel("SIGTERM"))
             for outcome in run.outcomes():
                 print(outcome.number, outcome.verdict, outcome.reason_code, outcome.reason, flush=True)
     except MaabariumError as error:

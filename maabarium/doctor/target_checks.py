@@ -18,11 +18,12 @@ from maabarium.plugins.manager import PluginManager, contributions
 from maabarium.plugins.protocols import Sandbox
 from maabarium.records import Evaluation, Gate, Measured
 from maabarium.run.banner import rough_time
-from maabarium.run.binding import Binding, bind_blueprint
+from maabarium.run.binding import Binding, bind_blueprint, worker_setup
 from maabarium.safe_text import one_line
 from maabarium.sandbox.selection import describe, select
 from maabarium.worker.job import MeasureJob
-from maabarium.worker.worker import Worker, run_measurement
+from maabarium.worker.measurement import run_measurement
+from maabarium.worker.worker import Worker
 from maabarium.workspace.repository import Repository
 
 __all__ = ["bind_target", "check_target"]
@@ -96,20 +97,10 @@ def _measure(
 ) -> tuple[Measured, list[str]]:
     """The baseline, and which of the files that may change have functions. Raises WorkspaceError."""
     blueprint = binding.bound.blueprint
-    options = blueprint.sandbox.model_copy(update={"level": sandbox.level})
     with tempfile.TemporaryDirectory(prefix="maabarium-doctor-", ignore_cleanup_errors=True) as folder:
         cache = Path(folder).resolve() / "cache"
         repository = Repository.create(binding.target, RUN_ID, cache, blueprint.domain.copy_files)
-        worker = Worker(
-            run_id=RUN_ID,
-            blueprint=blueprint.model_copy(update={"sandbox": options}),
-            folder=path.resolve().parent,
-            repository=repository.handle,
-            evaluators=binding.bound.evaluators,
-            sandbox_name=sandbox.name,
-            plugins=plugins,
-            cancel=cancel,
-        )
+        worker = Worker(worker_setup(binding, path, repository.handle, sandbox), cancel, plugins)
         job = MeasureJob(
             number=0,
             stage="baseline",

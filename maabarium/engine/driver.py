@@ -11,7 +11,8 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from maabarium.engine.actions import Done, Measure, Propose
 from maabarium.engine.engine import Engine
@@ -19,12 +20,25 @@ from maabarium.errors import MaabariumError
 from maabarium.plugins.protocols import ProposalRequest, Proposer
 from maabarium.records import Measured, Outcome, Phase, Proposal
 from maabarium.worker.job import MeasureJob
-from maabarium.worker.worker import Worker, run_measurement
+from maabarium.worker.measurement import run_measurement
+from maabarium.worker.worker import Worker
 
-__all__ = ["Driver", "Progress"]
+__all__ = ["Cancellation", "Driver", "Progress"]
 
 POLL = 0.05
 """Seconds between two looks at the cancel event."""
+
+
+class Cancellation(threading.Event):
+    """Set when a run is to end at once, from any thread or signal handler; the first reason stands."""
+
+    reason = "interrupted"
+
+    def cancel(self, reason: str) -> None:
+        """Set it, and say why."""
+        if not self.is_set():
+            self.reason = reason
+        self.set()
 
 
 @dataclass(frozen=True)
@@ -41,28 +55,33 @@ class Progress:
 
 @dataclass(frozen=True)
 class Task:
-    """Something that was handed out."""
+    """Something that was handed out, and when on the monotonic clock."""
 
-    number: int
-    began: float
-    request: ProposalRequest | None = None
-    job: MeasureJob | None = None
+    work: ProposalRequest | MeasureJob
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def job(self) -> MeasureJob | None:
+        """The measurement that it is, if it is one."""
+        return self.work if isinstance(self.work, MeasureJob) else None
 
 
-Answer = Measured | Proposal | MaabariumError | None
+Answer = Proposal | MaabariumError | None
 
 
 class ProposerThread:
-    """Asks the proposer in one thread, a request at a time. A daemon: one that hangs must not hold up the end."""
+    """Asks the proposer, one request after the other. A daemon: one that hangs must not hold up the end."""
 
     def __init__(self, proposer: Proposer) -> None:
         self._proposer = proposer
-        self._requests: queue.SimpleQueue[tuple[Future[Answer], ProposalRequest] | None] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[tuple[Future[tuple[Answer, float]], ProposalRequest] | None] = (
+            queue.SimpleQueue()
+        )
         threading.Thread(target=self._work, name="maabarium-propose", daemon=True).start()
 
-    def submit(self, request: ProposalRequest) -> Future[Answer]:
-        """Have the request answered when those before it are."""
-        future: Future[Answer] = Future()
+    def submit(self, request: ProposalRequest) -> Future[tuple[Answer, float]]:
+        """Have the request answered when those before it are: the answer, and the seconds that it took."""
+        future: Future[tuple[Answer, float]] = Future()
         self._requests.put((future, request))
         return future
 
@@ -73,17 +92,28 @@ class ProposerThread:
     def _work(self) -> None:
         while (item := self._requests.get()) is not None:
             future, request = item
-            try:
-                future.set_result(self._proposer.propose(request))
-            except BaseException as error:  # noqa: BLE001 - carried to the engine's thread, as an executor does
-                future.set_exception(error)
+            began = time.monotonic()
+            answer = self._answer(request)
+            future.set_result((answer, time.monotonic() - began))
+
+    def _answer(self, request: ProposalRequest) -> Answer:
+        """What the proposer says; whatever it raises or gives instead is an error with its name."""
+        try:
+            answer: object = self._proposer.propose(request)
+        except MaabariumError as error:
+            return error
+        except BaseException as error:  # noqa: BLE001 - a proposer of others must not end the thread
+            return MaabariumError(f"the proposer broke: {type(error).__name__}: {error}")
+        if answer is None or isinstance(answer, Proposal):
+            return answer
+        return MaabariumError(f"the proposer gave a {type(answer).__name__}, which is not a proposal")
 
 
 class Driver:
     """Runs an engine to its end, yielding outcomes as they come."""
 
     def __init__(
-        self, engine: Engine, proposer: Proposer, executor: Executor, worker: Worker, cancel: threading.Event
+        self, engine: Engine, proposer: Proposer, executor: Executor, worker: Worker, cancel: Cancellation
     ) -> None:
         self.engine = engine
         self._proposer = proposer
@@ -91,51 +121,48 @@ class Driver:
         self._worker = worker
         self._cancel = cancel
         self._waiting: deque[MeasureJob] = deque()
-        self._under_way: dict[Future[Answer], Task] = {}
-        self.why = "interrupted"
+        self._under_way: dict[Future[Any], Task] = {}
 
     def progress(self) -> Progress | None:
         """What was begun last and is still under way. Safe from any thread."""
         tasks = list(self._under_way.values())
         if not tasks:
             return None
-        task = tasks[-1]
-        stage = task.job.stage if task.job else None
-        phase: Phase = "planning" if stage is None else "confirming" if stage in ("pair", "audit") else "evaluating"
-        proposal = task.job.proposal if task.job else None
+        task, job = tasks[-1], tasks[-1].job
+        phase: Phase = "planning" if job is None else "confirming" if job.stage in ("pair", "audit") else "evaluating"
         return Progress(
-            number=task.number,
+            number=task.work.number,
             phase=phase,
-            pair=task.job.pair if task.job else 0,
+            pair=job.pair if job else 0,
             pairs_max=self.engine.blueprint.acceptance.max_pairs,
             elapsed=time.monotonic() - task.began,
-            summary=proposal.summary if proposal else "",
+            summary=job.proposal.summary if job and job.proposal else "",
         )
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Drive to the end. A set cancel event ends it at once, with what was under way as cancelled."""
-        proposing = ProposerThread(self._proposer)
+        """Drive to the end. A set cancellation ends it at once, with what was under way as cancelled."""
+        thread = ProposerThread(self._proposer)
         try:
             yield from self.engine.start()
             while not self._cancel.is_set():
-                done = self._hand_out(proposing)
+                done = self._hand_out(thread)
                 if done is not None:
                     return
                 finished, _ = wait(self._under_way, timeout=POLL, return_when=FIRST_COMPLETED)
-                for future in sorted(finished, key=lambda one: self._under_way[one].number):
+                for future in sorted(finished, key=lambda one: self._under_way[one].work.number):
                     if not self._cancel.is_set():
                         yield from self._tell(self._under_way.pop(future), future)
-            yield from self.engine.cancel(self.why)
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            yield from self.engine.cancel(self._cancel.reason)
             wait([future for future, task in self._under_way.items() if task.job], timeout=5)
         finally:
-            proposing.end()
+            thread.end()
 
-    def _hand_out(self, proposing: ProposerThread) -> Done | None:
+    def _hand_out(self, thread: ProposerThread) -> Done | None:
         while True:
             action = self.engine.ask()
             if isinstance(action, Propose):
-                request = action.request
-                self._under_way[proposing.submit(request)] = Task(request.number, _now(), request=request)
+                self._under_way[thread.submit(action.request)] = Task(action.request)
             elif isinstance(action, Measure):
                 self._waiting.append(action.job)
             else:
@@ -152,40 +179,20 @@ class Driver:
                 return
             self._waiting.popleft()
             running.append(job)
-            task = Task(job.number, _now(), job=job)
+            task = Task(job)
             try:
-                future: Future[Answer] = self._executor.submit(run_measurement, self._worker, job)
+                future: Future[Measured] = self._executor.submit(run_measurement, self._worker, job)
             except (BrokenExecutor, RuntimeError) as error:
                 future = Future()
                 future.set_exception(error)
             self._under_way[future] = task
 
-    def _tell(self, task: Task, future: Future[Answer]) -> list[Outcome]:
+    def _tell(self, task: Task, future: Future[Any]) -> list[Outcome]:
+        if isinstance(task.work, ProposalRequest):
+            return self.engine.tell_proposal(task.work, *future.result())
         error = CancelledError("cancelled") if future.cancelled() else future.exception()
-        if task.request is not None:
-            return self.engine.tell_proposal(task.request, _proposal(future, error), time.monotonic() - task.began)
-        assert task.job is not None
-        if error is not None:
-            broken = f"the worker broke: {type(error).__name__}: {error}"
-            return self.engine.tell_measured(
-                Measured(number=task.number, stage=task.job.stage, pair=task.job.pair, problem=broken)
-            )
-        measured = future.result()
-        assert isinstance(measured, Measured)
-        return self.engine.tell_measured(measured)
-
-
-def _proposal(future: Future[Answer], error: BaseException | None) -> Proposal | MaabariumError | None:
-    """What a proposer said; whatever it raised or gave instead is an error with its name."""
-    if error is None:
-        answer = future.result()
-        if answer is None or isinstance(answer, Proposal):
-            return answer
-        return MaabariumError(f"the proposer gave a {type(answer).__name__}, which is not a proposal")
-    if isinstance(error, MaabariumError):
-        return error
-    return MaabariumError(f"the proposer broke: {type(error).__name__}: {error}")
-
-
-def _now() -> float:
-    return time.monotonic()
+        if error is None:
+            return self.engine.tell_measured(future.result())
+        broken = f"the worker broke: {type(error).__name__}: {error}"
+        job = task.work
+        return self.engine.tell_measured(Measured(number=job.number, stage=job.stage, pair=job.pair, problem=broken))

@@ -1,14 +1,25 @@
-"""The executors that come with the core: one measurement at a time, or several in threads.
+"""The executors that come with the core: one measurement at a time, several in threads, or in processes of ours.
 
-Both run measurements in threads of the main process; the work itself happens in child processes, so threads
-cost nothing and a signal reaches the main thread at once.
+The work itself happens in child processes anyway, so threads cost nothing and a signal reaches the main thread at
+once; processes of their own pay where an evaluator works in Python, or a plug-in is not thread-safe.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, ThreadPoolExecutor
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing.connection import Connection
 
-__all__ = ["serial", "threads"]
+from maabarium.worker.worker import end_measurements
+
+__all__ = ["processes", "serial", "threads"]
+
+LAST_WORDS = 5.0
+"""Seconds in which a process may end its children after the program that started it died."""
 
 
 def serial(workers: int) -> Executor:
@@ -19,3 +30,39 @@ def serial(workers: int) -> Executor:
 def threads(workers: int) -> Executor:
     """As many measurements at a time as `workers`."""
     return ThreadPoolExecutor(max_workers=workers, thread_name_prefix="maabarium-measure")
+
+
+def processes(workers: int) -> Executor:
+    """As `threads`, each in a process of its own, with plug-ins that are installed only (no conftest's)."""
+    return _Processes(workers)
+
+
+class _Processes(ProcessPoolExecutor):
+    """Its processes read one pipe: the end of it says that the run was cancelled, or that this process died."""
+
+    def __init__(self, workers: int) -> None:
+        context = multiprocessing.get_context("spawn")  # a fork of a program with threads is not safe
+        self._reader, self._writer = context.Pipe(duplex=False)
+        super().__init__(workers, mp_context=context, initializer=_begin, initargs=(self._reader,))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """As of any executor; with `cancel_futures`, what is being measured ends at once as well."""
+        if cancel_futures:
+            self._writer.close()
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+
+def _begin(pipe: Connection) -> None:
+    """Prepare a process of the pool: signals are the main process's affair, which tells us through the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_wait_for_end, args=(pipe,), daemon=True).start()
+
+
+def _wait_for_end(pipe: Connection) -> None:
+    pipe.poll(None)
+    end_measurements()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()  # ends with the process when the pool is shut down in order
+    time.sleep(LAST_WORDS)
+    os._exit(1)

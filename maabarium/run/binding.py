@@ -22,12 +22,15 @@ from maabarium.evaluators import outside_files
 from maabarium.models.keys import find_key
 from maabarium.plugins.hookspecs import BlueprintCheck
 from maabarium.plugins.manager import PluginManager, contributions
+from maabarium.plugins.protocols import Sandbox
 from maabarium.run.models import model_problems
 from maabarium.sandbox.policy import anchored
+from maabarium.worker.worker import WorkerSetup
 from maabarium.workspace.paths import protected_globs, targets_of
+from maabarium.workspace.repository import RepositoryHandle
 from maabarium.workspace.target import Target, find_target
 
-__all__ = ["Binding", "bind_blueprint"]
+__all__ = ["Binding", "bind_blueprint", "worker_setup"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,20 @@ def bind_blueprint(path: Path, plugins: PluginManager, *, keys: bool = True) -> 
     except BlueprintError as error:
         raise _with_further(error, path, plugins, keys) from None
     return _bind(loaded, path, plugins, keys)
+
+
+def worker_setup(binding: Binding, path: Path, repository: RepositoryHandle, sandbox: Sandbox) -> WorkerSetup:
+    """What a worker needs to measure for this blueprint at `path`, in the sandbox that was found."""
+    blueprint = binding.bound.blueprint
+    options = blueprint.sandbox.model_copy(update={"level": sandbox.level})  # so that no worker looks for itself
+    return WorkerSetup(
+        run_id=repository.run_id,
+        blueprint=blueprint.model_copy(update={"sandbox": options}),
+        folder=path.resolve().parent,
+        repository=repository,
+        evaluators=binding.bound.evaluators,
+        sandbox=sandbox.name,
+    )
 
 
 def _with_further(error: BlueprintError, path: Path, plugins: PluginManager, keys: bool) -> BlueprintError:

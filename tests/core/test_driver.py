@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from engine_fakes import COUNT, FakeTrees, MemoryJournal, answer_job, change, evaluation, make_blueprint, make_engine
 
-from maabarium.engine.driver import Driver
+from maabarium.engine.driver import Cancellation, Driver
 from maabarium.engine.engine import Engine
 from maabarium.errors import ProviderError
 from maabarium.plugins.protocols import ProposalRequest
@@ -65,9 +65,9 @@ def count_of(trees: FakeTrees, job: MeasureJob, seconds: float = 0.0) -> Measure
     return answer_job(job, lambda tree: evaluation({"score:count": float(sum(map(len, trees.files[tree].values())))}))
 
 
-def drive(engine: Engine, proposer: Any, executor: Executor, cancel: threading.Event | None = None) -> list[Outcome]:
+def drive(engine: Engine, proposer: Any, executor: Executor, cancel: Cancellation | None = None) -> list[Outcome]:
     with executor:
-        return list(Driver(engine, proposer, executor, None, cancel or threading.Event()).outcomes())  # type: ignore[arg-type]
+        return list(Driver(engine, proposer, executor, None, cancel or Cancellation()).outcomes())  # type: ignore[arg-type]
 
 
 def codes(outcomes: list[Outcome]) -> list[tuple[int, str, str]]:
@@ -164,7 +164,7 @@ def test_a_worker_that_dies_later_costs_one_experiment() -> None:
 
 @pytest.mark.parametrize("hangs", ["proposing", "measuring"])
 def test_cancel_ends_a_run_at_once(hangs: str) -> None:
-    trees, cancel, release = FakeTrees(), threading.Event(), threading.Event()
+    trees, cancel, release = FakeTrees(), Cancellation(), threading.Event()
 
     def measure(job: MeasureJob) -> Measured:
         if job.number:  # a sandbox ends its children when the event is set
@@ -198,7 +198,7 @@ def test_progress_says_what_is_under_way() -> None:
         return count_of(trees, job)
 
     with Measuring(1, measure) as executor:
-        driver = Driver(engine, Proposer(change("a.py", "00", "a summary")), executor, None, threading.Event())  # type: ignore[arg-type]
+        driver = Driver(engine, Proposer(change("a.py", "00", "a summary")), executor, None, Cancellation())  # type: ignore[arg-type]
         assert driver.progress() is None
         list(driver.outcomes())
     assert [(p.number, p.phase, p.summary, p.pairs_max) for p in seen] == [

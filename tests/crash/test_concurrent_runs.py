@@ -10,7 +10,7 @@ from crash_stage import Stage
 
 from maabarium.errors import WorkspaceError
 from maabarium.plugins.manager import build_plugins
-from maabarium.run import Run, RunOptions
+from maabarium.run import RunOptions, open_run, prepare_run
 from maabarium.store import Store
 
 TIMEOUT = 120
@@ -37,11 +37,11 @@ def test_two_runs_on_one_branch_are_refused_whatever_database_they_use(tmp_path,
     while not stage.transitions() and time.monotonic() < deadline:
         time.sleep(0.01)
     other = RunOptions(database=tmp_path / "other.db")
-    second = Run.prepare(stage.target / "loop/stall.toml", other, build_plugins())
-    with pytest.raises(WorkspaceError, match=rf"process {first.pid}\) is working on maabarium/stall"), second:
+    second = prepare_run(stage.target / "loop/stall.toml", other, build_plugins())
+    with pytest.raises(WorkspaceError, match=rf"process {first.pid}\) is working on maabarium/stall"), open_run(second):
         pass
-    resumed = Run.prepare(stage.target / "loop/stall.toml", RunOptions(resume="last"), build_plugins())
-    with pytest.raises(WorkspaceError, match=rf"process {first.pid}\)"), resumed:
+    resumed = prepare_run(stage.target / "loop/stall.toml", RunOptions(resume="last"), build_plugins())
+    with pytest.raises(WorkspaceError, match=rf"process {first.pid}\)"), open_run(resumed):
         pass
     assert first.wait(TIMEOUT) == 0, stage.output()
     connection = sqlite3.connect(tmp_path / "other.db")

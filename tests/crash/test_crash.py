@@ -17,7 +17,7 @@ from crash_state import harm, has_run, state
 
 from maabarium.errors import UsageProblem
 from maabarium.plugins.manager import build_plugins
-from maabarium.run import Run, RunOptions
+from maabarium.run import RunOptions, prepare_run
 
 ITERATIONS = 1
 TIMEOUT = 120
@@ -149,11 +149,11 @@ def test_resume_is_refused_when_the_question_changed(finished, tmp_path, path, s
     copy = tmp_path / "target"
     shutil.copytree(finished.target, copy)
     resume = RunOptions(resume="last")
-    Run.prepare(copy / "loop/stall.toml", resume, build_plugins())
+    prepare_run(copy / "loop/stall.toml", resume, build_plugins())
     with (copy / path).open("a") as file:
         file.write("\n# changed\n")
     with pytest.raises(UsageProblem, match=said):
-        Run.prepare(copy / "loop/stall.toml", resume, build_plugins())
+        prepare_run(copy / "loop/stall.toml", resume, build_plugins())
 
 
 def test_resume_without_a_run_says_so(stage):

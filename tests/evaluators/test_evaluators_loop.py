@@ -12,7 +12,7 @@ import wasmtime
 
 from maabarium.errors import BlueprintError
 from maabarium.plugins.manager import build_plugins, contributions
-from maabarium.run import Run, RunOptions
+from maabarium.run import RunOptions, open_run, prepare_run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -75,7 +75,7 @@ def loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         lines = [json.dumps({"summary": f"number {n}", "file_patches": one}) + "\n" for n, one in enumerate(patches)]
         (work / "proposals.jsonl").write_text("".join(lines))
         (work / "outside.toml").write_text(BLUEPRINT + text)
-        with Run.prepare(work / "outside.toml", RunOptions(), build_plugins()) as prepared:
+        with open_run(prepare_run(work / "outside.toml", RunOptions(), build_plugins())) as prepared:
             return list(prepared.outcomes())
 
     return run

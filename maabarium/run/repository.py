@@ -1,20 +1,27 @@
-"""The run's branch and trees as the engine knows them: the repository with the blueprint's bounds around it."""
+"""The repository of a run: what the engine may do in it, and where its winners go afterwards."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from maabarium.blueprint.globs import Globs
+from maabarium.blueprint.schema import Promotion
+from maabarium.errors import WorkspaceError
+from maabarium.events import RunView
 from maabarium.plugins.protocols import TreeView
 from maabarium.records import FileEdit
+from maabarium.workspace.apply import apply_to_checkout
 from maabarium.workspace.paths import check_edits, targets_of
 from maabarium.workspace.repository import Repository
+from maabarium.workspace.stored import open_private
+from maabarium.workspace.target import Target, find_target
 
-__all__ = ["BoundedRepository"]
+__all__ = ["BoundedRepository", "bring_forward", "open_repository"]
 
 
 class BoundedRepository:
-    """Implements `actions.RunRepository` on a private repository."""
+    """Implements `actions.RunRepository` on a private repository, within the bounds of the blueprint."""
 
     def __init__(
         self, repository: Repository, *, run_id: str, branch: str, targets: Globs, protected: Globs, start_tree: str
@@ -59,3 +66,25 @@ class BoundedRepository:
     def promote(self, new: str, old: str | None) -> None:
         """Move the branch by compare-and-swap."""
         self.repository.promote(self._branch, new, old)
+
+
+def bring_forward(
+    repository: Repository, target: Target, promotion: Promotion, branch: str, commit: str
+) -> Iterator[str]:
+    """Autonomy 3 and 4: bring the winners further than the run's branch, if that is a fast-forward; what was done."""
+    if promotion.autonomy < 3 or target.kind != "git":
+        return
+    try:
+        if promotion.branch:
+            repository.promote(promotion.branch, commit, repository.branch_tip(promotion.branch))
+            yield f"{promotion.branch} was moved forward to {commit[:12]}"
+        if promotion.autonomy == 4:
+            applied = apply_to_checkout(find_target(target.top, "worktree"), branch)
+            yield f"the checked-out branch was moved to {applied.new[:12]}; undo: {applied.undo}"
+    except WorkspaceError as error:
+        yield f"the winners stay on {branch}: {error}"
+
+
+def open_repository(view: RunView) -> Repository:
+    """The repository of a stored run, to read and to apply from. Raises WorkspaceError when it is gone."""
+    return open_private(Path(view.run.repository), Path(view.run.target), view.run)

@@ -1,12 +1,13 @@
-"""Writes a run's events and outcomes to the log, as any plug-in could."""
+"""What a run has listen to its own events, as any plug-in could: the log, and the pin on its base commit."""
 
 from __future__ import annotations
 
 from maabarium.log import Level, RunLog
 from maabarium.plugins.hookspecs import Event, RunFinish, RunStart, hookimpl
 from maabarium.records import Outcome
+from maabarium.workspace.repository import Repository
 
-__all__ = ["LoggingPlugin"]
+__all__ = ["LoggingPlugin", "PinningPlugin"]
 
 
 class LoggingPlugin:
@@ -45,3 +46,16 @@ class LoggingPlugin:
     def maabarium_run_finish(self, request: RunFinish) -> None:
         """A run ended."""
         self._log.write("info", "run_finish", run=request.run_id, state=request.state, reason=request.reason)
+
+
+class PinningPlugin:
+    """Pins the base commit in the user's repository once the run is stored: a pin without a run would stay for ever."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
+
+    @hookimpl
+    def maabarium_event(self, event: Event) -> None:
+        """A transition was stored. A resumed run is pinned when it is opened, so a kill in between harms nothing."""
+        if event.type == "run_started":
+            self._repository.pin(event.run_id)

@@ -1,0 +1,139 @@
+"""A run before it begins: everything is checked that can be without changing anything."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from maabarium.blueprint.schema import Blueprint
+from maabarium.engine.driver import Cancellation
+from maabarium.errors import Problem
+from maabarium.events import RunRecord
+from maabarium.models.pool import ModelPool
+from maabarium.plugins.manager import PluginManager, contributions, lookup
+from maabarium.plugins.protocols import (
+    ContextRequest,
+    ExecutorFactory,
+    Proposer,
+    ProposerContext,
+    Sandbox,
+    Section,
+)
+from maabarium.run.banner import header_lines
+from maabarium.run.binding import Binding, bind_blueprint
+from maabarium.run.models import models_of, open_pool
+from maabarium.run.record import RunOptions, spent_before, stored_record
+from maabarium.sandbox.selection import describe, select
+from maabarium.state_paths import StatePaths, state_paths_of
+
+__all__ = ["PreparedRun", "prepare_run"]
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """What `open_run` opens, and what a front end may say of it before."""
+
+    path: Path
+    """The blueprint."""
+    binding: Binding
+    options: RunOptions
+    plugins: PluginManager
+    stored: RunRecord | None
+    """The run that is resumed; None: a new one."""
+    run_id: str
+    max_iterations: int
+    state_paths: StatePaths
+    executor: ExecutorFactory
+    workers: int
+    """How many measurements may run at a time."""
+    sandbox: Sandbox
+    pool: ModelPool | None
+    proposer: Proposer
+    cancellation: Cancellation
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """The blueprint, with all that binding has filled in."""
+        return self.binding.bound.blueprint
+
+    @property
+    def name(self) -> str:
+        """The blueprint's name."""
+        return self.blueprint.name
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """What is about to run, in a few lines."""
+        proposer, resumed = models_of(self.blueprint, self.plugins), self.stored is not None
+        return header_lines(self.binding, self.run_id, describe(self.sandbox), proposer, resumed=resumed)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What the user should know before the run."""
+        notes = getattr(self.sandbox, "notes", ())
+        return (*self.binding.warnings, *(Problem("sandbox.level", note) for note in notes))
+
+    def cancel(self, reason: str) -> None:
+        """End at once, also before it was opened. Safe from a signal handler and from any thread."""
+        self.cancellation.cancel(reason)
+        if self.pool is not None:
+            self.pool.close()
+
+
+def prepare_run(path: Path, options: RunOptions, plugins: PluginManager) -> PreparedRun:
+    """Check the blueprint, its surroundings, and the run to resume. Raises MaabariumError with sentences."""
+    binding = bind_blueprint(path, plugins, keys=options.replay is None)
+    blueprint, folder = binding.bound.blueprint, path.resolve().parent
+    stored = stored_record(path, binding, options) if options.resume else None
+    state_paths = state_paths_of(path, options.database)
+    executor, workers = _executor(blueprint, options)
+    cancellation = Cancellation()
+    sandboxes = contributions(plugins, "sandboxes")
+    sandbox = select(blueprint.sandbox, sandboxes, cancellation)
+    pool = open_pool(
+        blueprint,
+        folder,
+        plugins,
+        spent=spent_before(state_paths, stored),
+        record=options.record,
+        replay=options.replay,
+    )
+
+    def sections(request: ContextRequest) -> list[Section]:
+        return [section for found in plugins.hook.maabarium_context(request=request) for section in found]
+
+    context = ProposerContext(
+        blueprint,
+        folder,
+        blueprint.proposer.own,
+        (stored.seed if stored else options.seed) or 0,
+        pool=pool,
+        sections=sections,
+        sandbox=lambda wanted: select(wanted, sandboxes, cancellation),
+    )
+    return PreparedRun(
+        path=path,
+        binding=binding,
+        options=options,
+        plugins=plugins,
+        stored=stored,
+        run_id=stored.run_id if stored else secrets.token_hex(4),
+        max_iterations=options.iterations
+        or (stored.max_iterations if stored else blueprint.constraints.max_iterations),
+        state_paths=state_paths,
+        executor=lookup(plugins, "executors", executor),
+        workers=workers,
+        sandbox=sandbox,
+        pool=pool,
+        proposer=lookup(plugins, "proposers", blueprint.proposer_kind)(context),
+        cancellation=cancellation,
+    )
+
+
+def _executor(blueprint: Blueprint, options: RunOptions) -> tuple[str, int]:
+    """Name and workers: as asked for, `threads` when several workers are, else as the blueprint says."""
+    name = options.executor or blueprint.execution.executor
+    if name == "serial" and not options.executor and (options.workers or 1) > 1:
+        name = "threads"
+    return name, 1 if name == "serial" else options.workers or blueprint.execution.workers

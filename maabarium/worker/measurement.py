@@ -1,0 +1,125 @@
+"""One measurement: trees in, evaluations out. It never raises.
+
+`run_measurement` is importable and its arguments and result pickle, so that any executor can run it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from maabarium.blueprint.sources import PYTEST, written
+from maabarium.errors import MaabariumError
+from maabarium.plugins.protocols import EvaluationRequest
+from maabarium.records import Evaluation, Measured
+from maabarium.worker.job import MeasureJob
+from maabarium.worker.worker import CheckedOut, Worker
+from maabarium.workspace.worktree import Worktree
+
+__all__ = ["run_measurement"]
+
+
+def run_measurement(worker: Worker, job: MeasureJob) -> Measured:
+    """Do one job. Whatever breaks on our side comes back as `problem`; the candidate's failures are gates."""
+    seconds: dict[str, float] = {}
+    order = job.candidate_first if job.stage == "pair" else True
+    result: dict[str, Evaluation] = {}
+    problem = ""
+    try:
+        with worker.worktree() as worktree:
+            sides = [("candidate", job.tree)]
+            if job.stage == "pair":
+                sides.insert(1 if order else 0, ("champion", job.champion_tree))
+            for side, tree in sides:
+                result[side] = _evaluate(worker, job, worktree, tree, seconds)
+    except MaabariumError as error:
+        problem = str(error)
+    except Exception as error:  # noqa: BLE001 - a worker must always answer
+        problem = f"{type(error).__name__}: {error}"
+    return Measured.model_validate(
+        {
+            "number": job.number,
+            "stage": job.stage,
+            "candidate": result.get("candidate"),
+            "champion": result.get("champion"),
+            "pair": job.pair,
+            "candidate_first": order,
+            "problem": problem,
+            "phases": seconds,
+        }
+    )
+
+
+def _evaluate(worker: Worker, job: MeasureJob, worktree: Worktree, tree: str, seconds: dict[str, float]) -> Evaluation:
+    """Check the tree out and let every evaluator that is needed measure it; stop at a failed gate."""
+    setup = worker.setup
+    sandbox, evaluators = worker.tools()
+    began = time.perf_counter()
+    worktree.reset(tree)
+    seconds["applying"] = seconds.get("applying", 0.0) + time.perf_counter() - began
+    began = time.perf_counter()
+    merged = Evaluation()
+    for index, (name, evaluator) in enumerate(evaluators):
+        wanted = _wanted(job.sources, name, setup.evaluators)
+        if index and not wanted:
+            continue
+        request = EvaluationRequest(
+            workspace=CheckedOut(worktree, sandbox, job.timeout),
+            blueprint=setup.blueprint,
+            folder=setup.folder,
+            stage=job.stage,
+            seed=job.seed,
+            deadline=time.monotonic() + job.timeout,
+            number=job.number,
+            proposal=job.proposal,
+            champion=job.champion,
+            baseline=job.baseline,
+            sources=wanted,
+            top=setup.repository.top,
+        )
+        merged = _merge(merged, evaluator.evaluate(request), name, primary=index == 0)
+        if merged.failed_gate is not None:
+            break
+    phase = "confirming" if job.stage in ("pair", "audit") else "evaluating"
+    took = time.perf_counter() - began
+    seconds[phase] = seconds.get(phase, 0.0) + took
+    return merged.model_copy(update={"duration": took})
+
+
+def _wanted(sources: frozenset[str], name: str, evaluators: Sequence[str]) -> frozenset[str]:
+    """The sources an evaluator is responsible for: `name:source`, and for one of them also what names nobody.
+
+    That one is `pytest`, whose sources are written bare, wherever it stands; without it the first.
+    """
+    own = {source.removeprefix(f"{name}:") for source in sources if source.startswith(f"{name}:")}
+    if name == (PYTEST if PYTEST in evaluators else evaluators[0]):
+        prefixes = tuple(f"{evaluator}:" for evaluator in evaluators)
+        own |= {source for source in sources if not source.startswith(prefixes)}
+    return frozenset(own)
+
+
+def _merge(first: Evaluation, second: Evaluation, name: str, *, primary: bool) -> Evaluation:
+    """Both evaluations as one; measurements carry their evaluator's name, and so do the gates of an added one.
+
+    What `pytest` measures and gates is known by bare names, in whatever place it stands.
+    """
+    measurements = tuple(m.model_copy(update={"source": written(name, m.source)}) for m in second.measurements)
+    noisy = tuple(written(name, source) for source in second.noisy)
+    if primary:
+        return second.model_copy(update={"measurements": measurements, "noisy": noisy})
+    gates = tuple(g.model_copy(update={"name": written(name, g.name)}) for g in second.gates)
+    return first.model_copy(
+        update={
+            "measurements": first.measurements + measurements,
+            "gates": first.gates + gates,
+            "tests": first.tests + second.tests,
+            "flaky": first.flaky + second.flaky,
+            "noisy": first.noisy + noisy,
+            "partial": first.partial + second.partial,
+            "session_seconds": first.session_seconds or second.session_seconds,
+            "lines": first.lines or second.lines,
+            "grader": f"{first.grader}+{name}:{second.grader}" if second.grader else first.grader,
+            "environment": first.environment or second.environment,
+            "log": first.log + second.log,
+        }
+    )

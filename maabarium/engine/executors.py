@@ -18,7 +18,7 @@ from maabarium.worker.worker import end_measurements
 
 __all__ = ["processes", "serial", "threads"]
 
-LAST_WORDS = 5.0
+LAST_WORDS = 2.0
 """Seconds in which a process may end its children after the program that started it died."""
 
 

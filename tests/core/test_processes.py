@@ -1,0 +1,186 @@
+"""Measurements in other processes: one worker for each run and process, the same outcomes, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maabarium import hookimpl
+from maabarium.engine.executors import processes
+from maabarium.plugins.manager import build_plugins
+from maabarium.records import Outcome
+from maabarium.run import RunOptions, open_run, prepare_run
+from maabarium.worker.worker import Worker
+
+VALUES = (90, 89, 88, 87, 86, 120, 85, 84, 83, 82, 81, 80, 79, 130, 78, 77, 76, 75, 74, 73)
+"""What each proposal is worth; the target is worth 100. Winners are far apart, so that no two are under way at once."""
+
+BLUEPRINT = """
+[blueprint]
+name = "worth"
+version = "1"
+description = "a number in a file"
+[domain]
+repo_path = "target"
+target_files = ["worth.py"]
+language = "python"
+isolation = "snapshot"
+[constraints]
+max_iterations = 20
+timeout_seconds = 60
+require_tests_pass = true
+min_improvement = 0.0
+[[metrics.metrics]]
+name = "worth"
+weight = 1.0
+direction = "maximize"
+[evaluator]
+kind = "process"
+manifest_path = "plugin.toml"
+plugin_id = "worth"
+[sandbox]
+level = "trusted"
+[proposer]
+kind = "scripted"
+path = "proposals.jsonl"
+[budget]
+consecutive_failures = 20
+"""
+PROGRAM = """
+import json, pathlib, sys, time
+asked = json.load(sys.stdin)
+value = int((pathlib.Path(asked["workspacePath"]) / "worth.py").read_text().split()[-1])
+time.sleep(0.1 if value < 100 else 0.0)  # a winner does not stay under way until the next one
+print(json.dumps({"scores": [{"name": "worth", "value": value / 1000}]}))
+"""
+
+
+@pytest.fixture
+def blueprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "worth.py").write_text("WORTH = 100\n")
+    (tmp_path / "program.py").write_text(PROGRAM)
+    (tmp_path / "plugin.toml").write_text(
+        f'[plugin]\nid = "worth"\n[process]\ncommand = {json.dumps(sys.executable)}\nargs = ["-I", "program.py"]\n'
+    )
+    patches = [[{"path": "worth.py", "operation": "modify", "content": f"WORTH = {value}\n"}] for value in VALUES]
+    lines = [json.dumps({"summary": f"number {n}", "file_patches": one}) for n, one in enumerate(patches, 1)]
+    (tmp_path / "proposals.jsonl").write_text("\n".join(lines))
+    path = tmp_path / "worth.toml"
+    path.write_text(BLUEPRINT)
+    return path
+
+
+class Pool:
+    """A process pool of somebody else's, which knows nothing of us."""
+
+    @hookimpl
+    def maabarium_executors(self) -> dict[str, Any]:
+        return {"pool": ProcessPoolExecutor}
+
+
+def run(blueprint: Path, executor: str, *, iterations: int | None = None) -> list[Outcome]:
+    database = blueprint.parent / f"{executor}.db"
+    options = RunOptions(database=database, executor=executor, workers=2, iterations=iterations)
+    with open_run(prepare_run(blueprint, options, build_plugins(Pool()))) as opened:
+        return sorted(opened.outcomes(), key=lambda outcome: outcome.number)
+
+
+def facts(outcomes: list[Outcome]) -> list[tuple[Any, ...]]:
+    """What may not depend on who measured: all but times, and the champion that somebody was compared with."""
+    return [
+        (o.number, o.verdict, o.reason_code, o.summary, o.tree, o.total, [(m.source, m.raw) for m in o.metrics])
+        for o in outcomes
+    ]
+
+
+def test_twenty_experiments_in_two_processes_are_those_of_the_serial_run(blueprint: Path) -> None:
+    serial = run(blueprint, "serial")
+    assert [o.number for o in serial if o.verdict == "promoted"] == [6, 14]
+    assert [o.reason_code for o in serial if o.verdict == "rejected"] == ["worse"] * 18
+    assert facts(run(blueprint, "processes")) == facts(serial)
+    assert list((blueprint.parent / "cache" / "maabarium").glob("*/runs/*")) == []
+
+
+def test_a_process_pool_of_others_measures_as_often_as_it_is_asked(blueprint: Path) -> None:
+    outcomes = run(blueprint, "pool", iterations=8)
+    assert [o.reason_code for o in outcomes] == ["baseline", *["worse"] * 5, "kept", "worse", "worse"]
+    assert list((blueprint.parent / "cache" / "maabarium").glob("*/runs/*")) == []
+
+
+def test_a_process_has_one_worker_for_a_run(blueprint: Path) -> None:
+    with open_run(prepare_run(blueprint, RunOptions(), build_plugins())) as opened:
+        worker: Worker = opened.driver._worker
+        first, second = (pickle.loads(pickle.dumps(worker)) for _ in range(2))
+        assert first is second is not worker
+        assert first.setup == worker.setup
+        first.close()
+
+
+def test_a_pool_that_is_cancelled_ends_what_it_measures() -> None:
+    with processes(2) as pool:
+        future = pool.submit(wait_for_end)
+        time.sleep(1.0)
+        began = time.monotonic()
+        threading.Timer(0.1, lambda: pool.shutdown(wait=False, cancel_futures=True)).start()
+        assert future.result(20) == "ended"
+        assert time.monotonic() - began < 10
+
+
+def wait_for_end() -> str:
+    from maabarium.worker import worker
+
+    return "ended" if worker._ending.wait(15) else "was not told"
+
+
+ORPHAN = """
+import sys, time
+from maabarium.engine.executors import processes
+
+if __name__ == "__main__":
+    pool = processes(1)
+    print(pool.submit(__import__("os").getpid).result(), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_processes_end_with_a_program_that_is_killed(tmp_path: Path, until: Callable[..., None]) -> None:
+    (tmp_path / "orphan.py").write_text(ORPHAN)
+    program = subprocess.Popen(
+        [sys.executable, tmp_path / "orphan.py"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert program.stdout is not None
+    child = int(program.stdout.readline())
+    os.kill(program.pid, signal.SIGKILL)
+    program.wait()
+    until(lambda: not is_alive(child))
+    program.stdout.close()
+
+
+def is_alive(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "it did not happen"
+            time.sleep(0.05)
+
+    return wait_until

@@ -24,7 +24,7 @@ from maabarium.plugins.protocols import (
 )
 from maabarium.proposers.command import CommandProposer, command_problems
 from maabarium.proposers.council import Council
-from maabarium.proposers.scripted import Scripted
+from maabarium.proposers.scripted import ScriptedProposer
 from maabarium.sandbox import SANDBOXES
 from maabarium.sandbox.policy import policy_objections, policy_problems
 
@@ -49,7 +49,7 @@ def maabarium_providers() -> Mapping[str, ProviderFactory]:
 @hookimpl
 def maabarium_proposers() -> Mapping[str, ProposerFactory]:
     """Models in council, an agent that is a program, and two that need no model."""
-    return {"command": CommandProposer, "council": Council, "mutate": MutateFactory(), "scripted": Scripted}
+    return {"command": CommandProposer, "council": Council, "mutate": MutateFactory(), "scripted": ScriptedProposer}
 
 
 @hookimpl

@@ -25,10 +25,10 @@ from maabarium.errors import BlueprintError, Problem, ProposalError
 from maabarium.plugins.protocols import ProposalRequest, ProposerContext, TreeView
 from maabarium.records import FileEdit, FileMode, Operation, Origin, Proposal
 
-__all__ = ["Scripted", "ScriptedOptions"]
+__all__ = ["ScriptedProposer", "ScriptedProposerOptions"]
 
 
-class ScriptedOptions(BaseModel):
+class ScriptedProposerOptions(BaseModel):
     """Keys of `[proposer]` for `kind = "scripted"`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,20 +72,20 @@ class ScriptedProposal(BaseModel):
 
 
 @dataclass(frozen=True)
-class Line:
+class ScriptLine:
     """One line that counts, with its number in the file."""
 
     number: int
     text: str
 
 
-class Scripted:
+class ScriptedProposer:
     """Replays the file of its options. Raises BlueprintError when made, if the file cannot be read."""
 
     needs_models = False
 
     def __init__(self, context: ProposerContext) -> None:
-        self.options = ScriptedOptions.model_validate(dict(context.options))
+        self.options = ScriptedProposerOptions.model_validate(dict(context.options))
         path = context.folder / self.options.path
         try:
             text = path.read_bytes().decode("utf-8-sig")
@@ -95,7 +95,7 @@ class Scripted:
         except UnicodeDecodeError as error:
             problem = f"{self.options.path} is not UTF-8: byte {error.start} cannot be decoded"
             raise BlueprintError(context.blueprint.name, [Problem("proposer.path", problem)]) from error
-        numbered = (Line(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1))
+        numbered = (ScriptLine(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1))
         self.lines = tuple(line for line in numbered if line.text and not line.text.startswith("#"))
         if not self.lines:
             problem = f"{self.options.path} contains no proposal; write one JSON object a line"

@@ -11,8 +11,8 @@ from proposal_requests import make_attempt
 
 from maabarium.blueprint.schema import Budget
 from maabarium.errors import BudgetError
-from maabarium.proposers.command.answer import Answer, read_answer
-from maabarium.proposers.command.spending import COST, TOKENS, Spending
+from maabarium.proposers.command.answer import AgentReport, read_report
+from maabarium.proposers.command.spending import COST, TOKENS, AgentBudget
 from maabarium.proposers.command.transcript import HEAD, TAIL, kept, last_line
 from maabarium.records import Call
 from maabarium.safe_text import one_line
@@ -44,24 +44,24 @@ def lines(objects: list[dict[str, object]]) -> str:
 @pytest.mark.parametrize(
     ("output", "answer"),
     [
-        (lines([CLAUDE]), Answer("cache the pattern", 115, 7, 100, 0.25)),
-        (json.dumps([{"type": "system"}, CLAUDE]), Answer("cache the pattern", 115, 7, 100, 0.25)),
-        (json.dumps(CLAUDE, indent=2), Answer("cache the pattern", 115, 7, 100, 0.25)),
-        (lines(CODEX), Answer("fewer copies", 50, 6, 40, None)),
-        (lines(OPENCODE), Answer("a set", 11, 6, 4, 0.75)),
-        (AIDER, Answer("", 2500, 104, None, 0.03)),
+        (lines([CLAUDE]), AgentReport("cache the pattern", 115, 7, 100, 0.25)),
+        (json.dumps([{"type": "system"}, CLAUDE]), AgentReport("cache the pattern", 115, 7, 100, 0.25)),
+        (json.dumps(CLAUDE, indent=2), AgentReport("cache the pattern", 115, 7, 100, 0.25)),
+        (lines(CODEX), AgentReport("fewer copies", 50, 6, 40, None)),
+        (lines(OPENCODE), AgentReport("a set", 11, 6, 4, 0.75)),
+        (AIDER, AgentReport("", 2500, 104, None, 0.03)),
         (
             '{"summary": "own", "usage": {"prompt_tokens": 3, "completion_tokens": 4}, "cost": 1}',
-            Answer("own", 3, 4, 0, 1.0),
+            AgentReport("own", 3, 4, 0, 1.0),
         ),
-        ("work\nSummary: first\nmore\n  - summary: last\n", Answer("last")),
-        ('Summary: in words\n{"cost": 0.5}\n', Answer("in words", cost=0.5)),
-        ("a summary: of something", Answer()),
-        ("", Answer()),
+        ("work\nSummary: first\nmore\n  - summary: last\n", AgentReport("last")),
+        ('Summary: in words\n{"cost": 0.5}\n', AgentReport("in words", cost=0.5)),
+        ("a summary: of something", AgentReport()),
+        ("", AgentReport()),
     ],
 )
-def test_known_forms(output: str, answer: Answer) -> None:
-    assert read_answer(output) == answer
+def test_known_forms(output: str, answer: AgentReport) -> None:
+    assert read_report(output) == answer
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_known_forms(output: str, answer: Answer) -> None:
     ],
 )  # fmt: skip
 def test_nonsense_counts_for_nothing(output: str) -> None:
-    answer = read_answer(output)
+    answer = read_report(output)
     assert answer.cost is None and not answer.prompt_tokens
 
 
@@ -89,7 +89,7 @@ JSON = st.recursive(
 
 @given(st.text() | JSON.map(json.dumps))
 def test_no_output_can_break_it(output: str) -> None:
-    answer = read_answer(output)
+    answer = read_report(output)
     assert len(answer.summary) <= 200 and one_line(answer.summary) == answer.summary
     assert answer.cost is None or answer.cost >= 0
     Call(agent="a", provider="p", model="m", kind="propose", prompt_tokens=answer.prompt_tokens, cost=answer.cost)
@@ -106,7 +106,7 @@ def call(cost: float | None, tokens: int = 0) -> Call:
 
 
 def test_budgets_are_kept_between_sessions() -> None:
-    spending = Spending(Budget(money=1.0, tokens=100))
+    spending = AgentBudget(Budget(money=1.0, tokens=100))
     spending.check(())
     spending.count(call(0.6, 10))
     spending.check(())
@@ -116,16 +116,16 @@ def test_budgets_are_kept_between_sessions() -> None:
 
 
 def test_a_resumed_run_goes_on_counting() -> None:
-    spending = Spending(Budget(tokens=100))
+    spending = AgentBudget(Budget(tokens=100))
     with pytest.raises(BudgetError, match="120 of 100 tokens"):
         spending.check((make_attempt(1, "rejected", {TOKENS: 120, COST: 0.5}),))
 
 
 def test_a_budget_of_money_needs_an_agent_that_counts() -> None:
-    spending = Spending(Budget(money=1.0))
+    spending = AgentBudget(Budget(money=1.0))
     spending.count(call(None))
     with pytest.raises(BudgetError, match="does not say what it costs"):
         spending.check(())
-    generous = Spending(Budget(money=1.0, allow_unknown_prices=True))
+    generous = AgentBudget(Budget(money=1.0, allow_unknown_prices=True))
     generous.count(call(None))
     generous.check(())

@@ -16,10 +16,10 @@ from maabarium.blueprint.schema import ProposerOptions
 from maabarium.errors import BlueprintError
 from maabarium.plugins.hook_requests import BlueprintCheck
 from maabarium.proposers.command import CommandProposer, command_problems
-from maabarium.proposers.command.options import Agent, CommandOptions, agent_of
+from maabarium.proposers.command.options import AgentProgram, CommandOptions, agent_of
 from maabarium.proposers.command.program import find_program, installation
 from maabarium.proposers.command.templates import TEMPLATES
-from maabarium.proposers.command.words import LONGEST_WORD, Session, words_of
+from maabarium.proposers.command.words import LONGEST_WORD, AgentTask, words_of
 
 
 def problems(folder: Path, **options: object) -> str:
@@ -88,7 +88,7 @@ def test_what_weakens_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def words(*command: str, model: str = "", stdin: bool = False, text: str = "task", confined: bool = True) -> list[str]:
     options = CommandOptions(command=command, model=model, stdin=stdin)
     agent = agent_of(options, Path("/nowhere"), "")
-    session = Session(Path("/w"), Path("/t/prompt.md"), text, ("a.py", "-b.py"), confined)
+    session = AgentTask(Path("/w"), Path("/t/prompt.md"), text, ("a.py", "-b.py"), confined)
     return words_of(agent, options, Path("/nowhere"), session)[0][1:]
 
 
@@ -111,9 +111,9 @@ def test_a_task_too_long_for_an_argument_is_pointed_to() -> None:
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_templates_become_words(name: str) -> None:
     """Their flags cannot be tried here; that nothing of a placeholder is left in them can."""
-    agent = Agent(name, TEMPLATES[name], Path("/bin/agent"))
+    agent = AgentProgram(name, TEMPLATES[name], Path("/bin/agent"))
     for model, confined in (("", True), ("m-1", False)):
-        session = Session(Path("/w"), Path("/t/p"), "the task", ("a.py",), confined)
+        session = AgentTask(Path("/w"), Path("/t/p"), "the task", ("a.py",), confined)
         found = words_of(agent, CommandOptions(template=name, model=model), Path("/f"), session)[0]
         assert "{" not in "".join(found) and "/bin/agent" in found
         assert ("m-1" in found) == bool(model)

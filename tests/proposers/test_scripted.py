@@ -12,27 +12,27 @@ from proposal_requests import make_context, make_request
 from pydantic import ValidationError
 
 from maabarium.errors import BlueprintError, ProposalError
-from maabarium.proposers.scripted import Scripted
+from maabarium.proposers.scripted import ScriptedProposer
 from maabarium.records import Proposal
 
 FILES = {"a.py": b"x = 1\ny = 2\n"}
 
 
-def scripted(folder: Path, *lines: Any, **options: Any) -> Scripted:
+def scripted(folder: Path, *lines: Any, **options: Any) -> ScriptedProposer:
     text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
     (folder / "p.jsonl").write_text(text + "\n", encoding="utf-8")
-    return Scripted(make_context(folder, path="p.jsonl", **options))
+    return ScriptedProposer(make_context(folder, path="p.jsonl", **options))
 
 
 def line(**patch: Any) -> dict[str, Any]:
     return {"summary": "s", "file_patches": [{"path": "a.py", "operation": "modify", **patch}]}
 
 
-def propose(proposer: Scripted, number: int) -> Proposal | None:
+def propose(proposer: ScriptedProposer, number: int) -> Proposal | None:
     return proposer.propose(make_request(FILES, number=number))
 
 
-def content(proposer: Scripted, number: int) -> bytes | None:
+def content(proposer: ScriptedProposer, number: int) -> bytes | None:
     proposal = propose(proposer, number)
     assert proposal is not None
     return proposal.edits[0].content
@@ -111,14 +111,14 @@ def test_a_bad_line_is_invalid_for_its_number_only(tmp_path: Path, bad: Any, cod
 
 def test_a_missing_or_useless_file_is_a_problem_of_the_blueprint(tmp_path: Path) -> None:
     with pytest.raises(BlueprintError, match=r"proposer\.path  no\.jsonl cannot be read: No such file"):
-        Scripted(make_context(tmp_path, path="no.jsonl"))
+        ScriptedProposer(make_context(tmp_path, path="no.jsonl"))
     (tmp_path / "latin").write_bytes(b"\xe9")
     with pytest.raises(BlueprintError, match="not UTF-8: byte 0"):
-        Scripted(make_context(tmp_path, path="latin"))
+        ScriptedProposer(make_context(tmp_path, path="latin"))
     with pytest.raises(BlueprintError, match="contains no proposal"):
         scripted(tmp_path, "# nothing")
 
 
 def test_unknown_options_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="lop"):
-        Scripted(make_context(tmp_path, path="p", lop=True))
+        ScriptedProposer(make_context(tmp_path, path="p", lop=True))

@@ -15,7 +15,7 @@ from typing import Any
 
 from maabarium.safe_text import one_line, plain
 
-__all__ = ["Answer", "read_answer"]
+__all__ = ["AgentReport", "read_report"]
 
 LONGEST_SUMMARY = 200
 SUMMARY = re.compile(r"^[\s>#*_`-]{0,8}summary[*_`]{0,3}\s*[:：][*_`\s]{0,4}(\S.*)$", re.IGNORECASE | re.MULTILINE)
@@ -29,7 +29,7 @@ MOST = 10**12
 
 
 @dataclass(frozen=True)
-class Answer:
+class AgentReport:
     """What an agent said of its work; None where it said nothing. `cost` is in US dollars."""
 
     summary: str = ""
@@ -39,7 +39,7 @@ class Answer:
     cost: float | None = None
 
 
-def read_answer(output: str) -> Answer:
+def read_report(output: str) -> AgentReport:
     """Read what is known of an output, whatever it holds. Never raises."""
     objects = list(_objects(output))
     final = [each for each in objects if "total_cost_usd" in each]
@@ -49,7 +49,7 @@ def read_answer(output: str) -> Answer:
     summary = _summary(objects, output)
     if not usages and not costs:
         return _of_aider(output, summary)
-    return Answer(
+    return AgentReport(
         summary=summary,
         prompt_tokens=sum(usage[0] for usage in usages) if usages else None,
         completion_tokens=sum(usage[1] for usage in usages) if usages else None,
@@ -142,7 +142,7 @@ def _words(said: Mapping[str, Any]) -> str:
     return plain(text) if isinstance(text, str) else ""
 
 
-def _of_aider(output: str, summary: str) -> Answer:
+def _of_aider(output: str, summary: str) -> AgentReport:
     clean = plain(output)
     tokens, costs = AIDER_TOKENS.findall(clean), AIDER_COST.findall(clean)
     sent = sum(_thousands(pair[0]) for pair in tokens)
@@ -151,7 +151,7 @@ def _of_aider(output: str, summary: str) -> Answer:
         cost = float(costs[-1].replace(",", "")) if costs else None
     except ValueError:
         cost = None
-    return Answer(summary, sent if tokens else None, received if tokens else None, None, cost)
+    return AgentReport(summary, sent if tokens else None, received if tokens else None, None, cost)
 
 
 def _thousands(text: str) -> int:

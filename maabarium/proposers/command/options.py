@@ -20,7 +20,7 @@ from maabarium.proposers.command.templates import TEMPLATES, Template
 from maabarium.proposers.options import OwnOptions
 from maabarium.suggestions import suggestion
 
-__all__ = ["Agent", "CommandOptions", "agent_of", "command_problems"]
+__all__ = ["AgentProgram", "CommandOptions", "agent_of", "command_problems"]
 
 
 INTERPRETERS = re.compile(r"(python[0-9.]*|pypy[0-9.]*|sh|bash|dash|zsh|node|ruby|perl|env)$")
@@ -80,7 +80,7 @@ class CommandOptions(OwnOptions):
 
 
 @dataclass(frozen=True)
-class Agent:
+class AgentProgram:
     """The agent that is meant: its name, how it is started, and where its program was found."""
 
     name: str
@@ -88,7 +88,7 @@ class Agent:
     program: Path
 
 
-def agent_of(options: CommandOptions, folder: Path, source: str) -> Agent:
+def agent_of(options: CommandOptions, folder: Path, source: str) -> AgentProgram:
     """Find the agent. Raises BlueprintError with every problem."""
     problems = _problems(options)
     if problems:
@@ -100,7 +100,7 @@ def agent_of(options: CommandOptions, folder: Path, source: str) -> Agent:
     if program is None:
         place = f"there is no such file in {folder}" if "/" in word else "there is none of that name in PATH"
         raise BlueprintError(source, [Problem(where, f"the program {quote(word)} cannot be started: {place}")])
-    return Agent(options.template or _name(template.command, program), template, program)
+    return AgentProgram(options.template or _name(template.command, program), template, program)
 
 
 def command_problems(request: BlueprintCheck) -> list[Problem]:

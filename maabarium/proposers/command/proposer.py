@@ -19,21 +19,21 @@ from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import BlueprintError, Problem, ProposalError, ProviderError, SandboxError, WorkspaceError
 from maabarium.folders import discard
 from maabarium.plugins.protocols import Command, Completed, ContextRequest, ProposalRequest, ProposerContext, TreeView
-from maabarium.proposers.command.answer import Answer, read_answer
+from maabarium.proposers.command.answer import AgentReport, read_report
 from maabarium.proposers.command.brief import brief_of
 from maabarium.proposers.command.changes import Changes, changes_of
 from maabarium.proposers.command.options import CommandOptions, agent_of
 from maabarium.proposers.command.program import installation
-from maabarium.proposers.command.spending import COST, TOKENS, Spending
+from maabarium.proposers.command.spending import COST, TOKENS, AgentBudget
 from maabarium.proposers.command.transcript import kept, last_line
 from maabarium.proposers.command.tree_copy import survey, write_copy
-from maabarium.proposers.command.words import Session, words_of
+from maabarium.proposers.command.words import AgentTask, words_of
 from maabarium.proposers.council.context import pack
 from maabarium.proposers.council.context.ignored import Ignored
-from maabarium.proposers.council.context.library import Library
-from maabarium.proposers.council.feedback import DIGEST, edits_digest, stance_of
-from maabarium.proposers.intake import Intake
-from maabarium.proposers.minutes import Minutes
+from maabarium.proposers.council.context.library import SourceFiles
+from maabarium.proposers.council.feedback import DIGEST, advice_on, edits_digest
+from maabarium.proposers.prompt_scanner import PromptScanner
+from maabarium.proposers.proposal_log import ProposalLog
 from maabarium.records import Call, FileEdit, Origin, Proposal
 from maabarium.safe_text import one_line
 from maabarium.secret import Secret, redacted
@@ -74,16 +74,16 @@ class CommandProposer:
             raise BlueprintError(
                 source, [Problem("proposer.level", str(error).replace("[sandbox]", "[proposer]"))]
             ) from error
-        self.intake = Intake(self.options.scanner, self.options.scanner_allow)
-        self.intake.blueprint(self.blueprint, source)
+        self.scanner = PromptScanner(self.options.scanner, self.options.scanner_allow)
+        self.scanner.blueprint(self.blueprint, source)
         self._sections = context.sections
-        self._spending = Spending(self.blueprint.budget)
+        self._budget = AgentBudget(self.blueprint.budget)
         self._numbers = itertools.count(1)
         self._place: Path | None = None
 
     def notes(self, files: TreeView, targets: Sequence[str]) -> list[str]:
         """What the user should know of the agent's surroundings."""
-        found = list(self.intake.notes)
+        found = list(self.scanner.notes)
         if self.sandbox.level == "trusted":
             found.append(
                 f"{self.agent.name} runs at the level trusted: nothing keeps it from your files or the network"
@@ -100,30 +100,30 @@ class CommandProposer:
 
     def propose(self, request: ProposalRequest) -> Proposal:
         """One session. ProposalError and ProviderError carry what was asked and written, too."""
-        self._spending.check(request.history)
-        minutes = Minutes()
+        self._budget.check(request.history)
+        log = ProposalLog()
         place = self._folder() / str(next(self._numbers))
         try:
-            return self._session(request, minutes, place)
+            return self._session(request, log, place)
         except (ProposalError, ProviderError) as error:
-            raise minutes.on(error) from error.__cause__
+            raise log.attached_to(error) from error.__cause__
         finally:
             discard(place)
 
-    def _session(self, request: ProposalRequest, minutes: Minutes, place: Path) -> Proposal:
+    def _session(self, request: ProposalRequest, log: ProposalLog, place: Path) -> Proposal:
         work, task = place / "work", place / "task" / "prompt.md"
-        library = Library(request.files, self.blueprint)
+        library = SourceFiles(request.files, self.blueprint)
         try:
             work.mkdir(parents=True)
             task.parent.mkdir()
             copy = write_copy(request.files, work, library.hidden)
-            text = self._brief(request, library, minutes, work)
+            text = self._brief(request, library, log, work)
             task.write_text(text, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise WorkspaceError(f"the copy for the agent cannot be written: {error}") from error
         started = time.monotonic()
         completed = self.sandbox.run(self._command(request, work, task, text))
-        answer = self._heard(completed, minutes, time.monotonic() - started)
+        answer = self._heard(completed, log, time.monotonic() - started)
         changes = changes_of(
             copy,
             survey(copy),
@@ -131,17 +131,17 @@ class CommandProposer:
             most_bytes=self.options.max_changed_bytes,
             ignored=Ignored(library.paths, request.files.read),
         )
-        return self._proposal(request, changes, answer, minutes)
+        return self._proposal(request, changes, answer, log)
 
-    def _brief(self, request: ProposalRequest, library: Library, minutes: Minutes, work: Path) -> str:
-        stance, tokens = stance_of(request.history, 1, request.seed), self.options.context_tokens
+    def _brief(self, request: ProposalRequest, library: SourceFiles, log: ProposalLog, work: Path) -> str:
+        advice, tokens = advice_on(request.history, 1, request.seed), self.options.context_tokens
         sections = self._sections(ContextRequest(request, tokens))
-        packed = pack(request, tokens=tokens, sections=sections, stance=stance, library=library)
-        return brief_of(request, self.intake.context(packed, minutes), work, stance.note)
+        packed = pack(request, tokens=tokens, sections=sections, advice=advice, library=library)
+        return brief_of(request, self.scanner.context(packed, log), work, advice.note)
 
     def _command(self, request: ProposalRequest, work: Path, task: Path, text: str) -> Command:
         """The process: its words, its own folder and task, its installation, and what the blueprint names."""
-        session = Session(work, task, text, request.targets, confined=self.sandbox.level != "trusted")
+        session = AgentTask(work, task, text, request.targets, confined=self.sandbox.level != "trusted")
         words, named = words_of(self.agent, self.options, self.folder, session)
         return Command(
             argv=words,
@@ -152,10 +152,10 @@ class CommandProposer:
             readable=(task.parent, *installation(self.agent.program), *named),
         )
 
-    def _heard(self, completed: Completed, minutes: Minutes, seconds: float) -> Answer:
-        """Put output, time and cost into the minutes."""
+    def _heard(self, completed: Completed, log: ProposalLog, seconds: float) -> AgentReport:
+        """Put output, time and cost into the log."""
         secrets = self._secrets()  # twice: what is made plain may bring together what was apart
-        answer = read_answer(redacted(completed.output, *secrets))
+        answer = read_report(redacted(completed.output, *secrets))
         answer = replace(answer, summary=redacted(answer.summary, *secrets))
         text = redacted(kept(completed.output), *secrets)
         failure = self._failure(completed, text)
@@ -171,13 +171,13 @@ class CommandProposer:
             latency_ms=round(seconds * 1000),
             error=str(failure or ""),
         )
-        minutes.heard([call])
-        self._spending.count(call)
+        log.add_calls([call])
+        self._budget.count(call)
         if text:
-            minutes.wrote(self.agent.name, "reply", text)
+            log.add_draft(self.agent.name, "reply", text)
         if failure is not None:
             raise failure
-        self.intake.reply(minutes)(text)
+        self.scanner.reply(log)(text)
         return answer
 
     def _failure(self, completed: Completed, text: str) -> ProposalError | ProviderError | None:
@@ -197,19 +197,19 @@ class CommandProposer:
             return ProposalError("out_of_memory", f"{name} was killed, probably for what it used{told}")
         return ProviderError(f"{name} ended with status {completed.returncode}{told}")
 
-    def _proposal(self, request: ProposalRequest, changes: Changes, answer: Answer, minutes: Minutes) -> Proposal:
+    def _proposal(self, request: ProposalRequest, changes: Changes, answer: AgentReport, log: ProposalLog) -> Proposal:
         """What is left of the changes within the bounds. Raises ProposalError when that is nothing, or too much."""
         if changes.dropped:
             listed = redacted(", ".join(changes.dropped[:MOST_NAMED]), *self._secrets())
             more = f" and {len(changes.dropped) - MOST_NAMED} more" if len(changes.dropped) > MOST_NAMED else ""
             said = f"changes outside the target files: {listed}{more}"
-            minutes.wrote(BOUNDS, "finding", f"left out, {said}")
+            log.add_draft(BOUNDS, "finding", f"left out, {said}")
             if self.options.outside == "refuse" or not changes.edits:
                 raise ProposalError("out_of_bounds", f"{self.agent.name} made {said}")
         if not changes.edits:
             raise ProposalError("no_effect", f"{self.agent.name} changed no file")
         self._keep_keys_in(changes.edits)
-        call = minutes.calls[-1]
+        call = log.calls[-1]
         spent = {TOKENS: (call.prompt_tokens or 0) + (call.completion_tokens or 0), COST: call.cost or 0.0}
         return Proposal(
             summary=answer.summary or _described(changes.edits),
@@ -217,8 +217,8 @@ class CommandProposer:
             author=self.agent.name,
             origin=Origin(agent=self.agent.name, arm=self.options.model, operator=PROVIDER),
             data={DIGEST: edits_digest(changes.edits), "left_out": len(changes.dropped), **spent},
-            drafts=minutes.drafts,
-            calls=minutes.calls,
+            drafts=log.drafts,
+            calls=log.calls,
         )
 
     def _keep_keys_in(self, edits: Sequence[FileEdit]) -> None:

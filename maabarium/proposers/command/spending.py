@@ -11,13 +11,13 @@ from maabarium.blueprint.schema import Budget
 from maabarium.errors import BudgetError
 from maabarium.records import Attempt, Call
 
-__all__ = ["COST", "TOKENS", "Spending"]
+__all__ = ["COST", "TOKENS", "AgentBudget"]
 
 TOKENS, COST = "agent_tokens", "agent_cost"
 """Keys of `Proposal.data` under which a resumed run finds what was spent."""
 
 
-class Spending:
+class AgentBudget:
     """What one run's agent has used."""
 
     def __init__(self, budget: Budget) -> None:

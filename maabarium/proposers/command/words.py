@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from maabarium.proposers.command.options import Agent, CommandOptions
+from maabarium.proposers.command.options import AgentProgram, CommandOptions
 
-__all__ = ["Session", "words_of"]
+__all__ = ["AgentTask", "words_of"]
 
 REDIRECT = 'exec "$@" <"$0"'
 """The sandbox starts programs without standard input."""
@@ -18,7 +18,7 @@ MOST_TARGETS = 100
 
 
 @dataclass(frozen=True)
-class Session:
+class AgentTask:
     """What the placeholders stand for in one session."""
 
     work: Path
@@ -28,7 +28,9 @@ class Session:
     confined: bool
 
 
-def words_of(agent: Agent, options: CommandOptions, folder: Path, session: Session) -> tuple[list[str], list[Path]]:
+def words_of(
+    agent: AgentProgram, options: CommandOptions, folder: Path, session: AgentTask
+) -> tuple[list[str], list[Path]]:
     """The command, and the files of the blueprint's folder that its words name: they must be readable."""
     values = {
         "{prompt_file}": str(session.task),
@@ -48,7 +50,7 @@ def words_of(agent: Agent, options: CommandOptions, folder: Path, session: Sessi
     return words, named
 
 
-def _spread(agent: Agent, options: CommandOptions, session: Session) -> Iterator[str]:
+def _spread(agent: AgentProgram, options: CommandOptions, session: AgentTask) -> Iterator[str]:
     """The words behind the program; placeholders that stand for several words, or for none, become those."""
     several = {
         "{model_words}": agent.template.model if options.model else (),
@@ -70,7 +72,7 @@ def _filled(word: str, values: dict[str, str]) -> str:
     return found + rest
 
 
-def _prompt(session: Session) -> str:
+def _prompt(session: AgentTask) -> str:
     """The task as an argument; one that is too long for that is pointed to."""
     if len(session.text.encode("utf-8", "backslashreplace")) <= LONGEST_WORD:
         return session.text.replace("\0", "")

@@ -18,14 +18,14 @@ from maabarium.errors import BlueprintError, Problem, ProposalError, ProviderErr
 from maabarium.plugins.completion import Pool
 from maabarium.plugins.protocols import ContextRequest, ProposalRequest, ProposerContext
 from maabarium.proposers.council import questions
-from maabarium.proposers.council.context import Library, Packed, estimate_tokens, pack
+from maabarium.proposers.council.context import Packed, SourceFiles, estimate_tokens, pack
 from maabarium.proposers.council.debate import Debate, Failure, together, worst_of
-from maabarium.proposers.council.feedback import DIGEST, LoopGuard, Stance, edits_digest, stance_of
-from maabarium.proposers.council.member import Brief, Candidate, Member
+from maabarium.proposers.council.feedback import DIGEST, Advice, LoopGuard, advice_on, edits_digest
+from maabarium.proposers.council.member import Candidate, CouncilAgent, EditScope
 from maabarium.proposers.council.options import CouncilOptions
 from maabarium.proposers.council.replies import format_rules
-from maabarium.proposers.intake import Intake
-from maabarium.proposers.minutes import Minutes
+from maabarium.proposers.prompt_scanner import PromptScanner
+from maabarium.proposers.proposal_log import ProposalLog
 from maabarium.records import Origin, Proposal
 
 __all__ = ["Council"]
@@ -35,7 +35,7 @@ LEAST_CONTEXT = 256
 
 
 @dataclass(frozen=True)
-class Waiting:
+class RunnersUp:
     """Drafts of the last vote that are to be evaluated as well (`evaluate_top`), and the champion they are for."""
 
     champion: int
@@ -43,12 +43,12 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Desk:
+class Assignment:
     """What one member works with: its model, the material as packed for it, and what its reply is held against."""
 
     model: Model
     packed: Packed
-    brief: Brief
+    scope: EditScope
 
 
 class Council:
@@ -75,9 +75,9 @@ class Council:
         self._seed = context.seed
         self.agents = self._members(source)
         self.critic = next((a for a in self.council.agents if a.name == self.options.critic), None)
-        self.intake = Intake(self.options.scanner, self.options.scanner_allow)
-        self.intake.blueprint(self.blueprint, source)
-        self._waiting = Waiting(-1, deque())
+        self.scanner = PromptScanner(self.options.scanner, self.options.scanner_allow)
+        self.scanner.blueprint(self.blueprint, source)
+        self._runners_up = RunnersUp(-1, deque())
 
     def _members(self, source: str) -> tuple[Agent, ...]:
         """`council_size` agents in their order, the critic not among them."""
@@ -94,75 +94,77 @@ class Council:
 
     def propose(self, request: ProposalRequest) -> Proposal:
         """One proposal. ProposalError and ProviderError carry what was asked and written, too."""
-        minutes = Minutes()
+        log = ProposalLog()
         try:
-            return self._left_over(request, minutes) or self._session(request, minutes)
+            return self._left_over(request, log) or self._session(request, log)
         except (ProposalError, ProviderError) as error:
-            raise minutes.on(error) from error.__cause__
+            raise log.attached_to(error) from error.__cause__
 
-    def _left_over(self, request: ProposalRequest, minutes: Minutes) -> Proposal | None:
+    def _left_over(self, request: ProposalRequest, log: ProposalLog) -> Proposal | None:
         """The next draft of the last vote, if it was made for this champion and is still new."""
-        while self._waiting.champion == request.champion.number and self._waiting.drafts:
-            draft = self._waiting.drafts.popleft()
+        while self._runners_up.champion == request.champion.number and self._runners_up.drafts:
+            draft = self._runners_up.drafts.popleft()
             if request.is_new(draft.edits):
-                return self._proposal(draft, minutes, runner_up=True)
+                return self._proposal(draft, log, runner_up=True)
         return None
 
-    def _session(self, request: ProposalRequest, minutes: Minutes) -> Proposal:
-        stance = stance_of(request.history, len(self.agents), self._seed)
-        order = self.agents[stance.lead % len(self.agents) :] + self.agents[: stance.lead % len(self.agents)]
+    def _session(self, request: ProposalRequest, log: ProposalLog) -> Proposal:
+        advice = advice_on(request.history, len(self.agents), self._seed)
+        order = self.agents[advice.lead % len(self.agents) :] + self.agents[: advice.lead % len(self.agents)]
         members = {
-            agent.name: Member(agent, self.pool, minutes, request.number, request.seed, stance.temperature_delta)
+            agent.name: CouncilAgent(agent, self.pool, log, request.number, request.seed, advice.temperature_delta)
             for agent in order
         }
-        desks = self._desks(request, members, stance, minutes)
+        assignments = self._assignments(request, members, advice, log)
         diff = _Differ(request)
-        drafts, failures = self._drafts(members, desks, stance, minutes, diff)
+        drafts, failures = self._drafts(members, assignments, advice, log, diff)
         if not drafts:
             raise worst_of(failures)
         debate = Debate(
             self.blueprint,
             members,
-            {name: desk.brief for name, desk in desks.items()},
+            {name: assignment.scope for name, assignment in assignments.items()},
             diff,
-            check=self.intake.reply(minutes),
+            check=self.scanner.reply(log),
             repairs=self.options.repair,
             tokens=self.options.critique_tokens,
         )
         rounds = self.council.debate_rounds
         ranked = debate.elect(debate.held(drafts, rounds), vote=rounds > 0)
-        return self._choose(request, ranked, minutes, diff)
+        return self._choose(request, ranked, log, diff)
 
     # --- the steps ---
 
-    def _desks(
-        self, request: ProposalRequest, members: dict[str, Member], stance: Stance, minutes: Minutes
-    ) -> dict[str, Desk]:
+    def _assignments(
+        self, request: ProposalRequest, members: dict[str, CouncilAgent], advice: Advice, log: ProposalLog
+    ) -> dict[str, Assignment]:
         """What each member is given to work with, as much as its model holds."""
         models = {name: self.pool.choose(m.agent.model, m.purpose("propose")) for name, m in members.items()}
         rooms: dict[str, int] = {}
         for name, model in models.items():
-            room = self._room(members[name].agent, model, stance)
+            room = self._room(members[name].agent, model, advice)
             rooms[model.name] = min(room, rooms.get(model.name, room))  # one material for all who ask this model
-        library = Library(request.files, self.blueprint)
+        library = SourceFiles(request.files, self.blueprint)
         packs: dict[int, Packed] = {}
         for room in sorted(set(rooms.values())):
             packed = pack(
                 request,
                 tokens=room,
                 sections=self._sections(ContextRequest(request, room)),
-                stance=stance,
+                advice=advice,
                 language=self._language,
                 library=library,
             )
-            packs[room] = self.intake.context(packed, minutes)
+            packs[room] = self.scanner.context(packed, log)
         given = {name: packs[rooms[model.name]] for name, model in models.items()}
-        return {name: Desk(model, given[name], self._brief(request, given[name])) for name, model in models.items()}
+        return {
+            name: Assignment(model, given[name], self._scope(request, given[name])) for name, model in models.items()
+        }
 
-    def _room(self, agent: Agent, model: Model, stance: Stance) -> int:
+    def _room(self, agent: Agent, model: Model, advice: Advice) -> int:
         """Tokens for material. Raises ProviderError when the model holds too little."""
         rules = format_rules(self.pool.edit_format(model), self._language)
-        asked = questions.propose_messages(agent, self.blueprint, Packed(), rules, stance.note)
+        asked = questions.propose_messages(agent, self.blueprint, Packed(), rules, advice.note)
         overhead = model.max_tokens + sum(estimate_tokens(each.content) for each in asked)
         room = model.context_tokens - overhead - self._talk(model)
         if room < LEAST_CONTEXT:
@@ -172,26 +174,28 @@ class Council:
 
     def _drafts(
         self,
-        members: dict[str, Member],
-        desks: dict[str, Desk],
-        stance: Stance,
-        minutes: Minutes,
+        members: dict[str, CouncilAgent],
+        assignments: dict[str, Assignment],
+        advice: Advice,
+        log: ProposalLog,
         diff: _Differ,
     ) -> tuple[list[Candidate], list[Failure]]:
         """What each member proposes by itself."""
-        check = self.intake.reply(minutes)
+        check = self.scanner.reply(log)
 
         def draft(name: str) -> Candidate:
-            member, desk = members[name], desks[name]
-            rules = format_rules(self.pool.edit_format(desk.model), self._language)
-            messages = questions.propose_messages(member.agent, self.blueprint, desk.packed, rules, stance.note)
+            member, assignment = members[name], assignments[name]
+            rules = format_rules(self.pool.edit_format(assignment.model), self._language)
+            messages = questions.propose_messages(member.agent, self.blueprint, assignment.packed, rules, advice.note)
             repairs = self.options.repair
-            made = member.draft(desk.model, messages, desk.brief, kind="propose", repairs=repairs, check=check)
-            member.wrote("proposal", f"{made.summary}\n\n{diff(made)}")
+            made = member.draft(
+                assignment.model, messages, assignment.scope, kind="propose", repairs=repairs, check=check
+            )
+            member.record("proposal", f"{made.summary}\n\n{diff(made)}")
             return made
 
         results = together(draft, list(members))
-        minutes.turn()
+        log.next_step()
         drafts = [each for each in results if isinstance(each, Candidate)]
         return drafts, [each for each in results if not isinstance(each, Candidate)]
 
@@ -207,13 +211,13 @@ class Council:
     def _language(self) -> str:
         return self.blueprint.domain.language
 
-    def _brief(self, request: ProposalRequest, packed: Packed) -> Brief:
+    def _scope(self, request: ProposalRequest, packed: Packed) -> EditScope:
         globs, paths, targets = (
             Globs(self.blueprint.domain.target_files),
             frozenset(request.files.paths()),
             frozenset(request.targets),
         )
-        return Brief(
+        return EditScope(
             shown=packed.shown,
             creatable=packed.creatable,
             targets=lambda path: path in targets if path in paths else globs.matches(path),
@@ -221,7 +225,7 @@ class Council:
         )
 
     def _choose(
-        self, request: ProposalRequest, ranked: Sequence[Candidate], minutes: Minutes, diff: _Differ
+        self, request: ProposalRequest, ranked: Sequence[Candidate], log: ProposalLog, diff: _Differ
     ) -> Proposal:
         """The first draft that is new and that the critic lets pass; the next ones wait if they are wanted, too."""
         new = [draft for draft in ranked if request.is_new(draft.edits)]
@@ -232,20 +236,20 @@ class Council:
             raise ProposalError("duplicate", f"everything that was proposed was tried before: {tried}")
         vetoes: list[str] = []
         for index, draft in enumerate(new):
-            veto = self._veto(request, draft, minutes, diff)
+            veto = self._veto(request, draft, log, diff)
             if veto is None:
                 top = self.blueprint.proposer.evaluate_top - 1
-                self._waiting = Waiting(request.champion.number, deque(new[index + 1 : index + 1 + top]))
-                return self._proposal(draft, minutes)
+                self._runners_up = RunnersUp(request.champion.number, deque(new[index + 1 : index + 1 + top]))
+                return self._proposal(draft, log)
             vetoes.append(f"{draft.summary}: {veto}")
         raise ProposalError("policy_objection", f"{self.options.critic} vetoed it: {'; '.join(vetoes)}")
 
-    def _veto(self, request: ProposalRequest, draft: Candidate, minutes: Minutes, diff: _Differ) -> str | None:
+    def _veto(self, request: ProposalRequest, draft: Candidate, log: ProposalLog, diff: _Differ) -> str | None:
         """The critic's reason against a draft; None when it has none, or cannot be asked."""
         if self.critic is None:
             return None
         seed = request.seed ^ int(draft.digest[:8], 16)
-        member = Member(self.critic, self.pool, minutes, request.number, seed)
+        member = CouncilAgent(self.critic, self.pool, log, request.number, seed)
         messages = questions.veto_messages(self.critic, self.blueprint, diff(draft))
         try:
             said = member.say(
@@ -253,16 +257,16 @@ class Council:
                 questions.veto_schema,
                 kind="veto",
                 tokens=self.options.critique_tokens,
-                round_=len([each for each in minutes.drafts if each.kind == "veto"]),
+                round_=len([each for each in log.drafts if each.kind == "veto"]),
             )
         except ProviderError:
             return None
         reason = str(said.get("reason") or "no reason given")
         vetoed = said.get(questions.VETO) is True
-        member.wrote("veto", f"{'vetoed' if vetoed else 'let pass'}: {reason}")
+        member.record("veto", f"{'vetoed' if vetoed else 'let pass'}: {reason}")
         return reason if vetoed else None
 
-    def _proposal(self, draft: Candidate, minutes: Minutes, *, runner_up: bool = False) -> Proposal:
+    def _proposal(self, draft: Candidate, log: ProposalLog, *, runner_up: bool = False) -> Proposal:
         origin = Origin(
             agent=draft.agent.name, arm=draft.model.name, operator="runner-up" if runner_up else draft.format
         )
@@ -272,8 +276,8 @@ class Council:
             author=draft.agent.name,
             origin=origin,
             data={"model": draft.model.name, "format": draft.format, DIGEST: edits_digest(draft.edits)},
-            drafts=minutes.drafts,
-            calls=minutes.calls,
+            drafts=log.drafts,
+            calls=log.calls,
         )
 
 

@@ -17,7 +17,7 @@ from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import BudgetError, ProposalError, ProviderError
 from maabarium.proposers.council import questions
 from maabarium.proposers.council.ballots import ballot_of, labels, ranked
-from maabarium.proposers.council.member import Brief, Candidate, Member
+from maabarium.proposers.council.member import Candidate, CouncilAgent, EditScope
 
 __all__ = ["Debate", "Failure", "together", "worst_of"]
 
@@ -42,7 +42,7 @@ def together(work: Callable[[T], R], items: Sequence[T]) -> list[R | Failure]:
 
 
 @dataclass(frozen=True)
-class Table:
+class DraftTable:
     """The drafts of one round, by the names under which the members speak of them."""
 
     round: int
@@ -50,12 +50,12 @@ class Table:
     diffs: Mapping[str, str]
 
     @classmethod
-    def of(cls, drafts: Sequence[Candidate], diff: Callable[[Candidate], str], round_: int = 0) -> Table:
+    def of(cls, drafts: Sequence[Candidate], diff: Callable[[Candidate], str], round_: int = 0) -> DraftTable:
         """Named A, B, C… in their order."""
         named = dict(zip(labels(len(drafts)), drafts, strict=True))
         return cls(round_, named, {name: diff(draft) for name, draft in named.items()})
 
-    def foreign(self, member: Member) -> dict[str, str]:
+    def foreign(self, member: CouncilAgent) -> dict[str, str]:
         """The diffs that somebody else wrote."""
         return {name: text for name, text in self.diffs.items() if self.drafts[name].agent.name != member.agent.name}
 
@@ -65,8 +65,8 @@ class Debate:
     """Who takes part, and under which rules."""
 
     blueprint: Blueprint
-    members: Mapping[str, Member]
-    briefs: Mapping[str, Brief]
+    members: Mapping[str, CouncilAgent]
+    scopes: Mapping[str, EditScope]
     diff: Callable[[Candidate], str]
     check: Callable[[str], None]
     repairs: int
@@ -79,7 +79,7 @@ class Debate:
         for number in range(1, rounds + 1):
             if len(self.members) < 2 or not drafts:
                 break
-            table = Table.of(drafts, self.diff, number)
+            table = DraftTable.of(drafts, self.diff, number)
             heard, failures = self._criticised(table)
             revised, more = self._revised(table, heard)
             drafts = [revised.get(name, draft) for name, draft in table.drafts.items()]
@@ -90,7 +90,7 @@ class Debate:
     def elect(self, drafts: Sequence[Candidate], *, vote: bool) -> list[Candidate]:
         """The drafts in the order of the council's preference, equal ones once."""
         count = Counter(draft.digest for draft in drafts)
-        table = Table.of(list({draft.digest: draft for draft in reversed(drafts)}.values())[::-1], self.diff)
+        table = DraftTable.of(list({draft.digest: draft for draft in reversed(drafts)}.values())[::-1], self.diff)
         ballots: list[tuple[str, ...]] = []
         if vote and len(table.drafts) > 1 and len(self.members) > 1:
             given = together(partial(self._ballot, table), list(self.members.values()))
@@ -99,7 +99,7 @@ class Debate:
         agreement = {name: count[draft.digest] for name, draft in table.drafts.items()}
         return [table.drafts[name] for name in ranked(list(table.drafts), ballots, agreement)]
 
-    def _criticised(self, table: Table) -> tuple[dict[str, list[tuple[str, str]]], list[Failure]]:
+    def _criticised(self, table: DraftTable) -> tuple[dict[str, list[tuple[str, str]]], list[Failure]]:
         """What was said of each draft and by whom, and who failed."""
         members = list(self.members.values())
         said = together(partial(self._critiques, table), members)
@@ -110,7 +110,7 @@ class Debate:
                 heard.setdefault(name, []).append((member.agent.name, text))
         return heard, [each for each in said if not isinstance(each, dict)]
 
-    def _critiques(self, table: Table, member: Member) -> dict[str, str]:
+    def _critiques(self, table: DraftTable, member: CouncilAgent) -> dict[str, str]:
         """What one member says of the drafts of others, by the names of these."""
         diffs = table.foreign(member)
         if not diffs:
@@ -125,11 +125,11 @@ class Debate:
             if isinstance(name, str) and name in diffs and isinstance(text, str) and text.strip():
                 found[name] = f"{found[name]}\n{text}" if name in found else text
         for name, text in found.items():
-            member.wrote("critique", f"of draft {name}: {text}", table.round)
+            member.record("critique", f"of draft {name}: {text}", table.round)
         return found
 
     def _revised(
-        self, table: Table, heard: Mapping[str, list[tuple[str, str]]]
+        self, table: DraftTable, heard: Mapping[str, list[tuple[str, str]]]
     ) -> tuple[dict[str, Candidate], list[Failure]]:
         """New drafts for those that were criticised, and the failures, which leave a draft as it was."""
         names = [name for name in table.drafts if name in heard]
@@ -138,28 +138,28 @@ class Debate:
         revised = {name: new for name, new in zip(names, made, strict=True) if isinstance(new, Candidate)}
         return revised, [each for each in made if not isinstance(each, Candidate)]
 
-    def _revision(self, table: Table, name: str, heard: list[tuple[str, str]]) -> Candidate:
+    def _revision(self, table: DraftTable, name: str, heard: list[tuple[str, str]]) -> Candidate:
         draft = table.drafts[name]
-        member, brief = self.members[draft.agent.name], self.briefs[draft.agent.name]
+        member, scope = self.members[draft.agent.name], self.scopes[draft.agent.name]
         others = {other: text for other, text in table.diffs.items() if other != name}
         messages = questions.revise_messages(draft.asked, draft.reply, heard, others)
         revised = member.draft(
-            draft.model, messages, brief, kind="revise", repairs=self.repairs, round_=table.round, check=self.check
+            draft.model, messages, scope, kind="revise", repairs=self.repairs, round_=table.round, check=self.check
         )
-        member.wrote("revision", f"{revised.summary}\n\n{self.diff(revised)}", table.round)
+        member.record("revision", f"{revised.summary}\n\n{self.diff(revised)}", table.round)
         return revised
 
-    def _ballot(self, table: Table, member: Member) -> tuple[str, ...]:
+    def _ballot(self, table: DraftTable, member: CouncilAgent) -> tuple[str, ...]:
         names = list(table.drafts)
         messages = questions.vote_messages(member.agent, self.blueprint, table.diffs)
         reply = member.say(messages, partial(questions.ballot_schema, names), kind="vote", tokens=self.tokens)
         found = ballot_of(reply.get(questions.RANKING), names)
         whose = ", ".join(f"{name} ({draft.agent.name})" for name, draft in table.drafts.items())
-        member.wrote("vote", f"{' > '.join(found) or 'no usable ballot'}  of {whose}")
+        member.record("vote", f"{' > '.join(found) or 'no usable ballot'}  of {whose}")
         return found
 
     def _turn(self) -> None:
-        next(iter(self.members.values())).minutes.turn()
+        next(iter(self.members.values())).log.next_step()
 
 
 def worst_of(failures: Sequence[Failure]) -> Failure:

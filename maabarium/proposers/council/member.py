@@ -1,6 +1,6 @@
 """One member of a council: how it is asked, how its reply becomes edits, and how often it may try again.
 
-Runs in a thread of its own; what it learns goes into the minutes. Knows nothing of the other members' drafts but
+Runs in a thread of its own; what it learns goes into the log. Knows nothing of the other members' drafts but
 what it is handed.
 """
 
@@ -18,10 +18,10 @@ from maabarium.plugins.completion import CompletionRequest, Message, Pool, Purpo
 from maabarium.proposers.council.feedback import edits_digest
 from maabarium.proposers.council.questions import repair_messages
 from maabarium.proposers.council.replies import Reply, Shown, edits_of, parse_reply, reply_schema
-from maabarium.proposers.minutes import Minutes
+from maabarium.proposers.proposal_log import ProposalLog
 from maabarium.records import CallKind, DraftKind, FileEdit
 
-__all__ = ["Brief", "Candidate", "Member"]
+__all__ = ["Candidate", "CouncilAgent", "EditScope"]
 
 WARMEST = 2.0
 FRAME = 48
@@ -47,7 +47,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Brief:
+class EditScope:
     """What a reply is held against: the files as the member saw them and the paths that may change."""
 
     shown: tuple[Shown, ...]
@@ -73,15 +73,15 @@ class Brief:
 
 
 @dataclass(frozen=True)
-class Member:
+class CouncilAgent:
     """An agent at work on one experiment."""
 
     agent: Agent
     pool: Pool
-    minutes: Minutes
+    log: ProposalLog
     number: int
     seed: int
-    warmth: float = 0.0
+    temperature_delta: float = 0.0
     """Added to the model's temperature."""
 
     def purpose(self, kind: CallKind, round_: int = 0, attempt: int = 0) -> Purpose:
@@ -92,7 +92,7 @@ class Member:
         self,
         model: Model,
         messages: Sequence[Message],
-        brief: Brief,
+        scope: EditScope,
         *,
         kind: CallKind,
         repairs: int,
@@ -104,16 +104,16 @@ class Member:
         `check` raises ProposalError for a reply that must not be used whatever it holds.
         """
         form = self.pool.edit_format(model)
-        asked, schema = tuple(messages), brief.schema(form)
+        asked, schema = tuple(messages), scope.schema(form)
         attempt = 0
         while True:
             purpose = self.purpose("repair" if attempt else kind, round_, attempt)
             text = self._ask(model, asked, schema, purpose)
             try:
                 check(text)
-                reply, edits = brief.read(text, form)
+                reply, edits = scope.read(text, form)
             except ProposalError as error:
-                self.wrote("reply", f"{text}\n\n[{error.detail or error.reason_code}: {error}]", round_)
+                self.record("reply", f"{text}\n\n[{error.detail or error.reason_code}: {error}]", round_)
                 if attempt >= repairs or error.reason_code == "policy_objection":
                     raise
                 attempt += 1
@@ -142,13 +142,13 @@ class Member:
         try:
             found = json.loads(text[text.index("{") : text.rindex("}") + 1])
         except (ValueError, RecursionError):
-            self.minutes.wrote(self.agent.name, "reply", text, round_)
+            self.log.add_draft(self.agent.name, "reply", text, round_)
             return {}
         return found if isinstance(found, dict) else {}
 
-    def wrote(self, kind: DraftKind, content: str, round_: int = 0) -> None:
-        """Put something into the minutes under this member's name."""
-        self.minutes.wrote(self.agent.name, kind, content, round_)
+    def record(self, kind: DraftKind, content: str, round_: int = 0) -> None:
+        """Add something to the log under this agent's name."""
+        self.log.add_draft(self.agent.name, kind, content, round_)
 
     def _ask(
         self,
@@ -160,7 +160,7 @@ class Member:
     ) -> str:
         request = CompletionRequest(
             messages=tuple(messages),
-            temperature=min(WARMEST, max(0.0, model.temperature + self.warmth)),
+            temperature=min(WARMEST, max(0.0, model.temperature + self.temperature_delta)),
             max_tokens=min(tokens or model.max_tokens, model.max_tokens),
             schema=schema,
             seed=self._seed_of(purpose),
@@ -168,9 +168,9 @@ class Member:
         try:
             answer = self.pool.ask(model, request, purpose)
         except ProviderError as error:
-            self.minutes.heard(error.calls)
+            self.log.add_calls(error.calls)
             raise
-        self.minutes.heard(answer.calls)
+        self.log.add_calls(answer.calls)
         return answer.completion.content
 
     def _seed_of(self, purpose: Purpose) -> int:

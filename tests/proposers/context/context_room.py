@@ -58,9 +58,9 @@ def make_request(
     **blueprint: Any,
 ) -> ProposalRequest:
     """A request on these files; without `targets` they are what the blueprint's globs match, tests left out."""
-    view, plan = Files(files), make_blueprint(**blueprint)
+    excerpt, plan = Files(files), make_blueprint(**blueprint)
     if targets is None:
-        found = Globs(plan.domain.target_files).select(view.paths())
+        found = Globs(plan.domain.target_files).select(excerpt.paths())
         targets = [path for path in found if "test" not in path]
     source = str(plan.metrics.metrics[0].source)
     evaluation = Evaluation(measurements=(Measurement(source=source, value=0.5),), tests=tuple(tests))
@@ -68,9 +68,9 @@ def make_request(
         number=1,
         seed=seed,
         blueprint=plan,
-        champion=Champion(number=0, commit="c", tree=view.tree, evaluation=evaluation, total=0.5),
+        champion=Champion(number=0, commit="c", tree=excerpt.tree, evaluation=evaluation, total=0.5),
         baseline=evaluation.model_copy(update={"lines": lines}),
-        files=view,
+        files=excerpt,
         targets=tuple(sorted(targets)),
         history=tuple(history),
         is_new=lambda edits: True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from context_room import Files, make_blueprint
 
 from maabarium.proposers.council.context.callers import Imports
-from maabarium.proposers.council.context.library import Library
+from maabarium.proposers.council.context.library import SourceFiles
 
 FILES = {
     "src/pkg/__init__.py": "from .core import run\n",
@@ -20,7 +20,7 @@ FILES = {
 
 
 def imports(files: dict[str, str] = FILES) -> Imports:
-    return Imports(Library(Files(files), make_blueprint()))
+    return Imports(SourceFiles(Files(files), make_blueprint()))
 
 
 def test_importers_with_the_names_they_use_tests_last() -> None:

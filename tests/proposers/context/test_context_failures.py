@@ -15,7 +15,7 @@ from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.council.context.callers import Imports
 from maabarium.proposers.council.context.evidence import Evidence
 from maabarium.proposers.council.context.failures import condensed, failures_of, frames_of, source_lines
-from maabarium.proposers.council.context.library import Library
+from maabarium.proposers.council.context.library import SourceFiles
 from maabarium.records import LineMap, TestResult
 
 SHOP = """def total(prices):
@@ -86,12 +86,12 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[TestResult]:
     return [TestResult(id=id, outcome=outcome, detail=detail) for id, outcome, detail in rows]
 
 
-def shelf(files: dict[str, str] = FILES) -> Library:
-    return Library(Files(files), make_blueprint(["*.py"]))
+def shelf(files: dict[str, str] = FILES) -> SourceFiles:
+    return SourceFiles(Files(files), make_blueprint(["*.py"]))
 
 
 def evidence_of(request: ProposalRequest) -> Evidence:
-    library = Library(request.files, request.blueprint)
+    library = SourceFiles(request.files, request.blueprint)
     failures = failures_of(request.champion.evaluation.tests, library)
     return Evidence.of(request, failures, library, Imports(library))
 
@@ -168,7 +168,7 @@ def test_parameters_may_hold_colons_and_brackets() -> None:
 
 def test_a_traceback_alone_points_at_its_innermost_target_line(results: list[TestResult]) -> None:
     request = make_request(FILES, tests=results, target_files=["*.py"])
-    library = Library(request.files, request.blueprint)
+    library = SourceFiles(request.files, request.blueprint)
     evidence = Evidence.of(request, failures_of(results, library), library, Imports(library))
     assert max(evidence.blame["shop.py"], key=lambda n: evidence.blame["shop.py"][n]) == 9
     assert not evidence.narrow
@@ -178,7 +178,7 @@ def test_lines_of_failing_tests_are_blamed_more_than_those_that_passing_ones_run
     tests = [TestResult(id="t.py::bad", outcome="failed"), TestResult(id="t.py::good", outcome="passed")]
     by_test = {"t.py::bad": {"shop.py": (2, 4)}, "t.py::good": {"shop.py": (2, 9)}}
     request = make_request(FILES, tests=tests, lines=LineMap(by_test=by_test), target_files=["*.py"])
-    library = Library(request.files, request.blueprint)
+    library = SourceFiles(request.files, request.blueprint)
     evidence = Evidence.of(request, failures_of(tests, library), library, Imports(library))
     assert evidence.blame["shop.py"][4] > evidence.blame["shop.py"][2] > 0
     assert 9 not in evidence.blame["shop.py"]
@@ -190,7 +190,7 @@ def test_without_lines_and_frames_names_decide() -> None:
     tests = [TestResult(id="tests/test_shop.py::test_first", outcome="failed", detail="boom")]
     files = {**FILES, "other.py": "def other():\n    pass\n"}
     request = make_request(files, tests=tests, target_files=["*.py"])
-    library = Library(request.files, request.blueprint)
+    library = SourceFiles(request.files, request.blueprint)
     evidence = Evidence.of(request, failures_of(tests, library), library, Imports(library))
     assert evidence.of_file("shop.py") > evidence.of_file("other.py") == 0
     chunks = {chunk.name: evidence.of_chunk("shop.py", chunk) for chunk in library.chunks("shop.py")}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from context_room import Files, make_blueprint
 
-from maabarium.proposers.council.context.library import Library
+from maabarium.proposers.council.context.library import SourceFiles
 
 
-def library(files: dict[str, bytes | str], **options: object) -> Library:
-    return Library(Files(files), make_blueprint(**options))  # type: ignore[arg-type]
+def library(files: dict[str, bytes | str], **options: object) -> SourceFiles:
+    return SourceFiles(Files(files), make_blueprint(**options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_files_are_found_by_their_ends() -> None:
 
 def test_each_file_is_read_once_and_none_before_it_is_needed() -> None:
     files = Files({"a.py": "x = 1\n", "b.py": "y\n"})
-    shelf = Library(files, make_blueprint())
+    shelf = SourceFiles(files, make_blueprint())
     assert files.reads == []
     for _ in range(3):
         shelf.text("a.py"), shelf.lines("a.py"), shelf.chunks("a.py"), shelf.obstacle("a.py")

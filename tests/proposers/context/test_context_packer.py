@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from maabarium.errors import ProposalError
 from maabarium.plugins.protocols import ProposalRequest, Section
-from maabarium.proposers.council.context import LEAST, Library, Packed, Part, estimate_tokens, pack
+from maabarium.proposers.council.context import LEAST, Packed, PromptPart, SourceFiles, estimate_tokens, pack
 from maabarium.proposers.council.context.part import cost_of, cost_of_lines
-from maabarium.proposers.council.feedback import Stance
+from maabarium.proposers.council.feedback import Advice
 from maabarium.proposers.council.replies import Patch, Replacement, Reply, edits_of
 from maabarium.records import Attempt, FileEdit, LineMap, Outcome, TestResult
 from maabarium.safe_text import one_line
@@ -63,7 +63,7 @@ def sources(packed: Packed) -> list[str]:
     return [part.source for part in packed.parts]
 
 
-def part_of(packed: Packed, source: str) -> Part:
+def part_of(packed: Packed, source: str) -> PromptPart:
     return next(part for part in packed.parts if part.source == source)
 
 
@@ -228,9 +228,9 @@ def test_sections_follow_their_priority() -> None:
 def test_a_narrow_stance_shows_less_and_a_wide_one_other_places() -> None:
     files = {f"src/m{n}.py": f"def f{n}():\n    return {n}\n" * 4 for n in range(30)}
     request = make_request(files)
-    assert len(pack(request, tokens=3000, stance=Stance(scope="narrow")).shown) == 1
+    assert len(pack(request, tokens=3000, advice=Advice(scope="narrow")).shown) == 1
     orders = {
-        tuple(shown.path for shown in pack(replace(request, seed=seed), tokens=1500, stance=Stance(scope="wide")).shown)
+        tuple(shown.path for shown in pack(replace(request, seed=seed), tokens=1500, advice=Advice(scope="wide")).shown)
         for seed in range(4)
     }
     assert len(orders) == 4
@@ -257,7 +257,7 @@ def test_the_same_request_packs_the_same() -> None:
 
 def test_a_library_is_read_once_for_several_packings() -> None:
     request = red()
-    library = Library(request.files, request.blueprint)
+    library = SourceFiles(request.files, request.blueprint)
     first = pack(request, tokens=2000, library=library)
     before = len(request.files.reads)  # type: ignore[attr-defined]
     assert pack(request, tokens=2000, library=library) == first
@@ -318,7 +318,7 @@ def test_never_above_the_budget_and_nothing_cut_in_silence(
     request = make_request(
         files, tests=tests, lines=lines, history=history, target_files=globs, language=language, source=source
     )
-    packed = pack(request, tokens=tokens, sections=sections, stance=Stance(scope=scope), language=language)  # type: ignore[arg-type]
+    packed = pack(request, tokens=tokens, sections=sections, advice=Advice(scope=scope), language=language)  # type: ignore[arg-type]
     if tokens < LEAST:
         assert packed.tokens == 0
         return
@@ -356,7 +356,7 @@ def _check_omitted(packed: Packed, request: ProposalRequest) -> None:
 @settings(max_examples=200)
 @given(st.text(max_size=30), st.text(st.characters(), max_size=200), st.text(max_size=30))
 def test_what_a_part_costs_covers_the_delimiters_around_it(title: str, text: str, source: str) -> None:
-    data = Part(one_line(title), text, source)
+    data = PromptPart(one_line(title), text, source)
     assert estimate_tokens(f"{data.title}:\n{fence(text, source)}\n\n") <= cost_of(data)
 
 

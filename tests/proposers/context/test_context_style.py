@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from context_room import Files, make_blueprint
 
-from maabarium.proposers.council.context.library import Library
+from maabarium.proposers.council.context.library import SourceFiles
 from maabarium.proposers.council.context.style import style_text
 
 TWO = "def f():\n  if x:\n    return 'a'\n" + "  y = ['b', 'c', 'd', 'e', 'f', 'g']\n" * 3
 
 
 def said(files: dict[str, bytes | str], path: str = "a.py") -> str:
-    return style_text(Library(Files(files), make_blueprint(["**"])), [path])
+    return style_text(SourceFiles(Files(files), make_blueprint(["**"])), [path])
 
 
 def test_what_the_file_looks_like() -> None:

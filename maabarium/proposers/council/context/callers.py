@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from maabarium.proposers.council.context.library import LARGE, Library
+from maabarium.proposers.council.context.library import LARGE, SourceFiles
 from maabarium.proposers.council.context.symbols import Chunk
 
 __all__ = ["Imports"]
@@ -28,7 +28,7 @@ _PARSED = 12
 class Imports:
     """The import graph of a library's Python files."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: SourceFiles) -> None:
         self._library = library
         self._modules: dict[str, list[str]] = {}
         for path in library.paths:

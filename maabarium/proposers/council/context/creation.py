@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from maabarium.blueprint.globs import Globs, is_exact
 from maabarium.plugins.protocols import ProposalRequest
-from maabarium.proposers.council.context.library import Library
+from maabarium.proposers.council.context.library import SourceFiles
 
 __all__ = ["creatable_files", "guidance"]
 
@@ -29,7 +29,7 @@ _RESEARCH = (
 )
 
 
-def creatable_files(request: ProposalRequest, library: Library, language: str) -> tuple[str, ...]:
+def creatable_files(request: ProposalRequest, library: SourceFiles, language: str) -> tuple[str, ...]:
     """Paths that do not exist and may: named targets, then, for documents, one draft for each pattern.
 
     Drafts are offered when there is no target file yet, and always where a new note is welcome (`research`).
@@ -48,7 +48,7 @@ def creatable_files(request: ProposalRequest, library: Library, language: str) -
     return tuple(path for path in clear if not _blocked(path, library))[:_MOST]
 
 
-def guidance(request: ProposalRequest, library: Library, language: str) -> str:
+def guidance(request: ProposalRequest, library: SourceFiles, language: str) -> str:
     """How to go about documents, in our own words; empty for code."""
     language = language.strip().lower()
     said = [_RESEARCH] if language == "research" else []
@@ -58,7 +58,7 @@ def guidance(request: ProposalRequest, library: Library, language: str) -> str:
     return "\n".join(said)
 
 
-def _draft(pattern: str, name: str, globs: Globs, library: Library) -> str:
+def _draft(pattern: str, name: str, globs: Globs, library: SourceFiles) -> str:
     """A free name that the pattern matches; empty when no such name suggests itself."""
     start = pattern.partition("*")[0]
     if set(start) & set("?[\\"):
@@ -73,7 +73,7 @@ def _draft(pattern: str, name: str, globs: Globs, library: Library) -> str:
     return ""
 
 
-def _blocked(path: str, library: Library) -> bool:
+def _blocked(path: str, library: SourceFiles) -> bool:
     """Whether a file stands where a folder would have to be."""
     parts = path.split("/")
     return any("/".join(parts[:depth]) in library for depth in range(1, len(parts)))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.council.context.callers import Imports
 from maabarium.proposers.council.context.failures import Failure, frames_of
-from maabarium.proposers.council.context.library import Library
+from maabarium.proposers.council.context.library import SourceFiles
 from maabarium.proposers.council.context.reached import Coverage, by_names
 from maabarium.proposers.council.context.symbols import Chunk
 from maabarium.records import LineMap
@@ -38,7 +38,9 @@ class Evidence:
     """Whether what did not run can be left aside: lines were traced, and no metric looks at files as they stand."""
 
     @classmethod
-    def of(cls, request: ProposalRequest, failures: Sequence[Failure], library: Library, imports: Imports) -> Evidence:
+    def of(
+        cls, request: ProposalRequest, failures: Sequence[Failure], library: SourceFiles, imports: Imports
+    ) -> Evidence:
         """Gather it from the champion's evaluation and, what that lacks, from the baseline's."""
         found = cls()
         targets = frozenset(request.targets)
@@ -81,7 +83,7 @@ class Evidence:
             passed = good.get(path, Counter())
             self.blame[path] = {n: k / math.sqrt(len(failing) * (k + passed[n])) for n, k in rows.items()}
 
-    def _blame_frames(self, failures: Sequence[Failure], library: Library, targets: frozenset[str]) -> None:
+    def _blame_frames(self, failures: Sequence[Failure], library: SourceFiles, targets: frozenset[str]) -> None:
         places: dict[str, str] = {}
         for failure in failures:
             for detail in failure.details[:3]:

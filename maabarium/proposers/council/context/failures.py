@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from maabarium.proposers.council.context.library import Library
+from maabarium.proposers.council.context.library import SourceFiles
 from maabarium.proposers.council.context.symbols import Defined, first_line
 from maabarium.records import TestResult, TestRole
 from maabarium.safe_text import plain
@@ -41,7 +41,7 @@ class Failure:
         return self.ids[0].partition("[")[0]
 
 
-def failures_of(tests: Iterable[TestResult], library: Library) -> tuple[Failure, ...]:
+def failures_of(tests: Iterable[TestResult], library: SourceFiles) -> tuple[Failure, ...]:
     """Failing tests by function, those that fail in different ways first."""
     grouped: dict[str, list[TestResult]] = {}
     for test in tests:
@@ -84,7 +84,7 @@ def condensed(detail: str, most: int = 24) -> str:
     return "\n".join(telling)
 
 
-def source_lines(failure: Failure, library: Library) -> list[tuple[int, int]]:
+def source_lines(failure: Failure, library: SourceFiles) -> list[tuple[int, int]]:
     """Line ranges of the test's file that show it: the function, its class's head, set-up and fixtures of the file.
 
     Empty when the source cannot be found.
@@ -110,7 +110,7 @@ def source_lines(failure: Failure, library: Library) -> list[tuple[int, int]]:
     return ranges
 
 
-def test_file(file: str, role: TestRole, library: Library) -> str:
+def test_file(file: str, role: TestRole, library: SourceFiles) -> str:
     """A test's file in the tree; that of a rule, whose id begins with a folder of its own, may stand anywhere."""
     return library.find(file) or (library.find(file.partition("/")[2]) if role != "suite" else "")
 
@@ -143,7 +143,7 @@ def _fixtures(test: ast.stmt, tree: ast.Module) -> list[tuple[int, int]]:
     ][:6]
 
 
-def _mentioned(failure: Failure, library: Library) -> list[tuple[int, int]]:
+def _mentioned(failure: Failure, library: SourceFiles) -> list[tuple[int, int]]:
     """For other languages: the blocks in which the test's name occurs."""
     name = failure.names[-1] if failure.names else ""
     if not name:

@@ -11,9 +11,9 @@ from typing import Literal
 
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.council.context.callers import Imports
-from maabarium.proposers.council.context.desk import Desk
 from maabarium.proposers.council.context.evidence import Evidence
-from maabarium.proposers.council.context.library import Library
+from maabarium.proposers.council.context.excerpts import Excerpts
+from maabarium.proposers.council.context.library import SourceFiles
 from maabarium.proposers.council.context.symbols import Chunk
 
 __all__ = ["ranked", "show_code"]
@@ -33,7 +33,9 @@ _TRIED = 0.2
 """How much an attempt on the present champion that changed a file makes other files more inviting."""
 
 
-def ranked(request: ProposalRequest, evidence: Evidence, library: Library, imports: Imports, scope: Scope) -> list[str]:
+def ranked(
+    request: ProposalRequest, evidence: Evidence, library: SourceFiles, imports: Imports, scope: Scope
+) -> list[str]:
     """Target files, the most deserving first. Without evidence: small ones that many others import.
 
     In a wide scope chance decides, too, so that places come up that nobody looked at.
@@ -60,12 +62,14 @@ def ranked(request: ProposalRequest, evidence: Evidence, library: Library, impor
     return sorted(targets, key=lambda path: (-worth[path], path))
 
 
-def show_code(desk: Desk, order: Sequence[str], evidence: Evidence, *, limit: int, scope: Scope, seed: int) -> int:
-    """Put files on the desk for at most `limit` tokens; returns what was spent.
+def show_code(
+    excerpts: Excerpts, order: Sequence[str], evidence: Evidence, *, limit: int, scope: Scope, seed: int
+) -> int:
+    """Show files for at most `limit` tokens; returns what was spent.
 
     First every file by what deserves it, then what is left of the limit goes to the rest of those begun.
     """
-    readable = [path for path in order[: 10 * _MOST_FILES] if not desk.library.obstacle(path)]
+    readable = [path for path in order[: 10 * _MOST_FILES] if not excerpts.library.obstacle(path)]
     readable = readable[: 1 if scope == "narrow" else _MOST_FILES]
     left = limit // 2 if scope == "narrow" and len(order) > 1 else limit
     kept = limit - left
@@ -73,13 +77,13 @@ def show_code(desk: Desk, order: Sequence[str], evidence: Evidence, *, limit: in
     for path in readable:
         if left < _FEWEST:
             break
-        left -= _begin(desk, path, evidence, min(left, max(int(left * share), _FEWEST)), seed)
+        left -= _begin(excerpts, path, evidence, min(left, max(int(left * share), _FEWEST)), seed)
     for path in readable:
         if left < _FEWEST // 2 or scope == "narrow":
             break
-        left -= _finish(desk, path, evidence, left, seed)
-    if readable and not any(view.path in desk.targets for view in desk.views.values()):
-        left -= _window(desk, readable[0], evidence, limit)
+        left -= _finish(excerpts, path, evidence, left, seed)
+    if readable and not any(excerpt.path in excerpts.targets for excerpt in excerpts.by_path.values()):
+        left -= _window(excerpts, readable[0], evidence, limit)
     return limit - left - kept
 
 
@@ -91,14 +95,14 @@ def _prior(size: int, importers: int) -> float:
 
 
 def _by_worth(
-    desk: Desk, path: str, chunks: Sequence[Chunk], evidence: Evidence, seed: int
+    excerpts: Excerpts, path: str, chunks: Sequence[Chunk], evidence: Evidence, seed: int
 ) -> list[tuple[float, Chunk]]:
     """Chunks with their worth, best first; of equals the shorter, then a different one in each experiment.
 
     Constants run on import, outside of all tests: they are worth a little less than the best chunk that reads them.
     """
     worth = {chunk: evidence.of_chunk(path, chunk) for chunk in chunks if chunk.kind != "imports"}
-    lines = desk.library.lines(path)
+    lines = excerpts.library.lines(path)
     readers = sorted((chunk for chunk in worth if worth[chunk] > 0), key=lambda chunk: -worth[chunk])[:_READERS]
     words = [(worth[each], set(_WORD.findall("\n".join(lines[each.first - 1 : each.last])))) for each in readers]
     for chunk in worth:
@@ -112,31 +116,33 @@ def _by_worth(
     return [(worth[row[3]], row[3]) for row in rows]
 
 
-def _begin(desk: Desk, path: str, evidence: Evidence, limit: int, seed: int) -> int:
+def _begin(excerpts: Excerpts, path: str, evidence: Evidence, limit: int, seed: int) -> int:
     """Show the whole file, or those of its chunks that deserve it."""
-    spent = desk.whole(path, limit)
+    spent = excerpts.whole(path, limit)
     if spent is not None:
         return spent
-    rows = _by_worth(desk, path, desk.library.chunks(path), evidence, seed)
+    rows = _by_worth(excerpts, path, excerpts.library.chunks(path), evidence, seed)
     deserving = [chunk for worth, chunk in rows if worth > 0]
-    return _show_chunks(desk, path, deserving or [chunk for _, chunk in rows], limit)
+    return _show_chunks(excerpts, path, deserving or [chunk for _, chunk in rows], limit)
 
 
-def _finish(desk: Desk, path: str, evidence: Evidence, limit: int, seed: int) -> int:
+def _finish(excerpts: Excerpts, path: str, evidence: Evidence, limit: int, seed: int) -> int:
     """Show the rest of a file that was begun, or begin it, as far as there is room."""
-    spent = desk.whole(path, limit)
+    spent = excerpts.whole(path, limit)
     if spent is not None or evidence.narrow:
         return spent or 0
-    view = desk.views.get(path)
-    hidden = view.hidden_chunks() if view is not None else list(desk.library.chunks(path))
-    return _show_chunks(desk, path, [chunk for _, chunk in _by_worth(desk, path, hidden, evidence, seed)], limit)
+    excerpt = excerpts.by_path.get(path)
+    hidden = excerpt.hidden_chunks() if excerpt is not None else list(excerpts.library.chunks(path))
+    return _show_chunks(
+        excerpts, path, [chunk for _, chunk in _by_worth(excerpts, path, hidden, evidence, seed)], limit
+    )
 
 
-def _show_chunks(desk: Desk, path: str, chunks: Iterable[Chunk], limit: int) -> int:
+def _show_chunks(excerpts: Excerpts, path: str, chunks: Iterable[Chunk], limit: int) -> int:
     """Show those chunks that fit, in their order; after many that do not, the rest is not tried."""
     spent = misses = 0
     for chunk in chunks:
-        cost = desk.chunk(path, chunk, limit - spent)
+        cost = excerpts.chunk(path, chunk, limit - spent)
         misses += cost is None
         spent += cost or 0
         if limit - spent < _FEWEST // 2 or misses > _MISSES:
@@ -144,9 +150,9 @@ def _show_chunks(desk: Desk, path: str, chunks: Iterable[Chunk], limit: int) -> 
     return spent
 
 
-def _window(desk: Desk, path: str, evidence: Evidence, limit: int) -> int:
+def _window(excerpts: Excerpts, path: str, evidence: Evidence, limit: int) -> int:
     """No symbol fits: as many lines around the most deserving one as there is room for."""
-    rows = _by_worth(desk, path, desk.library.chunks(path), evidence, 0)
+    rows = _by_worth(excerpts, path, excerpts.library.chunks(path), evidence, 0)
     if not rows:
         return 0
     chunk = rows[0][1]
@@ -154,7 +160,7 @@ def _window(desk: Desk, path: str, evidence: Evidence, limit: int) -> int:
     spent = 0
     for reach in (0, 2, 5, 10, 20, 40):
         first, last = max(chunk.first, middle - reach), min(chunk.last, middle + reach)
-        cost = desk.lines(path, [(first, last)], limit - spent)
+        cost = excerpts.lines(path, [(first, last)], limit - spent)
         if cost is None:
             break
         spent += cost

@@ -14,7 +14,7 @@ from maabarium.proposers.council.context.symbols import Chunk, chunks_of, parsed
 from maabarium.proposers.holdout import held_out_files
 from maabarium.safe_text import one_line
 
-__all__ = ["HOLDOUT", "LARGE", "Library", "printable"]
+__all__ = ["HOLDOUT", "LARGE", "SourceFiles", "printable"]
 
 HOLDOUT = "holdout"
 """Why a file of the holdout is hidden; it is not even named."""
@@ -30,11 +30,11 @@ _PRIVATE = re.compile(
 """Names that hold keys in practice: what is sent to a model may leave the machine."""
 
 
-class Library:
+class SourceFiles:
     """Text, lines and chunks of a tree's files. May be kept for several packings of one tree; not for threads."""
 
     def __init__(self, files: TreeView, blueprint: Blueprint) -> None:
-        self._view = files
+        self._excerpt = files
         self.paths: tuple[str, ...] = tuple(files.paths())
         self._known = frozenset(self.paths)
         self._ignored = Ignored(self.paths, files.read)
@@ -57,7 +57,7 @@ class Library:
         found = self._bytes.get(path)
         if found is None:
             try:
-                found = self._view.read(path)
+                found = self._excerpt.read(path)
             except KeyError:
                 found = b""
             if self._size + len(found) <= _REMEMBERED:

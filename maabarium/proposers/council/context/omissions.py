@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from maabarium.proposers.council.context.desk import Desk
-from maabarium.proposers.council.context.library import HOLDOUT, Library, printable
+from maabarium.proposers.council.context.excerpts import Excerpt, Excerpts
+from maabarium.proposers.council.context.library import HOLDOUT, SourceFiles, printable
 from maabarium.proposers.council.context.part import cost_of_lines
-from maabarium.proposers.council.context.view import View
 
 __all__ = ["Omissions"]
 
@@ -26,13 +25,13 @@ class Omissions:
         """Note something that was left out."""
         self._said.append(sentence)
 
-    def of_files(self, library: Library, desk: Desk, order: Sequence[str], targets: Sequence[str]) -> None:
+    def of_files(self, library: SourceFiles, excerpts: Excerpts, order: Sequence[str], targets: Sequence[str]) -> None:
         """Note the files that are shown in part, and the target files that are not shown, best ones first."""
-        for view in sorted(desk.views.values(), key=lambda view: not view.editable):
-            if not view.whole:
-                self._said.append(_partly(view))
+        for excerpt in sorted(excerpts.by_path.values(), key=lambda excerpt: not excerpt.editable):
+            if not excerpt.whole:
+                self._said.append(_partly(excerpt))
         for path in dict.fromkeys([*order, *targets]):
-            if path in desk.views:
+            if path in excerpts.by_path:
                 continue
             reason = library.hidden(path)
             if reason == HOLDOUT:
@@ -62,10 +61,10 @@ class Omissions:
         return f"{' and '.join(pieces)} that may matter" if pieces else ""
 
 
-def _partly(view: View) -> str:
-    if not view.editable:
-        return f"{printable(view.path)} is shown in part"
-    names = [chunk.name for chunk in view.hidden_chunks()]
+def _partly(excerpt: Excerpt) -> str:
+    if not excerpt.editable:
+        return f"{printable(excerpt.path)} is shown in part"
+    names = [chunk.name for chunk in excerpt.hidden_chunks()]
     said = ", ".join(printable(name)[:40] for name in names[:_NAMES])
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-    return f"of {printable(view.path)} these parts are not shown: {said}{more}"
+    return f"of {printable(excerpt.path)} these parts are not shown: {said}{more}"

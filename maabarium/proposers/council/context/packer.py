@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from maabarium.plugins.protocols import ProposalRequest, Section
 from maabarium.proposers.council.context.callers import Imports
 from maabarium.proposers.council.context.creation import creatable_files, guidance
-from maabarium.proposers.council.context.desk import Desk
 from maabarium.proposers.council.context.evidence import Evidence
+from maabarium.proposers.council.context.excerpts import Excerpts
 from maabarium.proposers.council.context.failures import Failure, failures_of
 from maabarium.proposers.council.context.files import ranked, show_code
-from maabarium.proposers.council.context.library import Library
+from maabarium.proposers.council.context.library import SourceFiles
 from maabarium.proposers.council.context.omissions import Omissions
-from maabarium.proposers.council.context.part import Packed, Part, cost_of, cost_of_lines
+from maabarium.proposers.council.context.part import Packed, PromptPart, cost_of, cost_of_lines
 from maabarium.proposers.council.context.related import show_related
 from maabarium.proposers.council.context.standing import standing_text
 from maabarium.proposers.council.context.style import style_text
 from maabarium.proposers.council.context.symptoms import show_failures
-from maabarium.proposers.council.feedback import Stance, attempts_text
+from maabarium.proposers.council.feedback import Advice, attempts_text
 from maabarium.safe_text import one_line
 
 __all__ = ["LEAST", "pack"]
@@ -51,9 +51,9 @@ def pack(
     *,
     tokens: int,
     sections: Sequence[Section] = (),
-    stance: Stance | None = None,
+    advice: Advice | None = None,
     language: str | None = None,
-    library: Library | None = None,
+    library: SourceFiles | None = None,
 ) -> Packed:
     """Pack for one experiment; the estimate of what comes back never exceeds `tokens`.
 
@@ -62,8 +62,8 @@ def pack(
     if tokens < LEAST:
         return Packed(omitted=(f"{max(tokens, 0)} tokens leave no room for any material; {LEAST} are the least",))
     packing = _Packing(
-        request, tokens, stance or Stance(), language or request.blueprint.domain.language,
-        library or Library(request.files, request.blueprint),
+        request, tokens, advice or Advice(), language or request.blueprint.domain.language,
+        library or SourceFiles(request.files, request.blueprint),
     )  # fmt: skip
     return packing.packed(sections)
 
@@ -71,17 +71,19 @@ def pack(
 class _Packing:
     """One packing under way."""
 
-    def __init__(self, request: ProposalRequest, tokens: int, stance: Stance, language: str, library: Library) -> None:
-        self.request, self.tokens, self.stance, self.language = request, tokens, stance, language
+    def __init__(
+        self, request: ProposalRequest, tokens: int, advice: Advice, language: str, library: SourceFiles
+    ) -> None:
+        self.request, self.tokens, self.advice, self.language = request, tokens, advice, language
         self.library = library
-        self.desk = Desk(library, request.targets)
+        self.excerpts = Excerpts(library, request.targets)
         self.imports = Imports(library)
         self.failures: tuple[Failure, ...] = failures_of(request.champion.evaluation.tests, library)
         self.evidence = Evidence.of(request, self.failures, library, self.imports)
         self.order: list[str] = []
-        self.parts: list[Part] = []
+        self.parts: list[PromptPart] = []
         self.slots: dict[str, int] = {}
-        """Where views belong among the parts: path -> number of parts before it."""
+        """Where excerpts belong among the parts: path -> number of parts before it."""
         self.omissions = Omissions()
 
     def packed(self, sections: Sequence[Section]) -> Packed:
@@ -94,19 +96,19 @@ class _Packing:
             later = sum(other.reserve for other in steps[number + 1 :])
             before = len(self.parts)
             left -= step.run(max(0, min(left - later, step.most)))
-            for path in self.desk.views:
+            for path in self.excerpts.by_path:
                 self.slots.setdefault(path, before)
-        for view in self.desk.views.values():
-            view.settle()
+        for excerpt in self.excerpts.by_path.values():
+            excerpt.settle()
         parts = self._in_order()
-        self.omissions.of_files(self.library, self.desk, self.order, self.request.targets)
+        self.omissions.of_files(self.library, self.excerpts, self.order, self.request.targets)
         used = sum(map(cost_of, parts)) + cost_of_lines(creatable)
         omitted = self.omissions.sentences(min(self.tokens - used, max(reserved, self.tokens // 8)))
-        shown = tuple(view.shown() for view in self.desk.editable())
+        shown = tuple(excerpt.shown() for excerpt in self.excerpts.editable())
         return Packed(tuple(parts), shown, creatable, omitted, used + cost_of_lines(omitted))
 
     def _steps(self, room: int) -> list[Step]:
-        scope = self.stance.scope
+        scope = self.advice.scope
         history = self._history(room // 4)
         narrow = scope == "narrow"
         tests = 0.0 if room < _CRAMPED else 0.25 if narrow else 0.4
@@ -124,13 +126,13 @@ class _Packing:
         steps = []
         sure = room // 5
         for section in sorted(sections, key=lambda section: section.priority):
-            part = Part(one_line(section.title, 120), section.text, "plug-in")
+            part = PromptPart(one_line(section.title, 120), section.text, "plug-in")
             reserve = cost_of(part) if cost_of(part) <= sure else 0
             sure -= reserve
             steps.append(Step(section.priority, reserve, int(room * 0.4), self._adder(part)))
         return steps
 
-    def _adder(self, part: Part) -> Callable[[int], int]:
+    def _adder(self, part: PromptPart) -> Callable[[int], int]:
         def run(limit: int) -> int:
             spent = self._add(part, limit)
             if not spent and part.text.strip():
@@ -139,7 +141,7 @@ class _Packing:
 
         return run
 
-    def _add(self, part: Part | None, limit: int) -> int:
+    def _add(self, part: PromptPart | None, limit: int) -> int:
         """Put a part into the prompt if it has text and fits; returns what it costs, else 0."""
         if part is None or not part.text.strip() or cost_of(part) > limit:
             return 0
@@ -147,16 +149,16 @@ class _Packing:
         return cost_of(part)
 
     def _task(self, limit: int) -> int:
-        guide = Part("How to work", guidance(self.request, self.library, self.language), "blueprint", "rules")
+        guide = PromptPart("How to work", guidance(self.request, self.library, self.language), "blueprint", "rules")
         spent = self._add(guide, limit)
         if guide.text and not spent:
             self.omissions.say("the advice on writing documents")
-        standing = Part("Measured now", standing_text(self.request), "baseline", "rules")
+        standing = PromptPart("Measured now", standing_text(self.request), "baseline", "rules")
         return spent + self._add(standing, min(limit - spent, limit // 3))
 
     def _tests(self, limit: int) -> int:
-        most = 4 if self.stance.scope == "narrow" else 12
-        part, spent, missing = show_failures(self.desk, self.failures, limit, most)
+        most = 4 if self.advice.scope == "narrow" else 12
+        part, spent, missing = show_failures(self.excerpts, self.failures, limit, most)
         if part is not None:
             self.parts.append(part)
         if missing:
@@ -164,17 +166,17 @@ class _Packing:
         return spent
 
     def _code(self, limit: int) -> int:
-        self.order = ranked(self.request, self.evidence, self.library, self.imports, self.stance.scope)
+        self.order = ranked(self.request, self.evidence, self.library, self.imports, self.advice.scope)
         return show_code(
-            self.desk, self.order, self.evidence, limit=limit, scope=self.stance.scope, seed=self.request.seed
+            self.excerpts, self.order, self.evidence, limit=limit, scope=self.advice.scope, seed=self.request.seed
         )
 
     def _related(self, limit: int) -> int:
-        return show_related(self.desk, self.request, self.imports, limit)
+        return show_related(self.excerpts, self.request, self.imports, limit)
 
-    def _history(self, tokens: int) -> Part | None:
+    def _history(self, tokens: int) -> PromptPart | None:
         text = attempts_text(self.request.history, self.request.champion.number, tokens=max(0, tokens - 60))
-        return Part("What was tried before, newest last", text, "history") if text else None
+        return PromptPart("What was tried before, newest last", text, "history") if text else None
 
     def _told(self, limit: int) -> int:
         spent = self._add(self._history(limit), limit)
@@ -183,8 +185,8 @@ class _Packing:
         return spent
 
     def _style(self, limit: int) -> int:
-        paths = [view.path for view in self.desk.editable()]
-        return self._add(Part("Style", style_text(self.library, paths), "style", "rules"), limit)
+        paths = [excerpt.path for excerpt in self.excerpts.editable()]
+        return self._add(PromptPart("Style", style_text(self.library, paths), "style", "rules"), limit)
 
     def _creatable(self) -> tuple[str, ...]:
         """Paths to create, as many as an eighth of the room takes."""
@@ -196,11 +198,11 @@ class _Packing:
             found.append(path)
         return tuple(found)
 
-    def _in_order(self) -> list[Part]:
-        """Parts and views in the order in which the steps made them."""
-        found: list[Part] = []
-        views = list(self.desk.views.values())
+    def _in_order(self) -> list[PromptPart]:
+        """Parts and excerpts in the order in which the steps made them."""
+        found: list[PromptPart] = []
+        files = list(self.excerpts.by_path.values())
         for number in range(len(self.parts) + 1):
-            found += [view.part() for view in views if self.slots.get(view.path, len(self.parts)) == number]
+            found += [excerpt.part() for excerpt in files if self.slots.get(excerpt.path, len(self.parts)) == number]
             found += self.parts[number : number + 1]
         return found

@@ -10,14 +10,14 @@ from maabarium.proposers.council.replies import Shown
 from maabarium.proposers.tokens import estimate_tokens
 from maabarium.safe_text import plain
 
-__all__ = ["Packed", "Part", "cost_of", "cost_of_lines", "cost_of_text"]
+__all__ = ["Packed", "PromptPart", "cost_of", "cost_of_lines", "cost_of_text"]
 
 _FRAME = 64
 """Tokens for the delimiters that go around a part, and for the line on which its title stands."""
 
 
 @dataclass(frozen=True)
-class Part:
+class PromptPart:
     """One piece of a prompt. `rules` are our own words; `data` is foreign text, which belongs between delimiters."""
 
     title: str
@@ -31,7 +31,7 @@ class Part:
 class Packed:
     """A context that fits. `shown` are the files that may be changed, as far as the model sees them."""
 
-    parts: tuple[Part, ...] = ()
+    parts: tuple[PromptPart, ...] = ()
     """In the order in which they go into the prompt: the more important ones first."""
     shown: tuple[Shown, ...] = ()
     creatable: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class Packed:
     """Estimate for parts, `creatable` and `omitted` together."""
 
 
-def cost_of(part: Part) -> int:
+def cost_of(part: PromptPart) -> int:
     """Tokens of a part: our own words as they are, data with title, source and the delimiters around it."""
     if part.kind == "rules":
         return 4 + estimate_tokens(part.text)

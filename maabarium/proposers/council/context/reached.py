@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from maabarium.proposers import reach
 from maabarium.proposers.council.context.callers import Imports
 from maabarium.proposers.council.context.failures import Failure
-from maabarium.proposers.council.context.library import Library
+from maabarium.proposers.council.context.library import SourceFiles
 
 __all__ = ["Coverage", "by_names"]
 
@@ -23,7 +23,7 @@ _FILES = 60
 
 
 def by_names(
-    failures: Sequence[Failure], passing: Iterable[str], targets: frozenset[str], library: Library, imports: Imports
+    failures: Sequence[Failure], passing: Iterable[str], targets: frozenset[str], library: SourceFiles, imports: Imports
 ) -> Coverage:
     """The lines of target files that failing tests, and passing ones of the same files, may run."""
     files = list(dict.fromkeys(failure.path for failure in failures if failure.path))[:_TEST_FILES]
@@ -42,14 +42,14 @@ def by_names(
     return reach.coverage(tests, bodies, known)
 
 
-def _functions(path: str, library: Library) -> dict[str, frozenset[str]]:
+def _functions(path: str, library: SourceFiles) -> dict[str, frozenset[str]]:
     """Functions of a file and the names that each mentions."""
     tree = None if library.obstacle(path) else library.tree(path)
     units = reach.units(path, tree) if tree is not None else {}
     return {name: frozenset().union(*(entry[2] for entry in entries)) for name, entries in units.items()}
 
 
-def _imported(files: Sequence[str], library: Library, imports: Imports) -> list[str]:
+def _imported(files: Sequence[str], library: SourceFiles, imports: Imports) -> list[str]:
     """What these files import, and what that imports, nearest first."""
     seen = dict.fromkeys(files)
     waiting = list(files)

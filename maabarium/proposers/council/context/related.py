@@ -7,9 +7,8 @@ from collections.abc import Iterable
 
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.council.context.callers import Imports
-from maabarium.proposers.council.context.desk import Desk
+from maabarium.proposers.council.context.excerpts import Excerpt, Excerpts
 from maabarium.proposers.council.context.failures import Failure, source_lines, test_file
-from maabarium.proposers.council.context.view import View
 
 __all__ = ["show_related"]
 
@@ -20,19 +19,19 @@ _OF_ONE = 3
 """Functions shown of one caller."""
 
 
-def show_related(desk: Desk, request: ProposalRequest, imports: Imports, limit: int) -> int:
-    """Put rules, callers and callees on the desk for at most `limit` tokens; returns what was spent."""
-    spent = _rules(desk, request, limit // 3)
-    roots = [view for view in desk.editable() if view.path.endswith(".py")][:_ROOTS]
-    for number, view in enumerate(roots):
+def show_related(excerpts: Excerpts, request: ProposalRequest, imports: Imports, limit: int) -> int:
+    """Show rules, callers and callees for at most `limit` tokens; returns what was spent."""
+    spent = _rules(excerpts, request, limit // 3)
+    roots = [excerpt for excerpt in excerpts.editable() if excerpt.path.endswith(".py")][:_ROOTS]
+    for number, excerpt in enumerate(roots):
         share = (limit - spent) // (len(roots) - number)
-        used = _callers(desk, view, imports, share // 2)
-        used += _callees(desk, view, imports, share - used)
+        used = _callers(excerpts, excerpt, imports, share // 2)
+        used += _callees(excerpts, excerpt, imports, share - used)
         spent += used
     return spent
 
 
-def _rules(desk: Desk, request: ProposalRequest, limit: int) -> int:
+def _rules(excerpts: Excerpts, request: ProposalRequest, limit: int) -> int:
     """Tests of the blueprint's rules, when they measure: the model sees what is timed or counted."""
     if not any(str(metric.source).startswith("score:") for metric in request.blueprint.objectives):
         return 0
@@ -43,52 +42,54 @@ def _rules(desk: Desk, request: ProposalRequest, limit: int) -> int:
             continue
         seen.add(function)
         file, *names = function.split("::")
-        path = test_file(file, test.role, desk.library)
-        if path and not desk.library.obstacle(path):
-            ranges = source_lines(Failure((test.id,), path, tuple(names), (), test.outcome), desk.library)
-            spent += (desk.lines(path, ranges, limit - spent) or 0) if ranges else 0
+        path = test_file(file, test.role, excerpts.library)
+        if path and not excerpts.library.obstacle(path):
+            ranges = source_lines(Failure((test.id,), path, tuple(names), (), test.outcome), excerpts.library)
+            spent += (excerpts.lines(path, ranges, limit - spent) or 0) if ranges else 0
         if len(seen) >= _RULES:
             break
     return spent
 
 
-def _callers(desk: Desk, view: View, imports: Imports, limit: int) -> int:
+def _callers(excerpts: Excerpts, excerpt: Excerpt, imports: Imports, limit: int) -> int:
     """Functions elsewhere that use what is shown of a file."""
     spent = 0
     if limit <= 0:
         return 0
-    shown = _names(desk, view)
-    for path, known in imports.importers(view.path):
-        wanted = (known & shown) or (shown if _stem(view.path) in known else frozenset())
+    shown = _names(excerpts, excerpt)
+    for path, known in imports.importers(excerpt.path):
+        wanted = (known & shown) or (shown if _stem(excerpt.path) in known else frozenset())
         for chunk in imports.users(path, wanted)[:_OF_ONE]:
-            spent += desk.chunk(path, chunk, limit - spent) or 0
+            spent += excerpts.chunk(path, chunk, limit - spent) or 0
         if limit - spent < 60:
             break
     return spent
 
 
-def _callees(desk: Desk, view: View, imports: Imports, limit: int) -> int:
+def _callees(excerpts: Excerpts, excerpt: Excerpt, imports: Imports, limit: int) -> int:
     """Definitions elsewhere that the shown lines of a file use."""
     spent = 0
     if limit <= 0:
         return 0
-    text = view.part().text
+    text = excerpt.part().text
     words = frozenset(re.findall(r"[^\W\d]\w*", text))
-    for path, names in imports.imported(view.path):
-        if desk.library.obstacle(path):
+    for path, names in imports.imported(excerpt.path):
+        if excerpts.library.obstacle(path):
             continue
         wanted = _attributes(text, _stem(path)) if names == {"*"} else names & words
-        for chunk in desk.library.chunks(path):
+        for chunk in excerpts.library.chunks(path):
             if chunk.kind in ("symbol", "class") and not chunk.parent and chunk.name in wanted:
-                spent += desk.chunk(path, chunk, limit - spent) or 0
+                spent += excerpts.chunk(path, chunk, limit - spent) or 0
         if limit - spent < 60:
             break
     return spent
 
 
-def _names(desk: Desk, view: View) -> frozenset[str]:
+def _names(excerpts: Excerpts, excerpt: Excerpt) -> frozenset[str]:
     """What the shown part of a file defines."""
-    chunks = [chunk for chunk in desk.library.chunks(view.path) if chunk.kind != "imports" and view.shows(chunk)]
+    chunks = [
+        chunk for chunk in excerpts.library.chunks(excerpt.path) if chunk.kind != "imports" and excerpt.shows(chunk)
+    ]
     return frozenset(name for chunk in chunks for name in _parts(chunk.name, chunk.parent))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from maabarium.blueprint.globs import Globs
-from maabarium.proposers.council.context.library import Library
+from maabarium.proposers.council.context.library import SourceFiles
 
 __all__ = ["style_text"]
 
@@ -22,7 +22,7 @@ _LOOKED_AT = 400
 _QUOTED = re.compile(r"(?<![\w\"'])(?:[rbf]{0,2})(['\"])(?!\1)")
 
 
-def style_text(library: Library, paths: Iterable[str]) -> str:
+def style_text(library: SourceFiles, paths: Iterable[str]) -> str:
     """One sentence on how to write in these files; empty when nothing can be said."""
     known = [path for path in paths if library.text(path)][:5]
     if not known:
@@ -40,7 +40,7 @@ def style_text(library: Library, paths: Iterable[str]) -> str:
     return f"Write as the files are written: {said}; reformat nothing that you do not change." if said else ""
 
 
-def _observed(library: Library, paths: Iterable[str]) -> dict[str, str]:
+def _observed(library: SourceFiles, paths: Iterable[str]) -> dict[str, str]:
     steps: Counter[str] = Counter()
     quotes: Counter[str] = Counter()
     lengths: list[int] = []
@@ -68,7 +68,7 @@ def _observed(library: Library, paths: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _pyproject(library: Library) -> dict[str, str]:
+def _pyproject(library: SourceFiles) -> dict[str, str]:
     """Line length and quotes as `[tool.ruff]` and `[tool.black]` say."""
     tools: dict[str, Any] = {}
     for name in ("pyproject.toml", "ruff.toml", ".ruff.toml"):
@@ -96,7 +96,7 @@ def _table(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _editorconfig(library: Library, path: str) -> dict[str, str]:
+def _editorconfig(library: SourceFiles, path: str) -> dict[str, str]:
     """What a top-level `.editorconfig` says of a file; later sections win, braces are not understood."""
     if ".editorconfig" not in library or library.obstacle(".editorconfig"):
         return {}

@@ -1,12 +1,12 @@
-"""Failing tests on the desk: the source of each, and a text that says how they fail. Bounded by a limit."""
+"""Failing tests in a prompt: the source of each, and a text that says how they fail. Bounded by a limit."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from maabarium.proposers.council.context.desk import Desk
+from maabarium.proposers.council.context.excerpts import Excerpts
 from maabarium.proposers.council.context.failures import Failure, condensed, source_lines
-from maabarium.proposers.council.context.part import Part, cost_of
+from maabarium.proposers.council.context.part import PromptPart, cost_of
 from maabarium.proposers.tokens import estimate_tokens
 from maabarium.safe_text import one_line
 
@@ -15,12 +15,14 @@ __all__ = ["show_failures"]
 _TITLE, _SOURCE = "How tests fail now", "test output"
 
 
-def show_failures(desk: Desk, failures: Sequence[Failure], limit: int, most: int) -> tuple[Part | None, int, int]:
+def show_failures(
+    excerpts: Excerpts, failures: Sequence[Failure], limit: int, most: int
+) -> tuple[PromptPart | None, int, int]:
     """The text, what text and sources cost together, and how many failing tests are not even named.
 
     At most `most` functions are shown with source and traceback; the others are named as far as there is room.
     """
-    base = cost_of(Part(_TITLE, "", _SOURCE))
+    base = cost_of(PromptPart(_TITLE, "", _SOURCE))
     left = limit - base
     texts: list[str] = []
     told = 0
@@ -32,7 +34,7 @@ def show_failures(desk: Desk, failures: Sequence[Failure], limit: int, most: int
         left -= cost
         texts.append(text)
         told += 1
-        left -= _source(desk, failure, left if told == 1 else left * 2 // 3)
+        left -= _source(excerpts, failure, left if told == 1 else left * 2 // 3)
     named = [one_line(id, 160) for failure in failures[told:] for id in failure.ids]
     kept, left = _fitting(named, left)
     if kept:
@@ -40,7 +42,7 @@ def show_failures(desk: Desk, failures: Sequence[Failure], limit: int, most: int
     missing = len(named) - len(kept)
     if not texts:
         return None, 0, missing
-    part = Part(_TITLE, "\n\n".join(texts) + "\n", _SOURCE)
+    part = PromptPart(_TITLE, "\n\n".join(texts) + "\n", _SOURCE)
     return part, limit - left, missing
 
 
@@ -56,14 +58,14 @@ def _text(failure: Failure, room: int) -> str:
     return head if estimate_tokens(head) <= room else ""
 
 
-def _source(desk: Desk, failure: Failure, limit: int) -> int:
+def _source(excerpts: Excerpts, failure: Failure, limit: int) -> int:
     """Show the test with its file's imports, or without them, if it is in the tree and fits."""
-    ranges = source_lines(failure, desk.library)
+    ranges = source_lines(failure, excerpts.library)
     if not ranges:
         return 0
-    imports = [(chunk.first, chunk.last) for chunk in desk.library.chunks(failure.path) if chunk.kind == "imports"]
-    spent = desk.lines(failure.path, [*ranges, *imports], limit)
-    return (desk.lines(failure.path, ranges, limit) if spent is None else spent) or 0
+    imports = [(chunk.first, chunk.last) for chunk in excerpts.library.chunks(failure.path) if chunk.kind == "imports"]
+    spent = excerpts.lines(failure.path, [*ranges, *imports], limit)
+    return (excerpts.lines(failure.path, ranges, limit) if spent is None else spent) or 0
 
 
 def _fitting(lines: Sequence[str], left: int) -> tuple[list[str], int]:

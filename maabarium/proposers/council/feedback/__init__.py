@@ -1,7 +1,7 @@
-"""What earlier experiments say to the next one: attempts as text, a stance, and a guard against repetition. Pure."""
+"""What earlier experiments say to the next one: attempts as text, advice, and a guard against repetition. Pure."""
 
 from maabarium.proposers.council.feedback.history import attempts_text
 from maabarium.proposers.council.feedback.loop_guard import DIGEST, LoopGuard, Repetition, edits_digest
-from maabarium.proposers.council.feedback.plateau import Stance, stance_of
+from maabarium.proposers.council.feedback.plateau import Advice, advice_on
 
-__all__ = ["DIGEST", "LoopGuard", "Repetition", "Stance", "attempts_text", "edits_digest", "stance_of"]
+__all__ = ["DIGEST", "Advice", "LoopGuard", "Repetition", "advice_on", "attempts_text", "edits_digest"]

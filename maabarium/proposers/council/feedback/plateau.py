@@ -1,4 +1,4 @@
-"""How to look for the next change, judged by how the last ones ended. Pure: same history and seed, same stance.
+"""How to look for the next change, judged by how the last ones ended. Pure: same history and seed, same advice.
 
 - Replies that cannot be used, again and again: show less and ask for less (`narrow`), a little cooler.
 - Repetitions of what was tried: hotter.
@@ -17,7 +17,7 @@ from typing import Literal
 from maabarium.proposers.council.feedback.ideas import alike, idea_of, is_ours, parent_of
 from maabarium.records import Attempt
 
-__all__ = ["Stance", "patience_of", "stance_of"]
+__all__ = ["Advice", "advice_on", "plateau_length"]
 
 _SHORTEST, _LONGEST, _UNKNOWN = 4, 20, 6
 """Bounds of a run's patience in attempts, and what it is before anything was kept."""
@@ -32,7 +32,7 @@ _COOLEST, _HOTTEST = -0.3, 0.6
 
 
 @dataclass(frozen=True)
-class Stance:
+class Advice:
     """What to do differently in the next experiment."""
 
     temperature_delta: float = 0.0
@@ -44,11 +44,11 @@ class Stance:
     """A sentence or two for the prompt, in our own words; may be empty."""
 
 
-def stance_of(history: Sequence[Attempt], agents: int, seed: int) -> Stance:
-    """The stance after these attempts, for so many agents. Attempts that broke on our side do not count."""
+def advice_on(history: Sequence[Attempt], agents: int, seed: int) -> Advice:
+    """The advice after these attempts, for so many agents. Attempts that broke on our side do not count."""
     counted = [attempt for attempt in history if not is_ours(attempt)]
     since = _since_kept(counted)
-    patience = patience_of(counted)
+    patience = plateau_length(counted)
     waited = len(since) // patience
     invalid, repeated = _invalid(since), _repeated(since)
     delta, scope, notes = 0.15 * min(waited, 2), "wide" if waited >= 2 else "normal", []
@@ -64,7 +64,7 @@ def stance_of(history: Sequence[Attempt], agents: int, seed: int) -> Stance:
         delta -= 0.1 * min(invalid, 3)
         scope = "narrow"
         notes.append(_usable(since[-1], invalid))
-    return Stance(
+    return Advice(
         temperature_delta=round(min(max(delta, _COOLEST), _HOTTEST), 2),
         lead=_lead(waited, agents, seed),
         scope="narrow" if scope == "narrow" else "wide" if scope == "wide" else "normal",
@@ -72,7 +72,7 @@ def stance_of(history: Sequence[Attempt], agents: int, seed: int) -> Stance:
     )
 
 
-def patience_of(history: Sequence[Attempt]) -> int:
+def plateau_length(history: Sequence[Attempt]) -> int:
     """After how many attempts without a promotion a plateau begins: twice the usual distance between two of them."""
     kept = [index for index, attempt in enumerate(history) if attempt.outcome.verdict == "promoted"]
     if not kept:

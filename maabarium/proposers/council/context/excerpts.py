@@ -1,16 +1,17 @@
-"""What is shown of one file: nothing yet, some of its lines, or the whole; and what that costs. Knows no reason why."""
+"""What is shown of files, nothing, some lines or all of each, and what that costs. Knows no reason why."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from maabarium.proposers.council.context.library import Library, printable
-from maabarium.proposers.council.context.part import Part, cost_of, cost_of_text
+from maabarium.proposers.council.context.library import SourceFiles, printable
+from maabarium.proposers.council.context.part import PromptPart, cost_of, cost_of_text
 from maabarium.proposers.council.context.symbols import Chunk
 from maabarium.proposers.council.replies import Shown
 
-__all__ = ["View"]
+__all__ = ["Excerpt", "Excerpts"]
 
+_CHANGEABLE, _READABLE = "May be changed:", "For reading only:"
 _GAP = 18
 """Tokens of the line that stands for lines left out."""
 
@@ -18,10 +19,10 @@ _BLANKS = 12
 """Blank lines that may be shown instead of it: they cost less."""
 
 
-class View:
+class Excerpt:
     """The lines of one file that are shown. Costs are upper bounds: joining pieces only makes them cheaper."""
 
-    def __init__(self, library: Library, path: str, title: str, *, editable: bool) -> None:
+    def __init__(self, library: SourceFiles, path: str, title: str, *, editable: bool) -> None:
         self._library = library
         self.path = path
         self.title = title
@@ -51,7 +52,7 @@ class View:
         fresh = self._fresh(ranges)
         if not fresh:
             return 0
-        base = cost_of(Part(self._title(), "", self.path)) + _GAP if self.is_empty else 0
+        base = cost_of(PromptPart(self._title(), "", self.path)) + _GAP if self.is_empty else 0
         every = self._library.lines(self.path)
         text = "\n".join(every[n - 1] for n in fresh) + "\n"
         pieces = sum(1 for n in fresh if n - 1 not in fresh)
@@ -98,7 +99,7 @@ class View:
                 found.append(range(n, n + 1))
         return tuple(found)
 
-    def part(self) -> Part:
+    def part(self) -> PromptPart:
         """The file as it goes into the prompt."""
         ranges = self.ranges()
         if ranges is None:
@@ -112,16 +113,16 @@ class View:
             done = piece.stop - 1
         if done < len(lines):
             pieces.append(_gap(len(lines) - done))
-        return Part(self._title(), "\n".join(pieces) + "\n", self.path)
+        return PromptPart(self._title(), "\n".join(pieces) + "\n", self.path)
 
     def shown(self) -> Shown:
         """The same for whoever reads the reply."""
         return Shown(self.path, self._library.content(self.path), self.ranges())
 
-    def _part_whole(self) -> Part:
+    def _part_whole(self) -> PromptPart:
         text = self._library.text(self.path) or ""
         state = "whole" if text else "empty"
-        return Part(f"{self.title} {printable(self.path)} ({state})", text, self.path)
+        return PromptPart(f"{self.title} {printable(self.path)} ({state})", text, self.path)
 
     def _title(self) -> str:
         return f"{self.title} {printable(self.path)} (in part)"
@@ -130,6 +131,68 @@ class View:
         last = len(self._library.lines(self.path))
         wanted = {n for first, end in ranges for n in range(max(first, 1), min(end, last) + 1)}
         return wanted - self._lines
+
+
+class Excerpts:
+    """Views by path in the order in which they were begun. Methods that show return the cost, or None: no room."""
+
+    def __init__(self, library: SourceFiles, targets: Iterable[str]) -> None:
+        self.library = library
+        self.targets = frozenset(targets)
+        self.by_path: dict[str, Excerpt] = {}
+        self._heads: dict[str, dict[str, list[tuple[int, int]]]] = {}
+        """By path: lines of the imports (under the empty name) and of the heads of classes."""
+
+    def whole(self, path: str, limit: int) -> int | None:
+        """Show a whole file if that costs at most `limit`."""
+        excerpt = self._excerpt(path)
+        cost = excerpt.whole_cost()
+        if excerpt.whole or cost > limit:
+            return 0 if excerpt.whole else None
+        excerpt.show_whole()
+        self.by_path[path] = excerpt
+        return cost
+
+    def lines(self, path: str, ranges: Iterable[tuple[int, int]], limit: int) -> int | None:
+        """Show these lines of a file if what is not shown of them yet costs at most `limit`."""
+        wanted = list(ranges)
+        excerpt = self._excerpt(path)
+        cost = excerpt.lines_cost(wanted)
+        if cost > limit:
+            return None
+        excerpt.show_lines(wanted)
+        if not excerpt.is_empty:
+            self.by_path[path] = excerpt
+        return cost
+
+    def chunk(self, path: str, chunk: Chunk, limit: int) -> int | None:
+        """Show a chunk with the file's imports and the head of its class; without them when there is no room."""
+        heads = self._heads.get(path)
+        if heads is None:
+            heads = self._heads[path] = {}
+            for other in self.library.chunks(path):
+                if other.kind in ("imports", "class"):
+                    name = "" if other.kind == "imports" else other.name
+                    heads.setdefault(name, []).append((other.first, other.last))
+        around = [*heads.get("", ()), *(heads.get(chunk.parent, ()) if chunk.parent else ())]
+        own = (chunk.first, chunk.last)
+        cost = self.lines(path, [own, *around], limit)
+        return self.lines(path, [own], limit) if cost is None else cost
+
+    def shows(self, path: str) -> bool:
+        """Whether anything of a file is shown."""
+        return path in self.by_path
+
+    def editable(self) -> list[Excerpt]:
+        """Views of files that may be changed."""
+        return [excerpt for excerpt in self.by_path.values() if excerpt.editable]
+
+    def _excerpt(self, path: str) -> Excerpt:
+        excerpt = self.by_path.get(path)
+        if excerpt is None:
+            editable = path in self.targets
+            excerpt = Excerpt(self.library, path, _CHANGEABLE if editable else _READABLE, editable=editable)
+        return excerpt
 
 
 def _gap(count: int) -> str:

@@ -13,15 +13,15 @@ from typing import Literal
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import BlueprintError, Problem, ProposalError
 from maabarium.proposers.council.context import Packed
-from maabarium.proposers.minutes import Minutes
+from maabarium.proposers.proposal_log import ProposalLog
 from maabarium.scanner import ThreatFinding, scan, verdict
 
-__all__ = ["Intake"]
+__all__ = ["PromptScanner"]
 
 SCANNER = "scanner"
 
 
-class Intake:
+class PromptScanner:
     """Scans text and notes what it finds. `mode` is what follows from it."""
 
     def __init__(self, mode: Literal["off", "flag", "block"], allow: Sequence[str]) -> None:
@@ -43,13 +43,13 @@ class Intake:
         if problems:
             raise BlueprintError(source, problems)
 
-    def context(self, packed: Packed, minutes: Minutes) -> Packed:
+    def context(self, packed: Packed, log: ProposalLog) -> Packed:
         """What is about to enter a prompt; blocked parts are left out, listed, and not open to edits."""
         parts, blocked = [], []
         for part in packed.parts:
             findings, decided = self._scan(part.text, part.source) if part.kind == "data" else ((), "pass")
-            noted = {draft.content for draft in minutes.drafts}  # the same text may be shown to several models
-            self._note([finding for finding in findings if _sentence(finding) not in noted], minutes)
+            noted = {draft.content for draft in log.drafts}  # the same text may be shown to several models
+            self._note([finding for finding in findings if _sentence(finding) not in noted], log)
             if decided == "block":
                 blocked.append(part)
             else:
@@ -64,12 +64,12 @@ class Intake:
             omitted=(*packed.omitted, *(f"{part.source}: blocked by the prompt scanner" for part in blocked)),
         )
 
-    def reply(self, minutes: Minutes) -> Callable[[str], None]:
+    def reply(self, log: ProposalLog) -> Callable[[str], None]:
         """A check for replies. It raises ProposalError (`policy_objection`) when one is blocked."""
 
         def check(text: str) -> None:
             findings, decided = self._scan(text, "reply")
-            self._note(findings, minutes)
+            self._note(findings, log)
             if decided == "block":
                 said = f"the prompt scanner blocks the reply: {_sentence(findings[0])}"
                 raise ProposalError("policy_objection", said, detail="scanner")
@@ -82,9 +82,9 @@ class Intake:
         findings = scan(text, source)
         return findings, verdict(findings, self.mode, self.allow)
 
-    def _note(self, findings: Sequence[ThreatFinding], minutes: Minutes) -> None:
+    def _note(self, findings: Sequence[ThreatFinding], log: ProposalLog) -> None:
         for finding in findings:
-            minutes.wrote(SCANNER, "finding", _sentence(finding))
+            log.add_draft(SCANNER, "finding", _sentence(finding))
 
 
 def _sentence(finding: ThreatFinding) -> str:

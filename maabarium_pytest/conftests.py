@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from maabarium.code.python_file import parse_strictly
 from maabarium.errors import PluginError
 
 __all__ = ["conftests_above"]
@@ -31,8 +32,8 @@ def _has_hooks(file: Path) -> bool:
         source = file.read_bytes()
         if b"maabarium_" not in source:
             return False
-        tree = ast.parse(source)
-    except (OSError, SyntaxError, ValueError) as error:
+        tree = parse_strictly(source)
+    except (OSError, SyntaxError) as error:
         raise PluginError(f"{file} cannot be read: {error}") from error
     return any(isinstance(node, ast.FunctionDef) and node.name.startswith("maabarium_") for node in tree.body)
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from maabarium.code.python_file import parse
+
 __all__ = ["Metadata", "read_metadata"]
 
 _MAX_BYTES = 1_000_000
@@ -97,11 +99,8 @@ def _cfg(text: str) -> Metadata:
 
 
 def _setup(text: str) -> Metadata:
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return Metadata()
-    for node in ast.walk(tree):
+    tree = parse(text)
+    for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, ast.Call) and _called(node) == "setup":
             given = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
             folders = _literal(given.get("package_dir"))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from maabarium.code.python_file import parse_strictly
 from maabarium.errors import Problem
 
 __all__ = ["ANY", "RuleFiles", "find_rules", "rule_scores", "timed_scores"]
@@ -58,8 +59,8 @@ def timed_scores(paths: Iterable[Path]) -> frozenset[str]:
 
 def _calls(path: Path) -> Iterator[tuple[str, str]]:
     try:
-        tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = parse_strictly(path.read_bytes())
+    except (OSError, SyntaxError):
         return
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):

@@ -1,1 +1,4 @@
-"""What can be said of code and changes of it as text: no files, no processes, no proposals."""
+"""Code as text: Python files and their symbols, where faults are likely, and changes of it. Opens and starts nothing.
+
+The only room that parses Python and unified diffs.
+"""

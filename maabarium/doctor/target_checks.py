@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from maabarium.code.python_file import parse
 from maabarium.doctor.findings import Finding, failed, passed, warned
 from maabarium.errors import BlueprintError, MaabariumError
 from maabarium.plugins.manager import PluginManager, contributions
@@ -125,11 +126,10 @@ def _measure(
 
 def has_functions(source: bytes) -> bool:
     """Whether a test could run something of a file, beside importing it."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return True
-    return any(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) for node in ast.walk(tree))
+    tree = parse(source)
+    return tree is None or any(
+        isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) for node in ast.walk(tree)
+    )
 
 
 def _verdicts(binding: Binding, evaluation: Evaluation, runnable: list[str]) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from maabarium.code.python_file import parse_strictly
 from maabarium.errors import SandboxError
 
 __all__ = ["folders_of_program"]
@@ -95,8 +96,8 @@ def _linked_from(folder: str) -> Iterator[str]:
 
 def _named_in(hook: Path) -> Iterator[str]:
     """The packages that an import hook finds: build backends write their absolute paths into it."""
-    with contextlib.suppress(OSError, ValueError, SyntaxError, RecursionError):
-        for node in ast.walk(ast.parse(hook.read_bytes())):
+    with contextlib.suppress(OSError, SyntaxError):
+        for node in ast.walk(parse_strictly(hook.read_bytes())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("/"):
                 place = Path(node.value)
                 if os.path.exists(place):  # noqa: PTH110 - False, not an error, where this user may not look

@@ -29,7 +29,8 @@ class Reach:
     reason: str = ""
 
 
-_known: dict[tuple[str, int, str], Reach] = {}
+_known: dict[tuple[str, str], tuple[SandboxFactory, Reach]] = {}
+"""By name and level; the factory is kept with what it reached, because another one may bear the same name."""
 _lock = threading.Lock()
 
 
@@ -81,11 +82,11 @@ def _sentences(tried: Iterable[Reach]) -> str:
 
 
 def _reach(name: str, factory: SandboxFactory, level: str) -> Reach:
-    key = (name, id(factory), level)
     with _lock:
-        if key not in _known:
-            _known[key] = _tried(name, factory, level)
-        return _known[key]
+        known = _known.get((name, level))
+        if known is None or known[0] is not factory:
+            known = _known[name, level] = (factory, _tried(name, factory, level))
+        return known[1]
 
 
 def _tried(name: str, factory: SandboxFactory, level: str) -> Reach:

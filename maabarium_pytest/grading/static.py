@@ -5,10 +5,11 @@ No process is started and nothing is imported from the tree; the text is parsed 
 
 from __future__ import annotations
 
-import ast
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+from maabarium.code.python_file import decode, parse_strictly
 
 __all__ = ["STATIC_SOURCES", "Unreadable", "measure_text"]
 
@@ -56,7 +57,7 @@ def _size(text: str) -> float:
 def _lint(text: str) -> float:
     from pyflakes.checker import Checker  # type: ignore[import-untyped]
 
-    return float(len(Checker(ast.parse(text)).messages))
+    return float(len(Checker(parse_strictly(text)).messages))
 
 
 def _mean(values: list[float]) -> float:
@@ -82,19 +83,10 @@ def measure_text(source: str, files: Iterable[tuple[str, bytes]]) -> float:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the text, such as a backslash too many: not ours to show
-                ast.parse(content)  # decodes by the file's own coding line; the tools want text
-                values.append(single(_decoded(content)))
+                parse_strictly(content)  # in bytes, as the interpreter reads it; the tools want text
+                values.append(single(decode(content)[0]))
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise Unreadable(path, str(error) or type(error).__name__) from error
     if not values:
         raise ValueError("no files")
     return together(values)
-
-
-def _decoded(content: bytes) -> str:
-    import io
-    import tokenize
-
-    buffer = io.BytesIO(content)
-    encoding, _ = tokenize.detect_encoding(buffer.readline)
-    return content.decode("utf-8-sig" if encoding == "utf-8" else encoding)

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
+from maabarium.code.python_file import PythonFile
 from maabarium.proposers import reach
 from maabarium.proposers.mutate.repairs.evidence import Shelf
 from maabarium.proposers.mutate.repairs.history import learn, undone
-from maabarium.proposers.mutate.repairs.source import Source
 from maabarium.proposers.mutate.repairs.spectrum import Spectrum
 from maabarium.proposers.mutate.repairs.survey import Statement, survey
 from maabarium.proposers.mutate.repairs.symptoms import Symptom, boost, read, words
@@ -31,7 +31,7 @@ def capped(x):
 
 
 def statements() -> dict[int, Statement]:
-    source = Source.of(CODE)
+    source = PythonFile.read(CODE)
     assert source is not None
     return {statement.first: statement for statement in survey(source)}
 
@@ -68,7 +68,7 @@ def test_import_time_statements_answer_for_the_lines_that_use_them() -> None:
 
 
 def test_names_reach_functions_and_what_they_call() -> None:
-    source = Source.of(b"def a():\n    return b()\ndef b():\n    return 1\ndef c():\n    return 2\n")
+    source = PythonFile.read(b"def a():\n    return b()\ndef b():\n    return 1\ndef c():\n    return 2\n")
     assert source is not None
     bodies = {
         "tests/test_m.py": {"test_a": frozenset({"a"}), "test_c": frozenset({"helper"}), "helper": frozenset("c")}

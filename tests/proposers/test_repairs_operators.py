@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from maabarium.code.python_file import PythonFile, parse
 from maabarium.proposers.mutate.repairs.drafting import compiles, drafts
 from maabarium.proposers.mutate.repairs.place import Words
-from maabarium.proposers.mutate.repairs.source import Source, parse
 from maabarium.proposers.mutate.repairs.survey import survey
 
 STDLIB = Path(sysconfig.get_path("stdlib"))
@@ -22,7 +22,7 @@ FILES = ("textwrap", "heapq", "bisect", "fractions", "shlex", "colorsys", "csv",
 
 def repaired(code: str, words: Words = Words()) -> set[tuple[str, str]]:  # noqa: B008
     """(operator, new code) of every change of a text."""
-    source = Source.of(code.encode())
+    source = PythonFile.read(code.encode())
     assert source is not None
     return {
         (draft.operator, source.replaced(draft.start, draft.end, draft.new))
@@ -151,7 +151,7 @@ def test_imports_annotations_and_docstrings_are_left_alone() -> None:
     ],
 )
 def test_bytes_around_the_change_stay_as_they_are(content: bytes) -> None:
-    source = Source.of(content)
+    source = PythonFile.read(content)
     assert source is not None
     found = [
         source.encoded(source.replaced(draft.start, draft.end, draft.new))
@@ -165,13 +165,13 @@ def test_bytes_around_the_change_stay_as_they_are(content: bytes) -> None:
 
 @pytest.mark.parametrize("content", [b"def", b"\xff\xfe", b"x = '\0'", b"# coding: nonsense\n", b"(" * 5000])
 def test_what_cannot_be_edited_is_passed_over(content: bytes) -> None:
-    assert Source.of(content) is None
+    assert PythonFile.read(content) is None
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(FILES), st.data())
 def test_every_change_of_real_code_compiles_and_touches_one_statement(name: str, data: st.DataObject) -> None:
-    source = Source.of((STDLIB / f"{name}.py").read_bytes())
+    source = PythonFile.read((STDLIB / f"{name}.py").read_bytes())
     assert source is not None
     statement = data.draw(st.sampled_from(survey(source)))
     words = Words((7,), (("a", "b"),), ("KeyError",), ("x",))
@@ -192,7 +192,7 @@ def test_every_change_of_real_code_compiles_and_touches_one_statement(name: str,
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from(FILES), st.data())
 def test_positions_name_the_text_of_their_node(name: str, data: st.DataObject) -> None:
-    source = Source.of((STDLIB / f"{name}.py").read_bytes())
+    source = PythonFile.read((STDLIB / f"{name}.py").read_bytes())
     assert source is not None
     names = [node for node in ast.walk(source.tree) if isinstance(node, ast.Name)]
     node = data.draw(st.sampled_from(names))

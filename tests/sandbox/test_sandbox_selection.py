@@ -165,3 +165,17 @@ def test_a_refused_plan_is_told_by_the_launcher(cancel: threading.Event, living:
 
     with pytest.raises(SandboxError, match="could not be set up: landlock_create_ruleset: Invalid argument"):
         observe(Broken(SandboxOptions(level="standard"), cancel))
+
+
+def test_a_backend_is_tried_for_itself_whatever_was_known_under_its_name() -> None:
+    """A registry is rebuilt in a long-lived process: a new factory may even lie where a forgotten one was."""
+
+    def refusing(reason: str) -> Callable[[SandboxOptions, threading.Event], Sandbox]:
+        def factory(options: SandboxOptions, cancel: threading.Event) -> Sandbox:
+            raise SandboxError(reason)
+
+        return factory
+
+    for number in range(50):
+        reasons = {reach.reason for reach in available({"brittle": refusing(f"refusal {number}")})}
+        assert reasons == {f"refusal {number}"}

@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
+from maabarium.code.concrete import ConcreteFile
 from maabarium.proposers.mutate.rewrites import OPERATORS
 from maabarium.proposers.mutate.rewrites.catalogue import ALL_OPERATORS
-from maabarium.proposers.mutate.rewrites.source import Source
 
 BY_NAME = {operator.name: operator for operator in ALL_OPERATORS}
 
 
 def rewritten(operator: str, code: str) -> list[str]:
-    source = Source(textwrap.dedent(code).encode())
+    source = ConcreteFile.read(textwrap.dedent(code).encode())
+    assert source is not None
     found = sorted(BY_NAME[operator].rewrites(source), key=lambda rewrite: source.order(rewrite.anchor))
     results = [source.apply(rewrite.edits) for rewrite in found]
     assert None not in results

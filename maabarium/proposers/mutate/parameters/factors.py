@@ -7,14 +7,12 @@ the numbers among them that nobody marked. Only the value's own characters are e
 from __future__ import annotations
 
 import ast
-import io
 import re
-import tokenize
-import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from maabarium.code.python_file import PythonFile
 from maabarium.proposers.mutate.parameters.values import Choice, Scaled, ValueDomain, canonical, is_number, number
 
 __all__ = ["Factor", "Spot", "Text", "read_text", "spots", "unmarked_factors"]
@@ -68,56 +66,32 @@ class Text:
     """A file as text that gives the same bytes back, with its syntax tree."""
 
     path: str
-    text: str
-    encoding: str
-    module: ast.Module
-    starts: tuple[int, ...]
-    """Offset of each line in `text`."""
-
-    def offset(self, line: int, column: int) -> int:
-        """Offset in `text` of a position of the syntax tree, whose columns count UTF-8 bytes."""
-        start = self.starts[line - 1]
-        prefix = self.text[start : start + column]
-        if prefix.isascii():
-            return start + column
-        return start + len(self.text[start:].encode()[:column].decode())
+    file: PythonFile
 
     def factor(self, spot: Spot, operator: str, domain: ValueDomain, rule: str) -> Factor:
         """The parameter that stands at a spot."""
-        node = spot.node
-        start = self.offset(node.lineno, node.col_offset)
-        end = self.offset(node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
-        present = canonical(ast.unparse(node))
+        start, end = self.file.span(spot.node)
+        present = canonical(ast.unparse(spot.node))
         return Factor(self.path, spot.site, operator, start, end, present, domain, rule)
 
     def rewritten(self, factors: Sequence[Factor], values: Mapping[str, str]) -> bytes:
         """The file with new values (by site) in place, every other byte as it was."""
-        result = self.text
+        result = self.file.text
         for factor in sorted(factors, key=lambda each: each.start, reverse=True):
             result = result[: factor.start] + factor.written(values[factor.site]) + result[factor.end :]
-        return result.encode(self.encoding)
+        return result.encode(self.file.encoding)
 
 
 def read_text(path: str, content: bytes) -> Text | None:
     """Decode and parse; None for what is not Python or would not come back byte for byte."""
-    try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
-        text = content.decode(encoding)
-        if text.encode(encoding) != content:
-            return None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            module = ast.parse(text)
-    except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError):
-        return None
-    starts = [0, *(found.end() for found in re.finditer(r"\r\n|\r|\n", text))]
-    return Text(path, text, encoding, module, tuple(starts))
+    file = PythonFile.read(content)
+    return None if file is None else Text(path, file)
 
 
 def spots(text: Text) -> Iterator[Spot]:
     """All named values in the order of the text, with qualified names. Raises RecursionError."""
     count: Counter[str] = Counter()
-    for name, node, kind in _named(text.module, "", set()):
+    for name, node, kind in _named(text.file.tree, "", set()):
         yield Spot(name, f"{text.path}::{name}::{count[name]}", node, kind)
         count[name] += 1
 
@@ -167,7 +141,9 @@ def unmarked_factors(text: Text, marked: Collection[str]) -> Iterator[Factor]:
     Left alone are zeros, booleans, annotations, enumerations and names that are versions or identifiers rather than
     quantities. Numbers inside expressions (indexes, comparisons) are the business of other arms.
     """
-    left_alone = {id(inner) for node in ast.walk(text.module) for part in _meanings(node) for inner in ast.walk(part)}
+    left_alone = {
+        id(inner) for node in ast.walk(text.file.tree) for part in _meanings(node) for inner in ast.walk(part)
+    }
     for spot in spots(text):
         if spot.site in marked or id(spot.node) in left_alone or NOT_A_QUANTITY.search(spot.name.rpartition(".")[2]):
             continue

@@ -50,7 +50,7 @@ def scan_markers(path: str, content: bytes) -> Scan:
         return Scan(problems=(Problem(path, "is nested too deep to look for parameters"),))
     factors: list[Factor] = []
     problems: list[Problem] = []
-    for line, rule in _markers(text.text):
+    for line, rule in _markers(text.file.text):
         try:
             factors.append(_factor(text, by_line.get(line, []), rule))
         except (ValueError, SyntaxError, RecursionError) as error:

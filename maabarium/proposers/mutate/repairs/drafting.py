@@ -8,15 +8,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from maabarium.code.python_file import PythonFile, parse
 from maabarium.proposers.mutate.repairs.operators import OPERATORS
 from maabarium.proposers.mutate.repairs.place import Draft, Place, Words
-from maabarium.proposers.mutate.repairs.source import Source, parse
 from maabarium.proposers.mutate.repairs.survey import Statement
 
 __all__ = ["compiles", "drafts"]
 
 
-def drafts(source: Source, statement: Statement, words: Words) -> list[Draft]:
+def drafts(source: PythonFile, statement: Statement, words: Words) -> list[Draft]:
     """Every edit of a statement that any operator can think of, each span and replacement once."""
     found: dict[tuple[int, int, str], Draft] = {}
     for node, parents in _nodes(statement):
@@ -48,7 +48,7 @@ def _inside(node: ast.AST, parents: tuple[ast.AST, ...]) -> Iterator[tuple[ast.A
         yield from _inside(child, around)
 
 
-def _placed(source: Source, node: ast.AST) -> bool:
+def _placed(source: PythonFile, node: ast.AST) -> bool:
     """Whether the position of a node inside an f-string is right (older parsers give wrong ones)."""
     if not isinstance(node, ast.expr):
         return False
@@ -60,7 +60,7 @@ def _placed(source: Source, node: ast.AST) -> bool:
     return isinstance(first, ast.Expr) and ast.dump(first.value) == ast.dump(node)
 
 
-def compiles(source: Source, statement: Statement, draft: Draft) -> bool:
+def compiles(source: PythonFile, statement: Statement, draft: Draft) -> bool:
     """Whether the file still compiles after a draft, judged by the smallest piece of text that tells.
 
     An edit within an expression is judged by that expression in brackets. Edits of a whole statement

@@ -12,9 +12,9 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from maabarium.code.python_file import PythonFile
 from maabarium.plugins.protocols import ProposalRequest, TreeView
 from maabarium.proposers import reach
-from maabarium.proposers.mutate.repairs.source import Source
 from maabarium.proposers.mutate.repairs.spectrum import Coverage, Spectrum
 from maabarium.proposers.mutate.repairs.survey import Statement, survey
 from maabarium.proposers.mutate.repairs.symptoms import Symptom, read
@@ -35,7 +35,7 @@ class File:
     """One parsed file with its statements and the lines that read each name."""
 
     content: bytes
-    source: Source
+    source: PythonFile
     statements: tuple[Statement, ...]
     reads: dict[str, tuple[int, ...]]
     path: str
@@ -59,7 +59,7 @@ class Shelf:
         if key in self._files:
             self._files.move_to_end(key)
             return self._files[key]
-        source = Source.of(content)
+        source = PythonFile.read(content)
         found = None
         if source is not None:
             found = File(content, source, tuple(survey(source)), _reads(source.tree), path)

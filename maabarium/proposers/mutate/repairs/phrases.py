@@ -10,8 +10,8 @@ import ast
 from collections import Counter
 from collections.abc import Iterable
 
+from maabarium.code.python_file import PythonFile
 from maabarium.proposers.mutate.repairs.place import Draft
-from maabarium.proposers.mutate.repairs.source import Source
 from maabarium.proposers.mutate.repairs.survey import Statement
 
 __all__ = ["Phrases", "factors", "spoken"]
@@ -24,7 +24,7 @@ _KNOWN, _OWN = (1.7, 1.5), (0.6, 0.75)
 """Factors by level, the innermost expression first: the new text occurs elsewhere; the present one does."""
 
 
-def spoken(source: Source) -> Phrases:
+def spoken(source: PythonFile) -> Phrases:
     """All composed expressions of a file."""
     found: Phrases = Counter()
     for node in ast.walk(source.tree):
@@ -35,7 +35,7 @@ def spoken(source: Source) -> Phrases:
     return found
 
 
-def factors(source: Source, statement: Statement, drafts: Iterable[Draft], known: Phrases) -> list[float]:
+def factors(source: PythonFile, statement: Statement, drafts: Iterable[Draft], known: Phrases) -> list[float]:
     """For each draft of one statement, how much likelier the words around make it."""
     spans = {source.span(node) for part in statement.parts for node in ast.walk(part) if _composed(node)}
     ordered = sorted(spans, key=lambda span: span[1] - span[0])

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from maabarium.proposers.mutate.repairs.source import Source
+from maabarium.code.python_file import PythonFile
 from maabarium.proposers.mutate.repairs.survey import Statement
 
 __all__ = ["Draft", "Operator", "Place"]
@@ -34,7 +34,7 @@ class Draft:
 class Place:
     """One node of one statement with all nodes around it, outermost first."""
 
-    source: Source
+    source: PythonFile
     statement: Statement
     parents: tuple[ast.AST, ...]
     words: Words

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from maabarium.proposers.mutate.repairs.source import Source
+from maabarium.code.python_file import PythonFile
 
 __all__ = ["Scope", "Statement", "survey"]
 
@@ -52,7 +52,7 @@ class Statement:
     binds: tuple[str, ...] = ()
 
 
-def survey(source: Source) -> list[Statement]:
+def survey(source: PythonFile) -> list[Statement]:
     """All statements in the order of the text, without imports, docstrings and annotations."""
     found: list[Statement] = []
     _Walk(found).block(source.tree.body, Scope("", "module", _bound(source.tree.body, {})), in_loop=False)

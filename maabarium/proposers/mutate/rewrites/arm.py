@@ -12,11 +12,11 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from maabarium.code.concrete import ConcreteFile
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate.mutation import Mutation, numbered
 from maabarium.proposers.mutate.rewrites.catalogue import ALL_OPERATORS
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
-from maabarium.proposers.mutate.rewrites.source import Source, Unreadable
 
 __all__ = ["MAX_FILE_BYTES", "MAX_TOTAL_BYTES", "Rewrites"]
 
@@ -100,9 +100,8 @@ class Rewrites:
 
 
 def _find(content: bytes, operators: Sequence[Operator]) -> Iterable[_Found]:
-    try:
-        source = Source(content)
-    except Unreadable:
+    source = ConcreteFile.read(content)
+    if source is None:
         return
     seen = {content}
     for operator in operators:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from maabarium.code.concrete import ConcreteFile, Edit
+from maabarium.code.variables import Variable
 from maabarium.proposers.mutate.rewrites.comprehension import initial_value
 from maabarium.proposers.mutate.rewrites.knowledge import called, kind, literal_value
 from maabarium.proposers.mutate.rewrites.loops import LoopOperator
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
 from maabarium.proposers.mutate.rewrites.preamble import add_import
-from maabarium.proposers.mutate.rewrites.source import Edit, Source
-from maabarium.proposers.mutate.rewrites.variables import Variable
 
 __all__ = ["AppendInPlace", "Join", "UseDeque"]
 
@@ -28,7 +28,7 @@ class Join(LoopOperator):
     description = "collect the parts of a text and join them once"
     prior = 0.35
 
-    def _of_loop(self, source: Source, loop: cst.For) -> Iterator[Rewrite]:
+    def _of_loop(self, source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
         added = [node for node in source.within(loop) if isinstance(node, cst.AugAssign)]
         texts = {source.names[node.target] for node in added if isinstance(node.target, cst.Name)}
         leaves = (cst.Return, cst.Yield, cst.Await)
@@ -39,7 +39,7 @@ class Join(LoopOperator):
             if found is not None:
                 yield found
 
-    def _site(self, source: Source, loop: cst.For, variable: Variable) -> Rewrite | None:
+    def _site(self, source: ConcreteFile, loop: cst.For, variable: Variable) -> Rewrite | None:
         start = initial_value(source, loop, variable)
         assign = start.body[0] if start is not None else None
         if not isinstance(assign, cst.Assign) or not isinstance(literal_value(assign.value), str):
@@ -70,7 +70,7 @@ class Join(LoopOperator):
         return Rewrite(loop, f"join {variable.name} once", "the text was copied as it grew", tuple(edits))
 
 
-def _unguarded(source: Source, loop: cst.CSTNode) -> bool:
+def _unguarded(source: ConcreteFile, loop: cst.CSTNode) -> bool:
     for parent in source.ancestors(loop):
         if isinstance(parent, cst.FunctionDef):
             return True
@@ -90,7 +90,7 @@ class AppendInPlace(Operator):
     description = "append to a list instead of copying it with `+`"
     prior = 0.8
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         for node in source.of(cst.Assign):
             found = self._addition(source, node)
             if found is None or not any(isinstance(parent, (cst.For, cst.While)) for parent in source.ancestors(node)):
@@ -106,7 +106,7 @@ class AppendInPlace(Operator):
             edit = Edit(*source.span(node), text)
             yield Rewrite(node, f"append to {variable.name} in place", "the list was copied on every pass", (edit,))
 
-    def _addition(self, source: Source, node: cst.CSTNode) -> tuple[cst.Name, cst.BaseExpression] | None:
+    def _addition(self, source: ConcreteFile, node: cst.CSTNode) -> tuple[cst.Name, cst.BaseExpression] | None:
         if not isinstance(node, cst.Assign) or len(node.targets) != 1:
             return None
         target, value = node.targets[0].target, node.value
@@ -117,7 +117,7 @@ class AppendInPlace(Operator):
             return None
         return target, value.right
 
-    def _owned(self, source: Source, variable: Variable) -> bool:
+    def _owned(self, source: ConcreteFile, variable: Variable) -> bool:
         for store in variable.stores:
             assign = source.parent[source.parent[store]]
             made = isinstance(assign, cst.Assign) and isinstance(assign.value, (cst.List, cst.ListComp))
@@ -144,7 +144,7 @@ class UseDeque(Operator):
     description = "use a deque for a list that is emptied or filled from the left"
     prior = 0.6
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         for node in source.of(cst.Assign):
             if len(node.targets) != 1:
                 continue
@@ -168,7 +168,7 @@ class UseDeque(Operator):
             yield Rewrite(node, what, "taking from the left moved the whole list", (*added, first, *edits))
 
 
-def _queue_use(source: Source, load: cst.CSTNode) -> Edit | str:
+def _queue_use(source: ConcreteFile, load: cst.CSTNode) -> Edit | str:
     """The edit for one use, `fine`, or `refused`."""
     parent = source.parent[load]
     if isinstance(parent, cst.Attribute):

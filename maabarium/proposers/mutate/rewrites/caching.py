@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from maabarium.code.concrete import ConcreteFile, Edit
+from maabarium.code.variables import Variable
 from maabarium.proposers.mutate.rewrites.knowledge import (
     PURE_BUILTINS,
     TEXT_METHODS,
@@ -14,8 +16,6 @@ from maabarium.proposers.mutate.rewrites.knowledge import (
 )
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
 from maabarium.proposers.mutate.rewrites.preamble import add_import
-from maabarium.proposers.mutate.rewrites.source import Edit, Source
-from maabarium.proposers.mutate.rewrites.variables import Variable
 
 __all__ = ["CachePure", "is_pure"]
 
@@ -39,7 +39,7 @@ MUTABLE_RESULTS = frozenset({"list", "dict", "set", "sorted", "reversed", "zip",
 HASHABLE = ("str", "number", "bytes", "tuple")
 
 
-def is_pure(source: Source, function: cst.FunctionDef, busy: frozenset[cst.CSTNode] = frozenset()) -> bool:
+def is_pure(source: ConcreteFile, function: cst.FunctionDef, busy: frozenset[cst.CSTNode] = frozenset()) -> bool:
     """Whether nothing but the arguments decides the result and nothing but the result comes of a call.
 
     Functions of the same module may be called if they are pure themselves.
@@ -58,7 +58,7 @@ def is_pure(source: Source, function: cst.FunctionDef, busy: frozenset[cst.CSTNo
     return True
 
 
-def _pure_call(source: Source, call: cst.Call, function: cst.FunctionDef, busy: frozenset[cst.CSTNode]) -> bool:
+def _pure_call(source: ConcreteFile, call: cst.Call, function: cst.FunctionDef, busy: frozenset[cst.CSTNode]) -> bool:
     path = called(source, call)
     if path is not None:
         exceptions = path.endswith(("Error", "Exception")) and "." not in path
@@ -76,11 +76,11 @@ def _pure_call(source: Source, call: cst.Call, function: cst.FunctionDef, busy: 
     return made_here and holder is not None and not _is_parameter(source, holder)
 
 
-def _is_parameter(source: Source, variable: Variable) -> bool:
+def _is_parameter(source: ConcreteFile, variable: Variable) -> bool:
     return any(isinstance(source.parent[name], cst.Param) for name in variable.stores)
 
 
-def _settled(source: Source, variable: Variable, function: cst.FunctionDef) -> bool:
+def _settled(source: ConcreteFile, variable: Variable, function: cst.FunctionDef) -> bool:
     """A local of the function, a builtin, an import, or a module constant that nothing in the file changes."""
     if variable.builtin:
         return variable.name not in ("input", "open", "print", "id", "globals", "locals", "vars", "exec", "eval")
@@ -96,7 +96,7 @@ def _settled(source: Source, variable: Variable, function: cst.FunctionDef) -> b
     return all(_reads(source, name) for name in variable.loads)
 
 
-def _reads(source: Source, name: cst.CSTNode) -> bool:
+def _reads(source: ConcreteFile, name: cst.CSTNode) -> bool:
     parent = source.parent[name]
     if isinstance(parent, cst.Attribute):
         outer = source.parent[parent]
@@ -122,7 +122,7 @@ class CachePure(Operator):
     description = "cache the results of a pure function"
     prior = 0.8
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         for function in source.of(cst.FunctionDef):
             if not self._fits(source, function):
                 continue
@@ -135,7 +135,7 @@ class CachePure(Operator):
             why = "it was computed anew for arguments it had seen"
             yield Rewrite(function, "cache the pure function", why, (*edits, head), 1.0)
 
-    def _fits(self, source: Source, function: cst.FunctionDef) -> bool:
+    def _fits(self, source: ConcreteFile, function: cst.FunctionDef) -> bool:
         parameters = function.params
         plain = not (parameters.kwonly_params or parameters.star_kwarg or parameters.posonly_params)
         if not plain or isinstance(parameters.star_arg, cst.Param) or not parameters.params:
@@ -148,7 +148,7 @@ class CachePure(Operator):
             return False
         return self._shareable(source, function) and is_pure(source, function)
 
-    def _hashable(self, source: Source, variable: Variable) -> bool:
+    def _hashable(self, source: ConcreteFile, variable: Variable) -> bool:
         annotated = isinstance(source.parent[variable.stores[0]], cst.Param) and any(
             isinstance(source.parent[name], cst.Param) and source.parent[name].annotation is not None  # type: ignore[attr-defined]
             for name in variable.stores
@@ -158,14 +158,14 @@ class CachePure(Operator):
             return kind(source, Variable(variable.name, variable.scope, stores=first)) in HASHABLE
         return all(_like_text(source, name) for name in variable.loads)
 
-    def _shareable(self, source: Source, function: cst.FunctionDef) -> bool:
+    def _shareable(self, source: ConcreteFile, function: cst.FunctionDef) -> bool:
         returned = [node.value for node in source.within(function.body) if isinstance(node, cst.Return)]
         if not any(value is not None for value in returned):
             return False
         return all(value is None or _immutable(source, value) for value in returned)
 
 
-def _like_text(source: Source, name: cst.CSTNode) -> bool:
+def _like_text(source: ConcreteFile, name: cst.CSTNode) -> bool:
     """No use that only a list, dict or object would allow."""
     parent = source.parent[name]
     if isinstance(parent, cst.Attribute):
@@ -180,7 +180,7 @@ def _like_text(source: Source, name: cst.CSTNode) -> bool:
     return not isinstance(parent, cst.AugAssign)
 
 
-def _immutable(source: Source, node: cst.CSTNode) -> bool:
+def _immutable(source: ConcreteFile, node: cst.CSTNode) -> bool:
     if isinstance(node, (cst.List, cst.Dict, cst.Set, cst.ListComp, cst.DictComp, cst.SetComp, cst.GeneratorExp)):
         return False
     if isinstance(node, cst.Call):
@@ -206,7 +206,7 @@ def _is_value(node: cst.CSTNode) -> bool:
     return isinstance(node, (cst.BaseExpression, cst.Element)) and not isinstance(node, cst.SimpleString)
 
 
-def _worth_it(source: Source, function: cst.FunctionDef) -> bool:
+def _worth_it(source: ConcreteFile, function: cst.FunctionDef) -> bool:
     """More work than the cache's own lookup: a loop, or at least two calls."""
     nodes = source.within(function.body)
     loops = any(isinstance(node, (cst.For, cst.While, cst.CompFor)) for node in nodes)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import libcst as cst
 
+from maabarium.code.concrete import ConcreteFile, Edit
+from maabarium.code.variables import Variable
 from maabarium.proposers.mutate.rewrites.knowledge import opaque
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
-from maabarium.proposers.mutate.rewrites.source import Edit, Source
-from maabarium.proposers.mutate.rewrites.variables import Variable
 
 __all__ = ["Comprehension", "Filling", "initial_value", "layout", "loop_names_stay_inside", "plain_loop"]
 
@@ -27,7 +27,7 @@ class Filling:
     last: cst.BaseSmallStatement
 
 
-def plain_loop(source: Source, loop: cst.For) -> Filling | None:
+def plain_loop(source: ConcreteFile, loop: cst.For) -> Filling | None:
     """Read a loop that holds nothing but further loops and ifs around one statement."""
     loops, clauses = [], []
     body: cst.CSTNode = loop
@@ -60,7 +60,7 @@ def _unambiguous(node: cst.CSTNode, text: str) -> str:
     return f"({text})" if bare_tuple or (isinstance(node, cst.IfExp) and not node.lpar) else text
 
 
-def loop_names_stay_inside(source: Source, loops: Sequence[cst.For]) -> bool:
+def loop_names_stay_inside(source: ConcreteFile, loops: Sequence[cst.For]) -> bool:
     """Whether no name that the loops bind is read elsewhere as the loop left it, nor bound by anything else there."""
     first = loops[0]
     for loop in loops:
@@ -79,7 +79,7 @@ def loop_names_stay_inside(source: Source, loops: Sequence[cst.For]) -> bool:
     return True
 
 
-def _rebound(source: Source, name: cst.CSTNode, variable: Variable) -> bool:
+def _rebound(source: ConcreteFile, name: cst.CSTNode, variable: Variable) -> bool:
     """Whether a loop around this use, by its own header, binds the name first."""
     child = name
     for parent in source.ancestors(name):
@@ -91,7 +91,7 @@ def _rebound(source: Source, name: cst.CSTNode, variable: Variable) -> bool:
     return False
 
 
-def initial_value(source: Source, loop: cst.For, variable: Variable) -> cst.SimpleStatementLine | None:
+def initial_value(source: ConcreteFile, loop: cst.For, variable: Variable) -> cst.SimpleStatementLine | None:
     """The statement right above a loop (only others that do not touch the variable between) that starts it."""
     block = source.parent[loop]
     if not isinstance(block, cst.IndentedBlock):
@@ -119,7 +119,7 @@ class Comprehension(Operator):
     description = "fill a list, set or dict by a comprehension instead of a loop"
     prior = 0.3
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         for node in source.of(cst.For):
             if source.function(node) is not None:
                 filling = plain_loop(source, node)
@@ -127,7 +127,7 @@ class Comprehension(Operator):
                 if found is not None:
                     yield found
 
-    def _site(self, source: Source, loop: cst.For, filling: Filling) -> Rewrite | None:
+    def _site(self, source: ConcreteFile, loop: cst.For, filling: Filling) -> Rewrite | None:
         stored = _stored(source, filling.last)
         function = source.function(loop)
         if stored is None or function is None or opaque(source, function):
@@ -154,7 +154,7 @@ class Comprehension(Operator):
         return Rewrite(loop, f"fill {variable.name} by a {kind} comprehension", "a loop filled it one by one", edits)
 
     def _from_start(
-        self, source: Source, loop: cst.For, start: cst.SimpleStatementLine, method: str, parts: Sequence[str]
+        self, source: ConcreteFile, loop: cst.For, start: cst.SimpleStatementLine, method: str, parts: Sequence[str]
     ) -> tuple[Edit, ...] | None:
         assign = start.body[0]
         if not isinstance(assign, (cst.Assign, cst.AnnAssign)) or assign.value is None:
@@ -170,7 +170,7 @@ class Comprehension(Operator):
         return removal, Edit(*source.span(loop), layout(source, loop, head + left, parts, right))
 
 
-def layout(source: Source, statement: cst.CSTNode, head: str, parts: Sequence[str], tail: str) -> str:
+def layout(source: ConcreteFile, statement: cst.CSTNode, head: str, parts: Sequence[str], tail: str) -> str:
     """A comprehension on one line if it fits, else one line for each clause."""
     indent = source.indent(statement) or ""
     line = f"{head}{' '.join(parts)}{tail}"
@@ -180,7 +180,7 @@ def layout(source: Source, statement: cst.CSTNode, head: str, parts: Sequence[st
     return f"{head}{inner}{inner.join(parts)}{source.newline}{indent}{tail}"
 
 
-def _unguarded(source: Source, loop: cst.For) -> bool:
+def _unguarded(source: ConcreteFile, loop: cst.For) -> bool:
     """No `try` of the same function around the loop: its handler could see what was filled so far."""
     for parent in source.ancestors(loop):
         if isinstance(parent, cst.FunctionDef):
@@ -190,7 +190,7 @@ def _unguarded(source: Source, loop: cst.For) -> bool:
     return True
 
 
-def _stored(source: Source, last: cst.BaseSmallStatement) -> tuple[cst.Name, str, str] | None:
+def _stored(source: ConcreteFile, last: cst.BaseSmallStatement) -> tuple[cst.Name, str, str] | None:
     """Container, way of storing, and the element's text of the one statement in a loop."""
     if isinstance(last, cst.Expr) and isinstance(last.value, cst.Call):
         call = last.value

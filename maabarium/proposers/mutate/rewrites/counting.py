@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from maabarium.code.concrete import ConcreteFile, Edit
 from maabarium.proposers.mutate.rewrites.comprehension import initial_value, loop_names_stay_inside
 from maabarium.proposers.mutate.rewrites.knowledge import literal_value
 from maabarium.proposers.mutate.rewrites.loops import LoopOperator
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
 from maabarium.proposers.mutate.rewrites.preamble import add_import
-from maabarium.proposers.mutate.rewrites.source import Edit, Source
 
 __all__ = ["CountByCounter", "GroupBySetdefault"]
 
@@ -23,7 +23,7 @@ def single(node: cst.CSTNode) -> cst.BaseSmallStatement | None:
     return node.body[0] if isinstance(node, cst.SimpleStatementLine) and len(node.body) == 1 else None
 
 
-def _item(source: Source, node: cst.CSTNode) -> tuple[str, str] | None:
+def _item(source: ConcreteFile, node: cst.CSTNode) -> tuple[str, str] | None:
     """Dictionary and key of `d[k]`, as text, for a plain name d and a key without calls."""
     if not isinstance(node, cst.Subscript) or not isinstance(node.value, cst.Name) or len(node.slice) != 1:
         return None
@@ -33,7 +33,7 @@ def _item(source: Source, node: cst.CSTNode) -> tuple[str, str] | None:
     return node.value.value, source.code(index.value)
 
 
-def _membership(source: Source, test: cst.CSTNode) -> tuple[str, str, bool] | None:
+def _membership(source: ConcreteFile, test: cst.CSTNode) -> tuple[str, str, bool] | None:
     """Dictionary, key and sense of `k in d` or `k not in d`."""
     if not isinstance(test, cst.Comparison) or len(test.comparisons) != 1:
         return None
@@ -43,7 +43,7 @@ def _membership(source: Source, test: cst.CSTNode) -> tuple[str, str, bool] | No
     return target.comparator.value, source.code(test.left), isinstance(target.operator, cst.In)
 
 
-def _increment(source: Source, node: cst.CSTNode | None) -> tuple[str, str] | None:
+def _increment(source: ConcreteFile, node: cst.CSTNode | None) -> tuple[str, str] | None:
     """`d[k] += 1`, or `d[k] = d.get(k, 0) + 1`."""
     if isinstance(node, cst.AugAssign) and isinstance(node.operator, cst.AddAssign) and literal_value(node.value) == 1:
         return _item(source, node.target)
@@ -54,7 +54,7 @@ def _increment(source: Source, node: cst.CSTNode | None) -> tuple[str, str] | No
     return None
 
 
-def counted(source: Source, loop: cst.For) -> tuple[str, str] | None:
+def counted(source: ConcreteFile, loop: cst.For) -> tuple[str, str] | None:
     """Dictionary and key of a loop that does nothing but count."""
     if not isinstance(loop.body, cst.IndentedBlock) or loop.orelse is not None or loop.asynchronous is not None:
         return None
@@ -78,7 +78,7 @@ def counted(source: Source, loop: cst.For) -> tuple[str, str] | None:
     return None
 
 
-def _starts(source: Source, node: cst.CSTNode | None, name: str, key: str, value: str) -> bool:
+def _starts(source: ConcreteFile, node: cst.CSTNode | None, name: str, key: str, value: str) -> bool:
     if not isinstance(node, cst.Assign) or len(node.targets) != 1:
         return False
     return _item(source, node.targets[0].target) == (name, key) and source.code(node.value) == value
@@ -96,14 +96,14 @@ class CountByCounter(LoopOperator):
     description = "count with collections.Counter instead of a loop"
     prior = 0.35
 
-    def _of_loop(self, source: Source, loop: cst.For) -> Iterator[Rewrite]:
+    def _of_loop(self, source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
         found = counted(source, loop)
         if found is not None and loop_names_stay_inside(source, (loop,)):
             rewrite = self._site(source, loop, *found)
             if rewrite is not None:
                 yield rewrite
 
-    def _site(self, source: Source, loop: cst.For, name: str, key: str) -> Rewrite | None:
+    def _site(self, source: ConcreteFile, loop: cst.For, name: str, key: str) -> Rewrite | None:
         holder = next(node for node in source.within(loop.body) if isinstance(node, cst.Name) and node.value == name)
         variable = source.names[holder]
         function = source.function(loop)
@@ -136,14 +136,14 @@ class GroupBySetdefault(Operator):
     description = "group with dict.setdefault instead of asking, storing and looking up"
     prior = 0.3
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         for block in source.of(cst.IndentedBlock):
             for first, second in zip(block.body, block.body[1:], strict=False):
                 found = self._site(source, first, second)
                 if found is not None:
                     yield found
 
-    def _site(self, source: Source, first: cst.CSTNode, second: cst.CSTNode) -> Rewrite | None:
+    def _site(self, source: ConcreteFile, first: cst.CSTNode, second: cst.CSTNode) -> Rewrite | None:
         if not isinstance(first, cst.If) or first.orelse is not None:
             return None
         asked, inner, last = _membership(source, first.test), single(first.body), single(second)

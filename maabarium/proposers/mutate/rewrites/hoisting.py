@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
+from maabarium.code.concrete import ConcreteFile
+from maabarium.code.variables import Variable
 from maabarium.proposers.mutate.rewrites.knowledge import (
     TEXT_METHODS,
     called,
@@ -19,8 +21,6 @@ from maabarium.proposers.mutate.rewrites.knowledge import (
     unchanged,
 )
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
-from maabarium.proposers.mutate.rewrites.source import Source
-from maabarium.proposers.mutate.rewrites.variables import Variable
 
 __all__ = ["InvariantCall", "LocalName", "RepeatedCall"]
 
@@ -34,7 +34,7 @@ CONDITIONAL = (cst.If, cst.IfExp, cst.BooleanOperation, cst.Try, cst.TryStar, cs
                cst.Assert)  # fmt: skip
 
 
-def _pure_call(source: Source, node: cst.CSTNode) -> tuple[str, list[Variable]] | None:
+def _pure_call(source: ConcreteFile, node: cst.CSTNode) -> tuple[str, list[Variable]] | None:
     """Name for the result and the variables of a call that reads nothing but plain names and constants."""
     if not isinstance(node, cst.Call) or not simple_arguments(node):
         return None
@@ -60,7 +60,7 @@ def _pure_call(source: Source, node: cst.CSTNode) -> tuple[str, list[Variable]] 
     return (re.sub(r"\W|_{2,}", "_", label).strip("_") or "value", read) if read else None
 
 
-def _only_read(source: Source, call: cst.Call) -> bool:
+def _only_read(source: ConcreteFile, call: cst.Call) -> bool:
     """Whether sharing the result is safe: it is immutable, or only read where it stands."""
     mutable = (called(source, call) or "") in SHARED_RESULTS or (
         isinstance(call.func, cst.Attribute) and call.func.attr.value in LIST_METHODS
@@ -68,7 +68,7 @@ def _only_read(source: Source, call: cst.Call) -> bool:
     return not mutable or (read_only(source, call) and not isinstance(source.parent[call], cst.Return))
 
 
-def _loops(source: Source, node: cst.CSTNode) -> list[cst.For | cst.While]:
+def _loops(source: ConcreteFile, node: cst.CSTNode) -> list[cst.For | cst.While]:
     """Loops of the same function whose body (or `while` test) holds the node, from the inside out."""
     found: list[cst.For | cst.While] = []
     child = node
@@ -95,7 +95,7 @@ class InvariantCall(Operator):
     description = "compute before the loop what does not change in it"
     prior = 0.5
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         done: set[tuple[cst.CSTNode, str]] = set()
         for node in source.of(cst.Call):
             found = _pure_call(source, node)
@@ -117,7 +117,7 @@ class InvariantCall(Operator):
                 edits = (head, *(source.replace(other, name) for other in inside))
                 yield Rewrite(node, f"compute {_short(text)} before the loop", "it was the same on every pass", edits)
 
-    def _place(self, source: Source, call: cst.Call, read: Sequence[Variable]) -> cst.For | cst.While | None:
+    def _place(self, source: ConcreteFile, call: cst.Call, read: Sequence[Variable]) -> cst.For | cst.While | None:
         place: cst.For | cst.While | None = None
         for loop in _loops(source, call):
             between = (parent for parent in source.ancestors(call) if source.holds(loop, parent) and parent is not loop)
@@ -141,7 +141,7 @@ class LocalName(Operator):
     description = "look up a function or bound method once before a hot loop"
     prior = 0.1
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         done: set[tuple[cst.CSTNode, str]] = set()
         for node in source.of(cst.Call):
             if not isinstance(node.func, cst.Attribute):
@@ -167,7 +167,7 @@ class LocalName(Operator):
                 yield Rewrite(node, f"look up {text} before the loop", "it was looked up on every pass", edits)
 
     def _place(
-        self, source: Source, func: cst.Attribute, loops: Sequence[cst.For | cst.While]
+        self, source: ConcreteFile, func: cst.Attribute, loops: Sequence[cst.For | cst.While]
     ) -> cst.For | cst.While | None:
         path = dotted(source, func)
         place: cst.For | cst.While | None = None
@@ -179,7 +179,7 @@ class LocalName(Operator):
             place = loop
         return place
 
-    def _bound_method(self, source: Source, func: cst.Attribute, loop: cst.CSTNode) -> bool:
+    def _bound_method(self, source: ConcreteFile, func: cst.Attribute, loop: cst.CSTNode) -> bool:
         variable = source.names.get(func.value)
         if variable is None or variable.shared or variable.scope is not source.function(loop):
             return False
@@ -200,7 +200,7 @@ class RepeatedCall(Operator):
     description = "keep the result of a text method that a block calls again"
     prior = 0.5
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         for block in source.of(cst.IndentedBlock):
             if source.function(block.body[0]) is None:
                 continue
@@ -212,7 +212,7 @@ class RepeatedCall(Operator):
                 yield from self._of_run(source, run)
                 run = []
 
-    def _of_run(self, source: Source, run: Sequence[cst.CSTNode]) -> Iterator[Rewrite]:
+    def _of_run(self, source: ConcreteFile, run: Sequence[cst.CSTNode]) -> Iterator[Rewrite]:
         groups: dict[str, list[cst.Call]] = {}
         for statement in run:
             for node in source.within(statement):

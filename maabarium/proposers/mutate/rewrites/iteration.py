@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from maabarium.code.concrete import ConcreteFile, Edit
+from maabarium.code.variables import Variable
 from maabarium.proposers.mutate.rewrites.knowledge import called, unchanged
 from maabarium.proposers.mutate.rewrites.loops import LoopOperator
 from maabarium.proposers.mutate.rewrites.membership import is_membership
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
-from maabarium.proposers.mutate.rewrites.source import Edit, Source
-from maabarium.proposers.mutate.rewrites.variables import Variable
 
 __all__ = ["DictKeys", "Enumerate", "GeneratorArgument", "IterateFile"]
 
@@ -30,12 +30,12 @@ class Enumerate(LoopOperator):
     description = "walk over the elements instead of their numbers"
     prior = 0.4
 
-    def _of_loop(self, source: Source, loop: cst.For) -> Iterator[Rewrite]:
+    def _of_loop(self, source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
         found = self._site(source, loop)
         if found is not None:
             yield found
 
-    def _site(self, source: Source, loop: cst.For) -> Rewrite | None:
+    def _site(self, source: ConcreteFile, loop: cst.For) -> Rewrite | None:
         number, sequence = source.names.get(loop.target), _length_range(source, loop.iter)
         if number is None or sequence is None or number.shared or number.scope is not source.function(loop):
             return None
@@ -58,7 +58,7 @@ class Enumerate(LoopOperator):
         return self._rewrite(source, loop, sequence, indexed, number, bare)
 
     def _rewrite(
-        self, source: Source, loop: cst.For, sequence: Variable, indexed: dict[Variable, list[cst.Subscript]],
+        self, source: ConcreteFile, loop: cst.For, sequence: Variable, indexed: dict[Variable, list[cst.Subscript]],
         number: Variable, bare: bool,
     ) -> Rewrite:  # fmt: skip
         walked = sorted(indexed, key=lambda item: item is not sequence) if bare else [sequence]
@@ -72,14 +72,14 @@ class Enumerate(LoopOperator):
         return Rewrite(loop, f"walk over {sources}", "every element was looked up by its number", tuple(edits))
 
 
-def _same_function(source: Source, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+def _same_function(source: ConcreteFile, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     for parent in source.ancestors(node):
         if isinstance(parent, cst.FunctionDef):
             return
         yield parent
 
 
-def _length_range(source: Source, node: cst.CSTNode) -> Variable | None:
+def _length_range(source: ConcreteFile, node: cst.CSTNode) -> Variable | None:
     """The variable of `range(len(variable))`."""
     if not isinstance(node, cst.Call) or called(source, node) != "range" or len(node.args) != 1:
         return None
@@ -89,7 +89,7 @@ def _length_range(source: Source, node: cst.CSTNode) -> Variable | None:
     return source.names.get(inner.args[0].value)
 
 
-def _indexed(source: Source, name: cst.CSTNode, loop: cst.For) -> tuple[Variable, cst.Subscript] | None:
+def _indexed(source: ConcreteFile, name: cst.CSTNode, loop: cst.For) -> tuple[Variable, cst.Subscript] | None:
     index = source.parent[name]
     element = source.parent[index]
     item = source.parent[element]
@@ -102,7 +102,7 @@ def _indexed(source: Source, name: cst.CSTNode, loop: cst.For) -> tuple[Variable
     return variable, item
 
 
-def _late(source: Source, node: cst.CSTNode) -> bool:
+def _late(source: ConcreteFile, node: cst.CSTNode) -> bool:
     return any(isinstance(parent, (cst.Lambda, cst.GeneratorExp)) for parent in _same_function(source, node))
 
 
@@ -126,7 +126,7 @@ class GeneratorArgument(Operator):
     description = "hand a generator or set comprehension on instead of a list built for it"
     prior = 0.25
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         for node in source.of(cst.Call):
             path = called(source, node)
             if path not in EAGER or not node.args:
@@ -140,7 +140,7 @@ class GeneratorArgument(Operator):
                 factor = 1.5 if path in ("any", "all", "set", "dict") else 0.7
                 yield Rewrite(node, f"build no list for {path}()", why, (edit,), factor)
 
-    def _edit(self, source: Source, node: cst.Call, path: str, inner: cst.BaseExpression) -> Edit | None:
+    def _edit(self, source: ConcreteFile, node: cst.Call, path: str, inner: cst.BaseExpression) -> Edit | None:
         alone = len(node.args) == 1
         if isinstance(inner, cst.Call):
             wrapped = called(source, inner) in ("list", "tuple") and len(inner.args) == 1 and not inner.args[0].star
@@ -164,7 +164,7 @@ class GeneratorArgument(Operator):
             return Edit(start, end, body if alone else f"({body})")
         return None
 
-    def _dictionary(self, source: Source, node: cst.Call, inner: cst.ListComp | cst.GeneratorExp) -> Edit | None:
+    def _dictionary(self, source: ConcreteFile, node: cst.Call, inner: cst.ListComp | cst.GeneratorExp) -> Edit | None:
         pair = inner.elt
         if not isinstance(pair, cst.Tuple) or len(pair.elements) != 2:
             return None
@@ -189,7 +189,7 @@ class IterateFile(Operator):
     description = "walk over a file instead of the list of its lines"
     prior = 0.3
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         walks: list[cst.For | cst.CompFor] = [*source.of(cst.For), *source.of(cst.CompFor)]
         for node in walks:
             if not isinstance(node.iter, cst.Call):
@@ -217,7 +217,7 @@ class DictKeys(Operator):
     description = "ask and walk a dictionary without its keys view"
     prior = 0.2
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         for node in source.of(cst.Call):
             if node.args or not isinstance(node.func, cst.Attribute):
                 continue

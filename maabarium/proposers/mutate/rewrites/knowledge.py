@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 import libcst as cst
 
-from maabarium.proposers.mutate.rewrites.source import Source
-from maabarium.proposers.mutate.rewrites.variables import Variable
+from maabarium.code.concrete import ConcreteFile
+from maabarium.code.variables import Variable
 
 __all__ = [
     "PURE_BUILTINS", "TEXT_METHODS", "called", "dotted", "is_constant", "kind", "literal_value", "opaque",
@@ -47,7 +47,7 @@ _RESULTS = {
 _TEXT_RESULTS = {"split": "list", "rsplit": "list", "splitlines": "list", "partition": "tuple", "rpartition": "tuple"}
 
 
-def dotted(source: Source, node: cst.CSTNode) -> str | None:
+def dotted(source: ConcreteFile, node: cst.CSTNode) -> str | None:
     """Full path of what an expression names: `len`, `re.match`, `datetime.datetime.strptime`.
 
     None unless the name is a builtin or bound exactly once in the module, by an import at its top level.
@@ -66,7 +66,7 @@ def dotted(source: Source, node: cst.CSTNode) -> str | None:
     return ".".join([root, *reversed(parts)]) if root else None
 
 
-def _import_path(source: Source, variable: Variable) -> str | None:
+def _import_path(source: ConcreteFile, variable: Variable) -> str | None:
     if not variable.is_global or len(variable.stores) != 1 or variable.shared:
         return None
     chain = list(source.ancestors(variable.stores[0]))
@@ -82,7 +82,7 @@ def _import_path(source: Source, variable: Variable) -> str | None:
     return path if alias.asname is not None else path.partition(".")[0]
 
 
-def called(source: Source, node: cst.CSTNode) -> str | None:
+def called(source: ConcreteFile, node: cst.CSTNode) -> str | None:
     """Full path of the function that a call names; see `dotted`."""
     return dotted(source, node.func) if isinstance(node, cst.Call) else None
 
@@ -119,7 +119,7 @@ def literal_value(node: cst.CSTNode) -> object:
     return None
 
 
-def kind(source: Source, variable: Variable) -> str | None:
+def kind(source: ConcreteFile, variable: Variable) -> str | None:
     """What a variable holds as far as its annotation or all its assignments say: list, dict, set, str, ..."""
     found: set[str | None] = set()
     for name in variable.stores:
@@ -144,7 +144,7 @@ def _annotated(node: cst.CSTNode) -> str | None:
     return _ANNOTATIONS.get(node.value) if isinstance(node, cst.Name) else None
 
 
-def _value_kind(source: Source, node: cst.CSTNode) -> str | None:
+def _value_kind(source: ConcreteFile, node: cst.CSTNode) -> str | None:
     if isinstance(node, (cst.List, cst.ListComp)):
         return "list"
     if isinstance(node, (cst.Dict, cst.DictComp)):
@@ -168,7 +168,7 @@ def _counts(method: str) -> bool:
     return method.startswith("is") or method in {"count", "find", "rfind", "startswith", "endswith", "encode"}
 
 
-def read_only(source: Source, name: cst.CSTNode) -> bool:
+def read_only(source: ConcreteFile, name: cst.CSTNode) -> bool:
     """Whether this use of a value can neither change it nor hand it on."""
     parent = source.parent[name]
     if isinstance(parent, cst.Attribute):
@@ -190,7 +190,7 @@ def read_only(source: Source, name: cst.CSTNode) -> bool:
     )  # fmt: skip
 
 
-def steady(source: Source, variable: Variable, region: cst.CSTNode) -> bool:
+def steady(source: ConcreteFile, variable: Variable, region: cst.CSTNode) -> bool:
     """Whether a variable names the same object throughout a region: nothing there, nor a closure, rebinds it."""
     if variable.builtin:
         return True
@@ -201,7 +201,7 @@ def steady(source: Source, variable: Variable, region: cst.CSTNode) -> bool:
     return not any(source.holds(region, store) for store in variable.stores)
 
 
-def unchanged(source: Source, variable: Variable, region: cst.CSTNode) -> bool:
+def unchanged(source: ConcreteFile, variable: Variable, region: cst.CSTNode) -> bool:
     """Whether a variable holds an equal value throughout a region, as far as this file can change it."""
     if not steady(source, variable, region):
         return False
@@ -213,14 +213,14 @@ def unchanged(source: Source, variable: Variable, region: cst.CSTNode) -> bool:
     return all(read_only(source, name) for name in (*inside, *captured, *everywhere))
 
 
-def _captured(source: Source, variable: Variable, name: cst.Name) -> bool:
+def _captured(source: ConcreteFile, variable: Variable, name: cst.Name) -> bool:
     scope = source.names.scope(name)
     while isinstance(scope, (cst.ListComp, cst.SetComp, cst.DictComp, cst.GeneratorExp)):
         scope = source.names.scope(scope)
     return scope is not variable.scope and not isinstance(variable.scope, (cst.Module, cst.ListComp))
 
 
-def opaque(source: Source, function: cst.CSTNode) -> bool:
+def opaque(source: ConcreteFile, function: cst.CSTNode) -> bool:
     """Whether a function looks at its own names: `locals()`, `eval`, `exec`, `vars`, `dir`, or a star import."""
     looks = {"locals", "eval", "exec", "vars", "dir"}
     return any(isinstance(node, cst.Name) and node.value in looks for node in source.within(function))

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from maabarium.code.concrete import ConcreteFile
 from maabarium.proposers.mutate.rewrites.knowledge import opaque
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
-from maabarium.proposers.mutate.rewrites.source import Source
 
 __all__ = ["LoopOperator"]
 
@@ -17,7 +17,7 @@ __all__ = ["LoopOperator"]
 class LoopOperator(Operator):
     """Looks at every loop in a function whose names can be told from its text."""
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         """Those of all such loops."""
         for loop in source.of(cst.For):
             function = source.function(loop)
@@ -25,5 +25,5 @@ class LoopOperator(Operator):
                 yield from self._of_loop(source, loop)
 
     @abstractmethod
-    def _of_loop(self, source: Source, loop: cst.For) -> Iterator[Rewrite]:
+    def _of_loop(self, source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
         """The rewrites of one loop."""

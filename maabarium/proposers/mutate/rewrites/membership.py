@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
+from maabarium.code.concrete import ConcreteFile, Edit
+from maabarium.code.variables import Variable
 from maabarium.proposers.mutate.rewrites.knowledge import is_constant, kind, unchanged
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
-from maabarium.proposers.mutate.rewrites.source import Edit, Source
-from maabarium.proposers.mutate.rewrites.variables import Variable
 
 __all__ = ["ConstantMembership", "MembershipSet", "SeenSet"]
 
@@ -17,7 +17,7 @@ Loop = (cst.For, cst.While)
 Comprehension = (cst.ListComp, cst.SetComp, cst.DictComp, cst.GeneratorExp)
 
 
-def is_membership(source: Source, node: cst.CSTNode) -> bool:
+def is_membership(source: ConcreteFile, node: cst.CSTNode) -> bool:
     """Whether the node is the right side of `in` or `not in`."""
     parent = source.parent[node]
     return isinstance(parent, cst.ComparisonTarget) and isinstance(parent.operator, (cst.In, cst.NotIn))
@@ -42,7 +42,7 @@ class ConstantMembership(Operator):
     description = "ask a set instead of a list or tuple of constants"
     prior = 0.2
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         for node in (*source.of(cst.List), *source.of(cst.Tuple)):
             elements = _constants(node)
             if elements is None:
@@ -57,7 +57,7 @@ class ConstantMembership(Operator):
                 if found is not None:
                     yield found
 
-    def _constant(self, source: Source, node: cst.CSTNode, size: int) -> Rewrite | None:
+    def _constant(self, source: ConcreteFile, node: cst.CSTNode, size: int) -> Rewrite | None:
         assign = source.parent[node]
         if not isinstance(assign, (cst.Assign, cst.AnnAssign)) or source.function(node) is not None:
             return None
@@ -77,7 +77,7 @@ class ConstantMembership(Operator):
         return Rewrite(anchor, what, "`in` compared item by item", edits, min(1.6, 0.5 + size / 12))
 
 
-def _outer_loop(source: Source, node: cst.CSTNode, variable: Variable) -> cst.CSTNode | None:
+def _outer_loop(source: ConcreteFile, node: cst.CSTNode, variable: Variable) -> cst.CSTNode | None:
     """The outermost loop statement around `node` (within its function) in which `variable` keeps its value."""
     found = None
     child = node
@@ -104,7 +104,7 @@ class MembershipSet(Operator):
     description = "build a set once before a loop that asks a list with `in`"
     prior = 0.75
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         done: set[tuple[Variable, cst.CSTNode]] = set()
         for node in source.of(cst.Name):
             if not is_membership(source, node) or node not in source.names:
@@ -121,7 +121,7 @@ class MembershipSet(Operator):
             if found is not None:
                 yield found
 
-    def _comprehension(self, source: Source, node: cst.CSTNode, variable: Variable) -> cst.CSTNode | None:
+    def _comprehension(self, source: ConcreteFile, node: cst.CSTNode, variable: Variable) -> cst.CSTNode | None:
         around = list(source.ancestors(node))
         if not any(isinstance(parent, Comprehension) for parent in around):
             return None
@@ -130,7 +130,7 @@ class MembershipSet(Operator):
         lazy = any(isinstance(parent, (cst.Lambda, cst.IfExp, cst.BooleanOperation)) for parent in around)
         return None if bad or lazy else line
 
-    def _site(self, source: Source, variable: Variable, place: cst.CSTNode, node: cst.CSTNode) -> Rewrite | None:
+    def _site(self, source: ConcreteFile, variable: Variable, place: cst.CSTNode, node: cst.CSTNode) -> Rewrite | None:
         name = source.names.fresh(f"{variable.name}_set")
         head = source.before(place, [f"{name} = set({variable.name})"])
         if head is None:
@@ -152,7 +152,7 @@ class SeenSet(Operator):
     description = "keep a set beside a growing list that is asked with `in`"
     prior = 0.8
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         for node in source.of(cst.Assign):
             if len(node.targets) != 1:
                 continue
@@ -165,7 +165,7 @@ class SeenSet(Operator):
             if found is not None:
                 yield found
 
-    def _site(self, source: Source, assign: cst.Assign, variable: Variable) -> Rewrite | None:
+    def _site(self, source: ConcreteFile, assign: cst.Assign, variable: Variable) -> Rewrite | None:
         name = source.names.fresh(f"{variable.name}_set")
         line = source.parent[assign]
         if not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
@@ -192,7 +192,7 @@ class SeenSet(Operator):
         return Rewrite(asked[0], f"ask a set beside {variable.name}", "`in` searched a growing list", tuple(edits))
 
 
-def _append(source: Source, load: cst.CSTNode) -> tuple[cst.CSTNode, str] | None:
+def _append(source: ConcreteFile, load: cst.CSTNode) -> tuple[cst.CSTNode, str] | None:
     """The statement `load.append(name)` with the appended expression."""
     attribute = source.parent[load]
     call = source.parent.get(attribute)
@@ -205,7 +205,7 @@ def _append(source: Source, load: cst.CSTNode) -> tuple[cst.CSTNode, str] | None
     return line, source.code(call.args[0].value)
 
 
-def _harmless(source: Source, load: cst.CSTNode) -> bool:
+def _harmless(source: ConcreteFile, load: cst.CSTNode) -> bool:
     parent = source.parent[load]
     if isinstance(parent, cst.Arg):
         call = source.parent[parent]

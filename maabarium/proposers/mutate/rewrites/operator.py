@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import libcst as cst
 
-from maabarium.proposers.mutate.rewrites.source import Edit, Source
+from maabarium.code.concrete import ConcreteFile, Edit
 
 __all__ = ["Operator", "Rewrite"]
 
@@ -35,5 +35,5 @@ class Operator(ABC):
     """Chance, before anything was measured, that one of its rewrites in hot code pays."""
 
     @abstractmethod
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         """All places in the file, in any order; each is independent of the others."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from maabarium.code.concrete import ConcreteFile
 from maabarium.proposers.mutate.rewrites.knowledge import called, dotted, is_constant, simple_arguments
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
 from maabarium.proposers.mutate.rewrites.preamble import add_constant
-from maabarium.proposers.mutate.rewrites.source import Source
 
 __all__ = ["CompilePattern"]
 
@@ -30,7 +30,7 @@ class CompilePattern(Operator):
     description = "compile a regular expression once, as a module constant, instead of on every call"
     prior = 0.35
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         for node in source.of(cst.Call):
             path = called(source, node)
             if path and path.startswith("re.") and source.function(node) is not None:
@@ -38,7 +38,7 @@ class CompilePattern(Operator):
                 if found is not None:
                     yield found
 
-    def _site(self, source: Source, call: cst.Call, method: str) -> Rewrite | None:
+    def _site(self, source: ConcreteFile, call: cst.Call, method: str) -> Rewrite | None:
         place = FLAGS_AT.get(method)
         if place is None or not call.args or not simple_arguments(call) or call.args[0].keyword is not None:
             return None
@@ -70,10 +70,10 @@ class CompilePattern(Operator):
             (add_constant(source, call, value), source.replace(call, text)),
         )
 
-    def _fixed(self, source: Source, node: cst.BaseExpression) -> bool:
+    def _fixed(self, source: ConcreteFile, node: cst.BaseExpression) -> bool:
         return isinstance(node, (cst.SimpleString, cst.ConcatenatedString)) and is_constant(node)
 
-    def _flags(self, source: Source, node: cst.BaseExpression) -> bool:
+    def _flags(self, source: ConcreteFile, node: cst.BaseExpression) -> bool:
         if isinstance(node, cst.BinaryOperation):
             joined = isinstance(node.operator, cst.BitOr)
             return joined and self._flags(source, node.left) and self._flags(source, node.right)
@@ -81,10 +81,10 @@ class CompilePattern(Operator):
         return path.startswith("re.") and path.removeprefix("re.").isupper()
 
 
-def _argument(source: Source, argument: cst.Arg) -> str:
+def _argument(source: ConcreteFile, argument: cst.Arg) -> str:
     value = source.code(argument.value)
     return value if argument.keyword is None else f"{argument.keyword.value}={value}"
 
 
-def _name(source: Source, node: cst.CSTNode) -> str:
+def _name(source: ConcreteFile, node: cst.CSTNode) -> str:
     return source.qualified_name(node).rpartition(".")[2].strip("_").upper() or "TEXT"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import libcst as cst
 
-from maabarium.proposers.mutate.rewrites.source import Edit, Source
+from maabarium.code.concrete import ConcreteFile, Edit
 
 __all__ = ["add_constant", "add_import", "before_definition"]
 
 
-def add_constant(source: Source, node: cst.CSTNode, text: str) -> Edit:
+def add_constant(source: ConcreteFile, node: cst.CSTNode, text: str) -> Edit:
     """Insert a line of module code above the definition that holds `node`, below the imports."""
     anchor = _anchor(source, node)
     line = source.newline
@@ -19,7 +19,7 @@ def add_constant(source: Source, node: cst.CSTNode, text: str) -> Edit:
     return Edit(stop, stop, f"{line}{line}{text}")
 
 
-def add_import(source: Source, node: cst.CSTNode, module: str, name: str) -> tuple[str, tuple[Edit, ...]] | None:
+def add_import(source: ConcreteFile, node: cst.CSTNode, module: str, name: str) -> tuple[str, tuple[Edit, ...]] | None:
     """The text that names `module.name` at `node`, and the import to add for it; None when a name is taken."""
     for candidate, text in ((name, name), (module.partition(".")[0], f"{module}.{name}")):
         variable = source.names.module_variable(candidate)
@@ -37,7 +37,7 @@ def add_import(source: Source, node: cst.CSTNode, module: str, name: str) -> tup
     return name, (Edit(stop, stop, f"{gap}{statement}"),)
 
 
-def before_definition(source: Source, node: cst.CSTNode, text: str) -> Edit | None:
+def before_definition(source: ConcreteFile, node: cst.CSTNode, text: str) -> Edit | None:
     """Insert code before the top-level function or class that holds `node`, above its decorators and comments."""
     top = _top_level(source, node)
     if not isinstance(top, (cst.FunctionDef, cst.ClassDef)):
@@ -50,7 +50,9 @@ def before_definition(source: Source, node: cst.CSTNode, text: str) -> Edit | No
     return Edit(start, start, f"{text}{gap}")
 
 
-def _imports(source: Source, stores: list[cst.Name], candidate: str, module: str, name: str, node: cst.CSTNode) -> bool:
+def _imports(
+    source: ConcreteFile, stores: list[cst.Name], candidate: str, module: str, name: str, node: cst.CSTNode
+) -> bool:
     """Whether the only binding of `candidate` is the import of exactly that, above `node`."""
     if len(stores) != 1 or source.order(stores[0]) > source.order(node):
         return False
@@ -67,7 +69,7 @@ def _imports(source: Source, stores: list[cst.Name], candidate: str, module: str
     return candidate == module and isinstance(alias.name, cst.Name)
 
 
-def _top_level(source: Source, node: cst.CSTNode) -> cst.CSTNode:
+def _top_level(source: ConcreteFile, node: cst.CSTNode) -> cst.CSTNode:
     top = node
     for parent in source.ancestors(node):
         if isinstance(parent, cst.Module):
@@ -82,7 +84,7 @@ def _is_import(statement: cst.CSTNode) -> bool:
     )
 
 
-def _anchor(source: Source, node: cst.CSTNode) -> cst.CSTNode | None:
+def _anchor(source: ConcreteFile, node: cst.CSTNode) -> cst.CSTNode | None:
     """The last import above the top-level statement of `node`, else the docstring."""
     top = _top_level(source, node)
     above = [statement for statement in source.module.body if source.order(statement) < source.order(top)]
@@ -93,7 +95,7 @@ def _anchor(source: Source, node: cst.CSTNode) -> cst.CSTNode | None:
     return first if above and source.module.get_docstring() is not None else None
 
 
-def _at_top(source: Source, text: str) -> Edit:
+def _at_top(source: ConcreteFile, text: str) -> Edit:
     first = source.module.body[0]
     start = source.span(first)[0]
     if isinstance(first, (cst.FunctionDef, cst.ClassDef)) and first.decorators:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from maabarium.code.concrete import ConcreteFile, Edit
 from maabarium.proposers.mutate.rewrites.comprehension import initial_value, layout, loop_names_stay_inside, plain_loop
 from maabarium.proposers.mutate.rewrites.counting import single
 from maabarium.proposers.mutate.rewrites.loops import LoopOperator
 from maabarium.proposers.mutate.rewrites.operator import Rewrite
-from maabarium.proposers.mutate.rewrites.source import Edit, Source
 
 __all__ = ["AnyAll", "SumLoop"]
 
@@ -26,12 +26,12 @@ class AnyAll(LoopOperator):
     description = "return any() or all() instead of a loop that returns True or False"
     prior = 0.15
 
-    def _of_loop(self, source: Source, loop: cst.For) -> Iterator[Rewrite]:
+    def _of_loop(self, source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
         found = self._site(source, loop)
         if found is not None:
             yield found
 
-    def _site(self, source: Source, loop: cst.For) -> Rewrite | None:
+    def _site(self, source: ConcreteFile, loop: cst.For) -> Rewrite | None:
         filling = plain_loop(source, loop)
         block = source.parent[loop]
         if filling is None or not isinstance(block, cst.IndentedBlock) or not filling.clauses[-1].startswith("if "):
@@ -51,7 +51,7 @@ class AnyAll(LoopOperator):
         return Rewrite(loop, "ask any()", "a loop returned True or False", (edit,))
 
 
-def _returned(source: Source, node: cst.CSTNode | None) -> str | None:
+def _returned(source: ConcreteFile, node: cst.CSTNode | None) -> str | None:
     if isinstance(node, cst.Return) and node.value is not None:
         return source.code(node.value)
     return None
@@ -68,12 +68,12 @@ class SumLoop(LoopOperator):
     description = "add up with sum() instead of a loop"
     prior = 0.35
 
-    def _of_loop(self, source: Source, loop: cst.For) -> Iterator[Rewrite]:
+    def _of_loop(self, source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
         found = self._site(source, loop)
         if found is not None:
             yield found
 
-    def _site(self, source: Source, loop: cst.For) -> Rewrite | None:
+    def _site(self, source: ConcreteFile, loop: cst.For) -> Rewrite | None:
         filling = plain_loop(source, loop)
         last = filling.last if filling is not None else None
         if filling is None or not isinstance(last, cst.AugAssign) or not isinstance(last.operator, cst.AddAssign):

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from maabarium.code.concrete import ConcreteFile
 from maabarium.proposers.mutate.rewrites.counting import single
 from maabarium.proposers.mutate.rewrites.knowledge import called, is_constant, kind, literal_value
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
-from maabarium.proposers.mutate.rewrites.source import Source
 
 __all__ = ["GetWithDefault", "LengthTest", "MergeTests"]
 
@@ -25,7 +25,7 @@ class LengthTest(Operator):
     description = "ask whether a container is empty without measuring it"
     prior = 0.15
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         for node in source.of(cst.Comparison):
             if len(node.comparisons) != 1 or not _is_test(source, node):
                 continue
@@ -47,7 +47,7 @@ class LengthTest(Operator):
             yield Rewrite(node, f"ask {variable.name} itself", why, (source.inside(node, text),))
 
 
-def _is_test(source: Source, node: cst.CSTNode) -> bool:
+def _is_test(source: ConcreteFile, node: cst.CSTNode) -> bool:
     parent = source.parent[node]
     return isinstance(parent, (cst.If, cst.While, cst.CompIf)) or (
         isinstance(parent, cst.IfExp) and parent.test is node
@@ -66,7 +66,7 @@ class MergeTests(Operator):
     description = "ask one question instead of several joined by `or`"
     prior = 0.25
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         for node in source.of(cst.BooleanOperation):
             if not isinstance(node.operator, cst.Or):
                 continue
@@ -90,7 +90,7 @@ def _alternatives(node: cst.CSTNode) -> list[cst.CSTNode]:
     return [node]
 
 
-def _question(source: Source, node: cst.CSTNode) -> tuple[str, str] | None:
+def _question(source: ConcreteFile, node: cst.CSTNode) -> tuple[str, str] | None:
     """What is asked, up to the value that differs, and that value."""
     if isinstance(node, cst.Call) and all(item.keyword is None and not item.star for item in node.args):
         if called(source, node) == "isinstance" and len(node.args) == 2 and isinstance(node.args[0].value, cst.Name):
@@ -119,7 +119,7 @@ class GetWithDefault(Operator):
     description = "look up with dict.get instead of asking first or catching KeyError"
     prior = 0.25
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         asked: list[cst.IfExp | cst.If | cst.Try] = [*source.of(cst.IfExp), *source.of(cst.If), *source.of(cst.Try)]
         for node in asked:
             if isinstance(node, cst.IfExp):
@@ -130,10 +130,10 @@ class GetWithDefault(Operator):
                 edit = source.replace(node, found)
                 yield Rewrite(node, "look up once with get()", "the key was looked up twice", (edit,))
 
-    def _expression(self, source: Source, node: cst.IfExp) -> str | None:
+    def _expression(self, source: ConcreteFile, node: cst.IfExp) -> str | None:
         return self._get(source, node.test, node.body, node.orelse)
 
-    def _statement(self, source: Source, node: cst.If | cst.Try) -> str | None:
+    def _statement(self, source: ConcreteFile, node: cst.If | cst.Try) -> str | None:
         branch = node.orelse if isinstance(node, cst.If) else node.handlers[0] if len(node.handlers) == 1 else None
         if branch is None or isinstance(branch, cst.If) or source.comments(*source.span(node)):
             return None
@@ -154,14 +154,14 @@ class GetWithDefault(Operator):
             found = self._caught(source, node, first.value, second.value)
         return f"{target} = {found}" if found is not None else None
 
-    def _caught(self, source: Source, node: cst.Try, value: cst.CSTNode, default: cst.CSTNode) -> str | None:
+    def _caught(self, source: ConcreteFile, node: cst.Try, value: cst.CSTNode, default: cst.CSTNode) -> str | None:
         handler = node.handlers[0]
         plain = node.orelse is None and node.finalbody is None and handler.name is None and handler.type is not None
         if not plain or handler.type is None or source.code(handler.type) != "KeyError":
             return None
         return self._lookup(source, value, default)
 
-    def _get(self, source: Source, test: cst.CSTNode, value: cst.CSTNode, default: cst.CSTNode) -> str | None:
+    def _get(self, source: ConcreteFile, test: cst.CSTNode, value: cst.CSTNode, default: cst.CSTNode) -> str | None:
         if not isinstance(test, cst.Comparison) or len(test.comparisons) != 1:
             return None
         target = test.comparisons[0]
@@ -175,7 +175,7 @@ class GetWithDefault(Operator):
             return None
         return self._lookup(source, value, default)
 
-    def _lookup(self, source: Source, value: cst.CSTNode, default: cst.CSTNode) -> str | None:
+    def _lookup(self, source: ConcreteFile, value: cst.CSTNode, default: cst.CSTNode) -> str | None:
         if not isinstance(value, cst.Subscript) or not is_constant(default) or len(value.slice) != 1:
             return None
         variable = source.names.get(value.value)

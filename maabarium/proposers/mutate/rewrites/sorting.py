@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from maabarium.code.concrete import ConcreteFile
 from maabarium.proposers.mutate.rewrites.knowledge import called, literal_value
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
 from maabarium.proposers.mutate.rewrites.preamble import add_import
-from maabarium.proposers.mutate.rewrites.source import Source
 
 __all__ = ["KeyGetter", "SortedToHeap", "SortedToMin"]
 
 
-def _sorted(source: Source, node: cst.CSTNode) -> tuple[cst.Arg, cst.Arg | None, bool] | None:
+def _sorted(source: ConcreteFile, node: cst.CSTNode) -> tuple[cst.Arg, cst.Arg | None, bool] | None:
     """Iterable, key and direction of a call of `sorted` that is plain enough."""
     if not isinstance(node, cst.Call) or called(source, node) != "sorted" or not node.args:
         return None
@@ -32,7 +32,7 @@ def _sorted(source: Source, node: cst.CSTNode) -> tuple[cst.Arg, cst.Arg | None,
     return first, key, backwards
 
 
-def _arguments(source: Source, first: cst.Arg, key: cst.Arg | None) -> str:
+def _arguments(source: ConcreteFile, first: cst.Arg, key: cst.Arg | None) -> str:
     text = source.code(first.value)
     if key is None:
         return text
@@ -44,7 +44,7 @@ def _parenthesised(node: cst.BaseExpression, text: str) -> str:
     return f"({text})" if isinstance(node, cst.GeneratorExp) and not node.lpar else text
 
 
-def _catches_index_error(source: Source, node: cst.CSTNode) -> bool:
+def _catches_index_error(source: ConcreteFile, node: cst.CSTNode) -> bool:
     return any(isinstance(parent, (cst.Try, cst.TryStar)) for parent in source.ancestors(node))
 
 
@@ -59,7 +59,7 @@ class SortedToMin(Operator):
     description = "find the smallest or largest element without sorting"
     prior = 0.5
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         for node in source.of(cst.Subscript):
             if len(node.slice) != 1 or node in source.names.targets:
                 continue
@@ -88,7 +88,7 @@ class SortedToHeap(Operator):
     description = "take the first n of an order by a heap instead of sorting everything"
     prior = 0.2
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         for node in source.of(cst.Subscript):
             if len(node.slice) != 1 or node in source.names.targets:
                 continue
@@ -120,7 +120,7 @@ class KeyGetter(Operator):
     description = "sort by operator.itemgetter or attrgetter instead of a lambda"
     prior = 0.2
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         for node in source.of(cst.Lambda):
             if not isinstance(source.parent[node], cst.Arg):
                 continue
@@ -138,7 +138,7 @@ class KeyGetter(Operator):
             edit = source.replace(node, f"{name}({', '.join(values)})")
             yield Rewrite(node, f"use {function} as the key", "a lambda was called per element", (*edits, edit))
 
-    def _parts(self, source: Source, node: cst.Lambda) -> tuple[str, list[str]] | None:
+    def _parts(self, source: ConcreteFile, node: cst.Lambda) -> tuple[str, list[str]] | None:
         parameters = node.params
         if len(parameters.params) != 1 or parameters.params[0].default is not None or parameters.kwonly_params:
             return None
@@ -155,7 +155,7 @@ class KeyGetter(Operator):
         return kinds.pop(), [item[1] for item in found if item is not None]
 
 
-def _getter(source: Source, body: cst.CSTNode, name: str) -> tuple[str, str] | None:
+def _getter(source: ConcreteFile, body: cst.CSTNode, name: str) -> tuple[str, str] | None:
     if isinstance(body, cst.Attribute) and isinstance(body.value, cst.Name) and body.value.value == name:
         return "attrgetter", f'"{body.attr.value}"'
     if isinstance(body, cst.Subscript) and isinstance(body.value, cst.Name) and body.value.value == name:

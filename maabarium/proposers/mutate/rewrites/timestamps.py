@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import libcst as cst
 
+from maabarium.code.concrete import ConcreteFile
 from maabarium.proposers.mutate.rewrites.knowledge import called, literal_value
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
 from maabarium.proposers.mutate.rewrites.preamble import add_import, before_definition
-from maabarium.proposers.mutate.rewrites.source import Source
 
 __all__ = ["CacheTimestamps", "IsoTimestamps"]
 
@@ -18,7 +18,7 @@ ISO_FORMATS = frozenset({"%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "
                          "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%f%z"})  # fmt: skip
 
 
-def _parse(source: Source, node: cst.CSTNode) -> tuple[cst.Call, str] | None:
+def _parse(source: ConcreteFile, node: cst.CSTNode) -> tuple[cst.Call, str] | None:
     """A call of strptime in a function, with its constant format."""
     if not isinstance(node, cst.Call) or called(source, node) != "datetime.datetime.strptime":
         return None
@@ -44,7 +44,7 @@ class CacheTimestamps(Operator):
     description = "parse each different timestamp once"
     prior = 0.9
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         for node in source.of(cst.Call):
             found = _parse(source, node)
             if found is None:
@@ -78,7 +78,7 @@ class IsoTimestamps(Operator):
     description = "read ISO timestamps with fromisoformat instead of strptime"
     prior = 0.85
 
-    def rewrites(self, source: Source) -> Iterator[Rewrite]:
+    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
         for node in source.of(cst.Call):
             found = _parse(source, node)
             if found is None or found[1] not in ISO_FORMATS or not isinstance(found[0].func, cst.Attribute):

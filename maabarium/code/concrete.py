@@ -1,7 +1,7 @@
-"""One Python file as rewrites see it: its syntax tree, where each node stands in the text, and edits of that text.
+"""One Python file as libcst sees it: every node with its place in the text, and edits of that text.
 
-Edits are splices of the original bytes, so that everything outside them stays byte-exact. This module knows no
-operator and decides nothing; names and scopes are in `variables`.
+Edits are splices of the UTF-8 text, so that everything outside them stays byte-exact. Names and scopes are in
+`variables`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import functools
-import io
-import tokenize
-import warnings
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,18 +17,15 @@ from typing import TypeVar
 import libcst as cst
 from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
 
-from maabarium.proposers.mutate.rewrites.variables import Variables
+from maabarium.code.python_file import PythonFile
+from maabarium.code.variables import Variables
 
-__all__ = ["Edit", "Source", "Unreadable"]
+__all__ = ["ConcreteFile", "Edit"]
 
 Node = TypeVar("Node", bound=cst.CSTNode)
 MAX_DEPTH = 120
 """Of the syntax tree. The parser is native and recursive: it ends the process on a tree that is some thousand deep."""
 SKIPPED = ("whitespace", "leading_", "lpar", "rpar", "header", "footer", "comma", "semicolon", "lines_after")
-
-
-class Unreadable(Exception):
-    """A file that cannot be parsed, or not be written back byte for byte. Internal to the rewrites."""
 
 
 @dataclass(frozen=True)
@@ -43,23 +37,15 @@ class Edit:
     text: str
 
 
-class Source:
-    """A parsed file. Raises Unreadable when it does not parse or does not survive the round trip."""
+class ConcreteFile:
+    """A parsed file. `ConcreteFile.read` gives None for content that cannot be parsed, or not be written back."""
 
-    def __init__(self, content: bytes) -> None:
-        self.content = content
-        try:
-            self.encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
-            self.text = content.decode(self.encoding)
-            _check_depth(content)
-            self.module = cst.parse_module(self.text)
-        except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError, cst.ParserSyntaxError) as error:
-            raise Unreadable(str(error)) from error
-        if self.module.code != self.text or self.text.encode(self.encoding) != content:
-            raise Unreadable("the file does not survive a round trip")
-        self.raw = self.text.encode()
-        self.newline = self.module.default_newline
-        self._spans = MetadataWrapper(self.module, unsafe_skip_copy=True).resolve(ByteSpanPositionProvider)
+    def __init__(self, file: PythonFile, module: cst.Module) -> None:
+        self.file = file
+        self.module = module
+        self.raw = file.text.encode()
+        self.newline = module.default_newline
+        self._spans = MetadataWrapper(module, unsafe_skip_copy=True).resolve(ByteSpanPositionProvider)
         self._line_starts = [0, *(index + 1 for index, byte in enumerate(self.raw) if byte == 10)]
         self._comments = sorted(self.span(node) for node in self._spans if isinstance(node, cst.Comment))
         self.parent: dict[cst.CSTNode, cst.CSTNode] = {}
@@ -68,6 +54,18 @@ class Source:
         self._by_kind: dict[type[cst.CSTNode], list[cst.CSTNode]] = {}
         self._index()
         self.names = Variables(self.nodes, self.parent)
+
+    @classmethod
+    def read(cls, content: bytes) -> ConcreteFile | None:
+        """Parse twice: the interpreter's own, guarded parser goes first."""
+        file = PythonFile.read(content)
+        if file is None or _too_deep(file.tree):
+            return None
+        try:
+            module = cst.parse_module(file.text)
+        except (ValueError, RecursionError, cst.ParserSyntaxError):
+            return None
+        return cls(file, module) if module.code == file.text else None
 
     def _index(self) -> None:
         """Number all nodes in pre-order; a subtree is then a slice of `nodes`."""
@@ -212,22 +210,14 @@ class Source:
             raw += self.raw[last : edit.start] + edit.text.encode()
             last = edit.end
         raw += self.raw[last:]
-        try:
-            return raw.decode().encode(self.encoding)
-        except UnicodeEncodeError:
-            return None
+        return self.file.encoded(raw.decode())
 
 
-def _check_depth(content: bytes) -> None:
-    """Raise Unreadable on a file that the interpreter's own, guarded parser refuses or finds too deep."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        level: list[ast.AST] = [ast.parse(content)]
+def _too_deep(tree: ast.Module) -> bool:
+    level: list[ast.AST] = [tree]
     for _ in range(MAX_DEPTH):
         level = [child for node in level for child in ast.iter_child_nodes(node)]
-        if not level:
-            return
-    raise Unreadable("the file is nested too deeply")
+    return bool(level)
 
 
 @functools.cache

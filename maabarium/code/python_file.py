@@ -1,6 +1,6 @@
-"""The text of one Python file with a way from syntax tree positions to characters and back to exact bytes.
+"""One Python file: its text, its syntax tree, and the way from positions in the tree to characters and exact bytes.
 
-Knows nothing of tests, operators or proposals. Line endings, byte order mark and encoding survive an edit.
+Line endings, byte order mark and encoding survive an edit.
 """
 
 from __future__ import annotations
@@ -14,54 +14,68 @@ import warnings
 from bisect import bisect_right
 from collections import Counter
 
-__all__ = ["Source", "parse"]
+__all__ = ["PythonFile", "decode", "parse", "parse_strictly"]
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _LARGEST = 1_000_000
-"""Characters above which a file is passed over: parsing it would cost more than an evaluation."""
+"""Bytes above which a file is passed over: parsing it would cost more than an evaluation."""
 
 
-def parse(text: str) -> ast.Module | None:
-    """The syntax tree of a text, or None if it does not parse; warnings about the text are nobody's business here."""
+def parse_strictly(source: str | bytes) -> ast.Module:
+    """The syntax tree. Raises SyntaxError, whatever the reason. Warnings about the text are not shown."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
+            return ast.parse(source)
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise SyntaxError(str(error) or type(error).__name__) from error
 
 
-class Source:
-    """One parsed file. `Source.of` gives None for content that cannot be edited safely."""
+def parse(source: str | bytes) -> ast.Module | None:
+    """The syntax tree, or None for what this interpreter does not understand."""
+    try:
+        return parse_strictly(source)
+    except SyntaxError:
+        return None
 
-    def __init__(self, text: str, encoding: str, tree: ast.Module) -> None:
+
+def decode(content: bytes) -> tuple[str, str]:
+    """The text of a file, and the encoding it declares. Raises SyntaxError, UnicodeError or LookupError."""
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+    return content.decode(encoding), encoding
+
+
+class PythonFile:
+    """A parsed file. `PythonFile.read` gives None for content that cannot be edited safely."""
+
+    def __init__(self, content: bytes, text: str, encoding: str, tree: ast.Module) -> None:
+        self.content = content
         self.text = text
         self.encoding = encoding
         self.tree = tree
-        self.ascii = text.isascii()
-        self.starts = [0, *(match.end() for match in _NEWLINE.finditer(text))]
+        self._ascii = text.isascii()
+        self._starts = [0, *(match.end() for match in _NEWLINE.finditer(text))]
 
     @classmethod
-    def of(cls, content: bytes) -> Source | None:
+    def read(cls, content: bytes) -> PythonFile | None:
         """Decode and parse; None if the bytes are no Python, are huge, or would not survive a round trip."""
         if len(content) > _LARGEST:
             return None
         try:
-            encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
-            text = content.decode(encoding)
+            text, encoding = decode(content)
             if text.encode(encoding) != content:
                 return None
         except (SyntaxError, UnicodeError, LookupError):
             return None
         tree = parse(text)
-        return None if tree is None else cls(text, encoding, tree)
+        return None if tree is None else cls(content, text, encoding, tree)
 
     def offset(self, line: int, column: int) -> int:
         """Character offset of a tree position (line from 1, column in UTF-8 bytes)."""
-        start = self.starts[line - 1]
-        if self.ascii:
+        start = self._starts[line - 1]
+        if self._ascii:
             return start + column
-        end = self.starts[line] if line < len(self.starts) else len(self.text)
+        end = self._starts[line] if line < len(self._starts) else len(self.text)
         return start + len(self.text[start:end].encode()[:column].decode(errors="ignore"))
 
     def span(self, node: ast.AST) -> tuple[int, int]:
@@ -83,7 +97,7 @@ class Source:
 
     def line(self, offset: int) -> int:
         """Line number (from 1) of a character offset."""
-        return bisect_right(self.starts, offset)
+        return bisect_right(self._starts, offset)
 
     def replaced(self, start: int, end: int, new: str) -> str:
         """The text with one span replaced."""

@@ -20,7 +20,9 @@ from maabarium.plugins.hookspecs import ReportRequest
 from maabarium.plugins.manager import build_plugins
 from maabarium.records import Outcome
 from maabarium.report import require_report_path, summary_lines, write_report
-from maabarium.run import OpenRun, PreparedRun, RunOptions, open_run, prepare_run
+from maabarium.run.prepared import PreparedRun, prepare_run
+from maabarium.run.record import RunOptions
+from maabarium.run.run import OpenRun, open_run
 from maabarium.safe_text import one_line, plain
 from maabarium.state_paths import state_paths_of
 from maabarium_pytest.collection import BlueprintFile, Collection, Slot

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import re
@@ -33,11 +34,23 @@ def module_names() -> list[str]:
 def test_all_of_maabarium_is_its_public_names() -> None:
     public = {
         name
-        for name, value in vars(maabarium).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType) and name != "annotations"
+        for name in dir(maabarium)
+        if not name.startswith("_") and not isinstance(getattr(maabarium, name), ModuleType)
     }
-    assert set(maabarium.__all__) == public
+    assert set(maabarium.__all__) == public - {"annotations", "TYPE_CHECKING"}
     assert list(maabarium.__all__) == sorted(set(maabarium.__all__))
+
+
+def test_a_public_name_is_what_a_type_checker_takes_it_for() -> None:
+    """Names are imported when they are asked for; the imports that a checker reads say the same."""
+    tree = ast.parse(Path(maabarium.__file__).read_text(encoding="utf-8"))
+    homes = {alias.name: node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+             for alias in node.names if node.module and node.module.startswith("maabarium.")}  # fmt: skip
+    assert sorted(homes) == maabarium.__all__
+    for name, home in homes.items():
+        assert getattr(maabarium, name) is getattr(importlib.import_module(str(home)), name)
+    with pytest.raises(AttributeError, match="no attribute 'Evaluatoin'"):
+        maabarium.Evaluatoin  # noqa: B018 - a slip of the pen
 
 
 def test_what_plug_in_authors_need_is_exported() -> None:

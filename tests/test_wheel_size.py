@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from maabarium.plugins.manager import build_plugins, contributions
-from maabarium.run import RunOptions, open_run, prepare_run
+from maabarium.run.prepared import prepare_run
+from maabarium.run.record import RunOptions
+from maabarium.run.run import open_run
 
 PLUGIN = Path(__file__).parents[1] / "examples" / "plugins" / "wheel-size"
 

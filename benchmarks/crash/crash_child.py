@@ -15,7 +15,9 @@ from pathlib import Path
 
 from maabarium.errors import MaabariumError
 from maabarium.plugins.manager import build_plugins
-from maabarium.run import RunOptions, open_run, prepare_run
+from maabarium.run.prepared import prepare_run
+from maabarium.run.record import RunOptions
+from maabarium.run.run import open_run
 from maabarium.store import Store
 
 

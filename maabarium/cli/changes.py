@@ -12,7 +12,7 @@ from maabarium.cli.stored import outcome_of
 from maabarium.errors import UsageProblem
 from maabarium.events import RunView
 from maabarium.records import Outcome
-from maabarium.run import open_repository
+from maabarium.run.repository import open_repository
 from maabarium.store import StoredView
 from maabarium.workspace.repository import Repository
 

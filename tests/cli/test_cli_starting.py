@@ -175,18 +175,42 @@ def test_schema_and_plugins_are_pure_json(cli: Any) -> None:
     assert "tests.cpu" in cli("plugins").stdout
 
 
-def test_help_imports_no_command() -> None:
+HEAVY = (
+    "git", "httpx", "hypothesis", "jinja2", "keyring", "libcst", "maabarium.engine", "maabarium.evaluators",
+    "maabarium.models", "maabarium.proposers", "maabarium.sandbox", "matplotlib", "optuna", "sqlalchemy", "wasmtime",
+)  # fmt: skip
+"""What neither a list of commands nor one of runs needs."""
+
+
+def imported_by_command(*arguments: str, cwd: Path | None = None) -> tuple[set[str], str]:
+    """Every module that a command imports, with the packages around it, and what it printed."""
     code = (
-        "import sys, maabarium.cli as c\n"
-        "try: c.main(['--help'])\n"
-        "except SystemExit: pass\n"
-        "print([m for m in sys.modules if m.startswith(('maabarium.cli.', 'maabarium.store', 'sqlite_utils', 'git'))])"
+        "import runpy, sys\n"
+        "try: runpy.run_module('maabarium', run_name='__main__', alter_sys=True)\n"
+        "except SystemExit as end: status = end.code\n"
+        "print(*sys.modules, sep=',')\n"
+        "sys.exit(status)"
     )
-    done = python("-W", "error", "-c", code)
+    done = python("-W", "error", "-c", code, *arguments, cwd=cwd)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "['maabarium.cli.group']"
+    printed, _, names = done.stdout.rstrip("\n").rpartition("\n")
+    return set(names.split(",")), printed
+
+
+def test_help_imports_no_command_and_no_library_but_click() -> None:
+    found, printed = imported_by_command("--help")
+    ours = {name for name in found if name.startswith("maabarium")}
+    small = {"errors", "safe_text", "suggestions", "cli", "cli.group"}
+    assert ours == {"maabarium", *(f"maabarium.{name}" for name in small)}
+    assert not found & {"pydantic", "pluggy", "sqlite_utils", *HEAVY}
     for name, line in COMMANDS.items():
-        assert f"{name} " in done.stdout and line in done.stdout
+        assert f"{name} " in printed and line in printed
+
+
+def test_status_imports_neither_models_nor_keys_nor_an_engine(stored: StoredRun) -> None:
+    found, printed = imported_by_command("status", cwd=stored.top)
+    assert stored.run_id in printed and "maabarium.store" in found
+    assert not found & set(HEAVY)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

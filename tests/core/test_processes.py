@@ -21,7 +21,9 @@ from maabarium import hookimpl
 from maabarium.engine.executors import processes
 from maabarium.plugins.manager import build_plugins
 from maabarium.records import Outcome
-from maabarium.run import RunOptions, open_run, prepare_run
+from maabarium.run.prepared import prepare_run
+from maabarium.run.record import RunOptions
+from maabarium.run.run import open_run
 from maabarium.worker.worker import Worker
 
 VALUES = (90, 89, 88, 87, 86, 120, 85, 84, 83, 82, 81, 80, 79, 130, 78, 77, 76, 75, 74, 73)

@@ -17,7 +17,8 @@ from crash_state import harm, has_run, state
 
 from maabarium.errors import UsageProblem
 from maabarium.plugins.manager import build_plugins
-from maabarium.run import RunOptions, prepare_run
+from maabarium.run.prepared import prepare_run
+from maabarium.run.record import RunOptions
 
 ITERATIONS = 1
 TIMEOUT = 120

@@ -12,7 +12,9 @@ import wasmtime
 
 from maabarium.errors import BlueprintError
 from maabarium.plugins.manager import build_plugins, contributions
-from maabarium.run import RunOptions, open_run, prepare_run
+from maabarium.run.prepared import prepare_run
+from maabarium.run.record import RunOptions
+from maabarium.run.run import open_run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

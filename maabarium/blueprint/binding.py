@@ -13,7 +13,7 @@ from maabarium.blueprint.loading import Loaded
 from maabarium.blueprint.schema import Blueprint
 from maabarium.blueprint.selection import LATER, Selection, select_evaluator
 from maabarium.blueprint.sentences import quote
-from maabarium.blueprint.sources import PYTEST, Offer, SourceBinding, against_the_grain, bind_metric, is_clock
+from maabarium.blueprint.sources import Offer, SourceBinding, against_the_grain, bind_metric, is_clock
 from maabarium.errors import BlueprintError, Problem
 from maabarium.suggestions import near, suggestion
 
@@ -26,6 +26,7 @@ class BindFacts:
 
     `tree_paths`: files of the commit that is measured, POSIX, relative to the target's top level.
     `sources`: evaluator -> what it measures; a name ending in `*` is a family.
+    `bare`: evaluators whose sources are written without their name.
     `missing_packages`, `plugin_problems`: problems found by others, reported together with ours.
     `rule_scores`, `timed_scores`: see `maabarium.blueprint.rules`; None means that nobody looked.
     """
@@ -33,6 +34,7 @@ class BindFacts:
     tree_paths: tuple[str, ...]
     target_name: str
     sources: Mapping[str, frozenset[str]]
+    bare: frozenset[str] = frozenset()
     proposers: frozenset[str] = frozenset()
     executors: frozenset[str] = frozenset()
     strategies: frozenset[str] = frozenset()
@@ -109,7 +111,7 @@ def describe(bound: Bound) -> tuple[str, ...]:
 
 
 def _metrics(blueprint: Blueprint, selection: Selection, facts: BindFacts) -> tuple[list[SourceBinding], list[Problem]]:
-    offer = Offer(facts.sources, selection.name, facts.rule_scores)
+    offer = Offer(facts.sources, selection.name, facts.bare, facts.rule_scores)
     bindings: list[SourceBinding] = []
     problems: list[Problem] = []
     waiting: list[str] = []
@@ -133,7 +135,7 @@ def _missing_evaluator(selection: Selection, metrics: list[str], offer: Offer) -
         return Problem(
             selection.where,
             f"grading{whose} needs the {selection.name} evaluator ({LATER[selection.name]}), which is not installed "
-            f'here. With [evaluator] kind = "{PYTEST}" each metric can have a source of: {offer.listing()}',
+            f'here. With [evaluator] kind = "pytest" each metric can have a source of: {offer.listing()}',
         )
     if selection.name == "code":
         return Problem(selection.where, 'no evaluator named "code"; write kind = "pytest"')
@@ -153,9 +155,7 @@ def _slower(binding: SourceBinding, where: str) -> list[Problem]:
 
 def _is_timed(binding: SourceBinding, facts: BindFacts) -> bool:
     family, _, name = binding.source.partition(":")
-    return binding.evaluator == PYTEST and (
-        is_clock(binding.source) or (family == "score" and name in facts.timed_scores)
-    )
+    return binding.bare and (is_clock(binding.source) or (family == "score" and name in facts.timed_scores))
 
 
 def _unheeded(blueprint: Blueprint) -> list[Problem]:

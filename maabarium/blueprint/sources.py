@@ -1,8 +1,8 @@
 """Which source measures a metric: as written, by the rules files, by the evaluator, or by the family of its name.
 
 `FAMILIES` is the table of what a name means when no source is given; it is printed in the documentation. A bare source
-(`tests.cpu`, `score:latency`) belongs to the `pytest` evaluator; another evaluator's is written `evaluator:name`. Pure:
-what exists is given as names.
+(`tests.cpu`, `score:latency`) belongs to an evaluator that says so (`pytest`); another's is written `evaluator:name`.
+Pure: what exists is given as names.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ from maabarium.errors import Problem
 from maabarium.suggestions import listed, near
 
 __all__ = [
-    "FAMILIES", "PYTEST", "Family", "Offer", "SourceBinding", "against_the_grain", "best_direction", "bind_metric",
-    "families_table", "family_of", "is_clock", "written",
+    "FAMILIES", "Family", "Offer", "SourceBinding", "against_the_grain", "best_direction", "bind_metric",
+    "families_table", "family_of", "is_clock",
 ]  # fmt: skip
 
-PYTEST = "pytest"
 How = Literal["given", "rules", "evaluator", "family"]
 _LESS = ("tests.duration", "tests.cpu", "complexity", "lint", "size")
 _MORE = ("tests.passed", "coverage", "maintainability")
@@ -104,10 +103,14 @@ FAMILIES: tuple[Family, ...] = (
 
 @dataclass(frozen=True)
 class Offer:
-    """What can be measured: sources by evaluator, and the scores of the rules files (None: not looked at)."""
+    """What can be measured: sources by evaluator, and the scores of the rules files (None: not looked at).
+
+    `bare` are the evaluators whose sources are written without their name (see `plugins.protocols.BareSources`).
+    """
 
     sources: Mapping[str, frozenset[str]]
     primary: str
+    bare: frozenset[str] = frozenset()
     rule_scores: frozenset[str] | None = None
 
     def has(self, evaluator: str, source: str) -> bool:
@@ -119,7 +122,16 @@ class Offer:
 
     def names(self) -> tuple[str, ...]:
         """All sources as a blueprint writes them."""
-        return tuple(sorted(written(owner, name) for owner, names in self.sources.items() for name in names))
+        return tuple(sorted(self.written(owner, name) for owner, names in self.sources.items() for name in names))
+
+    def written(self, evaluator: str, source: str) -> str:
+        """A source as a blueprint writes it."""
+        return source if evaluator in self.bare else f"{evaluator}:{source}"
+
+    def owner(self, source: str) -> str | None:
+        """The evaluator that measures a source written without a name: a bare one, else the primary one."""
+        candidates = (*sorted(self.bare, key=lambda name: (name != self.primary, name)), self.primary)
+        return next((name for name in candidates if self.has(name, source)), None)
 
     def listing(self) -> str:
         """The sources for a sentence."""
@@ -138,20 +150,21 @@ class SourceBinding:
     turned_round: bool = False
     timed: bool = False
 
-
-def written(evaluator: str, source: str) -> str:
-    """A source as a blueprint writes it."""
-    return source if evaluator == PYTEST else f"{evaluator}:{source}"
+    @property
+    def bare(self) -> bool:
+        """Whether the source is written without its evaluator's name."""
+        return self.metric.source == self.source
 
 
 def bind_metric(metric: Metric, offer: Offer, where: str) -> SourceBinding | Problem:
     """Bind one metric. `where` is its key path, such as `metrics.metrics[1]`."""
     if metric.source is not None:
         return _given(metric, metric.source.strip(), offer, f"{where}.source")
-    if offer.rule_scores is not None and metric.name in offer.rule_scores and offer.has(PYTEST, f"score:{metric.name}"):
-        return _bound(metric, PYTEST, f"score:{metric.name}", "rules")
-    if offer.primary != PYTEST and offer.has(offer.primary, metric.name):
-        return _bound(metric, offer.primary, metric.name, "evaluator")
+    score = f"score:{metric.name}"
+    if offer.rule_scores is not None and metric.name in offer.rule_scores and (owner := offer.owner(score)):
+        return _bound(metric, offer, owner, score, "rules")
+    if offer.primary not in offer.bare and offer.has(offer.primary, metric.name):
+        return _bound(metric, offer, offer.primary, metric.name, "evaluator")
     return _by_family(metric, offer, f"{where}.name")
 
 
@@ -159,14 +172,13 @@ def _given(metric: Metric, source: str, offer: Offer, where: str) -> SourceBindi
     owner, colon, name = source.partition(":")
     if colon and owner in offer.sources:
         if offer.has(owner, name):
-            missing = _missing_score(name, offer, where) if owner == PYTEST else None
-            return missing or _bound(metric, owner, name, "given")
+            missing = _missing_score(name, offer, where) if owner in offer.bare else None
+            return missing or _bound(metric, offer, owner, name, "given")
         there = listed(offer.sources[owner])
         return Problem(where, f"the evaluator {owner} does not measure {quote(name)}; it measures: {there}")
-    if offer.has(PYTEST, source):
-        return _missing_score(source, offer, where) or _bound(metric, PYTEST, source, "given")
-    if offer.has(offer.primary, source):
-        return _bound(metric, offer.primary, source, "given")
+    if measuring := offer.owner(source):
+        missing = _missing_score(source, offer, where) if measuring in offer.bare else None
+        return missing or _bound(metric, offer, measuring, source, "given")
     if colon and owner in LATER and name:
         return Problem(where, f"the {owner} evaluator ({LATER[owner]}) is not installed here; {_today(offer)}")
     close = near(source, offer.names())
@@ -195,22 +207,22 @@ def _by_family(metric: Metric, offer: Offer, where: str) -> SourceBinding | Prob
     source = family.source.replace("{name}", metric.name)
     owner, colon, name = source.partition(":")
     if not colon:
-        owner, name = PYTEST, source
+        owner, name = offer.owner(source) or "", source
     if not offer.has(owner, name):
         lacking = (
             f"the {owner} evaluator ({LATER[owner]}), which is not installed here"
             if owner in LATER
-            else f"{quote(name)} of the evaluator {owner}, which does not offer it"
+            else f"{quote(source)}, which no evaluator here measures"
         )
         return Problem(where, f"{quote(metric.name)} needs {lacking}: {help_}")
-    return _bound(metric, owner, name, "family", turn=family.opposite)
+    return _bound(metric, offer, owner, name, "family", turn=family.opposite)
 
 
-def _bound(metric: Metric, evaluator: str, source: str, how: How, turn: bool = False) -> SourceBinding:
+def _bound(metric: Metric, offer: Offer, evaluator: str, source: str, how: How, turn: bool = False) -> SourceBinding:
     direction: Direction = metric.direction
     if turn:
         direction = "minimize" if metric.direction == "maximize" else "maximize"
-    filled = metric.model_copy(update={"source": written(evaluator, source), "direction": direction})
+    filled = metric.model_copy(update={"source": offer.written(evaluator, source), "direction": direction})
     return SourceBinding(filled, evaluator, source, how, turn)
 
 
@@ -220,7 +232,7 @@ def _today(offer: Offer) -> str:
 
 def against_the_grain(binding: SourceBinding) -> bool:
     """Whether the blueprint asks for more of what is better when it is less, or the reverse."""
-    best = best_direction(binding.source) if binding.evaluator == PYTEST else None
+    best = best_direction(binding.source) if binding.bare else None
     return best is not None and best != binding.metric.direction
 
 

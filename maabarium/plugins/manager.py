@@ -11,9 +11,12 @@ import pluggy
 
 from maabarium.errors import PluginError
 from maabarium.plugins import hookspecs
+from maabarium.plugins.protocols import BareSources
 from maabarium.suggestions import suggestion
 
-__all__ = ["KINDS", "PluginManager", "PluginWarning", "build_plugins", "contributions", "lookup", "notify"]
+__all__ = [
+    "KINDS", "PluginManager", "PluginWarning", "bare_evaluators", "build_plugins", "contributions", "lookup", "notify",
+]  # fmt: skip
 
 PluginManager = pluggy.PluginManager
 
@@ -66,6 +69,12 @@ def contributions(manager: PluginManager, kind: str) -> dict[str, Any]:
             merged[name] = factory
             owners[name] = implementation.plugin_name
     return dict(sorted(merged.items()))
+
+
+def bare_evaluators(manager: PluginManager) -> frozenset[str]:
+    """Names of the evaluators whose sources blueprints write without them (see `BareSources`)."""
+    factories = contributions(manager, "evaluators").items()
+    return frozenset(name for name, made in factories if isinstance(made, BareSources) and made.bare_sources)
 
 
 def lookup(manager: PluginManager, kind: str, name: str) -> Any:

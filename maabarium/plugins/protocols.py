@@ -24,9 +24,10 @@ from maabarium.plugins.completion import Pool
 from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Proposal, Stage
 
 __all__ = [
-    "Clockface", "Command", "Completed", "ContextRequest", "DescribesProposer", "EvaluationRequest", "Evaluator",
-    "EvaluatorFactory", "ExecutorFactory", "NeedsModels", "NotesTargets", "ProposalRequest", "Proposer",
-    "ProposerContext", "ProposerFactory", "Sandbox", "SandboxFactory", "Section", "TreeView", "Workspace",
+    "BareSources", "Clockface", "Command", "Completed", "ContextRequest", "DescribesProposer",
+    "EvaluationRequest", "Evaluator", "EvaluatorFactory", "ExecutorFactory", "NeedsModels", "NotesTargets",
+    "ProposalRequest", "Proposer", "ProposerContext", "ProposerFactory", "Sandbox", "SandboxFactory", "Section",
+    "TreeView", "Workspace",
 ]  # fmt: skip
 
 
@@ -169,6 +170,16 @@ class EvaluatorFactory(Protocol):
     """Makes an evaluator of its own options; raises pydantic.ValidationError on bad ones."""
 
     def __call__(self, options: Mapping[str, Any]) -> Evaluator: ...
+
+
+@runtime_checkable
+class BareSources(Protocol):
+    """An evaluator factory that says whether blueprints write its sources without its name: `tests.cpu`.
+
+    The sources of others are written `evaluator:name`. What rules files measure belongs to one with `score:*`.
+    """
+
+    bare_sources: bool
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from maabarium.errors import BlueprintError, MaabariumError, Problem, WorkspaceE
 from maabarium.evaluators import outside_files
 from maabarium.models.keys import find_key
 from maabarium.plugins.hookspecs import BlueprintCheck
-from maabarium.plugins.manager import PluginManager, contributions
+from maabarium.plugins.manager import PluginManager, bare_evaluators, contributions
 from maabarium.plugins.protocols import Sandbox
 from maabarium.run.models import model_problems
 from maabarium.sandbox.policy import anchored
@@ -126,6 +126,7 @@ def _bind(loaded: Loaded, path: Path, plugins: PluginManager, keys: bool) -> Bin
         tree_paths=target.files,
         target_name=target.top.name,
         sources=sources,
+        bare=bare_evaluators(plugins),
         proposers=frozenset(contributions(plugins, "proposers")),
         executors=frozenset(contributions(plugins, "executors")),
         strategies=frozenset(contributions(plugins, "strategies")),

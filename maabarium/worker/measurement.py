@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
-from maabarium.blueprint.sources import PYTEST, written
+from maabarium.blueprint.sources import Offer
 from maabarium.errors import MaabariumError
 from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import Evaluation, Measured
@@ -53,14 +52,14 @@ def run_measurement(worker: Worker, job: MeasureJob) -> Measured:
 def _evaluate(worker: Worker, job: MeasureJob, worktree: Worktree, tree: str, seconds: dict[str, float]) -> Evaluation:
     """Check the tree out and let every evaluator that is needed measure it; stop at a failed gate."""
     setup = worker.setup
-    sandbox, evaluators = worker.tools()
+    sandbox, evaluators, offer = worker.tools()
     began = time.perf_counter()
     worktree.reset(tree)
     seconds["applying"] = seconds.get("applying", 0.0) + time.perf_counter() - began
     began = time.perf_counter()
     merged = Evaluation()
     for index, (name, evaluator) in enumerate(evaluators):
-        wanted = _wanted(job.sources, name, setup.evaluators)
+        wanted = _wanted(job.sources, name, offer)
         if index and not wanted:
             continue
         request = EvaluationRequest(
@@ -77,7 +76,7 @@ def _evaluate(worker: Worker, job: MeasureJob, worktree: Worktree, tree: str, se
             sources=wanted,
             top=setup.repository.top,
         )
-        merged = _merge(merged, evaluator.evaluate(request), name, primary=index == 0)
+        merged = _merge(merged, evaluator.evaluate(request), name, offer)
         if merged.failed_gate is not None:
             break
     phase = "confirming" if job.stage in ("pair", "audit") else "evaluating"
@@ -86,28 +85,24 @@ def _evaluate(worker: Worker, job: MeasureJob, worktree: Worktree, tree: str, se
     return merged.model_copy(update={"duration": took})
 
 
-def _wanted(sources: frozenset[str], name: str, evaluators: Sequence[str]) -> frozenset[str]:
-    """The sources an evaluator is responsible for: `name:source`, and for one of them also what names nobody.
-
-    That one is `pytest`, whose sources are written bare, wherever it stands; without it the first.
-    """
+def _wanted(sources: frozenset[str], name: str, offer: Offer) -> frozenset[str]:
+    """The sources an evaluator is responsible for: `name:source`, and those without a name that it measures."""
     own = {source.removeprefix(f"{name}:") for source in sources if source.startswith(f"{name}:")}
-    if name == (PYTEST if PYTEST in evaluators else evaluators[0]):
-        prefixes = tuple(f"{evaluator}:" for evaluator in evaluators)
-        own |= {source for source in sources if not source.startswith(prefixes)}
-    return frozenset(own)
+    prefixes = tuple(f"{evaluator}:" for evaluator in offer.sources)
+    without = (source for source in sources if not source.startswith(prefixes))
+    return frozenset(own.union(source for source in without if (offer.owner(source) or offer.primary) == name))
 
 
-def _merge(first: Evaluation, second: Evaluation, name: str, *, primary: bool) -> Evaluation:
+def _merge(first: Evaluation, second: Evaluation, name: str, offer: Offer) -> Evaluation:
     """Both evaluations as one; measurements carry their evaluator's name, and so do the gates of an added one.
 
-    What `pytest` measures and gates is known by bare names, in whatever place it stands.
+    What an evaluator with bare sources measures and gates is known by bare names, in whatever place it stands.
     """
-    measurements = tuple(m.model_copy(update={"source": written(name, m.source)}) for m in second.measurements)
-    noisy = tuple(written(name, source) for source in second.noisy)
-    if primary:
+    measurements = tuple(m.model_copy(update={"source": offer.written(name, m.source)}) for m in second.measurements)
+    noisy = tuple(offer.written(name, source) for source in second.noisy)
+    if name == offer.primary:
         return second.model_copy(update={"measurements": measurements, "noisy": noisy})
-    gates = tuple(g.model_copy(update={"name": written(name, g.name)}) for g in second.gates)
+    gates = tuple(g.model_copy(update={"name": offer.written(name, g.name)}) for g in second.gates)
     return first.model_copy(
         update={
             "measurements": first.measurements + measurements,

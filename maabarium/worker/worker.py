@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from maabarium.blueprint.schema import Blueprint
-from maabarium.plugins.manager import PluginManager, build_plugins, lookup
+from maabarium.blueprint.sources import Offer
+from maabarium.plugins.manager import PluginManager, bare_evaluators, build_plugins, lookup
 from maabarium.plugins.protocols import Command, Completed, Evaluator, Sandbox
 from maabarium.workspace.repository import Repository, RepositoryHandle
 from maabarium.workspace.worktree import Worktree
 
 __all__ = ["CheckedOut", "Worker", "WorkerSetup", "end_measurements", "worker_of"]
 
-Tools = tuple[Sandbox, tuple[tuple[str, Evaluator], ...]]
+Tools = tuple[Sandbox, tuple[tuple[str, Evaluator], ...], Offer]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Worker:
         return worker_of, (self.setup,)
 
     def tools(self) -> Tools:
-        """The sandbox, and the evaluators by name; made once. Raises PluginError."""
+        """The sandbox, the evaluators by name, and what they measure; made once. Raises PluginError."""
         with self._lock:
             if self._tools is None:
                 plugins, blueprint = self._plugins or build_plugins(), self.setup.blueprint
@@ -69,7 +70,9 @@ class Worker:
                     (name, lookup(plugins, "evaluators", name)(options.get(name, {}))) for name in self.setup.evaluators
                 )
                 sandbox = lookup(plugins, "sandboxes", self.setup.sandbox)(blueprint.sandbox, self._cancel)
-                self._tools = sandbox, evaluators
+                measured = {name: frozenset(evaluator.sources) for name, evaluator in evaluators}
+                bare = bare_evaluators(plugins).intersection(measured)
+                self._tools = sandbox, evaluators, Offer(measured, evaluators[0][0], bare)
             return self._tools
 
     @contextmanager

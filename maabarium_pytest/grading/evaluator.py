@@ -54,6 +54,7 @@ class PytestEvaluator:
     """Grades by the target's own suite and the blueprint's rules. Takes no options of its own."""
 
     sources = SOURCES
+    bare_sources = True
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         _NoOptions.model_validate(dict(options or {}))

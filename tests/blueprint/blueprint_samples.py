@@ -68,6 +68,7 @@ FACTS = BindFacts(
             }
         )
     },
+    bare=frozenset({"pytest"}),
     proposers=frozenset({"mutate", "scripted"}),
     executors=frozenset({"serial", "threads"}),
     strategies=frozenset({"keep-winner"}),

@@ -73,7 +73,6 @@ HOMES: dict[str, tuple[str, ...]] = {
     "libcst": ("maabarium.code", "maabarium.proposers.mutate"),
     "llm": ("maabarium.models",),
     "markupsafe": ("maabarium.report",),  # comes with jinja2
-    "matplotlib": ("maabarium.report",),
     "optuna": ("maabarium.proposers.mutate",),
     "pathspec": ("maabarium.blueprint", "maabarium.workspace"),
     "pluggy": ("maabarium.plugins.hookspecs", "maabarium.plugins.manager", "maabarium_pytest"),

@@ -1,77 +1,142 @@
-"""The picture of a run: every experiment's level, the champion's line and the intervals, as inline SVG.
+"""The picture of a run as numbers: every experiment's level, the champion's line and the intervals, placed on a canvas.
 
-Draws numbers only: no text of a candidate gets in here. The same levels give the same bytes.
+Pure arithmetic; `report.html.j2` draws it as SVG. No text of a candidate gets in here. The same levels give the same
+chart.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from io import StringIO
-from typing import Any
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from maabarium.report.levels import Level
 
-__all__ = ["level_chart"]
+__all__ = ["Chart", "Mark", "Scale", "Tick", "chart_of"]
 
-COLOURS = {"ink": "#010203", "line": "#010204", "good": "#010205", "bad": "#010206"}
-"""Stand-ins which the page's style sheet replaces, so that one picture serves light and dark."""
-SETTINGS: Any = {"svg.hashsalt": "maabarium", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 11}
-NAMED_UP_TO = 12
-"""More winners than this, and their numbers would cover one another."""
+WIDTH, HEIGHT = 800, 340
+LEFT, RIGHT, TOP, BOTTOM = 64, 16, 16, 48
+"""Margins, in the canvas's units: room for the labels of the axes."""
+LOG_FROM = 20.0
+"""The largest level over the smallest; beyond it a linear axis would flatten the small ones."""
+LABEL_WIDTH, LABEL_HEIGHT = 28.0, 14.0
+"""Room that the number of a winner takes; one that would cover another is left out."""
+SMALLEST, LARGEST = 1e-9, 1e9
 
 
-def level_chart(levels: Sequence[Level]) -> str:
-    """An `<svg>` element that fits the width it is given; empty when there is nothing to draw."""
+@dataclass(frozen=True)
+class Tick:
+    """A labelled value of an axis, and its place on the canvas."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Maps values between `low` and `high` to the canvas between `start` and `end`, evenly or by their logarithm."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = False
+
+    def place(self, value: float) -> float:
+        """Where a value is, to a tenth of a unit."""
+        low, high, at = (math.log10(each) if self.log else each for each in (self.low, self.high, value))
+        return round(self.start + (at - low) / (high - low) * (self.end - self.start), 1)
+
+    def ticks(self, most: int, *, whole: bool = False) -> tuple[Tick, ...]:
+        """At most so many round values, in order; `whole` ones only where nothing lies between them."""
+        values = _decades(self.low, self.high, most) if self.log else _steps(self.low, self.high, most, whole)
+        digits = 0 if self.log or len(values) < 2 else max(0, -math.floor(math.log10(values[1] - values[0]) + 1e-9))
+        return tuple(Tick(self.place(value), f"{value:g}" if self.log else f"{value:.{digits}f}") for value in values)
+
+
+def _steps(low: float, high: float, most: int, whole: bool) -> list[float]:
+    """Multiples of 1, 2 or 5 times a power of ten."""
+    least = (high - low) / (most - 1) * (1 - 1e-9)
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least)
+    step = max(step, 1.0) if whole else step
+    return [number * step for number in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+
+
+def _decades(low: float, high: float, most: int) -> list[float]:
+    """Powers of ten, and 2 and 5 times those while there is room."""
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for factors in ((1, 2, 5), (1, 3), (1,)):
+        found = [factor * 10.0**exponent for exponent in exponents for factor in factors]
+        found = [value for value in found if low <= value <= high]
+        if len(found) <= most:
+            return found
+    return found[:: -(-len(found) // most)]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One experiment: its place, the ends of its interval, and whether its number fits beside it."""
+
+    level: Level
+    x: float
+    y: float
+    interval: tuple[float, float] | None
+    labelled: bool
+
+    @property
+    def kept(self) -> bool:
+        return self.level.verdict == "promoted"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """All that is drawn, in the canvas's units; `line` is the path of the champion's level."""
+
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    line: str
+    marks: tuple[Mark, ...]
+    champion: float
+    """The last champion's level."""
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    top: int = TOP
+    bottom: int = HEIGHT - BOTTOM
+
+
+def chart_of(levels: Sequence[Level]) -> Chart | None:
+    """The chart of a run's levels; None when there is nothing to draw."""
     if not levels:
-        return ""
-    import matplotlib  # heavy: only a report file needs it
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=(8.0, 3.6), layout="constrained")
-        FigureCanvasSVG(figure)
-        _draw(figure.add_subplot(), levels)
-        text = StringIO()
-        figure.savefig(
-            text, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Type": None, "Format": None}
-        )
-    return _inlined(text.getvalue())
+        return None
+    champions = [1.0, *(min(max(level.champion, SMALLEST), LARGEST) for level in levels)]
+    bounds = [end for level in levels if level.interval for end in level.interval]
+    values = [*champions, *(level.value for level in levels), *bounds]
+    log = max(values) > LOG_FROM * min(values)
+    x = Scale(0, max(level.number for level in levels), LEFT, WIDTH - RIGHT - 8)
+    y = Scale(*_widened(min(values), max(values), log), HEIGHT - BOTTOM, TOP, log)
+    steps = [f"H{x.place(each.number)} V{y.place(at)}" for each, at in zip(levels, champions[1:], strict=True)]
+    line = " ".join([f"M{x.place(0)} {y.place(1.0)}", *steps])
+    return Chart(x.ticks(12, whole=True), y.ticks(7), line, tuple(_marks(levels, x, y)), champions[-1])
 
 
-def _draw(axes: Any, levels: Sequence[Level]) -> None:
-    numbers = [0, *(level.number for level in levels)]
-    axes.step(numbers, [1.0, *(level.champion for level in levels)], where="post", color=COLOURS["line"], lw=1.6)
+def _widened(low: float, high: float, log: bool) -> tuple[float, float]:
+    """The range with some room at both ends, also when it is a point."""
+    if log:
+        room = (high / low) ** 0.06
+        return low / room, high * room
+    room = (high - low) * 0.08 or high * 0.1
+    return low - room, high + room
+
+
+def _marks(levels: Sequence[Level], x: Scale, y: Scale) -> Iterator[Mark]:
+    labels: list[tuple[float, float]] = []
     for level in levels:
-        won = level.verdict == "promoted"
-        colour = COLOURS["good"] if won else COLOURS["bad"]
-        if level.interval is not None:
-            axes.plot([level.number] * 2, level.interval, color=colour, lw=1.4, alpha=0.7)
-        axes.plot([level.number], [level.value], "o" if won else "x", color=colour, ms=6 if won else 5)
-    winners = [level for level in levels if level.verdict == "promoted"]
-    for level in winners if len(winners) <= NAMED_UP_TO else ():
-        place = {"xytext": (-5, 6), "textcoords": "offset points", "ha": "right"}
-        axes.annotate(f"#{level.number}", (level.number, level.value), color=COLOURS["ink"], **place)
-    axes.set_xlabel("experiment", color=COLOURS["ink"])
-    axes.set_ylabel("times the baseline", color=COLOURS["ink"])
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    values = [level.value for level in levels]
-    if max(values) > 20 * min(values):
-        axes.set_yscale("log")
-    axes.tick_params(colors=COLOURS["ink"], which="both")
-    axes.grid(visible=True, color=COLOURS["ink"], alpha=0.12)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(COLOURS["ink"])
-
-
-def _inlined(document: str) -> str:
-    """The `<svg>` element alone: no prolog, no metadata, no fixed size, and colours from the style sheet."""
-    svg = document[document.index("<svg") :].strip()
-    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'\s(?:width|height)="[\d.]+pt"', "", svg, count=2)
-    for name, colour in COLOURS.items():
-        svg = svg.replace(colour, f"var(--{name})")
-    label = "Improvement over the baseline by experiment"
-    return svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+        at = (x.place(level.number), y.place(level.value))
+        ends = level.interval and (y.place(level.interval[0]), y.place(level.interval[1]))
+        covers = any(abs(at[0] - a) < LABEL_WIDTH and abs(at[1] - b) < LABEL_HEIGHT for a, b in labels)
+        labelled = level.verdict == "promoted" and not covers
+        labels += [at] if labelled else []
+        yield Mark(level, *at, ends, labelled)

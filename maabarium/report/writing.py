@@ -16,7 +16,7 @@ from maabarium.errors import UsageProblem
 from maabarium.events import RunView
 from maabarium.records import Outcome
 from maabarium.report import gains, phrases
-from maabarium.report.chart import level_chart
+from maabarium.report.chart import chart_of
 from maabarium.report.levels import levels, proven_levels
 from maabarium.report.markup import DiffLine, clipped, diff_lines, fenced, markdown
 from maabarium.report.rules import decides_by_pairs
@@ -97,7 +97,7 @@ def _rendered(view: RunView, diffs: Mapping[int, str], suffix: str) -> str:
     source = files("maabarium.report").joinpath(TEMPLATES[suffix]).read_text(encoding="utf-8")
     facts = _facts(view, diffs, DIFF_LINES[suffix])
     if suffix == ".html":
-        facts["chart"] = level_chart(levels(view))
+        facts["chart"] = chart_of(levels(view))
     return environment.from_string(source).render(facts)
 
 

@@ -13,7 +13,7 @@ from report_views import BASE, HOSTILE, baseline, metrics, pairs, promoted, reje
 from maabarium.blueprint.schema import Metric
 from maabarium.records import REASON_CODES, VERDICTS, MetricEffect, Outcome
 from maabarium.report import metric_gains, metric_lines, summary_lines, write_report
-from maabarium.report.chart import level_chart
+from maabarium.report.chart import chart_of
 from maabarium.report.gains import champion_of, smallest_gain
 from maabarium.report.levels import levels, proven_levels
 from maabarium.scoring import factor, improved
@@ -212,5 +212,5 @@ def test_whatever_is_stored_can_be_summed_up(tmp_path_factory: pytest.TempPathFa
     stored = view(tuple(sorted(found, key=lambda outcome: outcome.number)), tuple(pairs(1, 7, 5.0, 1.2)))
     assert all(line.splitlines() == [line] and "\x1b" not in line for line in summary_lines(stored))
     write_report(stored, {}, tmp_path_factory.getbasetemp() / "odd.md")
-    level_chart(levels(stored))
+    chart_of(levels(stored))
     assert all(math.isfinite(level.value) for level in levels(stored))

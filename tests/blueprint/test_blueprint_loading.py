@@ -392,7 +392,7 @@ def test_a_huge_file_is_refused_without_reading_it_whole(tmp_path):
     assert "is larger than 1 MB" in refused(file)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.usefixtures("obeys_permissions")
 def test_an_unreadable_file_says_why(tmp_path):
     file = tmp_path / "secret.toml"
     file.write_text(SAMPLE)

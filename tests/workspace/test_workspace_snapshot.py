@@ -84,7 +84,7 @@ def test_too_large_is_a_sentence(folder, open_repository, monkeypatch):
         open_repository(folder)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.usefixtures("obeys_permissions")
 def test_unreadable_file_is_a_sentence(folder, open_repository):
     (folder / "a.py").chmod(0)
     with pytest.raises(WorkspaceError, match="permission denied"):

@@ -74,7 +74,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "llm": ("maabarium.models",),
     "markupsafe": ("maabarium.report",),  # comes with jinja2
     "optuna": ("maabarium.proposers.mutate",),
-    "pathspec": ("maabarium.blueprint", "maabarium.workspace"),
+    "pathspec": ("maabarium.blueprint",),
     "pluggy": ("maabarium.plugins.hookspecs", "maabarium.plugins.manager", "maabarium_pytest"),
     "pydantic": (
         "maabarium.run.binding",

@@ -37,7 +37,11 @@ class Globs:
 
     def matches(self, path: str) -> bool:
         """Whether the last pattern that speaks of this path includes it."""
-        return bool(self._spec.match_file(path))
+        return bool(self.decides(path))
+
+    def decides(self, path: str) -> bool | None:
+        """What the last pattern that speaks of this path says: True, False for one with `!`, None if none does."""
+        return self._spec.check_file(path).include
 
     def select(self, paths: Iterable[str]) -> list[str]:
         """The paths that match, in their order."""

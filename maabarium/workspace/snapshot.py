@@ -10,8 +10,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-import pathspec
-
+from maabarium.blueprint.globs import Globs
 from maabarium.errors import WorkspaceError
 from maabarium.workspace.git import Git, as_text
 from maabarium.workspace.storage import printable, storing
@@ -98,13 +97,13 @@ def _is_skipped(path: str) -> bool:
     return path.endswith(_SKIPPED_ENDINGS) or any(part in _SKIPPED for part in path.split("/"))
 
 
-def _walk(top: Path, prefix: str, ignores: tuple[tuple[str, pathspec.GitIgnoreSpec], ...]) -> Iterator[str]:
+def _walk(top: Path, prefix: str, ignores: tuple[tuple[str, Globs], ...]) -> Iterator[str]:
     folder = top / prefix
     with storing("list", folder):
         listing = folder / ".gitignore"
         if listing.is_file():
             lines = listing.read_text("utf-8", "surrogateescape").splitlines()
-            ignores = (*ignores, (prefix, pathspec.GitIgnoreSpec.from_lines(lines)))
+            ignores = (*ignores, (prefix, Globs(lines)))
         with os.scandir(folder) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
     for entry in entries:
@@ -118,10 +117,10 @@ def _walk(top: Path, prefix: str, ignores: tuple[tuple[str, pathspec.GitIgnoreSp
             yield path
 
 
-def _is_ignored(path: str, ignores: tuple[tuple[str, pathspec.GitIgnoreSpec], ...]) -> bool:
+def _is_ignored(path: str, ignores: tuple[tuple[str, Globs], ...]) -> bool:
     """The nearest `.gitignore` that speaks of the path decides."""
-    for prefix, spec in reversed(ignores):
-        verdict = spec.check_file(path[len(prefix) :]).include
+    for prefix, globs in reversed(ignores):
+        verdict = globs.decides(path[len(prefix) :])
         if verdict is not None:
             return verdict
     return False

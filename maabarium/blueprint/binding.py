@@ -27,7 +27,7 @@ class BindFacts:
     `tree_paths`: files of the commit that is measured, POSIX, relative to the target's top level.
     `sources`: evaluator -> what it measures; a name ending in `*` is a family.
     `bare`: evaluators whose sources are written without their name.
-    `missing_packages`, `plugin_problems`: problems found by others, reported together with ours.
+    `further`: problems found by others, reported together with those of binding.
     `rule_scores`, `timed_scores`: see `maabarium.blueprint.rules`; None means that nobody looked.
     """
 
@@ -39,8 +39,7 @@ class BindFacts:
     executors: frozenset[str] = frozenset()
     strategies: frozenset[str] = frozenset()
     """Known strategies. No key of a blueprint names one yet, so nothing is checked against them."""
-    missing_packages: tuple[Problem, ...] = ()
-    plugin_problems: tuple[Problem, ...] = ()
+    further: tuple[Problem, ...] = ()
     rule_scores: frozenset[str] | None = None
     timed_scores: frozenset[str] = frozenset()
 
@@ -61,10 +60,6 @@ class Bound:
         """All evaluators that are needed, the primary one first."""
         return tuple(dict.fromkeys((self.evaluator, *(binding.evaluator for binding in self.metric_sources))))
 
-    def sources_of(self, evaluator: str) -> frozenset[str]:
-        """What the metrics need from one evaluator, in its own names."""
-        return frozenset(binding.source for binding in self.metric_sources if binding.evaluator == evaluator)
-
 
 def bind(loaded: Loaded, facts: BindFacts) -> Bound:
     """Check a blueprint against its surroundings. Raises BlueprintError with every problem."""
@@ -72,8 +67,8 @@ def bind(loaded: Loaded, facts: BindFacts) -> Bound:
     selection = select_evaluator(blueprint)
     problems, warnings = _targets(blueprint, facts)
     bindings, unbound = _metrics(blueprint, selection, facts)
-    problems += [*unbound, *_options(blueprint, facts), *_names(blueprint, facts)]
-    problems += [*facts.missing_packages, *facts.plugin_problems, *_unheeded(blueprint)]
+    problems += [*unbound, *_options(blueprint, facts), *_names(blueprint, facts), *facts.further]
+    problems += _unheeded(blueprint)
     if problems:
         raise BlueprintError(str(loaded.path), dict.fromkeys(problems))
     warnings += [Problem(selection.where, selection.doubt)] if selection.doubt else []

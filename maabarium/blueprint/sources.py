@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from maabarium.blueprint.rules import ANY
 from maabarium.blueprint.schema import Direction, Metric
@@ -24,7 +23,6 @@ __all__ = [
     "families_table", "family_of", "is_clock",
 ]  # fmt: skip
 
-How = Literal["given", "rules", "evaluator", "family"]
 _LESS = ("tests.duration", "tests.cpu", "complexity", "lint", "size")
 _MORE = ("tests.passed", "coverage", "maintainability")
 _CLOCKS = ("tests.duration", "tests.cpu")
@@ -140,14 +138,12 @@ class Offer:
 
 @dataclass(frozen=True)
 class SourceBinding:
-    """One metric, bound. `metric` has its source filled in and, if `turned_round`, the other direction."""
+    """One metric, bound. `metric` has its source filled in and its final direction."""
 
     metric: Metric
     evaluator: str
     source: str
     """The source as that evaluator knows it."""
-    how: How
-    turned_round: bool = False
     timed: bool = False
 
     @property
@@ -162,9 +158,9 @@ def bind_metric(metric: Metric, offer: Offer, where: str) -> SourceBinding | Pro
         return _given(metric, metric.source.strip(), offer, f"{where}.source")
     score = f"score:{metric.name}"
     if offer.rule_scores is not None and metric.name in offer.rule_scores and (owner := offer.owner(score)):
-        return _bound(metric, offer, owner, score, "rules")
+        return _bound(metric, offer, owner, score)
     if offer.primary not in offer.bare and offer.has(offer.primary, metric.name):
-        return _bound(metric, offer, offer.primary, metric.name, "evaluator")
+        return _bound(metric, offer, offer.primary, metric.name)
     return _by_family(metric, offer, f"{where}.name")
 
 
@@ -173,12 +169,12 @@ def _given(metric: Metric, source: str, offer: Offer, where: str) -> SourceBindi
     if colon and owner in offer.sources:
         if offer.has(owner, name):
             missing = _missing_score(name, offer, where) if owner in offer.bare else None
-            return missing or _bound(metric, offer, owner, name, "given")
+            return missing or _bound(metric, offer, owner, name)
         there = listed(offer.sources[owner])
         return Problem(where, f"the evaluator {owner} does not measure {quote(name)}; it measures: {there}")
     if measuring := offer.owner(source):
         missing = _missing_score(source, offer, where) if measuring in offer.bare else None
-        return missing or _bound(metric, offer, measuring, source, "given")
+        return missing or _bound(metric, offer, measuring, source)
     if colon and owner in LATER and name:
         return Problem(where, f"the {owner} evaluator ({LATER[owner]}) is not installed here; {_today(offer)}")
     close = near(source, offer.names())
@@ -215,15 +211,15 @@ def _by_family(metric: Metric, offer: Offer, where: str) -> SourceBinding | Prob
             else f"{quote(source)}, which no evaluator here measures"
         )
         return Problem(where, f"{quote(metric.name)} needs {lacking}: {help_}")
-    return _bound(metric, offer, owner, name, "family", turn=family.opposite)
+    return _bound(metric, offer, owner, name, turn=family.opposite)
 
 
-def _bound(metric: Metric, offer: Offer, evaluator: str, source: str, how: How, turn: bool = False) -> SourceBinding:
+def _bound(metric: Metric, offer: Offer, evaluator: str, source: str, turn: bool = False) -> SourceBinding:
     direction: Direction = metric.direction
     if turn:
         direction = "minimize" if metric.direction == "maximize" else "maximize"
     filled = metric.model_copy(update={"source": offer.written(evaluator, source), "direction": direction})
-    return SourceBinding(filled, evaluator, source, how, turn)
+    return SourceBinding(filled, evaluator, source)
 
 
 def _today(offer: Offer) -> str:

@@ -130,7 +130,7 @@ def _bind(loaded: Loaded, path: Path, plugins: PluginManager, keys: bool) -> Bin
         proposers=frozenset(contributions(plugins, "proposers")),
         executors=frozenset(contributions(plugins, "executors")),
         strategies=frozenset(contributions(plugins, "strategies")),
-        plugin_problems=(
+        further=(
             *rules.problems,
             *holdout.problems,
             *misfits,
@@ -176,4 +176,4 @@ def _with_checks(loaded: Loaded, facts: BindFacts, path: Path, plugins: PluginMa
         found = [problem for problems in plugins.hook.maabarium_check_blueprint(request=check) for problem in problems]
     except MaabariumError as error:
         found = [Problem("", str(error))]
-    return BindFacts(**{**vars(facts), "plugin_problems": (*facts.plugin_problems, *found)})
+    return replace(facts, further=(*facts.further, *found))

@@ -54,7 +54,6 @@ def sources(found: Bound) -> list[tuple[str | None, str]]:
 def test_a_metric_without_a_source_goes_by_its_family(name, direction, source, final):
     found = bound(one(name, direction))
     assert sources(found) == [(source, final)]
-    assert found.metric_sources[0].turned_round == (direction != final)
     assert found.blueprint.metrics.metrics[0].source == source
     assert found.warnings == ()
 
@@ -68,7 +67,6 @@ def test_binding_leaves_the_loaded_blueprint_alone():
 def test_a_score_of_the_same_name_wins_over_the_family():
     found = bound(one("throughput"), rule_scores=frozenset({"throughput"}))
     assert sources(found) == [("score:throughput", "maximize")]
-    assert found.metric_sources[0].how == "rules"
 
 
 def test_a_source_as_written_keeps_its_direction():
@@ -95,8 +93,8 @@ def test_naming_a_source_of_a_plug_in_adds_its_evaluator():
     found = bound(text, sources=WHEEL)
     assert found.evaluator == "pytest"
     assert found.evaluators == ("pytest", "wheel-size")
-    assert found.sources_of("wheel-size") == {"wheel_kb"}
-    assert found.sources_of("pytest") == {"tests.cpu"}
+    needed = {(binding.evaluator, binding.source) for binding in found.metric_sources}
+    assert needed == {("wheel-size", "wheel_kb"), ("pytest", "tests.cpu")}
 
 
 def test_a_plug_in_may_be_the_primary_evaluator():
@@ -257,7 +255,7 @@ def test_unknown_proposers_and_executors_are_suggested():
 def test_problems_found_by_others_are_reported_together_with_ours():
     package = Problem("metrics.metrics[0].source", "coverage is not installed there: pip install coverage")
     plugin = Problem("blueprint.name", "is too short")
-    found = problems(targets("srcs/**/*.py"), missing_packages=(package,), plugin_problems=(plugin,))
+    found = problems(targets("srcs/**/*.py"), further=(package, plugin))
     assert list(found) == ["domain.target_files[0]", "metrics.metrics[0].source", "blueprint.name"]
 
 

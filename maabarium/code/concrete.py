@@ -20,7 +20,7 @@ from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
 from maabarium.code.python_file import PythonFile
 from maabarium.code.variables import Variables
 
-__all__ = ["ConcreteFile", "Edit"]
+__all__ = ["ConcreteFile", "Edit", "splice"]
 
 Node = TypeVar("Node", bound=cst.CSTNode)
 MAX_DEPTH = 120
@@ -35,6 +35,17 @@ class Edit:
     start: int
     end: int
     text: str
+
+
+def splice(raw: bytes, edits: Iterable[Edit]) -> bytes | None:
+    """The text with the edits made; None when they overlap."""
+    parts, last = [], 0
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        if edit.start < last:
+            return None
+        parts += [raw[last : edit.start], edit.text.encode()]
+        last = edit.end
+    return b"".join([*parts, raw[last:]])
 
 
 class ConcreteFile:
@@ -203,14 +214,8 @@ class ConcreteFile:
 
     def apply(self, edits: Iterable[Edit]) -> bytes | None:
         """The new content of the file in its own encoding; None when edits overlap or cannot be encoded."""
-        raw, last = bytearray(), 0
-        for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
-            if edit.start < last:
-                return None
-            raw += self.raw[last : edit.start] + edit.text.encode()
-            last = edit.end
-        raw += self.raw[last:]
-        return self.file.encoded(raw.decode())
+        new = splice(self.raw, edits)
+        return None if new is None else self.file.encoded(new.decode())
 
 
 def _too_deep(tree: ast.Module) -> bool:

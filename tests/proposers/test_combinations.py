@@ -54,12 +54,12 @@ def request_with(
 
 def sites_of(request: ProposalRequest) -> set[str]:
     """All places that any combination takes along."""
-    return {site for change in combinations(Rewrites(), request) for site in change.site.split("+")}
+    return {site for change in combinations([Rewrites()], request) for site in change.site.split("+")}
 
 
 def test_all_promising_rewrites_come_first_and_each_result_compiles() -> None:
     request, singles = request_with([1.0, 1.01, 1.02])
-    joined = list(combinations(Rewrites(), request))
+    joined = list(combinations([Rewrites()], request))
     assert len({change.content for change in joined}) == len(joined) > 1
     for change in joined:
         compile(change.content, "a.py", "exec")
@@ -83,7 +83,7 @@ def test_nothing_is_taken_along_that_was_not_tried_or_may_not_be() -> None:
 
 def test_what_looked_worse_is_left_out_and_what_looked_better_is_named() -> None:
     request, (first, _, third) = request_with([1.02, 0.95, 1.001])
-    (joined,) = combinations(Rewrites(), request)
+    (joined,) = combinations([Rewrites()], request)
     assert joined.site == "+".join(sorted(f"{each.operator}@{each.site}" for each in (first, third)))
     assert joined.summary.startswith("1 + 3 at once (")
     assert first.summary.partition(":")[0] in joined.summary
@@ -107,25 +107,25 @@ def test_the_last_experiment_of_a_place_counts() -> None:
     request, singles = request_with([1.0, 1.0, 0.5])
     again = attempt_of(4, origin_of(singles[2]), 1.01)
     both = make_request({"a.py": SOURCE}, history=[*request.history, again])
-    assert next(iter(combinations(Rewrites(), both))).summary.startswith("1 + 2 + 4 at once (")
+    assert next(iter(combinations([Rewrites()], both))).summary.startswith("1 + 2 + 4 at once (")
 
 
 def test_after_a_few_fruitless_combinations_on_a_champion_no_more_are_made() -> None:
     request, _ = request_with([1.01, 1.01, 1.01])
-    joined = next(iter(combinations(Rewrites(), request)))
+    joined = next(iter(combinations([Rewrites()], request)))
     failed = [attempt_of(number, origin_of(joined), 0.99) for number in range(4, 4 + PATIENCE)]
     fewer = make_request({"a.py": SOURCE}, history=[*request.history, *failed[1:]])
-    assert list(combinations(Rewrites(), fewer))
+    assert list(combinations([Rewrites()], fewer))
     history = [*request.history, *failed]
-    assert not list(combinations(Rewrites(), make_request({"a.py": SOURCE}, history=history)))
-    assert list(combinations(Rewrites(), make_request({"a.py": SOURCE}, history=history, champion=9)))
+    assert not list(combinations([Rewrites()], make_request({"a.py": SOURCE}, history=history)))
+    assert list(combinations([Rewrites()], make_request({"a.py": SOURCE}, history=history, champion=9)))
 
 
 def test_all_places_of_one_function_go_together() -> None:
     source = b"import re\n\n\ndef f(x):\n    return re.match('a', x), re.match('b', x), re.match('c', x)\n"
     singles = list(Rewrites().changes(make_request({"a.py": source})))
     history = [attempt_of(number, origin_of(change), 1.0) for number, change in enumerate(singles, 1)]
-    joined = next(iter(combinations(Rewrites(), make_request({"a.py": source}, history=history))))
+    joined = next(iter(combinations([Rewrites()], make_request({"a.py": source}, history=history))))
     assert joined.content.count(b"re.compile") == 3 and b"re.match" not in joined.content
     assert joined.summary.startswith(f"1-{len(singles)} at once (") and "pattern once (f, 3rd)" in joined.summary
 

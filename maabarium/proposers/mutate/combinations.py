@@ -66,11 +66,11 @@ class EditedFiles:
         return self.contents[path] if path in self.contents else self.files.read(path)
 
 
-def combinations(arm: Arm, request: ProposalRequest) -> Iterator[Mutation]:
+def combinations(arms: Sequence[Arm], request: ProposalRequest) -> Iterator[Mutation]:
     """All promising changes together first, those that looked better, those of one file each, then random subsets."""
     if _fruitless(request) >= PATIENCE:
         return
-    parts = _promising(arm, request)
+    parts = _promising(arms, request)
     if len(parts) < 2:
         return
     by_file: dict[str, list[TriedMutation]] = {}
@@ -85,7 +85,7 @@ def combinations(arm: Arm, request: ProposalRequest) -> Iterator[Mutation]:
         if len(key) < 2 or key in seen:
             continue
         seen.add(key)
-        joined = _joined(arm, request, {part.place: part for part in subset})
+        joined = _joined(arms, request, {part.place: part for part in subset})
         if joined is not None:
             yield joined
 
@@ -96,11 +96,11 @@ def _fruitless(request: ProposalRequest) -> int:
     return sum(outcome.parent == request.champion.number and outcome.verdict == "rejected" for outcome in tried)
 
 
-def _promising(arm: Arm, request: ProposalRequest) -> list[TriedMutation]:
+def _promising(arms: Sequence[Arm], request: ProposalRequest) -> list[TriedMutation]:
     """Changes that looked better, or hardly worse, when they were tried alone. What may not be tried has not been."""
     tried = {(a.outcome.origin.operator, a.outcome.origin.site): a.outcome for a in request.history}
     noise = _noise(request.history)
-    found = {(change.operator, change.site): change for change in arm.changes(request)}
+    found = {(change.operator, change.site): change for arm in arms for change in arm.changes(request)}
     parts = (
         TriedMutation(place, change.path, change.summary.partition(":")[0], tried[place])
         for place, change in found.items()
@@ -130,13 +130,13 @@ def _noise(history: Sequence[Attempt]) -> float:
     return median(found) if found else PAIR_NOISE
 
 
-def _joined(arm: Arm, request: ProposalRequest, wanted: Mapping[Place, TriedMutation]) -> Mutation | None:
+def _joined(arms: Sequence[Arm], request: ProposalRequest, wanted: Mapping[Place, TriedMutation]) -> Mutation | None:
     """The changes one after the other, each found anew in what the others made; None if fewer than two are left."""
     contents: dict[str, bytes] = {}
     left = dict(wanted)
     while left:
         now = replace(request, files=EditedFiles(request.files, contents))
-        found = (change for change in arm.changes(now) if (change.operator, change.site) in left)
+        found = (change for arm in arms for change in arm.changes(now) if (change.operator, change.site) in left)
         # The last place of a function first: what was changed is no longer counted, so that later ones move up.
         change = max(found, key=lambda change: _ordinal(change.site), default=None)
         if change is None:

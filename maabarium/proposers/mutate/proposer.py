@@ -19,16 +19,17 @@ from maabarium.errors import Problem
 from maabarium.plugins.protocols import ProposalRequest, ProposerContext, TreeView
 from maabarium.proposers.mutate.bandit import Bandit
 from maabarium.proposers.mutate.combinations import combinations
-from maabarium.proposers.mutate.mutation import Arm, Mutation
+from maabarium.proposers.mutate.mutation import Arm, Mutation, compiles
 from maabarium.proposers.mutate.parameters import Parameters
 from maabarium.proposers.mutate.repairs import Repairs
 from maabarium.proposers.mutate.rewrites import Rewrites
+from maabarium.proposers.mutate.ruff_fixes import RuffFixes, find_ruff
 from maabarium.records import FileEdit, Origin, Proposal
 
 __all__ = ["Mutate", "MutateOptions"]
 
-ArmName = Literal["parameters", "rewrites", "repairs"]
-PATIENCE = 60
+ArmName = Literal["parameters", "rewrites", "ruff", "repairs"]
+MAX_FRUITLESS_REPAIRS = 60
 """Repairs in a row without a gain after which they no longer come before everything else."""
 FINISHED = ("promoted", "rejected", "invalid", "tampered")
 
@@ -53,7 +54,7 @@ class MutateOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    arms: tuple[ArmName, ...] = Field(default=("parameters", "rewrites", "repairs"), min_length=1)
+    arms: tuple[ArmName, ...] = Field(default=("parameters", "rewrites", "ruff", "repairs"), min_length=1)
     unmarked: bool = False
     """Also try other values for numeric constants and defaults that carry no mark."""
     operators: Operators = Operators()
@@ -85,6 +86,7 @@ class Mutate:
         self.options = MutateOptions.model_validate(dict(context.options))
         self.parameters = Parameters(unmarked=self.options.unmarked)
         self.rewrites: Arm = Rewrites()
+        self.ruff: Arm = RuffFixes()
         self.repairs: Arm = Repairs()
         self._contents = functools.lru_cache(maxsize=4)(_no_contents)
 
@@ -92,23 +94,23 @@ class Mutate:
         """The next change, or None when every arm is exhausted."""
         request = replace(request, files=CachedFiles(request.files, self._contents(request.files.tree)))
         bandit = Bandit.of(request.history, request.seed)
-        candidates: list[tuple[Mutation, ArmName]] = []
+        candidates: list[tuple[Mutation, str]] = []
         if self._uses("repairs") and _is_red(request):
             repair = self._first_new(self.repairs.changes(request), request)
-            if repair and _fruitless_repairs(request) < PATIENCE:
+            if repair and _fruitless_repairs(request) < MAX_FRUITLESS_REPAIRS:
                 return _proposal(repair, "repairs")
             candidates += [(repair, "repairs")] if repair else []
         if self._uses("parameters"):
             # This arm learns from the history itself, so only its first change competes with the others.
             parameter = self._first_new(self.parameters.planned(request), request)
             candidates += [(parameter, "parameters")] if parameter else []
-        if self._uses("rewrites"):
-            candidates += [(change, "rewrites") for change in self.rewrites.changes(request)]
+        for arm in self._code_arms():
+            candidates += [(change, arm.name) for change in arm.changes(request)]
         arms = {id(change): arm for change, arm in candidates}
         chosen = self._first_new(bandit.ranked([change for change, _ in candidates]), request)
         if chosen:
             return _proposal(chosen, arms[id(chosen)])
-        joined = self._first_new(combinations(self.rewrites, request), request) if self._uses("rewrites") else None
+        joined = self._first_new(combinations(self._code_arms(), request), request)
         if joined:
             return _proposal(joined, "rewrites")
         if not self._uses("parameters"):
@@ -119,15 +121,24 @@ class Mutate:
 
     def notes(self, files: TreeView, targets: Sequence[str]) -> tuple[Problem, ...]:
         """What the user should know of the target files: markers that cannot be used, and what is not installed."""
-        return self.parameters.notes(files, targets) if self._uses("parameters") else ()
+        notes = self.parameters.notes(files, targets) if self._uses("parameters") else ()
+        if self._uses("ruff") and find_ruff() is None:
+            notes += (
+                Problem("ruff", "is not installed, so that its fixes are not proposed; pip install ruff adds them"),
+            )
+        return notes
 
     def _uses(self, arm: ArmName) -> bool:
         return arm in self.options.arms
 
+    def _code_arms(self) -> list[Arm]:
+        return [arm for arm in (self.rewrites, self.ruff) if arm.name in self.options.arms]
+
     def _first_new(self, changes: Iterable[Mutation], request: ProposalRequest) -> Mutation | None:
         """The first allowed change that gives a tree nobody has seen."""
         allowed = (change for change in changes if self.options.operators.allows(change.operator))
-        return next((change for change in allowed if request.is_new(_edits(change))), None)
+        new = (change for change in allowed if request.is_new(_edits(change)))
+        return next((change for change in new if compiles(change.content)), None)
 
 
 def _no_contents(tree: str) -> dict[str, bytes]:
@@ -154,7 +165,7 @@ def _edits(change: Mutation) -> tuple[FileEdit, ...]:
     return tuple(FileEdit(path=path, operation="modify", content=content) for path, content in contents)
 
 
-def _proposal(change: Mutation, arm: ArmName) -> Proposal:
+def _proposal(change: Mutation, arm: str) -> Proposal:
     return Proposal(
         summary=change.summary,
         edits=_edits(change),

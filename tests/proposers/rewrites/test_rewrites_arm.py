@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.plugins.protocols import ProposalRequest
+from maabarium.proposers.mutate.file_arm import MAX_FILE_BYTES
 from maabarium.proposers.mutate.mutation import Mutation
 from maabarium.proposers.mutate.rewrites import OPERATORS, Rewrites
-from maabarium.proposers.mutate.rewrites.arm import MAX_FILE_BYTES
 from maabarium.records import Champion, Evaluation, FileEdit, LineMap
 
 BLUEPRINT = Blueprint.model_validate(
@@ -125,7 +125,7 @@ def test_pure_and_kept_by_content() -> None:
     arm, request = Rewrites(), request_for({"m.py": TWO, "n.py": TWO})
     first = list(arm.changes(request))
     assert list(arm.changes(request)) == first == list(Rewrites().changes(request))
-    assert len(arm._found) == 1
+    assert len(arm._kept) == 1
 
 
 def test_a_change_is_one_site_and_the_rest_byte_for_byte() -> None:
@@ -171,15 +171,12 @@ def test_large_files_are_passed_over_with_a_reason() -> None:
     large = TWO + b"# padding\n" * (MAX_FILE_BYTES // 10)
     request = request_for({"large.py": large, "small.py": TWO, "notes.txt": b"import re"})
     assert {change.path for change in Rewrites().changes(request)} == {"small.py"}
-    assert list(Rewrites().skipped(request)) == ["large.py"]
-    assert "are not rewritten" in Rewrites().skipped(request)["large.py"]
 
 
 def test_a_target_that_does_not_exist_yet_is_no_error() -> None:
     request = request_for({"m.py": TWO})
     absent = ProposalRequest(**{**request.__dict__, "targets": ("absent.py", "m.py")})
     assert {change.path for change in Rewrites().changes(absent)} == {"m.py"}
-    assert Rewrites().skipped(absent) == {}
 
 
 LINES = st.sampled_from(

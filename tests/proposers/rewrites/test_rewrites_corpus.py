@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from maabarium.proposers.mutate.rewrites.arm import _find
+from maabarium.proposers.mutate.rewrites.arm import find
 from maabarium.proposers.mutate.rewrites.catalogue import ALL_OPERATORS
 
 LIBRARY = Path(ast.__file__).parent
@@ -42,7 +42,7 @@ def test_standard_library() -> None:
         content = path.read_bytes()
         before = definitions(ast.parse(content))
         old = content.splitlines()
-        for change in _find(content, ALL_OPERATORS):
+        for change in find(content, ALL_OPERATORS):
             found[change.operator] += 1
             new = change.content.splitlines()
             after = definitions(ast.parse(change.content))
@@ -61,4 +61,4 @@ def test_warnings_of_the_file_are_not_ours() -> None:
     content = b'def f(x):\n    if x is 1: return "\\d"\n    return x in [1, 2, 3]\n'
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert len(list(_find(content, ALL_OPERATORS))) == 1
+        assert len(list(find(content, ALL_OPERATORS))) == 1

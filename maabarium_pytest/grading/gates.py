@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Container
+from pathlib import Path
 
 from maabarium.errors import EvaluationError
 from maabarium.records import Evaluation, Gate, ReasonCode
 from maabarium.safe_text import plain
-from maabarium_pytest.grading.rules import is_holdout
-from maabarium_pytest.grading.session import Session
+from maabarium_pytest.grading.rules import role_of
+from maabarium_pytest.grading.session import SessionResult
 from maabarium_pytest.grading.suite import Suite
 from maabarium_pytest.grading.transcript import Transcript
 
-__all__ = ["baseline_gates", "later_gates", "session_gate"]
+__all__ = ["baseline_gates", "later_gates", "origin_gate", "session_gate"]
 
 PASSED, FAILED, ERRORS, USAGE, NONE = 0, 1, 3, 4, 5
 FAILING = frozenset({"failed", "error"})
@@ -25,22 +26,22 @@ NAMED = 5
 """Most ids that a sentence names."""
 
 
-def session_gate(suite: Suite, session: Session) -> Gate:
+def session_gate(suite: Suite, session: SessionResult, baseline: Evaluation | None) -> Gate:
     """Whether the session ran to its end, honestly. Raises EvaluationError when the baseline cannot even start."""
-    found = _tampering(session) or _violence(suite, session) or _ending(suite, session)
+    found = _tampering(session) or _violence(suite, session, baseline) or _ending(suite, session, baseline)
     if found is None:
-        dropped = suite.configuration.dropped if suite.request.baseline is None else ()
+        dropped = suite.configuration.dropped if baseline is None else ()
         note = f"left out of the target's pytest options: {', '.join(dropped)}" if dropped else ""
         return Gate(name="session", passed=True, detail=note)
     return Gate(name="session", passed=False, reason_code=found[0], detail=found[1])
 
 
-def _tampering(session: Session) -> tuple[ReasonCode, str] | None:
+def _tampering(session: SessionResult) -> tuple[ReasonCode, str] | None:
     sentence = session.transcript.fault or session.changed
     return ("tampered", sentence) if sentence else None
 
 
-def _violence(suite: Suite, session: Session) -> tuple[ReasonCode, str] | None:
+def _violence(suite: Suite, session: SessionResult, baseline: Evaluation | None) -> tuple[ReasonCode, str] | None:
     """Ends that the parent or the kernel saw, whatever the child said before."""
     completed, heard = session.completed, session.transcript
     where = f" while {heard.running} ran" if heard.running else ""
@@ -50,7 +51,7 @@ def _violence(suite: Suite, session: Session) -> tuple[ReasonCode, str] | None:
     if session.flooded or completed.flooded or heard.printed > megabytes * 2**20:
         return "output_flood", f"the tests printed more than the {megabytes:g} MB that sandbox.output_mb allows"
     if completed.timed_out:
-        advice = "" if suite.request.baseline else "; raise constraints.timeout_seconds, or leave that test out"
+        advice = "" if baseline else "; raise constraints.timeout_seconds, or leave that test out"
         return "timeout", f"the session did not end within {session.mode.timeout:.3g} s{where}{advice}"
     if completed.out_of_memory:
         return "out_of_memory", f"the process was killed for lack of memory{where}"
@@ -75,17 +76,17 @@ def _ended(returncode: int) -> str:
     return f"status {returncode}"
 
 
-def _ending(suite: Suite, session: Session) -> tuple[ReasonCode, str] | None:
+def _ending(suite: Suite, session: SessionResult, baseline: Evaluation | None) -> tuple[ReasonCode, str] | None:
     """Whether pytest itself says that the session went through."""
-    heard, baseline = session.transcript, suite.request.baseline
+    heard = session.transcript
     known = {test.id for test in baseline.tests} if baseline else set()
     broken = [id for id in heard.broken if id not in known]
     if broken and (baseline is not None or suite.strict or heard.status == 2):
         return "import_failed", f"{listed(broken)} cannot be collected: {last_line(heard.broken[broken[0]])}"
     if heard.status == USAGE:
-        return _usage(suite, session)
+        return _usage(suite, session, baseline)
     if heard.status == NONE or (heard.status == PASSED and not heard.ids):
-        return _nothing(suite)
+        return _nothing(suite, baseline)
     if heard.status not in (PASSED, FAILED):
         memory = "MemoryError" in session.completed.output
         reason: ReasonCode = "out_of_memory" if memory else "crashed"
@@ -99,11 +100,11 @@ def _ending(suite: Suite, session: Session) -> tuple[ReasonCode, str] | None:
     return None
 
 
-def _usage(suite: Suite, session: Session) -> tuple[ReasonCode, str]:
+def _usage(suite: Suite, session: SessionResult, baseline: Evaluation | None) -> tuple[ReasonCode, str]:
     """Exit status 4: options or plug-ins of the target do not fit, or a conftest cannot be imported."""
     output = plain(session.completed.output)
     conftest = "while loading conftest" in output
-    if suite.request.baseline is None and not conftest:
+    if baseline is None and not conftest:
         lines = [line for line in output.splitlines() if "rror" in line] or output.splitlines()[-1:]
         raise EvaluationError(
             f"the target's pytest refuses to start: {' '.join(lines).strip()[:600]} "
@@ -112,8 +113,8 @@ def _usage(suite: Suite, session: Session) -> tuple[ReasonCode, str]:
     return "import_failed", f"a conftest.py cannot be imported: {last_line(output)}" if conftest else last_line(output)
 
 
-def _nothing(suite: Suite) -> tuple[ReasonCode, str]:
-    if suite.request.baseline is not None:
+def _nothing(suite: Suite, baseline: Evaluation | None) -> tuple[ReasonCode, str]:
+    if baseline is not None:
         return "tests_lost", "no test was collected any more"
     where = suite.request.workspace.root.name
     return "gate_failed", (
@@ -122,12 +123,31 @@ def _nothing(suite: Suite) -> tuple[ReasonCode, str]:
     )
 
 
+def origin_gate(suite: Suite, heard: Transcript, baseline: Evaluation | None) -> Gate:
+    """Whether the tests imported the tree that is graded, and not another copy of it installed elsewhere.
+
+    Raises EvaluationError when the baseline did not: every change would score the same.
+    """
+    for name, place in sorted(heard.origins.items()):
+        if name not in suite.modules or Path(place).is_relative_to(suite.top):
+            continue
+        where = plain(place)
+        if baseline is None:
+            raise EvaluationError(
+                f"the tests import {name} from {where} instead of {suite.targets.top / suite.modules[name]}, so no "
+                "change could make a difference. It is probably installed from elsewhere (an editable install) or put "
+                f"on the path by a conftest: uninstall it from {suite.python}, or remove that path"
+            )
+        return Gate(name="origin", passed=False, reason_code="tampered", detail=f"{name} was imported from {where}")
+    return Gate(name="origin", passed=True)
+
+
 def baseline_gates(suite: Suite, heard: Transcript, unstable: Container[str]) -> list[Gate]:
     """Gates on the tests of the baseline itself."""
     failing = [
         test.id
         for test in heard.results.values()
-        if test.outcome in FAILING and test.id not in unstable and not _is_rule(test.id)
+        if test.outcome in FAILING and test.id not in unstable and role_of(test.id) == "suite"
     ]
     gates = [Gate(name="tests", passed=True, detail=f"{len(failing)} fail before anything is changed")]
     if not failing:
@@ -159,9 +179,9 @@ def later_gates(suite: Suite, heard: Transcript, baseline: Evaluation, *, only_r
     new = [
         id
         for id, test in heard.results.items()
-        if suite.strict and test.outcome in FAILING and id not in known and id not in flaky and not _is_rule(id)
+        if suite.strict and test.outcome in FAILING and id not in known and id not in flaky and role_of(id) == "suite"
     ]
-    worse = [id for id in [*changed, *new] if not _is_rule(id)]
+    worse = [id for id in [*changed, *new] if role_of(id) == "suite"]
     gates.append(_tests_gate(heard, worse))
     partial = heard.partial.intersection(baseline.partial)  # what carries points was settled at the baseline
     return [*gates, _rules_gate(heard, partial, flaky)]
@@ -180,19 +200,18 @@ def _rules_gate(heard: Transcript, partial: Container[str], flaky: Container[str
     bad = [
         test
         for id, test in heard.results.items()
-        if _is_rule(id) and test.outcome not in ("passed", "xpassed") and id not in partial and id not in flaky
+        if role_of(id) != "suite"
+        and test.outcome not in ("passed", "xpassed")
+        and id not in partial
+        and id not in flaky
     ]
     if not bad:
         return Gate(name="rules", passed=True)
-    ids = [test.id for test in bad if not is_holdout(test.id)]
+    ids = [test.id for test in bad if role_of(test.id) != "holdout"]
     if not ids:
         return _failed("rules", "gate_failed", f"{len(bad)} of the holdout's rules failed")
     first = next(test for test in bad if test.id == ids[0])
     return _failed("rules", "gate_failed", f"{listed(ids)} {first.outcome}: {last_line(first.detail)}")
-
-
-def _is_rule(id: str) -> bool:
-    return id.startswith("rules/")
 
 
 def _failed(name: str, reason: ReasonCode, detail: str) -> Gate:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from maabarium.errors import EvaluationError
 from maabarium.records import Evaluation, Gate, LineMap, Measurement, TestResult
-from maabarium_pytest.grading.rules import is_holdout, role_of
-from maabarium_pytest.grading.session import Session
-from maabarium_pytest.grading.static import STATIC_SOURCES, Unreadable, measure_text
+from maabarium_pytest.grading.rules import role_of
+from maabarium_pytest.grading.session import SessionResult
+from maabarium_pytest.grading.static import STATIC_SOURCES, UnreadableFile, measure_text
 from maabarium_pytest.grading.suite import Suite
 from maabarium_pytest.grading.targets import TargetFiles
 from maabarium_pytest.grading.transcript import Transcript
@@ -22,7 +22,9 @@ DETAILS = 50
 """Most tests of an evaluation that keep their failure text."""
 
 
-def measure_session(suite: Suite, session: Session, flaky: Iterable[str] = ()) -> dict[str, Measurement]:
+def measure_session(
+    suite: Suite, session: SessionResult, baseline: Evaluation | None, flaky: Iterable[str] = ()
+) -> dict[str, Measurement]:
     """Measurements by source. `flaky` counts at the baseline, which cannot ask itself yet."""
     heard = session.transcript
     found = [*_scores(heard)]
@@ -31,9 +33,9 @@ def measure_session(suite: Suite, session: Session, flaky: Iterable[str] = ()) -
         for name, value in heard.benchmarks.items()
     ]
     if not session.mode.only_rules:
-        share = passed_share(heard, suite.request.baseline, frozenset(flaky))
+        share = passed_share(heard, baseline, frozenset(flaky))
         found += [] if share is None else [Measurement(source="tests.passed", value=share)]
-        own = [test.duration for id, test in heard.results.items() if not id.startswith("rules/")]
+        own = [test.duration for id, test in heard.results.items() if role_of(id) == "suite"]
         found.append(Measurement(source="tests.duration", value=sum(own), unit="s", clock="wall"))
         found.append(Measurement(source="tests.cpu", value=session.completed.cpu, unit="s", clock="cpu"))
     statements = sum(count for count, _ in heard.coverage.values())
@@ -70,7 +72,7 @@ def passed_share(heard: Transcript, baseline: Evaluation | None, flaky: frozense
     counted = [
         id
         for id, outcome in outcomes.items()
-        if outcome not in ("skipped", "xfailed") and id not in unstable and not id.startswith("rules/")
+        if outcome not in ("skipped", "xfailed") and id not in unstable and role_of(id) == "suite"
     ]
     if not counted:
         return None
@@ -86,24 +88,22 @@ def _passes(heard: Transcript, id: str) -> float:
     return sum(test.outcome in ("passed", "xpassed") for test in beneath) / len(beneath)
 
 
-def measure_static(suite: Suite, sources: Iterable[str]) -> tuple[list[Measurement], Gate | None]:
-    """The static sources among `sources`; a gate instead when a file of a changed tree cannot be parsed.
+def measure_static(suite: Suite, baseline: Evaluation | None) -> tuple[dict[str, Measurement], list[Gate]]:
+    """The static sources that are asked for; a gate instead when a file of a changed tree cannot be parsed.
 
     Raises EvaluationError when that happens at the baseline.
     """
-    wanted = sorted(set(sources) & STATIC_SOURCES.keys())
-    files = [(path, (suite.targets.top / path).read_bytes()) for path in suite.targets.paths] if wanted else []
-    found = []
-    for source in wanted if files else ():
+    found = {}
+    for source in sorted(suite.request.sources & STATIC_SOURCES.keys()) if suite.contents else ():
         try:
-            value = measure_text(source, files)
-        except Unreadable as problem:
+            value = measure_text(source, suite.contents.items())
+        except UnreadableFile as problem:
             sentence = f"{problem.path} cannot be read: {problem.why}"
-            if suite.request.baseline is None:
+            if baseline is None:
                 raise EvaluationError(f"{sentence}; {source} needs files that this Python understands") from problem
-            return [], Gate(name="source", passed=False, reason_code="import_failed", detail=sentence)
-        found.append(Measurement(source=source, value=value, unit=STATIC_SOURCES[source][2]))
-    return found, None
+            return {}, [Gate(name="source", passed=False, reason_code="import_failed", detail=sentence)]
+        found[source] = Measurement(source=source, value=value, unit=STATIC_SOURCES[source][2])
+    return found, []
 
 
 def test_results(heard: Transcript) -> tuple[TestResult, ...]:
@@ -115,10 +115,11 @@ def test_results(heard: Transcript) -> tuple[TestResult, ...]:
         *everything,
         *((id, "error", 0.0, text) for id, text in heard.broken.items()),
     ]:
-        keep = left > 0 and bool(detail) and not is_holdout(id)
+        role = role_of(id)
+        keep = left > 0 and bool(detail) and role != "holdout"
         left -= keep
         text = detail[:2000] if keep else ""
-        results.append(TestResult(id=id, outcome=outcome, duration=duration, detail=text, role=role_of(id)))
+        results.append(TestResult(id=id, outcome=outcome, duration=duration, detail=text, role=role))
     return tuple(results)
 
 

@@ -14,8 +14,7 @@ from typing import Any
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import EvaluationError, Problem
-from maabarium_pytest.grading.session import TARGET_CODE
-from maabarium_pytest.grading.suite import find_interpreter
+from maabarium_pytest.grading.suite import TARGET_CODE, find_interpreter
 
 __all__ = ["OLDEST_PYTEST", "OLDEST_PYTHON", "missing_packages"]
 

@@ -16,7 +16,7 @@ from maabarium.errors import EvaluationError
 from maabarium.folders import remove
 from maabarium.records import TestRole
 
-__all__ = ["FOLDER", "HOLDOUT", "Mounted", "Rules", "is_holdout", "mounted", "read_rules", "role_of"]
+__all__ = ["FOLDER", "HOLDOUT", "Mounted", "Rules", "mounted", "read_rules", "role_of"]
 
 HOLDOUT = "holdout/"
 """Where `evaluator.holdout` goes inside the reserved folder: what failed there is not told in detail."""
@@ -87,12 +87,9 @@ def read_rules(folder: Path, patterns: Iterable[str]) -> Rules:
 
 def role_of(id: str) -> TestRole:
     """Whose test it is, by its id; `Reporter.identity` of the target's side puts `rules/` before those of rules."""
-    return "holdout" if is_holdout(id) else "rule" if id.startswith("rules/") else "suite"
-
-
-def is_holdout(id: str) -> bool:
-    """Whether a test id belongs to the rules that proposers must not learn from."""
-    return id.startswith(f"rules/{HOLDOUT}")
+    if not id.startswith("rules/"):
+        return "suite"
+    return "holdout" if id.startswith(f"rules/{HOLDOUT}") else "rule"
 
 
 def _glob(folder: Path, pattern: str) -> list[Path]:

@@ -5,30 +5,33 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal
 
 from maabarium.plugins.protocols import Completed, EvaluationRequest
-from maabarium_pytest import target
 from maabarium_pytest.grading.configuration import filtered
 from maabarium_pytest.grading.rules import FOLDER, mounted
 from maabarium_pytest.grading.stream import Stream
-from maabarium_pytest.grading.suite import Suite
-from maabarium_pytest.grading.targets import import_path, module_names
+from maabarium_pytest.grading.suite import TARGET_CODE, Suite
+from maabarium_pytest.grading.targets import import_path
 from maabarium_pytest.grading.transcript import Transcript
 
-__all__ = ["Mode", "Session", "run_session"]
+__all__ = ["Mode", "Purpose", "SessionResult", "run_session"]
 
-TARGET_CODE = Path(target.__file__).parent
 PLUGINS_OFF = ("cacheprovider", "maabarium", "randomly", "random_order")
+
+
+Purpose = Literal["grade", "steady", "second look", "trace"]
+"""`grade` says whether the tree is sound, `steady` and `second look` time it once more, `trace` says what lines ran."""
 
 
 @dataclass(frozen=True)
 class Mode:
-    """What one session is for."""
+    """What one session is for, and how it is run."""
 
     timeout: float
+    """Seconds."""
+    purpose: Purpose = "grade"
     only_rules: bool = False
-    lines: bool = False
     coverage: bool = False
     pin: bool = False
     bytecode: bool = False
@@ -36,7 +39,7 @@ class Mode:
 
 
 @dataclass(frozen=True)
-class Session:
+class SessionResult:
     """One session as the parent saw it."""
 
     transcript: Transcript
@@ -60,7 +63,7 @@ class _LastClock:
         return time.monotonic()
 
 
-def run_session(suite: Suite, mode: Mode) -> Session:
+def run_session(suite: Suite, mode: Mode) -> SessionResult:
     """Start the child, hear it, and return when it and its whole tree are gone."""
     workspace = suite.request.workspace
     stream = Stream()
@@ -81,7 +84,7 @@ def run_session(suite: Suite, mode: Mode) -> Session:
             stream.watch(_LastClock(completed))
     finally:
         stream.close()
-    return Session(stream.transcript, completed, mode, stream.flooded, rules.changed)
+    return SessionResult(stream.transcript, completed, mode, stream.flooded, rules.changed)
 
 
 def _plan(suite: Suite, mode: Mode, rules: list[str]) -> dict[str, object]:
@@ -96,10 +99,10 @@ def _plan(suite: Suite, mode: Mode, rules: list[str]) -> dict[str, object]:
         "rules": rules,
         "only_rules": mode.only_rules,
         "bytecode": mode.bytecode,
-        "lines": mode.lines,
+        "lines": mode.purpose == "trace",
         "coverage": mode.coverage,
-        "targets": suite.targets.absolute if mode.lines or mode.coverage else [],
-        "modules": sorted(module_names(request.workspace.root, suite.targets)),
+        "targets": suite.targets.absolute if mode.purpose == "trace" or mode.coverage else [],
+        "modules": sorted(suite.modules),
         "baseline": {m.source.removeprefix("score:"): m.value for m in baseline if m.source.startswith("score:")},
         "rootdir": str(rootdir),
     }

@@ -11,14 +11,14 @@ from typing import Any
 
 from maabarium.code.python_file import decode, parse_strictly
 
-__all__ = ["STATIC_SOURCES", "Unreadable", "measure_text"]
+__all__ = ["STATIC_SOURCES", "UnreadableFile", "measure_text"]
 
 
 LARGEST = 1_000_000
 """Bytes of a file: above it, parsing in this process would hold up the run."""
 
 
-class Unreadable(Exception):
+class UnreadableFile(Exception):
     """A file that this interpreter cannot parse."""
 
     def __init__(self, path: str, why: str) -> None:
@@ -74,19 +74,19 @@ STATIC_SOURCES: Mapping[str, tuple[Callable[[str], float], Callable[[list[float]
 
 
 def measure_text(source: str, files: Iterable[tuple[str, bytes]]) -> float:
-    """One static source over files given as (path, content). Raises Unreadable; ValueError without files."""
+    """One static source over files given as (path, content). Raises UnreadableFile; ValueError without files."""
     single, together, _ = STATIC_SOURCES[source]
     values = []
     for path, content in files:
         if len(content) > LARGEST:
-            raise Unreadable(path, f"it has {len(content):,} bytes; static sources read files of up to {LARGEST:,}")
+            raise UnreadableFile(path, f"it has {len(content):,} bytes; static sources read files of up to {LARGEST:,}")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the text, such as a backslash too many: not ours to show
                 parse_strictly(content)  # in bytes, as the interpreter reads it; the tools want text
                 values.append(single(decode(content)[0]))
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise Unreadable(path, str(error) or type(error).__name__) from error
+            raise UnreadableFile(path, str(error) or type(error).__name__) from error
     if not values:
         raise ValueError("no files")
     return together(values)

@@ -1,21 +1,37 @@
-"""What is to be run for one request: interpreter, configuration, target files and rules, found before any process."""
+"""What is to be run for one request, found before any process: interpreter, configuration, target files and rules.
+
+After `prepare_suite` nothing is read from the tree any more: what a session does to its files changes no grade.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import shutil
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import EvaluationError
 from maabarium.plugins.protocols import EvaluationRequest
+from maabarium_pytest import target
 from maabarium_pytest.grading.configuration import Configuration, find_configuration
 from maabarium_pytest.grading.rules import Rules, read_rules
-from maabarium_pytest.grading.surplus import surplus_plugins
-from maabarium_pytest.grading.targets import TargetFiles, find_targets
+from maabarium_pytest.grading.static import STATIC_SOURCES
+from maabarium_pytest.grading.targets import TargetFiles, find_targets, module_names
 
-__all__ = ["Suite", "find_interpreter", "prepare_suite"]
+__all__ = ["TARGET_CODE", "Suite", "find_interpreter", "grader_fingerprint", "prepare_suite", "surplus_plugins"]
+
+TARGET_CODE = Path(target.__file__).parent
+"""Our own code of the evaluated process."""
+BROUGHT = {"anyio": b"anyio", "hypothesispytest": b"hypothesis"}
+"""Plug-ins that are installed because Maabarium is, and the word without which no suite uses them. Loading the two
+takes as long as the rest of pytest."""
+SPOKEN = (".py", ".toml", ".ini", ".cfg")
 
 
 @dataclass(frozen=True)
@@ -26,9 +42,15 @@ class Suite:
     python: str
     configuration: Configuration
     targets: TargetFiles
+    modules: Mapping[str, str]
+    """Names under which target files are imported, and the path of each."""
+    contents: Mapping[str, bytes]
+    """The target files by path, when a static source is asked for."""
     rules: Rules
     surplus: tuple[str, ...]
     """Plug-ins of pytest that are not loaded."""
+    top: Path
+    """The tree's top level without links, to tell what was imported from it."""
 
     @property
     def strict(self) -> bool:
@@ -44,14 +66,47 @@ def prepare_suite(request: EvaluationRequest, surplus: tuple[str, ...] | None = 
     rules = read_rules(request.folder, options.rules).with_holdout(read_rules(request.folder, options.holdout))
     if surplus is None:
         surplus = surplus_plugins(workspace.path, targets.paths, rules.contents.values())
+    static = not request.sources.isdisjoint(STATIC_SOURCES)
     return Suite(
         request=request,
         python=find_interpreter(request.blueprint, request.folder),
         configuration=find_configuration(workspace.path, workspace.root),
         targets=targets,
+        modules=module_names(workspace.root, targets),
+        contents={path: (targets.top / path).read_bytes() for path in targets.paths} if static else {},
         rules=rules,
         surplus=surplus,
+        top=Path(os.path.realpath(targets.top)),
     )
+
+
+def grader_fingerprint(suite: Suite) -> str:
+    """SHA-256 of rules, evaluator options, metric definitions, what picks the tests, and our own child code.
+
+    Tests and other protected files in the tree are not in it: evaluations are looked up by tree, too.
+    """
+    blueprint = suite.request.blueprint
+    facts = {
+        "rules": suite.rules.digest,
+        "evaluator": blueprint.evaluator.model_dump(mode="json"),
+        "metrics": blueprint.metrics.model_dump(mode="json"),
+        "targets": blueprint.domain.target_files,
+        "strict": suite.strict,
+        "addopts": suite.configuration.addopts,
+        "surplus": suite.surplus,
+        "rootdir": suite.configuration.rootdir.relative_to(suite.targets.top).as_posix(),
+        "root": suite.request.workspace.root.relative_to(suite.targets.top).as_posix(),
+        "code": _child_code(),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@cache
+def _child_code() -> str:
+    state = hashlib.sha256()
+    for path in sorted(TARGET_CODE.glob("*.py")):
+        state.update(path.read_bytes())
+    return state.hexdigest()
 
 
 def find_interpreter(blueprint: Blueprint, folder: Path) -> str:
@@ -71,3 +126,27 @@ def find_interpreter(blueprint: Blueprint, folder: Path) -> str:
     if not path.is_file():
         raise EvaluationError(f"evaluator.python: {path} does not exist; give the path of the target's interpreter")
     return str(path.absolute())
+
+
+def surplus_plugins(top: Path, apart_from: Iterable[str], rules: Iterable[bytes]) -> tuple[str, ...]:
+    """Names of the plug-ins that neither the tree below `top` nor the rules name, for `-p no:NAME`.
+
+    `apart_from` are the files that an experiment may change, relative to `top`: they do not decide how they are
+    graded, and what is left is the same in all trees of a run.
+    """
+    left = dict(BROUGHT)
+    for content in _contents(top, frozenset(apart_from), rules):
+        left = {name: word for name, word in left.items() if word not in content}
+        if not left:
+            break
+    return tuple(left)
+
+
+def _contents(top: Path, apart_from: frozenset[str], rules: Iterable[bytes]) -> Iterator[bytes]:
+    yield from rules
+    for folder, folders, files in os.walk(top):
+        folders[:] = [name for name in folders if name not in (".git", "__pycache__")]
+        for name in files:
+            path = Path(folder, name)
+            if name.endswith(SPOKEN) and path.is_file() and path.relative_to(top).as_posix() not in apart_from:
+                yield path.read_bytes()

@@ -75,11 +75,11 @@ class Target:
             }
         )  # fmt: skip
 
-    def grade(
+    def request(
         self, stage: Any = "baseline", baseline: Evaluation | None = None, sources: Iterable[str] | None = None
-    ) -> Evaluation:
+    ) -> EvaluationRequest:
         blueprint = self.blueprint
-        request = EvaluationRequest(
+        return EvaluationRequest(
             workspace=FolderWorkspace(self.top, self.root, self.folder / "scratch", blueprint),
             blueprint=blueprint,
             folder=self.folder,
@@ -89,7 +89,11 @@ class Target:
             baseline=baseline,
             sources=self.sources if sources is None else frozenset(sources),
         )
-        return PytestEvaluator({}).evaluate(request)
+
+    def grade(
+        self, stage: Any = "baseline", baseline: Evaluation | None = None, sources: Iterable[str] | None = None
+    ) -> Evaluation:
+        return PytestEvaluator({}).evaluate(self.request(stage, baseline, sources))
 
     def screen(self, baseline: Evaluation) -> Evaluation:
         return self.grade("screen", baseline)

@@ -12,8 +12,8 @@ import pytest
 from maabarium.errors import EvaluationError
 from maabarium_pytest.grading.requirements import missing_packages
 from maabarium_pytest.grading.rules import FOLDER, mounted, read_rules
-from maabarium_pytest.grading.session import TARGET_CODE
-from maabarium_pytest.grading.static import Unreadable, measure_text
+from maabarium_pytest.grading.static import UnreadableFile, measure_text
+from maabarium_pytest.grading.suite import TARGET_CODE
 from maabarium_pytest.grading.targets import find_targets, import_path, module_names
 
 
@@ -103,7 +103,7 @@ def test_static(source: str, value: float) -> None:
 def test_static_of_broken_text() -> None:
     assert 0 < measure_text("maintainability", [("a.py", CODE), ("b.py", b"")]) <= 100
     for bad in (b"def f(:\n", b"x = '\xff'\n", b"x = " + b"(" * 10_000, b"\0"):
-        with pytest.raises(Unreadable) as caught:
+        with pytest.raises(UnreadableFile) as caught:
             measure_text("lint", [("bad.py", bad)])
         assert caught.value.path == "bad.py"
 
@@ -113,7 +113,7 @@ def test_static_keeps_the_texts_warnings_to_itself() -> None:
 
 
 def test_static_refuses_a_giant() -> None:
-    with pytest.raises(Unreadable, match="up to 1,000,000"):
+    with pytest.raises(UnreadableFile, match="up to 1,000,000"):
         measure_text("size", [("giant.py", b"x = 1\n" * 200_000)])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from maabarium_pytest.grading.surplus import surplus_plugins
+from maabarium_pytest.grading.suite import surplus_plugins
 
 BOTH = ("anyio", "hypothesispytest")
 ASKS = """

@@ -1,0 +1,169 @@
+"""From the sessions of one stage to its evaluation. Pure: it starts nothing, reads no file and changes no session."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from maabarium.records import Evaluation, Gate, Measurement
+from maabarium.safe_text import plain
+from maabarium_pytest.grading.gates import baseline_gates, later_gates, origin_gate, session_gate
+from maabarium_pytest.grading.measured import line_map, measure_session, measure_static, test_results
+from maabarium_pytest.grading.session import Purpose, SessionResult
+from maabarium_pytest.grading.suite import Suite, grader_fingerprint
+from maabarium_pytest.grading.transcript import Transcript
+
+__all__ = ["grade", "ratios_to_champion"]
+
+
+def grade(suite: Suite, sessions: Sequence[SessionResult], baseline: Evaluation | None) -> Evaluation:
+    """What these sessions over one tree show, held against the baseline; without one they are the baseline.
+
+    At least one session must have the purpose `grade`. Raises EvaluationError when a baseline cannot be graded.
+    """
+    graded = [session for session in sessions if session.mode.purpose == "grade"]
+    gates = [session_gate(suite, session, baseline) for session in graded]
+    for session, gate in zip(graded, gates, strict=True):
+        if not gate.passed:
+            return _evaluation(suite, session, [gate], {})
+    if baseline is None:
+        return _grade_baseline(suite, graded, gates[-1], sessions)
+    (session,) = graded
+    measured = measure_session(suite, session, baseline)
+    for again in _passed(suite, sessions, "second look", baseline):
+        measured |= _better(suite, measured, measure_session(suite, again, baseline))
+    static, unreadable = measure_static(suite, baseline)
+    measured |= static
+    return _evaluation(
+        suite,
+        session,
+        [
+            *gates,
+            *unreadable,
+            origin_gate(suite, session.transcript, baseline),
+            *later_gates(suite, session.transcript, baseline, only_rules=session.mode.only_rules),
+            _measured_gate(suite, measured, baseline),
+        ],
+        measured,
+    )
+
+
+def ratios_to_champion(suite: Suite, measured: Mapping[str, Measurement]) -> dict[str, float]:
+    """Timed scores of the objectives over the champion's, above 1 when better."""
+    request = suite.request
+    before = request.champion.evaluation.values() if request.champion else {}
+    ratios: dict[str, float] = {}
+    for metric in request.blueprint.objectives:
+        source = str(metric.source)
+        if source.startswith("score:") and source in before and source in measured and measured[source].clock:
+            now, then = max(measured[source].value, 1e-300), max(before[source], 1e-300)
+            ratios[source] = now / then if metric.direction == "maximize" else then / now
+    return ratios
+
+
+def _grade_baseline(
+    suite: Suite, graded: Sequence[SessionResult], gate: Gate, sessions: Sequence[SessionResult]
+) -> Evaluation:
+    """`graded` are two sessions: what differs between them is flaky or noisy."""
+    first, second = graded
+    heard = second.transcript
+    flaky = _unstable_ids(first.transcript, heard)
+    measured = measure_session(suite, second, None, flaky)
+    noisy = _differing_sources(measure_session(suite, first, None, flaky), measured)
+    steady = [measure_session(suite, session, None) for session in _passed(suite, sessions, "steady", None)]
+    measured |= _medians(suite, measured, steady)
+    measured |= measure_static(suite, None)[0]
+    origin = origin_gate(suite, heard, None)
+    gates = [gate, origin, *baseline_gates(suite, heard, flaky), _measured_gate(suite, measured, None)]
+    slower = max(session.completed.duration for session in graded)
+    traced = next((session.transcript for session in sessions if session.mode.purpose == "trace"), None)
+    facts = {
+        "duration": slower,
+        "session_seconds": slower,
+        "flaky": flaky,
+        "noisy": noisy,
+        "partial": tuple(sorted(heard.partial)),
+        "lines": line_map(traced, suite.targets) if traced else None,
+    }
+    return _evaluation(suite, second, gates, measured).model_copy(update=facts)
+
+
+def _evaluation(
+    suite: Suite, session: SessionResult, gates: Sequence[Gate], measured: Mapping[str, Measurement]
+) -> Evaluation:
+    heard = session.transcript
+    environment = json.dumps({"facts": heard.facts, "packages": sorted(heard.packages)}, sort_keys=True)
+    return Evaluation(
+        measurements=tuple(measured.values()),
+        gates=tuple(gates),
+        tests=test_results(heard),
+        grader=grader_fingerprint(suite),
+        environment=hashlib.sha256(environment.encode()).hexdigest(),
+        log=plain(session.completed.output),
+        duration=session.completed.duration,
+    )
+
+
+def _passed(
+    suite: Suite, sessions: Sequence[SessionResult], purpose: Purpose, baseline: Evaluation | None
+) -> list[SessionResult]:
+    """Sessions of that purpose that went through."""
+    chosen = [session for session in sessions if session.mode.purpose == purpose]
+    return [session for session in chosen if session_gate(suite, session, baseline).passed]
+
+
+def _medians(
+    suite: Suite, measured: Mapping[str, Measurement], steady: Sequence[Mapping[str, Measurement]]
+) -> dict[str, Measurement]:
+    """Times as the median of a few sessions: every candidate is first compared with these, and one may be lucky."""
+    found = {}
+    for source in suite.request.sources & measured.keys():
+        if measured[source].clock:
+            values = [seen[source].value for seen in (measured, *steady) if source in seen]
+            found[source] = measured[source].model_copy(update={"value": median(values)})
+    return found
+
+
+def _better(
+    suite: Suite, measured: Mapping[str, Measurement], again: Mapping[str, Measurement]
+) -> dict[str, Measurement]:
+    """Those timed scores that were better the second time."""
+    first, second = ratios_to_champion(suite, measured), ratios_to_champion(suite, again)
+    return {source: again[source] for source in first if second.get(source, 0.0) > first[source]}
+
+
+def _unstable_ids(first: Transcript, second: Transcript) -> tuple[str, ...]:
+    """Ids that came or ended differently, or that several tests share."""
+    ids = first.results.keys() | second.results.keys() | first.ids.keys() | second.ids.keys()
+    return tuple(sorted(id for id in ids if _outcome(first, id) != _outcome(second, id) or second.ids.get(id, 0) > 1))
+
+
+def _outcome(transcript: Transcript, id: str) -> str:
+    heard = transcript.results.get(id)
+    return heard.outcome if heard else ""
+
+
+def _differing_sources(first: Mapping[str, Measurement], second: Mapping[str, Measurement]) -> tuple[str, ...]:
+    """Sources that only one of the two has, or with different values."""
+    both = first.keys() & second.keys()
+    same = {source for source in both if first[source].value == second[source].value}
+    return tuple(sorted((first.keys() | second.keys()) - same))
+
+
+def _measured_gate(suite: Suite, measured: Mapping[str, Measurement], baseline: Evaluation | None) -> Gate:
+    """Whether every source that the metrics need was measured, points out of the same total as at the baseline."""
+    missing = sorted(suite.request.sources - measured.keys())
+    if missing:
+        there = ", ".join(sorted(measured)) or "nothing"
+        detail = f"{', '.join(missing)} was not measured; measured: {there[:600]}"
+        if "coverage" in missing and baseline is None:
+            detail += "; coverage needs the package coverage in the target's environment"
+        return Gate(name="measured", passed=False, detail=detail)
+    for before in baseline.measurements if baseline else ():
+        now = measured.get(before.source)
+        if now is not None and before.possible != now.possible:
+            detail = f"{now.source} is out of {now.possible} points, at the baseline it was {before.possible}"
+            return Gate(name="measured", passed=False, detail=detail)
+    return Gate(name="measured", passed=True)

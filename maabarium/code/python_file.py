@@ -14,6 +14,8 @@ import warnings
 from bisect import bisect_right
 from collections import Counter
 
+from maabarium.code.statements import Statement, statements_of
+
 __all__ = ["PythonFile", "decode", "parse", "parse_strictly"]
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
@@ -94,6 +96,22 @@ class PythonFile:
         """How often each number is written in the file."""
         constants = (node.value for node in ast.walk(self.tree) if isinstance(node, ast.Constant))
         return Counter(value for value in constants if isinstance(value, int | float) and not isinstance(value, bool))
+
+    @functools.cached_property
+    def statements(self) -> list[Statement]:
+        """All statements in the order of the text."""
+        return statements_of(self.tree)
+
+    @functools.cached_property
+    def reads(self) -> dict[str, set[int]]:
+        """The lines that read each name or attribute."""
+        found: dict[str, set[int]] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                found.setdefault(node.id, set()).add(node.lineno)
+            elif isinstance(node, ast.Attribute):
+                found.setdefault(node.attr, set()).add(node.lineno)
+        return found
 
     def line(self, offset: int) -> int:
         """Line number (from 1) of a character offset."""

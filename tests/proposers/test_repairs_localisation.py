@@ -6,13 +6,15 @@ import time
 
 import pytest
 
+from maabarium.code.faults import FailingTest, FaultMap
+from maabarium.code.imports import Imports
 from maabarium.code.python_file import PythonFile
-from maabarium.proposers import reach
-from maabarium.proposers.mutate.repairs.evidence import Shelf
+from maabarium.code.reach import lines_by_name
+from maabarium.code.statements import Statement
+from maabarium.code.tree import CodeTree
 from maabarium.proposers.mutate.repairs.history import learn, undone
-from maabarium.proposers.mutate.repairs.spectrum import Spectrum
-from maabarium.proposers.mutate.repairs.survey import Statement, survey
-from maabarium.proposers.mutate.repairs.symptoms import Symptom, boost, read, words
+from maabarium.proposers.mutate.repairs.localisation import Localisation, Suspect
+from maabarium.proposers.mutate.repairs.symptoms import Symptom, boost, read_symptom, words
 from maabarium.records import Attempt, Origin, Outcome, TestResult
 
 CODE = b"""\
@@ -30,56 +32,72 @@ def capped(x):
 """
 
 
-def statements() -> dict[int, Statement]:
-    source = PythonFile.read(CODE)
-    assert source is not None
-    return {statement.first: statement for statement in survey(source)}
+class Located:
+    """The module above, with the lines that its tests run."""
 
+    def __init__(self, coverage: dict[str, tuple[int, ...]], failed: list[str], code: bytes = CODE) -> None:
+        source = PythonFile.read(code)
+        assert source is not None
+        by_test = {test: {"m.py": lines} for test, lines in coverage.items()}
+        passing = [test for test in coverage if test not in failed]
+        symptoms = tuple(Symptom(test) for test in failed)
+        faults = FaultMap.of(symptoms, passing, by_test, ["m.py"], str)
+        self.localisation = Localisation({"m.py": source}, symptoms, faults)
+        self.statements: dict[int, Statement] = {statement.first: statement for statement in source.statements}
 
-def spectrum(coverage: dict[str, tuple[int, ...]], failed: list[str]) -> Spectrum:
-    by_test = {test: {"m.py": lines} for test, lines in coverage.items()}
-    return Spectrum.of(by_test, [Symptom(test) for test in failed], [test for test in coverage if test not in failed])
+    def at(self, line: int) -> Suspect:
+        return self.localisation.suspect("m.py", self.statements[line])
 
 
 def test_lines_that_only_failing_tests_run_come_first() -> None:
-    found = spectrum({"t1": (4, 5), "t2": (4, 6, 7), "t3": (4, 6, 8)}, ["t3"])
-    score = {line: found.suspicion("m.py", statement, ()).score for line, statement in statements().items()}
+    found = Located({"t1": (4, 5), "t2": (4, 6, 7), "t3": (4, 6, 8)}, ["t3"])
+    score = {line: found.at(line).score for line in found.statements}
     assert score[8] > score[6] > score[4] > score[5] == score[7] == 0
 
 
 def test_failing_tests_are_counted() -> None:
-    found = spectrum({"t1": (4, 5), "t2": (4, 6), "t3": (4,)}, ["t1", "t2"])
-    assert found.suspicion("m.py", statements()[4], ()).failing == 2
-    assert found.suspicion("m.py", statements()[5], ()).failing == 1
+    found = Located({"t1": (4, 5), "t2": (4, 6), "t3": (4,)}, ["t1", "t2"])
+    assert found.at(4).failing == 2
+    assert found.at(5).failing == 1
 
 
 def test_one_fault_of_several_is_still_suspicious() -> None:
     """A line that explains one failing test alone must not drown among five tests that fail elsewhere."""
     coverage = {f"a{n}": (4, 5) for n in range(5)} | {"b": (8,), "ok": (6,)}
-    found = spectrum(coverage, [*(f"a{n}" for n in range(5)), "b"])
-    assert found.suspicion("m.py", statements()[8], ()).score > 0.4
+    found = Located(coverage, [*(f"a{n}" for n in range(5)), "b"])
+    assert found.at(8).score > 0.4
 
 
 def test_import_time_statements_answer_for_the_lines_that_use_them() -> None:
-    found = spectrum({"t1": (4, 5), "t2": (11,)}, ["t2"])
-    assert found.suspicion("m.py", statements()[1], [("m.py", 11)]).score > 0
-    assert found.suspicion("m.py", statements()[3], ()).score == 0
-    assert spectrum({"t1": (4, 5)}, ["t1"]).suspicion("m.py", statements()[3], ()).score > 0
+    found = Located({"t1": (4, 5), "t2": (11,)}, ["t2"])
+    assert found.at(1).score > 0
+    assert found.at(3).score == 0
+    assert Located({"t1": (4, 5)}, ["t1"]).at(3).score > 0
+
+
+def test_the_lines_of_a_file_are_those_that_failing_tests_run_or_show() -> None:
+    """What the council's context and the repairs look at is one map."""
+    failing = [FailingTest("t1", (("/work/pkg/m.py", 5),)), FailingTest("t2", (("elsewhere.py", 1),))]
+    coverage = {"t1": {"m.py": (4,), "other.py": (1,)}, "ok": {"m.py": (4,)}}
+    lines = FaultMap.of(failing, ["ok"], coverage, ["m.py"], lambda path: path.rpartition("/")[2]).lines("m.py")
+    assert lines.keys() == {4, 5} and 1.0 < lines[5] < 2.0 and 0 < lines[4] < 1.0
 
 
 def test_names_reach_functions_and_what_they_call() -> None:
-    source = PythonFile.read(b"def a():\n    return b()\ndef b():\n    return 1\ndef c():\n    return 2\n")
-    assert source is not None
-    bodies = {
-        "tests/test_m.py": {"test_a": frozenset({"a"}), "test_c": frozenset({"helper"}), "helper": frozenset("c")}
+    files = {
+        "m.py": b"def a():\n    return b()\ndef b():\n    return 1\ndef c():\n    return 2\n",
+        "tests/test_m.py": b"import m\ndef test_a():\n    m.a()\ndef test_c(helper):\n    pass\n"
+        b"def helper():\n    m.c()\n",
+        "unrelated.py": b"def a():\n    pass\n",
     }
+    tree = CodeTree(files, files.__getitem__)
     ids = ["tests/test_m.py::test_a", "tests/test_m.py::test_c[1]", "other.py::test_x"]
-    found = reach.coverage(ids, bodies, [reach.units("m.py", source.tree)])
+    found = lines_by_name(tree, Imports(tree), ids[:1], ids[1:], ["m.py", "unrelated.py"])
     assert found == {ids[0]: {"m.py": (2, 4)}, ids[1]: {"m.py": (6,)}, ids[2]: {}}
 
 
 def failure(detail: str) -> Symptom:
-    return read(TestResult(id="t", outcome="failed", detail=detail))
+    return read_symptom(TestResult(id="t", outcome="failed", detail=detail))
 
 
 @pytest.mark.parametrize(
@@ -170,6 +188,6 @@ def test_a_thousand_lines_are_surveyed_in_linear_time() -> None:
     block = b"def f%d(a, b):\n    if a < b and b - 1 > a:\n        return max(a, b)[a:b]\n    return a + b\n\n"
     content = b"".join(block % number for number in range(200))
     started = time.process_time()
-    file = Shelf().file("m.py", content)
+    file = PythonFile.read(content)
     assert file is not None and len(file.statements) == 800
     assert time.process_time() - started < 10  # near 0.05 on an idle machine

@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maabarium.code.python_file import PythonFile, parse
-from maabarium.proposers.mutate.repairs.drafting import compiles, drafts
+from maabarium.proposers.mutate.repairs.drafting import compiles, repairs_of
 from maabarium.proposers.mutate.repairs.place import Words
-from maabarium.proposers.mutate.repairs.survey import survey
 
 STDLIB = Path(sysconfig.get_path("stdlib"))
 FILES = ("textwrap", "heapq", "bisect", "fractions", "shlex", "colorsys", "csv", "difflib", "string", "ast", "calendar")
@@ -26,8 +25,8 @@ def repaired(code: str, words: Words = Words()) -> set[tuple[str, str]]:  # noqa
     assert source is not None
     return {
         (draft.operator, source.replaced(draft.start, draft.end, draft.new))
-        for statement in survey(source)
-        for draft in drafts(source, statement, words)
+        for statement in source.statements
+        for draft in repairs_of(source, statement, words)
         if compiles(source, statement, draft)
     }
 
@@ -155,8 +154,8 @@ def test_bytes_around_the_change_stay_as_they_are(content: bytes) -> None:
     assert source is not None
     found = [
         source.encoded(source.replaced(draft.start, draft.end, draft.new))
-        for statement in survey(source)
-        for draft in drafts(source, statement, Words())
+        for statement in source.statements
+        for draft in repairs_of(source, statement, Words())
         if draft.operator == "comparison" and draft.new == "<="
     ]
     at = content.index(b"<")
@@ -173,10 +172,10 @@ def test_what_cannot_be_edited_is_passed_over(content: bytes) -> None:
 def test_every_change_of_real_code_compiles_and_touches_one_statement(name: str, data: st.DataObject) -> None:
     source = PythonFile.read((STDLIB / f"{name}.py").read_bytes())
     assert source is not None
-    statement = data.draw(st.sampled_from(survey(source)))
+    statement = data.draw(st.sampled_from(source.statements))
     words = Words((7,), (("a", "b"),), ("KeyError",), ("x",))
     lines = source.text.splitlines(keepends=True)
-    for draft in drafts(source, statement, words):
+    for draft in repairs_of(source, statement, words):
         assert statement.first <= source.line(draft.start) <= source.line(draft.end) <= statement.last
         if not compiles(source, statement, draft):
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from context_room import Files, make_blueprint
 
-from maabarium.proposers.council.context.callers import Imports
+from maabarium.code.imports import Imports
 from maabarium.proposers.council.context.library import SourceFiles
 
 FILES = {
@@ -38,8 +38,9 @@ def test_the_standard_library_is_not_taken_for_a_namesake() -> None:
 
 
 def test_users_are_the_functions_that_mention_a_name() -> None:
-    assert [chunk.name for chunk in imports().users("tests/test_core.py", {"run"})] == ["test_it"]
-    assert imports().users("tests/test_core.py", set()) == []
+    library = SourceFiles(Files(FILES), make_blueprint())
+    assert [chunk.name for chunk in library.users("tests/test_core.py", {"run"})] == ["test_it"]
+    assert library.users("tests/test_core.py", set()) == []
 
 
 def test_centrality_counts_each_importer_once() -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from context_room import Files, make_blueprint, make_request
 
+from maabarium.code.faults import frames_of
+from maabarium.code.imports import Imports
 from maabarium.plugins.protocols import ProposalRequest
-from maabarium.proposers.council.context.callers import Imports
-from maabarium.proposers.council.context.evidence import Evidence
-from maabarium.proposers.council.context.failures import condensed, failures_of, frames_of, source_lines
+from maabarium.proposers.council.context.failures import condensed, failed_functions, source_lines
 from maabarium.proposers.council.context.library import SourceFiles
+from maabarium.proposers.council.context.priorities import Priorities
 from maabarium.records import LineMap, TestResult
 
 SHOP = """def total(prices):
@@ -90,23 +91,24 @@ def shelf(files: dict[str, str] = FILES) -> SourceFiles:
     return SourceFiles(Files(files), make_blueprint(["*.py"]))
 
 
-def evidence_of(request: ProposalRequest) -> Evidence:
+def evidence_of(request: ProposalRequest) -> Priorities:
     library = SourceFiles(request.files, request.blueprint)
-    failures = failures_of(request.champion.evaluation.tests, library)
-    return Evidence.of(request, failures, library, Imports(library))
+    failures = failed_functions(request.champion.evaluation.tests, library)
+    return Priorities.of(request, failures, library, Imports(library))
 
 
 def test_cases_of_one_function_are_one_failure(results: list[TestResult]) -> None:
-    found = failures_of(results, shelf())
-    assert [failure.function for failure in found] == [
+    found = failed_functions(results, shelf())
+    assert [failure.tests[0].id.partition("[")[0] for failure in found] == [
         "tests/test_shop.py::TestTotal::test_sum", "tests/test_shop.py::test_first",
     ]  # fmt: skip
-    assert len(found[1].ids) == 1 and found[1].path == "tests/test_shop.py"
+    assert len(found[1].tests) == 1 and found[1].path == "tests/test_shop.py"
 
 
 def test_the_source_of_a_method_brings_its_class_set_up_and_fixtures(results: list[TestResult]) -> None:
     library = shelf()
-    ranges = source_lines(failures_of(results, library)[0], library)
+    first = failed_functions(results, library)[0]
+    ranges = source_lines(first.path, first.names, library)
     lines = library.lines("tests/test_shop.py")
     shown = "\n".join(line for first, last in ranges for line in lines[first - 1 : last])
     assert "class TestTotal:" in shown and "def test_sum(self, prices):" in shown
@@ -142,34 +144,36 @@ def test_the_holdout_is_not_among_the_failures() -> None:
         TestResult(id="rules/holdout/test_a.py::t", outcome="failed", role="holdout"),
         TestResult(id="rules/test_a.py::t", outcome="failed", role="rule"),
     ]
-    assert [failure.function for failure in failures_of(tests, shelf())] == ["rules/test_a.py::t"]
+    assert [failure.tests[0].id.partition("[")[0] for failure in failed_functions(tests, shelf())] == [
+        "rules/test_a.py::t"
+    ]
 
 
 def test_rules_are_found_in_the_tree_when_they_are_there() -> None:
     library = shelf({"loop/rules/test_speed.py": "def test_speed(score):\n    pass\n"})
     tests = [TestResult(id="rules/test_speed.py::test_speed", outcome="failed", role="rule")]
-    (failure,) = failures_of(tests, library)
+    (failure,) = failed_functions(tests, library)
     assert failure.path == "loop/rules/test_speed.py"
-    assert source_lines(failure, library) == [(1, 2)]
+    assert source_lines(failure.path, failure.names, library) == [(1, 2)]
 
 
 def test_unknown_places_have_no_source() -> None:
     library = shelf()
     for id in ("nowhere.py::test_x", "tests/test_shop.py::test_gone", "tests/test_shop.py::TestTotal::gone", "odd"):
-        (failure,) = failures_of([TestResult(id=id, outcome="error")], library)
-        assert all(first >= 1 for first, _ in source_lines(failure, library))
-        assert "def test_fine" not in str(source_lines(failure, library))
+        (failure,) = failed_functions([TestResult(id=id, outcome="error")], library)
+        assert all(first >= 1 for first, _ in source_lines(failure.path, failure.names, library))
+        assert "def test_fine" not in str(source_lines(failure.path, failure.names, library))
 
 
 def test_parameters_may_hold_colons_and_brackets() -> None:
-    (failure,) = failures_of([TestResult(id="tests/test_shop.py::test_first[a::b[0]]", outcome="failed")], shelf())
+    (failure,) = failed_functions([TestResult(id="tests/test_shop.py::test_first[a::b[0]]", outcome="failed")], shelf())
     assert failure.names == ("test_first",)
 
 
 def test_a_traceback_alone_points_at_its_innermost_target_line(results: list[TestResult]) -> None:
     request = make_request(FILES, tests=results, target_files=["*.py"])
     library = SourceFiles(request.files, request.blueprint)
-    evidence = Evidence.of(request, failures_of(results, library), library, Imports(library))
+    evidence = Priorities.of(request, failed_functions(results, library), library, Imports(library))
     assert max(evidence.blame["shop.py"], key=lambda n: evidence.blame["shop.py"][n]) == 9
     assert not evidence.narrow
 
@@ -179,7 +183,7 @@ def test_lines_of_failing_tests_are_blamed_more_than_those_that_passing_ones_run
     by_test = {"t.py::bad": {"shop.py": (2, 4)}, "t.py::good": {"shop.py": (2, 9)}}
     request = make_request(FILES, tests=tests, lines=LineMap(by_test=by_test), target_files=["*.py"])
     library = SourceFiles(request.files, request.blueprint)
-    evidence = Evidence.of(request, failures_of(tests, library), library, Imports(library))
+    evidence = Priorities.of(request, failed_functions(tests, library), library, Imports(library))
     assert evidence.blame["shop.py"][4] > evidence.blame["shop.py"][2] > 0
     assert 9 not in evidence.blame["shop.py"]
     chunks = {chunk.name: evidence.of_chunk("shop.py", chunk) for chunk in library.chunks("shop.py")}
@@ -191,7 +195,7 @@ def test_without_lines_and_frames_names_decide() -> None:
     files = {**FILES, "other.py": "def other():\n    pass\n"}
     request = make_request(files, tests=tests, target_files=["*.py"])
     library = SourceFiles(request.files, request.blueprint)
-    evidence = Evidence.of(request, failures_of(tests, library), library, Imports(library))
+    evidence = Priorities.of(request, failed_functions(tests, library), library, Imports(library))
     assert evidence.of_file("shop.py") > evidence.of_file("other.py") == 0
     chunks = {chunk.name: evidence.of_chunk("shop.py", chunk) for chunk in library.chunks("shop.py")}
     assert chunks["first"] > chunks["unused"] == 0

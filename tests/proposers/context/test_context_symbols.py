@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maabarium.proposers.council.context.symbols import Chunk, chunks_of, parsed
+from maabarium.code.symbols import Chunk, chunks_of
+from maabarium.code.tree import CodeTree
 
 MODULE = '''"""A module."""
 
@@ -26,6 +29,11 @@ class Box:
 
     size = 1
 '''
+
+
+def parsed(lines: list[str]) -> ast.Module | None:
+    text = "\n".join(lines) + "\n"
+    return CodeTree(["a.py"], lambda path: text.encode()).tree("a.py")
 
 
 def cut(text: str, path: str = "a.py") -> tuple[Chunk, ...]:

@@ -1,72 +1,127 @@
-"""What failing tests say: where each stands in the tree, what of its traceback matters, and which lines it points at.
+"""Failing tests in a prompt: where each stands in the tree, what of its traceback matters, and both as text.
 
-All of it is untrusted text that only ever changes an order or is shown as data. Knows no budget.
+All of it is untrusted: it only ever changes an order, or is shown as data.
 """
 
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from maabarium.code.faults import DETAIL, FRAME, FailingTest
+from maabarium.code.symbols import Defined, first_line
+from maabarium.proposers.council.context.excerpts import Excerpts
 from maabarium.proposers.council.context.library import SourceFiles
-from maabarium.proposers.council.context.symbols import Defined, first_line
+from maabarium.proposers.council.context.part import PromptPart, cost_of
+from maabarium.proposers.tokens import estimate_tokens
 from maabarium.records import TestResult, TestRole
-from maabarium.safe_text import plain
+from maabarium.safe_text import one_line, plain
 
-__all__ = ["Failure", "condensed", "failures_of", "frames_of", "source_lines"]
+__all__ = ["FailedFunction", "condensed", "failed_functions", "show_failures", "source_lines", "test_file"]
 
-_FRAME = re.compile(r"^(?:E\s+)?(?:File \"([^\"\n]+)\", line (\d+)|([^\s:\"][^:\n\"]*\.\w+):(\d+)(?=:|\s|$))", re.M)
-_ERROR = re.compile(r"\b((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Iteration|Interrupt|Warning))\b")
-_LONGEST = 20_000
+_TITLE, _SOURCE = "How tests fail now", "test output"
 _MOST = 200
-"""Failing tests looked at: of a suite that is all red a part tells as much as the whole."""
+"""Failing functions looked at: of a suite that is all red a part tells as much as the whole."""
+_SETUP = ("setUp", "setup_method", "setup_class", "setUpClass", "asyncSetUp")
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailedFunction:
     """Failing tests of one function. `path` is empty when its source is not in the tree."""
 
-    ids: tuple[str, ...]
+    tests: tuple[TestResult, ...]
     path: str
     names: tuple[str, ...]
     """The function, after its classes."""
-    details: tuple[str, ...]
-    outcome: str
 
     @property
-    def function(self) -> str:
-        """The id without parameters."""
-        return self.ids[0].partition("[")[0]
+    def details(self) -> tuple[str, ...]:
+        """The different ways in which its tests fail."""
+        return tuple(dict.fromkeys(test.detail for test in self.tests if test.detail))
 
 
-def failures_of(tests: Iterable[TestResult], library: SourceFiles) -> tuple[Failure, ...]:
+def failed_functions(tests: Iterable[TestResult], library: SourceFiles) -> tuple[FailedFunction, ...]:
     """Failing tests by function, those that fail in different ways first."""
     grouped: dict[str, list[TestResult]] = {}
     for test in tests:
         if test.failed and test.role != "holdout":
             grouped.setdefault(test.id.partition("[")[0], []).append(test)
-    found, seen = [], set()
+    new: list[FailedFunction] = []
+    known: list[FailedFunction] = []
+    seen: set[tuple[str, str]] = set()
     for function, results in list(grouped.items())[:_MOST]:
         file, *names = function.split("::")
-        details = tuple(dict.fromkeys(result.detail for result in results if result.detail))
-        way = _way(details[0] if details else "")
-        ids = tuple(result.id for result in results)
-        found.append(
-            (
-                way in seen,
-                Failure(ids, test_file(file, results[0].role, library), tuple(names), details, results[0].outcome),
-            )
-        )
+        found = FailedFunction(tuple(results), test_file(file, results[0].role, library), tuple(names))
+        way = _way("".join(found.details[:1]))
+        (known if way in seen else new).append(found)
         seen.add(way)
-    return tuple(failure for _, failure in sorted(found, key=lambda entry: entry[0]))
+    return (*new, *known)
 
 
-def frames_of(detail: str) -> list[tuple[str, int]]:
-    """The (path, line) that a traceback passes through, the innermost last."""
-    found = _FRAME.finditer(detail[:_LONGEST])
-    return [(match[1] or match[3], int(match[2] or match[4])) for match in found if len(match[2] or match[4]) < 8]
+def show_failures(
+    excerpts: Excerpts, failures: Sequence[FailedFunction], limit: int, most: int
+) -> tuple[PromptPart | None, int, int]:
+    """The text, what text and sources cost together, and how many failing tests are not even named.
+
+    At most `most` functions are shown with source and traceback; the others are named as far as there is room.
+    """
+    base = cost_of(PromptPart(_TITLE, "", _SOURCE))
+    left = limit - base
+    texts: list[str] = []
+    told = 0
+    for failure in failures[:most]:
+        text = _text(failure, left // 2)
+        cost = estimate_tokens(text) + 2
+        if not text or cost > left:
+            break
+        left -= cost
+        texts.append(text)
+        told += 1
+        left -= _source(excerpts, failure, left if told == 1 else left * 2 // 3)
+    named = [one_line(test.id, 160) for failure in failures[told:] for test in failure.tests]
+    kept, left = _fitting(named, left)
+    if kept:
+        texts.append("Also failing:\n" + "\n".join(kept))
+    missing = len(named) - len(kept)
+    if not texts:
+        return None, 0, missing
+    part = PromptPart(_TITLE, "\n\n".join(texts) + "\n", _SOURCE)
+    return part, limit - left, missing
+
+
+def _text(failure: FailedFunction, room: int) -> str:
+    """One function's failure; a long traceback is shortened until it fits, at last to the id alone."""
+    more = f" and {len(failure.tests) - 1} more of its cases" if len(failure.tests) > 1 else ""
+    head = f"{one_line(failure.tests[0].id, 300)}{more}: {failure.tests[0].outcome}"
+    for kept in (24, 10, 5):
+        body = "\n".join(condensed(detail, kept) for detail in failure.details[: 2 if kept == 24 else 1])
+        text = f"{head}\n{body}" if body else head
+        if estimate_tokens(text) <= room:
+            return text
+    return head if estimate_tokens(head) <= room else ""
+
+
+def _source(excerpts: Excerpts, failure: FailedFunction, limit: int) -> int:
+    """Show the test with its file's imports, or without them, if it is in the tree and fits."""
+    ranges = source_lines(failure.path, failure.names, excerpts.library)
+    if not ranges:
+        return 0
+    imports = [(chunk.first, chunk.last) for chunk in excerpts.library.chunks(failure.path) if chunk.kind == "imports"]
+    spent = excerpts.lines(failure.path, [*ranges, *imports], limit)
+    return (excerpts.lines(failure.path, ranges, limit) if spent is None else spent) or 0
+
+
+def _fitting(lines: Sequence[str], left: int) -> tuple[list[str], int]:
+    kept: list[str] = []
+    left -= 8
+    for line in lines:
+        cost = estimate_tokens(line) + 1
+        if cost > left:
+            break
+        kept.append(line)
+        left -= cost
+    return kept, left if kept else left + 8
 
 
 def condensed(detail: str, most: int = 24) -> str:
@@ -74,8 +129,8 @@ def condensed(detail: str, most: int = 24) -> str:
 
     A text without such lines, from another tool than pytest, is shown by its last lines.
     """
-    lines = plain(detail[:_LONGEST]).split("\n")
-    telling = [line[:400].rstrip() for line in lines if line[:2] in ("E ", "> ", "E\t") or _FRAME.match(line)]
+    lines = plain(detail[:DETAIL]).split("\n")
+    telling = [line[:400].rstrip() for line in lines if line[:2] in ("E ", "> ", "E\t") or FRAME.match(line)]
     if not telling:
         telling = [line[:400].rstrip() for line in lines if line.strip()]
     if len(telling) > most:
@@ -84,27 +139,27 @@ def condensed(detail: str, most: int = 24) -> str:
     return "\n".join(telling)
 
 
-def source_lines(failure: Failure, library: SourceFiles) -> list[tuple[int, int]]:
+def source_lines(path: str, names: Sequence[str], library: SourceFiles) -> list[tuple[int, int]]:
     """Line ranges of the test's file that show it: the function, its class's head, set-up and fixtures of the file.
 
     Empty when the source cannot be found.
     """
-    if not failure.path or library.obstacle(failure.path):
+    if not path or library.obstacle(path):
         return []
-    tree = library.tree(failure.path)
-    if tree is None or not failure.names:
-        return _mentioned(failure, library)
+    tree = library.tree(path)
+    if tree is None or not names:
+        return _mentioned(path, names, library)
     ranges: list[tuple[int, int]] = []
     body: list[ast.stmt] = tree.body
     wanted: ast.stmt | None = None
-    for name in failure.names:
+    for name in names:
         wanted = next((node for node in body if isinstance(node, Defined) and node.name == name), None)
         if wanted is None:
-            return ranges or _mentioned(failure, library)
+            return ranges or _mentioned(path, names, library)
         if isinstance(wanted, ast.ClassDef):
             body = wanted.body
             ranges.append((first_line(wanted), max(wanted.lineno, first_line(body[0]) - 1)))
-            ranges += [_range(n) for n in body if isinstance(n, ast.FunctionDef) and _is_setup(n.name)]
+            ranges += [_range(n) for n in body if isinstance(n, ast.FunctionDef) and n.name in _SETUP]
         else:
             ranges += [_range(wanted), *_fixtures(wanted, tree)]
     return ranges
@@ -116,18 +171,13 @@ def test_file(file: str, role: TestRole, library: SourceFiles) -> str:
 
 
 def _way(detail: str) -> tuple[str, str]:
-    """What two failures have in common: the last error named and the innermost place."""
-    errors = _ERROR.findall(detail[-4000:])
-    frames = frames_of(detail)
-    return (errors[-1] if errors else "", str(frames[-1]) if frames else detail[-80:])
+    """What two failures have in common: the kind of error and the innermost place."""
+    found = FailingTest.of("", detail)
+    return (found.error, str(found.frames[-1]) if found.frames else detail[-80:])
 
 
 def _range(node: ast.stmt) -> tuple[int, int]:
     return first_line(node), node.end_lineno or node.lineno
-
-
-def _is_setup(name: str) -> bool:
-    return name in ("setUp", "setup_method", "setup_class", "setUpClass", "asyncSetUp")
 
 
 def _fixtures(test: ast.stmt, tree: ast.Module) -> list[tuple[int, int]]:
@@ -143,14 +193,11 @@ def _fixtures(test: ast.stmt, tree: ast.Module) -> list[tuple[int, int]]:
     ][:6]
 
 
-def _mentioned(failure: Failure, library: SourceFiles) -> list[tuple[int, int]]:
+def _mentioned(path: str, names: Sequence[str], library: SourceFiles) -> list[tuple[int, int]]:
     """For other languages: the blocks in which the test's name occurs."""
-    name = failure.names[-1] if failure.names else ""
-    if not name:
-        return []
-    lines = library.lines(failure.path)
+    lines = library.lines(path)
     return [
         (chunk.first, chunk.last)
-        for chunk in library.chunks(failure.path)
-        if any(name in line for line in lines[chunk.first - 1 : chunk.last])
+        for chunk in library.chunks(path)
+        if names and names[-1] and any(names[-1] in line for line in lines[chunk.first - 1 : chunk.last])
     ][:3]

@@ -1,4 +1,4 @@
-"""Which of the files that may be changed are shown, and how much of each. Knows evidence and limits only."""
+"""Which of the files that may be changed are shown, and how much of each. Knows priorities and limits only."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from maabarium.code.imports import Imports
+from maabarium.code.symbols import Chunk
 from maabarium.plugins.protocols import ProposalRequest
-from maabarium.proposers.council.context.callers import Imports
-from maabarium.proposers.council.context.evidence import Evidence
 from maabarium.proposers.council.context.excerpts import Excerpts
 from maabarium.proposers.council.context.library import SourceFiles
-from maabarium.proposers.council.context.symbols import Chunk
+from maabarium.proposers.council.context.priorities import Priorities
 
 __all__ = ["ranked", "show_code"]
 
@@ -34,17 +34,17 @@ _TRIED = 0.2
 
 
 def ranked(
-    request: ProposalRequest, evidence: Evidence, library: SourceFiles, imports: Imports, scope: Scope
+    request: ProposalRequest, priorities: Priorities, library: SourceFiles, imports: Imports, scope: Scope
 ) -> list[str]:
     """Target files, the most deserving first. Without evidence: small ones that many others import.
 
     In a wide scope chance decides, too, so that places come up that nobody looked at.
     """
     targets = [path for path in request.targets if path in library and not library.hidden(path)]
-    worth = {path: evidence.of_file(path) for path in targets}
-    if evidence.narrow and scope != "wide":
+    worth = {path: priorities.of_file(path) for path in targets}
+    if priorities.narrow and scope != "wide":
         targets = [path for path in targets if worth[path] > 0] or targets
-    if len(targets) > 1 and not (evidence.narrow and scope != "wide"):
+    if len(targets) > 1 and not (priorities.narrow and scope != "wide"):
         central = imports.centrality(library.paths)
         for path in targets:
             worth[path] += 0.1 * _prior(len(library.content(path)), central[path])
@@ -63,7 +63,7 @@ def ranked(
 
 
 def show_code(
-    excerpts: Excerpts, order: Sequence[str], evidence: Evidence, *, limit: int, scope: Scope, seed: int
+    excerpts: Excerpts, order: Sequence[str], priorities: Priorities, *, limit: int, scope: Scope, seed: int
 ) -> int:
     """Show files for at most `limit` tokens; returns what was spent.
 
@@ -77,13 +77,13 @@ def show_code(
     for path in readable:
         if left < _FEWEST:
             break
-        left -= _begin(excerpts, path, evidence, min(left, max(int(left * share), _FEWEST)), seed)
+        left -= _begin(excerpts, path, priorities, min(left, max(int(left * share), _FEWEST)), seed)
     for path in readable:
         if left < _FEWEST // 2 or scope == "narrow":
             break
-        left -= _finish(excerpts, path, evidence, left, seed)
+        left -= _finish(excerpts, path, priorities, left, seed)
     if readable and not any(excerpt.path in excerpts.targets for excerpt in excerpts.by_path.values()):
-        left -= _window(excerpts, readable[0], evidence, limit)
+        left -= _window(excerpts, readable[0], priorities, limit)
     return limit - left - kept
 
 
@@ -95,13 +95,13 @@ def _prior(size: int, importers: int) -> float:
 
 
 def _by_worth(
-    excerpts: Excerpts, path: str, chunks: Sequence[Chunk], evidence: Evidence, seed: int
+    excerpts: Excerpts, path: str, chunks: Sequence[Chunk], priorities: Priorities, seed: int
 ) -> list[tuple[float, Chunk]]:
     """Chunks with their worth, best first; of equals the shorter, then a different one in each experiment.
 
     Constants run on import, outside of all tests: they are worth a little less than the best chunk that reads them.
     """
-    worth = {chunk: evidence.of_chunk(path, chunk) for chunk in chunks if chunk.kind != "imports"}
+    worth = {chunk: priorities.of_chunk(path, chunk) for chunk in chunks if chunk.kind != "imports"}
     lines = excerpts.library.lines(path)
     readers = sorted((chunk for chunk in worth if worth[chunk] > 0), key=lambda chunk: -worth[chunk])[:_READERS]
     words = [(worth[each], set(_WORD.findall("\n".join(lines[each.first - 1 : each.last])))) for each in readers]
@@ -116,25 +116,25 @@ def _by_worth(
     return [(worth[row[3]], row[3]) for row in rows]
 
 
-def _begin(excerpts: Excerpts, path: str, evidence: Evidence, limit: int, seed: int) -> int:
+def _begin(excerpts: Excerpts, path: str, priorities: Priorities, limit: int, seed: int) -> int:
     """Show the whole file, or those of its chunks that deserve it."""
     spent = excerpts.whole(path, limit)
     if spent is not None:
         return spent
-    rows = _by_worth(excerpts, path, excerpts.library.chunks(path), evidence, seed)
+    rows = _by_worth(excerpts, path, excerpts.library.chunks(path), priorities, seed)
     deserving = [chunk for worth, chunk in rows if worth > 0]
     return _show_chunks(excerpts, path, deserving or [chunk for _, chunk in rows], limit)
 
 
-def _finish(excerpts: Excerpts, path: str, evidence: Evidence, limit: int, seed: int) -> int:
+def _finish(excerpts: Excerpts, path: str, priorities: Priorities, limit: int, seed: int) -> int:
     """Show the rest of a file that was begun, or begin it, as far as there is room."""
     spent = excerpts.whole(path, limit)
-    if spent is not None or evidence.narrow:
+    if spent is not None or priorities.narrow:
         return spent or 0
     excerpt = excerpts.by_path.get(path)
     hidden = excerpt.hidden_chunks() if excerpt is not None else list(excerpts.library.chunks(path))
     return _show_chunks(
-        excerpts, path, [chunk for _, chunk in _by_worth(excerpts, path, hidden, evidence, seed)], limit
+        excerpts, path, [chunk for _, chunk in _by_worth(excerpts, path, hidden, priorities, seed)], limit
     )
 
 
@@ -150,13 +150,13 @@ def _show_chunks(excerpts: Excerpts, path: str, chunks: Iterable[Chunk], limit: 
     return spent
 
 
-def _window(excerpts: Excerpts, path: str, evidence: Evidence, limit: int) -> int:
+def _window(excerpts: Excerpts, path: str, priorities: Priorities, limit: int) -> int:
     """No symbol fits: as many lines around the most deserving one as there is room for."""
-    rows = _by_worth(excerpts, path, excerpts.library.chunks(path), evidence, 0)
+    rows = _by_worth(excerpts, path, excerpts.library.chunks(path), priorities, 0)
     if not rows:
         return 0
     chunk = rows[0][1]
-    middle = evidence.hottest(path, chunk)
+    middle = priorities.hottest(path, chunk)
     spent = 0
     for reach in (0, 2, 5, 10, 20, 40):
         first, last = max(chunk.first, middle - reach), min(chunk.last, middle + reach)

@@ -8,21 +8,19 @@ from collections.abc import Iterable, Sequence
 
 from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.schema import Blueprint
+from maabarium.code.symbols import Chunk, chunks_of
+from maabarium.code.tree import CodeTree
 from maabarium.plugins.protocols import TreeView
 from maabarium.proposers.council.context.ignored import Ignored
-from maabarium.proposers.council.context.symbols import Chunk, chunks_of, parsed
 from maabarium.proposers.holdout import held_out_files
 from maabarium.safe_text import one_line
 
-__all__ = ["HOLDOUT", "LARGE", "SourceFiles", "printable"]
+__all__ = ["HOLDOUT", "SourceFiles", "printable"]
 
 HOLDOUT = "holdout"
 """Why a file of the holdout is hidden; it is not even named."""
-LARGE = 300_000
-"""Bytes above which a file is not parsed but cut into blocks: parsing takes a second for each megabyte or so."""
 _HUGE = 2_000_000
 """Bytes above which a file is only listed."""
-_REMEMBERED = 64_000_000
 _PRIVATE = re.compile(
     r"(^|/)(\.env(\.(?!example|sample|template)[\w.-]+)?|\.netrc|\.pypirc|\.npmrc|id_(rsa|dsa|ecdsa|ed25519)"
     r"|[^/]*\.(pem|key|p12|pfx|keystore|kdbx))$"
@@ -30,40 +28,18 @@ _PRIVATE = re.compile(
 """Names that hold keys in practice: what is sent to a model may leave the machine."""
 
 
-class SourceFiles:
-    """Text, lines and chunks of a tree's files. May be kept for several packings of one tree; not for threads."""
+class SourceFiles(CodeTree):
+    """Text, lines and chunks of a tree's files, too. May be kept for several packings of one tree; not for threads."""
 
     def __init__(self, files: TreeView, blueprint: Blueprint) -> None:
-        self._excerpt = files
-        self.paths: tuple[str, ...] = tuple(files.paths())
-        self._known = frozenset(self.paths)
+        super().__init__(files.paths(), files.read)
         self._ignored = Ignored(self.paths, files.read)
         self._named = frozenset(Globs(blueprint.domain.target_files).exact)
         self._holdout = held_out_files(blueprint.evaluator.holdout)
-        self._bytes: dict[str, bytes] = {}
-        self._size = 0
-        self._read: dict[str, tuple[str | None, str]] = {}
+        self._texts: dict[str, tuple[str | None, str]] = {}
         self._hidden: dict[str, str] = {}
-        self._names: dict[str, list[str]] = {}
         self._chunks: dict[str, tuple[Chunk, ...]] = {}
-        self._trees: dict[str, ast.Module | None] = {}
         self._lines: dict[str, tuple[str, ...]] = {}
-
-    def __contains__(self, path: str) -> bool:
-        return path in self._known
-
-    def content(self, path: str) -> bytes:
-        """The bytes of a file; empty when it is gone."""
-        found = self._bytes.get(path)
-        if found is None:
-            try:
-                found = self._excerpt.read(path)
-            except KeyError:
-                found = b""
-            if self._size + len(found) <= _REMEMBERED:
-                self._bytes[path] = found
-                self._size += len(found)
-        return found
 
     def hidden(self, path: str) -> str:
         """Why a file may not enter a prompt at all, whatever it holds; empty when it may."""
@@ -101,34 +77,22 @@ class SourceFiles:
             self._chunks[path] = chunks_of(path, self.lines(path), self.tree(path))
         return self._chunks[path]
 
+    def users(self, path: str, names: Iterable[str]) -> list[Chunk]:
+        """The functions and methods of a file that use one of these names."""
+        wanted = sorted({name for name in names if name})
+        pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, wanted))})\b")
+        symbols = [chunk for chunk in self.chunks(path) if chunk.kind == "symbol"] if wanted else []
+        return [chunk for chunk in symbols if any(map(pattern.search, self.lines(path)[chunk.first - 1 : chunk.last]))]
+
     def tree(self, path: str) -> ast.Module | None:
-        """The syntax tree of a Python file; None for any other, a large one, or one that does not parse."""
-        if path not in self._trees:
-            python = path.endswith((".py", ".pyi")) and len(self.content(path)) <= LARGE
-            self._trees[path] = parsed(self.lines(path)) if python else None
-        return self._trees[path]
-
-    def find(self, path: str) -> str:
-        """The file that an id or a traceback means: exact, or the one with the longest common end; else empty."""
-        path = path.replace("\\", "/")
-        if path in self._known:
-            return path
-        ends = sorted((known for known in self._of_name(path) if known.endswith("/" + path)), key=len)
-        if not ends:
-            ends = sorted((known for known in self._of_name(path) if path.endswith("/" + known)), key=len, reverse=True)
-        return ends[0] if ends else ""
-
-    def _of_name(self, path: str) -> Iterable[str]:
-        if not self._names:
-            for known in self.paths:
-                self._names.setdefault(known.rpartition("/")[2], []).append(known)
-        return self._names.get(path.rpartition("/")[2], ())
+        """The syntax tree of a Python file that can be shown; None for a large one, or one that does not parse."""
+        return None if self.obstacle(path) else super().tree(path)
 
     def _decoded(self, path: str) -> tuple[str | None, str]:
         """The text, or None and why there is none."""
-        if path not in self._read:
-            self._read[path] = _decoded(self.content(path))
-        return self._read[path]
+        if path not in self._texts:
+            self._texts[path] = _decoded(self.content(path))
+        return self._texts[path]
 
 
 def printable(path: str) -> str:

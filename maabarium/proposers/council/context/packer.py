@@ -9,20 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from maabarium.code.imports import Imports
 from maabarium.plugins.protocols import ProposalRequest, Section
-from maabarium.proposers.council.context.callers import Imports
 from maabarium.proposers.council.context.creation import creatable_files, guidance
-from maabarium.proposers.council.context.evidence import Evidence
 from maabarium.proposers.council.context.excerpts import Excerpts
-from maabarium.proposers.council.context.failures import Failure, failures_of
+from maabarium.proposers.council.context.failures import FailedFunction, failed_functions, show_failures
 from maabarium.proposers.council.context.files import ranked, show_code
 from maabarium.proposers.council.context.library import SourceFiles
 from maabarium.proposers.council.context.omissions import Omissions
 from maabarium.proposers.council.context.part import Packed, PromptPart, cost_of, cost_of_lines
+from maabarium.proposers.council.context.priorities import Priorities
 from maabarium.proposers.council.context.related import show_related
 from maabarium.proposers.council.context.standing import standing_text
 from maabarium.proposers.council.context.style import style_text
-from maabarium.proposers.council.context.symptoms import show_failures
 from maabarium.proposers.council.feedback import Advice, attempts_text
 from maabarium.safe_text import one_line
 
@@ -78,8 +77,8 @@ class _Packing:
         self.library = library
         self.excerpts = Excerpts(library, request.targets)
         self.imports = Imports(library)
-        self.failures: tuple[Failure, ...] = failures_of(request.champion.evaluation.tests, library)
-        self.evidence = Evidence.of(request, self.failures, library, self.imports)
+        self.failures: tuple[FailedFunction, ...] = failed_functions(request.champion.evaluation.tests, library)
+        self.priorities = Priorities.of(request, self.failures, library, self.imports)
         self.order: list[str] = []
         self.parts: list[PromptPart] = []
         self.slots: dict[str, int] = {}
@@ -166,9 +165,9 @@ class _Packing:
         return spent
 
     def _code(self, limit: int) -> int:
-        self.order = ranked(self.request, self.evidence, self.library, self.imports, self.advice.scope)
+        self.order = ranked(self.request, self.priorities, self.library, self.imports, self.advice.scope)
         return show_code(
-            self.excerpts, self.order, self.evidence, limit=limit, scope=self.advice.scope, seed=self.request.seed
+            self.excerpts, self.order, self.priorities, limit=limit, scope=self.advice.scope, seed=self.request.seed
         )
 
     def _related(self, limit: int) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from maabarium.code.imports import Imports
 from maabarium.plugins.protocols import ProposalRequest
-from maabarium.proposers.council.context.callers import Imports
 from maabarium.proposers.council.context.excerpts import Excerpt, Excerpts
-from maabarium.proposers.council.context.failures import Failure, source_lines, test_file
+from maabarium.proposers.council.context.failures import source_lines, test_file
 
 __all__ = ["show_related"]
 
@@ -44,7 +44,7 @@ def _rules(excerpts: Excerpts, request: ProposalRequest, limit: int) -> int:
         file, *names = function.split("::")
         path = test_file(file, test.role, excerpts.library)
         if path and not excerpts.library.obstacle(path):
-            ranges = source_lines(Failure((test.id,), path, tuple(names), (), test.outcome), excerpts.library)
+            ranges = source_lines(path, names, excerpts.library)
             spent += (excerpts.lines(path, ranges, limit - spent) or 0) if ranges else 0
         if len(seen) >= _RULES:
             break
@@ -59,7 +59,7 @@ def _callers(excerpts: Excerpts, excerpt: Excerpt, imports: Imports, limit: int)
     shown = _names(excerpts, excerpt)
     for path, known in imports.importers(excerpt.path):
         wanted = (known & shown) or (shown if _stem(excerpt.path) in known else frozenset())
-        for chunk in imports.users(path, wanted)[:_OF_ONE]:
+        for chunk in excerpts.library.users(path, wanted)[:_OF_ONE]:
             spent += excerpts.chunk(path, chunk, limit - spent) or 0
         if limit - spent < 60:
             break

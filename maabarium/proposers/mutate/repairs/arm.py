@@ -5,15 +5,18 @@ Puts the parts together; the bandit that spends a budget over arms is elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from maabarium.code.python_file import PythonFile
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate.mutation import Mutation
 from maabarium.proposers.mutate.repairs.drafting import compiles
-from maabarium.proposers.mutate.repairs.evidence import Evidence, Shelf, failing
 from maabarium.proposers.mutate.repairs.history import learn, undone
 from maabarium.proposers.mutate.repairs.ideas import Idea, think, weight
+from maabarium.proposers.mutate.repairs.localisation import Localisation
+from maabarium.records import Evaluation
 
 __all__ = ["Repairs"]
 
@@ -23,10 +26,10 @@ _KEPT = 4
 
 
 @dataclass(frozen=True, slots=True)
-class _Thoughts:
+class _State:
     """Ideas for one state of the target. `instead`: the state before all kept changes, not the champion's."""
 
-    evidence: Evidence
+    localisation: Localisation
     ideas: list[Idea]
     instead: bool
 
@@ -37,33 +40,29 @@ class Repairs:
     name = "repairs"
 
     def __init__(self) -> None:
-        self._shelf = Shelf()
-        self._thoughts: dict[object, _Thoughts | None] = {}
+        self._read = functools.lru_cache(maxsize=256)(PythonFile.read)
+        self._states: dict[object, _State | None] = {}
 
     def changes(self, request: ProposalRequest) -> Iterable[Mutation]:
         """Changes of the champion's target files, best guess first; none when no test fails."""
-        if not failing(request.champion.evaluation.tests):
+        if not any(test.failed for test in request.champion.evaluation.tests):
             return
-        ranked: list[tuple[float, Idea, _Thoughts]] = []
-        for thoughts in (self._of_champion(request), self._of_baseline(request)):
-            if thoughts is None:
+        ranked: list[tuple[float, Idea, _State]] = []
+        for state in (self._of_champion(request), self._of_baseline(request)):
+            if state is None:
                 continue
-            tests = [symptom.test for symptom in thoughts.evidence.symptoms]
-            lessons = learn(request.history, 0 if thoughts.instead else request.champion.number, tests)
-            ranked += [(weight(i, lessons), i, thoughts) for i in thoughts.ideas if i.key not in lessons.tried]
-        ranked.sort(key=lambda e: (-e[0], e[2].instead, e[1].path, e[1].draft.start, e[1].draft.end, e[1].draft.new))
+            lessons = learn(
+                request.history, 0 if state.instead else request.champion.number, state.localisation.faults.tests
+            )
+            ranked += [(weight(idea, lessons), idea, state) for idea in state.ideas if idea.key not in lessons.tried]
+        ranked.sort(key=_rank)
         yield from _first(ranked)
 
-    def _of_champion(self, request: ProposalRequest) -> _Thoughts | None:
+    def _of_champion(self, request: ProposalRequest) -> _State | None:
         """Ideas for the champion as it is."""
-        key = (request.champion.tree, request.champion.number, request.targets)
-        if not request.champion.tree or key not in self._thoughts:
-            contents = {path: request.files.read(path) for path in _python(request)}
-            evidence = Evidence.of(request, contents, request.champion.evaluation, self._shelf)
-            self._keep(key, evidence, instead=False)
-        return self._thoughts[key]
+        return self._state(request, request.champion.evaluation, self._contents, instead=False)
 
-    def _of_baseline(self, request: ProposalRequest) -> _Thoughts | None:
+    def _of_baseline(self, request: ProposalRequest) -> _State | None:
         """Ideas for the baseline's version of files in which a change was kept.
 
         A kept change may only have hidden the fault from some tests; then the true repair is one to be made
@@ -71,62 +70,79 @@ class Repairs:
         """
         if not any(attempt.outcome.verdict == "promoted" for attempt in request.history):
             return None
-        key = (request.champion.tree, request.champion.number, request.targets, "instead")
-        if not request.champion.tree or key not in self._thoughts:
-            contents: dict[str, bytes] = {}
-            for path in _python(request):
-                file = self._shelf.file(path, request.files.read(path))
-                text = None if file is None else undone(request.history, path, file.source.text)
-                content = None if file is None or text is None else file.source.encoded(text)
-                if content is not None:
-                    contents[path] = content
-            evidence = Evidence.of(request, contents, request.baseline, self._shelf) if contents else None
-            self._keep(key, evidence, instead=True)
-        return self._thoughts[key]
+        return self._state(request, request.baseline, self._undone, instead=True)
 
-    def _keep(self, key: object, evidence: Evidence | None, *, instead: bool) -> None:
-        while len(self._thoughts) >= _KEPT:
-            del self._thoughts[next(iter(self._thoughts))]
-        self._thoughts[key] = None if evidence is None else _Thoughts(evidence, think(evidence), instead)
+    def _contents(self, request: ProposalRequest) -> dict[str, bytes]:
+        """Target files that exist (an exact target may be absent) and are Python."""
+        there = set(request.files.paths())
+        paths = [path for path in request.targets if path.endswith((".py", ".pyw")) and path in there]
+        return {path: request.files.read(path) for path in paths}
+
+    def _undone(self, request: ProposalRequest) -> dict[str, bytes]:
+        """Those of them in which a change was kept, as they were before."""
+        found: dict[str, bytes] = {}
+        for path, content in self._contents(request).items():
+            file = self._read(content)
+            text = None if file is None else undone(request.history, path, file.text)
+            before = None if file is None or text is None else file.encoded(text)
+            if before is not None:
+                found[path] = before
+        return found
+
+    def _state(
+        self,
+        request: ProposalRequest,
+        evaluation: Evaluation,
+        contents: Callable[[ProposalRequest], dict[str, bytes]],
+        *,
+        instead: bool,
+    ) -> _State | None:
+        """The state that was made for this champion before, or a new one."""
+        key = (request.champion.tree, request.champion.number, request.targets, instead)
+        if not request.champion.tree or key not in self._states:
+            found = Localisation.of(request, contents(request), evaluation, self._read)
+            while len(self._states) >= _KEPT:
+                del self._states[next(iter(self._states))]
+            self._states[key] = None if found is None else _State(found, think(found), instead)
+        return self._states[key]
 
 
-def _python(request: ProposalRequest) -> list[str]:
-    """Target files that exist (an exact target may be absent) and are Python."""
-    there = set(request.files.paths())
-    return [path for path in request.targets if path.endswith((".py", ".pyw")) and path in there]
+def _rank(entry: tuple[float, Idea, _State]) -> tuple[object, ...]:
+    value, idea, state = entry
+    return (-value, state.instead, idea.suspect.path, idea.repair.start, idea.repair.end, idea.repair.new)
 
 
-def _first(ranked: list[tuple[float, Idea, _Thoughts]]) -> Iterator[Mutation]:
+def _first(ranked: list[tuple[float, Idea, _State]]) -> Iterator[Mutation]:
     """The best ideas that compile, as whole files, each content once."""
-    states = {id(thoughts): thoughts for _, _, thoughts in ranked}.values()
-    seen = {(path, file.content) for thoughts in states for path, file in thoughts.evidence.files.items()}
+    states = {state.instead: state for _, _, state in ranked}
+    seen = {(path, file.content) for state in states.values() for path, file in state.localisation.files.items()}
     most = len(seen) + _MOST_CHANGES
-    for value, idea, thoughts in ranked:
-        source, draft = thoughts.evidence.files[idea.path].source, idea.draft
-        if not compiles(source, idea.statement, draft):
+    for value, idea, state in ranked:
+        path, repair = idea.suspect.path, idea.repair
+        file = state.localisation.files[path]
+        if not compiles(file, idea.suspect.statement, repair):
             continue
-        content = source.encoded(source.replaced(draft.start, draft.end, draft.new))
-        if content is None or (idea.path, content) in seen:
+        content = file.encoded(file.replaced(repair.start, repair.end, repair.new))
+        if content is None or (path, content) in seen:
             continue
-        seen.add((idea.path, content))
-        yield _change(idea, thoughts, value, content)
+        seen.add((path, content))
+        yield _mutation(idea, file, content, value, instead=state.instead)
         if len(seen) >= most:
             return
 
 
-def _change(idea: Idea, thoughts: _Thoughts, value: float, content: bytes) -> Mutation:
-    draft, source = idea.draft, thoughts.evidence.files[idea.path].source
-    old, line = source.text[draft.start : draft.end], source.line(draft.start)
-    scope = idea.statement.scope.qualname or "the module"
-    count = idea.suspicion.failing
-    tests = "1 failing test covers it" if count == 1 else f"{count} failing tests cover it"
-    instead = ", instead of what was kept before" if thoughts.instead else ""
-    summary = f"{_label(old, draft.new)} in {scope} (line {line}){instead}: {tests}"
+def _mutation(idea: Idea, file: PythonFile, content: bytes, value: float, *, instead: bool) -> Mutation:
+    repair, suspect = idea.repair, idea.suspect
+    old, line = file.text[repair.start : repair.end], file.line(repair.start)
+    scope = suspect.statement.scope.qualname or "the module"
+    tests = "1 failing test covers it" if suspect.failing == 1 else f"{suspect.failing} failing tests cover it"
+    kept = ", instead of what was kept before" if instead else ""
+    summary = f"{_label(old, repair.new)} in {scope} (line {line}){kept}: {tests}"
     data: dict[str, str | int | float | bool] = {
-        "line": line, "start": draft.start, "replaced": old, "replacement": draft.new, "site": idea.site,
-        "suspicion": round(idea.suspicion.score, 4), "failing": count, "instead": thoughts.instead,
+        "line": line, "start": repair.start, "replaced": old, "replacement": repair.new, "site": idea.site,
+        "suspicion": round(suspect.score, 4), "failing": suspect.failing, "instead": instead,
     }  # fmt: skip
-    return Mutation(idea.path, draft.operator, idea.site, summary, content, value, data)
+    return Mutation(suspect.path, repair.operator, idea.site, summary, content, value, data)
 
 
 def _label(old: str, new: str) -> str:

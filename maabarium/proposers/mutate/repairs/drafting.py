@@ -1,26 +1,36 @@
-"""All drafts for one statement: walks its expressions, asks every operator, refuses what would not compile.
+"""All repairs of one statement: what the operators draft, whether it compiles, and how natural it reads.
 
-Knows nothing of tests; which statements are worth the work is decided elsewhere.
+Code repeats itself, so an expression that occurs elsewhere is likelier to be right: the naturalness of software
+(Hindle et al., 2012), the plastic surgery hypothesis (Barr et al., 2014). Which statements are worth the work is
+decided elsewhere.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from maabarium.code.python_file import PythonFile, parse
+from maabarium.code.statements import Statement
 from maabarium.proposers.mutate.repairs.operators import OPERATORS
-from maabarium.proposers.mutate.repairs.place import Draft, Place, Words
-from maabarium.proposers.mutate.repairs.survey import Statement
+from maabarium.proposers.mutate.repairs.place import NodePlace, Repair, Words
 
-__all__ = ["compiles", "drafts"]
+__all__ = ["Phrases", "compiles", "factors", "repairs_of", "spoken"]
+
+Phrases = Counter[str]
+"""Text of an expression without blanks -> how often it occurs."""
+_LEVELS = 2
+_LONGEST = 80
+_KNOWN, _OWN = (1.7, 1.5), (0.6, 0.75)
+"""Factors by level, the innermost expression first: the new text occurs elsewhere; the present one does."""
 
 
-def drafts(source: PythonFile, statement: Statement, words: Words) -> list[Draft]:
+def repairs_of(source: PythonFile, statement: Statement, words: Words) -> list[Repair]:
     """Every edit of a statement that any operator can think of, each span and replacement once."""
-    found: dict[tuple[int, int, str], Draft] = {}
+    found: dict[tuple[int, int, str], Repair] = {}
     for node, parents in _nodes(statement):
-        place = Place(source, statement, parents, words)
+        place = NodePlace(source, statement, parents, words)
         if parents and any(isinstance(parent, ast.JoinedStr) for parent in parents) and not _placed(source, node):
             continue
         for operator in OPERATORS:
@@ -60,7 +70,7 @@ def _placed(source: PythonFile, node: ast.AST) -> bool:
     return isinstance(first, ast.Expr) and ast.dump(first.value) == ast.dump(node)
 
 
-def compiles(source: PythonFile, statement: Statement, draft: Draft) -> bool:
+def compiles(source: PythonFile, statement: Statement, draft: Repair) -> bool:
     """Whether the file still compiles after a draft, judged by the smallest piece of text that tells.
 
     An edit within an expression is judged by that expression in brackets. Edits of a whole statement
@@ -73,3 +83,44 @@ def compiles(source: PythonFile, statement: Statement, draft: Draft) -> bool:
             stored = not isinstance(getattr(part, "ctx", None), ast.Load | None)
             return parse(f"(\n{text}\n) = 0\n" if stored else f"(\n{text}\n)\n") is not None
     return True
+
+
+def spoken(source: PythonFile) -> Phrases:
+    """All composed expressions of a file."""
+    found: Phrases = Counter()
+    for node in ast.walk(source.tree):
+        if _composed(node):
+            start, end = source.span(node)
+            if end - start <= _LONGEST:
+                found[_plain(source.text[start:end])] += 1
+    return found
+
+
+def factors(source: PythonFile, statement: Statement, drafts: Iterable[Repair], known: Phrases) -> list[float]:
+    """For each draft of one statement, how much likelier the words around make it."""
+    spans = {source.span(node) for part in statement.parts for node in ast.walk(part) if _composed(node)}
+    ordered = sorted(spans, key=lambda span: span[1] - span[0])
+    return [_factor(source.text, draft, ordered, known) for draft in drafts]
+
+
+def _factor(text: str, draft: Repair, ordered: list[tuple[int, int]], known: Phrases) -> float:
+    value, level = 1.0, 0
+    for start, end in ordered:
+        if not (start <= draft.start and draft.end <= end) or (start, end) == (draft.start, draft.end):
+            continue
+        if end - start > _LONGEST or level == _LEVELS:
+            break
+        if known[_plain(text[start : draft.start] + draft.new + text[draft.end : end])]:
+            value *= _KNOWN[level]
+        if known[_plain(text[start:end])] > 1:
+            value *= _OWN[level]
+        level += 1
+    return value
+
+
+def _composed(node: ast.AST) -> bool:
+    return isinstance(node, ast.expr) and not isinstance(node, ast.Name | ast.Constant | ast.JoinedStr | ast.Starred)
+
+
+def _plain(text: str) -> str:
+    return "".join(text.split())

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from maabarium.code.python_file import PythonFile
-from maabarium.proposers.mutate.repairs.survey import Statement
+from maabarium.code.statements import Statement
 
-__all__ = ["Draft", "Operator", "Place"]
+__all__ = ["NodePlace", "Operator", "Repair"]
 
 _FILLER = r"(?:[\s()\\]|#[^\r\n]*)*"
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class Repair:
     """One span of the text replaced. `prior` is how often such a fault is made, from 0 to 1.
 
     `tags` name the kinds of symptom that speak for it (see `symptoms`).
@@ -31,7 +31,7 @@ class Draft:
 
 
 @dataclass(slots=True)
-class Place:
+class NodePlace:
     """One node of one statement with all nodes around it, outermost first."""
 
     source: PythonFile
@@ -61,11 +61,11 @@ class Place:
 
     def replace(
         self, operator: str, node: ast.AST, new: str, prior: float, tags: tuple[str, ...] = ()
-    ) -> Iterator[Draft]:
-        """Draft the replacement of a whole node, unless nothing would change."""
+    ) -> Iterator[Repair]:
+        """Repair the replacement of a whole node, unless nothing would change."""
         start, end = self.source.span(node)
         if self.source.text[start:end] != new:
-            yield Draft(operator, start, end, new, prior, tags)
+            yield Repair(operator, start, end, new, prior, tags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +82,4 @@ class Words:
     """Names that were read before they held a value."""
 
 
-Operator = Callable[[ast.AST, Place], Iterator[Draft]]
+Operator = Callable[[ast.AST, NodePlace], Iterator[Repair]]

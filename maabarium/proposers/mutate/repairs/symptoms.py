@@ -9,20 +9,17 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from maabarium.code.faults import DETAIL, FailingTest
 from maabarium.proposers.mutate.repairs.place import Words
 from maabarium.records import TestResult
 
-__all__ = ["Symptom", "boost", "read", "words"]
+__all__ = ["Symptom", "boost", "read_symptom", "words"]
 
-_LONGEST = 20_000
-_FRAME = re.compile(r"^(?:E\s+)?(?:File \"([^\"\n]+)\", line (\d+)|([^\s:\"][^:\n\"]*\.py):(\d+)(?=:|\s|$))", re.M)
-_ERROR = re.compile(
-    r"^(?:E\s+|\S+\.py:\d+: )?((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Iteration|Interrupt))\b", re.M
-)
 _ASSERT = re.compile(r"^E?\s*(?:AssertionError: )?assert (.{1,2000})$", re.M)
 _WHERE = re.compile(r"^E?\s*\+\s+where (.{1,300}?) = ", re.M)
 _AT_INDEX = re.compile(r"At index \d+ diff: (.{1,300}) != (.{1,300})$", re.M)
@@ -60,12 +57,9 @@ _BY_KIND: dict[str, dict[str, float]] = {
 
 
 @dataclass(frozen=True)
-class Symptom:
-    """One failing test as text tells it. `frames` are (path, line), the innermost last."""
+class Symptom(FailingTest):
+    """A failing test, and what its text says of the answer that was wrong."""
 
-    test: str
-    frames: tuple[tuple[str, int], ...] = ()
-    error: str = ""
     kinds: frozenset[str] = frozenset()
     numbers: tuple[int | float, ...] = ()
     texts: tuple[tuple[str, str], ...] = ()
@@ -80,12 +74,10 @@ class _Findings:
     texts: dict[tuple[str, str], None] = field(default_factory=dict)
 
 
-def read(result: TestResult) -> Symptom:
+def read_symptom(result: TestResult) -> Symptom:
     """The symptom of one failing test."""
-    detail = result.detail[:_LONGEST]
-    frames = tuple((m[1] or m[3], int(m[2] or m[4])) for m in _FRAME.finditer(detail) if len(m[2] or m[4]) < 8)
-    errors = [match.rpartition(".")[2] for match in _ERROR.findall(detail)]
-    error = next((name for name in errors if name != "AssertionError"), "AssertionError" if errors else "")
+    detail = result.detail[:DETAIL]
+    test = FailingTest.of(result.id, detail)
     found = _Findings()
     actual = set(_WHERE.findall(detail))
     for assertion in _ASSERT.findall(detail)[:5]:
@@ -97,33 +89,26 @@ def read(result: TestResult) -> Symptom:
     named = tuple(dict.fromkeys(match[1] for match in _RAISES.findall(detail)))
     if "DID NOT RAISE" in detail:
         found.kinds.add("did not raise")
-    elif named and error and error not in named and error != "AssertionError":
+    elif named and test.error not in (*named, "", "AssertionError"):
         found.kinds.add("other error")
     return Symptom(
-        result.id, frames, error, frozenset(found.kinds), tuple(found.numbers)[:6], tuple(found.texts)[:6], named[:4],
+        test.test, test.frames, test.error,
+        frozenset(found.kinds), tuple(found.numbers)[:6], tuple(found.texts)[:6], named[:4],
         unbound[1] if (unbound := _UNBOUND.search(detail)) else "",
     )  # fmt: skip
 
 
 def words(symptoms: Iterable[Symptom]) -> Words:
     """What the failing tests name together, the commonest first, a bounded number of each."""
-    numbers: dict[int | float, int] = {}
-    texts: dict[tuple[str, str], int] = {}
-    exceptions: dict[str, int] = {}
-    symptoms = list(symptoms)
-    unbound = {symptom.unbound for symptom in symptoms if symptom.unbound}
-    for symptom in symptoms:
-        for number in symptom.numbers:
-            numbers[number] = numbers.get(number, 0) + 1
-        for text in symptom.texts:
-            texts[text] = texts.get(text, 0) + 1
-        for name in symptom.exceptions:
-            exceptions[name] = exceptions.get(name, 0) + 1
+    every = list(symptoms)
+    numbers = Counter(number for symptom in every for number in symptom.numbers)
+    texts = Counter(text for symptom in every for text in symptom.texts)
+    exceptions = Counter(name for symptom in every for name in symptom.exceptions)
     return Words(
         tuple(sorted(numbers, key=lambda n: (-numbers[n], abs(n))))[:4],
         tuple(sorted(texts, key=lambda t: (-texts[t], t)))[:6],
         tuple(sorted(exceptions, key=lambda e: (-exceptions[e], e)))[:3],
-        tuple(sorted(unbound)),
+        tuple(sorted({symptom.unbound for symptom in every if symptom.unbound})),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from maabarium.proposers.mutate.repairs.place import Draft, Place
+from maabarium.proposers.mutate.repairs.place import NodePlace, Repair
 
 __all__ = ["INSTEAD", "binary", "bounds", "operands", "sign"]
 
@@ -33,7 +33,7 @@ _FOR_WORDS = ("+", "*", "%")
 _RANK = {"**": 4, "*": 3, "/": 3, "//": 3, "%": 3, "+": 2, "-": 2, "<<": 1, ">>": 1, "&": 0, "^": 0, "|": 0}
 
 
-def binary(node: ast.AST, place: Place) -> Iterator[Draft]:
+def binary(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """Each arithmetic or bit operator by the others."""
     if not isinstance(node, ast.BinOp):
         return
@@ -47,29 +47,29 @@ def binary(node: ast.AST, place: Place) -> Iterator[Draft]:
             continue
         if words and token not in _FOR_WORDS:
             prior = 0.9  # no such operator exists for texts and lists
-        yield Draft("arithmetic", *span, new, prior, ("arithmetic",))
+        yield Repair("arithmetic", *span, new, prior, ("arithmetic",))
         if _RANK[new] < _RANK[token] and isinstance(place.parent, ast.BinOp):
             start, end = place.source.span(node)
             text = place.source.text
             whole = f"({text[start : span[0]]}{new}{text[span[1] : end]})"
-            yield Draft("arithmetic", start, end, whole, prior * 0.4, ("arithmetic",))
+            yield Repair("arithmetic", start, end, whole, prior * 0.4, ("arithmetic",))
 
 
-def sign(node: ast.AST, place: Place) -> Iterator[Draft]:
+def sign(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """`-x` by `x`, and `x` by `-x` where a number is likely."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd | ast.Invert):
         start, end = place.source.span(node)[0], place.source.span(node.operand)[0]
         if len(place.source.text[start:end].strip()) == 1:
-            yield Draft("sign", start, end, "", 0.6, ("sign",))
+            yield Repair("sign", start, end, "", 0.6, ("sign",))
             if isinstance(node.op, ast.UAdd):
-                yield Draft("sign", start, start + 1, "-", 0.5, ("sign",))
+                yield Repair("sign", start, start + 1, "-", 0.5, ("sign",))
     elif isinstance(node, ast.Name | ast.Call | ast.Attribute) and _numeric_spot(node, place):
         if isinstance(getattr(node, "ctx", None), ast.Store):
             return
         yield from place.replace("sign", node, f"-{place.text(node)}", 0.14, ("sign",))
 
 
-def operands(node: ast.AST, place: Place) -> Iterator[Draft]:
+def operands(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """`a - b` by `b - a`, where the order matters; and each operand alone where the other is a small number."""
     if not isinstance(node, ast.BinOp):
         return
@@ -86,13 +86,13 @@ def operands(node: ast.AST, place: Place) -> Iterator[Draft]:
             yield from place.replace("operands", node, right + gap + left, 0.25, ("arithmetic", "sign"))
     if token in ("+", "-") and isinstance(node.right, ast.Constant) and node.right.value == 1:
         yield (
-            Draft("off-by-one", place.source.span(node.left)[1], place.source.span(node)[1], "", 0.35, ("one",))
+            Repair("off-by-one", place.source.span(node.left)[1], place.source.span(node)[1], "", 0.35, ("one",))
             if (place.source.text[place.source.span(node.left)[1] : span[0]].strip() == "")
-            else Draft("off-by-one", *place.source.span(node.right), "0", 0.35, ("one",))
+            else Repair("off-by-one", *place.source.span(node.right), "0", 0.35, ("one",))
         )
 
 
-def bounds(node: ast.AST, place: Place) -> Iterator[Draft]:
+def bounds(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """Bounds of `range`, slices, indexes and comparisons by one more and one less; a slice without one bound."""
     parent = place.parent
     if isinstance(node, ast.Slice):
@@ -125,7 +125,7 @@ def _bound_prior(node: ast.expr, parent: ast.AST | None) -> float:
     return 0.12 if length else 0.0
 
 
-def _slice(node: ast.Slice, place: Place) -> Iterator[Draft]:
+def _slice(node: ast.Slice, place: NodePlace) -> Iterator[Repair]:
     for bound in (node.lower, node.upper):
         if bound is not None:
             yield from place.replace("slice", bound, "", 0.15, ("one",))
@@ -136,11 +136,11 @@ def _slice(node: ast.Slice, place: Place) -> Iterator[Draft]:
         near = [name for name in names if place.statement.scope.names[name] <= place.statement.first][:5]
         known = [(f":{name}", 0.12) for name in near] + [(f"{name}:", 0.12) for name in near]
         for new, prior in (("1:", 0.2), (":-1", 0.2), ("::-1", 0.15), *known):
-            yield Draft("slice", start, end, new, prior, ("one", "name"))
+            yield Repair("slice", start, end, new, prior, ("one", "name"))
     elif node.lower is None and text.startswith(":"):
-        yield Draft("slice", start, start, "1", 0.1, ("one",))
+        yield Repair("slice", start, start, "1", 0.1, ("one",))
     elif node.upper is None and text.endswith(":") and node.step is None:
-        yield Draft("slice", end, end, "-1", 0.08, ("one",))
+        yield Repair("slice", end, end, "-1", 0.08, ("one",))
 
 
 def _wordy(node: ast.expr) -> bool:
@@ -150,7 +150,7 @@ def _wordy(node: ast.expr) -> bool:
     return isinstance(node, ast.JoinedStr | ast.List | ast.Tuple | ast.ListComp | ast.Dict)
 
 
-def _numeric_spot(node: ast.expr, place: Place) -> bool:
+def _numeric_spot(node: ast.expr, place: NodePlace) -> bool:
     parent = place.parent
     if isinstance(parent, ast.BinOp):
         return isinstance(parent.op, ast.Mult | ast.Div) or parent.left is node

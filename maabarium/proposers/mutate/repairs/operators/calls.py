@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from maabarium.proposers.mutate.repairs.place import Draft, Place
+from maabarium.proposers.mutate.repairs.place import NodePlace, Repair
 
 __all__ = ["arguments", "neighbour"]
 
@@ -44,7 +44,7 @@ _TAGS: dict[str, tuple[str, ...]] = {
 _EITHER_END = {"popitem", "move_to_end"}
 
 
-def arguments(node: ast.AST, place: Place) -> Iterator[Draft]:
+def arguments(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """Two arguments of a call, or two elements of a short tuple, exchanged."""
     if isinstance(node, ast.Call):
         given = [argument for argument in node.args if not isinstance(argument, ast.Starred)]
@@ -65,16 +65,16 @@ def arguments(node: ast.AST, place: Place) -> Iterator[Draft]:
             yield from _exchange(first, second, place, 0.15)
 
 
-def _exchange(first: ast.expr, second: ast.expr, place: Place, prior: float) -> Iterator[Draft]:
+def _exchange(first: ast.expr, second: ast.expr, place: NodePlace, prior: float) -> Iterator[Repair]:
     start, middle = place.source.span(first)
     again, end = place.source.span(second)
     one, gap, two = place.text(first), place.source.text[middle:again], place.text(second)
     if one == two or (prior < 0.2 and isinstance(first, ast.Constant) and isinstance(second, ast.Constant)):
         return
-    yield Draft("swapped-arguments", start, end, two + gap + one, prior, ("arguments",))
+    yield Repair("swapped-arguments", start, end, two + gap + one, prior, ("arguments",))
 
 
-def neighbour(node: ast.AST, place: Place) -> Iterator[Draft]:
+def neighbour(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """A function or method by one that is easily taken for it; `popitem`/`pop` from the other end."""
     if isinstance(node, ast.Call):
         yield from _ends(node, place)
@@ -90,10 +90,10 @@ def neighbour(node: ast.AST, place: Place) -> Iterator[Draft]:
         words = _NEAR_METHODS.get(node.attr) or _NEAR_FUNCTIONS.get(node.attr, ())
         for rank, word in enumerate(words):
             tags = _TAGS.get(node.attr, ("call",))
-            yield Draft("neighbour", end - len(node.attr), end, word, 0.6 - 0.12 * rank, tags)
+            yield Repair("neighbour", end - len(node.attr), end, word, 0.6 - 0.12 * rank, tags)
 
 
-def _ends(node: ast.Call, place: Place) -> Iterator[Draft]:
+def _ends(node: ast.Call, place: NodePlace) -> Iterator[Repair]:
     """Calls that work on the first or the last element, depending on an argument that is there or not."""
     name = getattr(node.func, "attr", "")
     end = place.source.span(node)[1]
@@ -102,6 +102,6 @@ def _ends(node: ast.Call, place: Place) -> Iterator[Draft]:
             yield from place.replace("neighbour", node.args[0], "", 0.2, ("call", "one"))
         return
     if name == "pop":
-        yield Draft("neighbour", end - 1, end - 1, "0", 0.3, ("call", "one"))
+        yield Repair("neighbour", end - 1, end - 1, "0", 0.3, ("call", "one"))
     elif name in _EITHER_END:
-        yield Draft("neighbour", end - 1, end - 1, "last=False", 0.35, ("call", "one"))
+        yield Repair("neighbour", end - 1, end - 1, "last=False", 0.35, ("call", "one"))

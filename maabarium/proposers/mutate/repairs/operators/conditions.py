@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from maabarium.proposers.mutate.repairs.place import Draft, Place
+from maabarium.proposers.mutate.repairs.place import NodePlace, Repair
 
 __all__ = ["boolean", "comparison", "negation"]
 
@@ -30,7 +30,7 @@ _BOUNDARY = {("<", "<="), ("<=", "<"), (">", ">="), (">=", ">")}
 _TRUTHS = ("is", "has", "can", "should", "startswith", "endswith", "any", "all", "contains", "isdigit", "isalpha")
 
 
-def comparison(node: ast.AST, place: Place) -> Iterator[Draft]:
+def comparison(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """Each comparison operator by the others of its family, nearest first."""
     if not isinstance(node, ast.Compare):
         return
@@ -44,10 +44,10 @@ def comparison(node: ast.AST, place: Place) -> Iterator[Draft]:
             if new in ("in", "not in") and isinstance(right, ast.Constant) and not isinstance(right.value, str):
                 continue
             tags = ("boundary",) if (token, new) in _BOUNDARY else ("condition",)
-            yield Draft("comparison", *span, _spaced(place, span, new), prior, tags)
+            yield Repair("comparison", *span, _spaced(place, span, new), prior, tags)
 
 
-def boolean(node: ast.AST, place: Place) -> Iterator[Draft]:
+def boolean(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """`and` by `or` and the other way round; and each operand left out."""
     if not isinstance(node, ast.BoolOp):
         return
@@ -55,21 +55,21 @@ def boolean(node: ast.AST, place: Place) -> Iterator[Draft]:
     spans = [place.between(a, b, token) for a, b in zip(node.values, node.values[1:], strict=False)]
     for span in spans:
         if span is not None:
-            yield Draft("boolean", *span, _spaced(place, span, new), 0.85, ("condition",))
+            yield Repair("boolean", *span, _spaced(place, span, new), 0.85, ("condition",))
     if len(node.values) == 2:
         for value in node.values:
             yield from place.replace("boolean", node, _bracketed(place.text(value), value), 0.12, ("condition",))
 
 
-def negation(node: ast.AST, place: Place) -> Iterator[Draft]:
+def negation(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """`not x` by `x`, and a condition by its opposite."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         start = place.source.span(node)[0]
         end = place.source.span(node.operand)[0]
         if place.source.text[start:end].strip() == "not":
-            yield Draft("not", start, end, "", 0.85, ("condition",))
+            yield Repair("not", start, end, "", 0.85, ("condition",))
         elif place.find(start, end, "not"):
-            yield Draft("not", start, start + 3, "", 0.85, ("condition",))
+            yield Repair("not", start, start + 3, "", 0.85, ("condition",))
     elif isinstance(node, ast.expr) and (prior := _wants_not(node, place)):
         text = place.text(node)
         simple = isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Constant)
@@ -79,7 +79,7 @@ def negation(node: ast.AST, place: Place) -> Iterator[Draft]:
         yield from place.replace("not", node, new, prior, ("condition",))
 
 
-def _wants_not(node: ast.expr, place: Place) -> float:
+def _wants_not(node: ast.expr, place: NodePlace) -> float:
     """How likely a `not` is missing here; 0 where a condition is not expected or an operator covers it already."""
     if (isinstance(node, ast.Compare) and len(node.ops) == 1) or isinstance(node, ast.Constant | ast.JoinedStr):
         return 0.0
@@ -97,7 +97,7 @@ def _wants_not(node: ast.expr, place: Place) -> float:
     return 0.0
 
 
-def _tested(node: ast.expr, place: Place) -> bool:
+def _tested(node: ast.expr, place: NodePlace) -> bool:
     """Whether an expression decides a branch, alone or joined to others by `and` and `or`."""
     inner: ast.AST = node
     for parent in reversed(place.parents):
@@ -113,7 +113,7 @@ def _truth(function: ast.expr) -> bool:
     return str(name).lstrip("_").startswith(_TRUTHS)
 
 
-def _spaced(place: Place, span: tuple[int, int], new: str) -> str:
+def _spaced(place: NodePlace, span: tuple[int, int], new: str) -> str:
     """The token with a blank where a word would otherwise touch its neighbour (`a<b` to `a in b`)."""
     text = place.source.text
     if not new[0].isalpha():

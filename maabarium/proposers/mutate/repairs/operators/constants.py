@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from maabarium.proposers.mutate.repairs.place import Draft, Place
+from maabarium.proposers.mutate.repairs.place import NodePlace, Repair
 
 __all__ = ["number", "text", "truth"]
 
 
-def number(node: ast.AST, place: Place) -> Iterator[Draft]:
+def number(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """A number by its neighbours, by 0, 1 and -1, and by what failing tests expected."""
     if not isinstance(node, ast.Constant) or isinstance(node.value, bool) or not isinstance(node.value, int | float):
         return
@@ -27,7 +27,7 @@ def number(node: ast.AST, place: Place) -> Iterator[Draft]:
         yield from place.replace(operator, node, _written(new), prior, (tag,))
 
 
-def _numbers(value: float, place: Place) -> Iterator[tuple[int | float, str, float, str]]:
+def _numbers(value: float, place: NodePlace) -> Iterator[tuple[int | float, str, float, str]]:
     """New values with operator, prior and tag, each value once."""
     seen = {value}
     near: list[tuple[int | float, str, float, str]] = []
@@ -48,7 +48,7 @@ def _numbers(value: float, place: Place) -> Iterator[tuple[int | float, str, flo
             yield entry
 
 
-def _seen(place: Place) -> Iterator[tuple[int | float, float]]:
+def _seen(place: NodePlace) -> Iterator[tuple[int | float, float]]:
     """Other numbers of the same list or tuple, then those that the file says most often."""
     beside = place.parent.elts if isinstance(place.parent, ast.Tuple | ast.List | ast.Set) else []
     for node in beside[:12]:
@@ -59,7 +59,7 @@ def _seen(place: Place) -> Iterator[tuple[int | float, float]]:
             yield other, 0.18
 
 
-def truth(node: ast.AST, place: Place) -> Iterator[Draft]:
+def truth(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """True by False, and None by the empty values that code usually starts from."""
     if not isinstance(node, ast.Constant) or (node.value is not None and not isinstance(node.value, bool)):
         return
@@ -73,7 +73,7 @@ def truth(node: ast.AST, place: Place) -> Iterator[Draft]:
             yield from place.replace("truth", node, new, prior, ("none",))
 
 
-def text(node: ast.AST, place: Place) -> Iterator[Draft]:
+def text(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """A text with the piece put right that failing tests show to be wrong; the empty one filled, others emptied."""
     if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or _inside_text(place):
         return
@@ -97,11 +97,11 @@ def text(node: ast.AST, place: Place) -> Iterator[Draft]:
             yield from place.replace("text", node, _quoted(node.value.strip(), quote), 0.15, ("text",))
 
 
-def _indexes(place: Place) -> bool:
+def _indexes(place: NodePlace) -> bool:
     return len(place.parents) > 1 and isinstance(place.parents[-2], ast.Subscript)
 
 
-def _inside_text(place: Place) -> bool:
+def _inside_text(place: NodePlace) -> bool:
     return isinstance(place.parent, ast.JoinedStr)
 
 

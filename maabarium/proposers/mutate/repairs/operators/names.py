@@ -6,7 +6,7 @@ import ast
 import builtins
 from collections.abc import Iterator
 
-from maabarium.proposers.mutate.repairs.place import Draft, Place
+from maabarium.proposers.mutate.repairs.place import NodePlace, Repair
 
 __all__ = ["attribute", "variable"]
 
@@ -14,7 +14,7 @@ _BUILTIN = frozenset(dir(builtins))
 _MOST = 7
 
 
-def variable(node: ast.AST, place: Place) -> Iterator[Draft]:
+def variable(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """A variable that is read by others of the same scope that hold a value by then, likeliest first."""
     if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load) or place.statement.scope.kind != "function":
         return
@@ -54,7 +54,7 @@ def _alike(one: str, two: str) -> float:
     return (head + tail) / max(len(one), len(two))
 
 
-def _comprehended(place: Place) -> list[str]:
+def _comprehended(place: NodePlace) -> list[str]:
     """Variables of the comprehensions and lambdas around."""
     found: dict[str, None] = {}
     for parent in place.parents:
@@ -66,7 +66,7 @@ def _comprehended(place: Place) -> list[str]:
     return list(found)
 
 
-def attribute(node: ast.AST, place: Place) -> Iterator[Draft]:
+def attribute(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """An attribute of `self`, or of a local object, by one that the class or the same function also uses."""
     if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
         return
@@ -84,4 +84,4 @@ def attribute(node: ast.AST, place: Place) -> Iterator[Draft]:
     )
     for rank, other in enumerate(others[:_MOST]):
         prior = max(0.3 - 0.06 * rank, 0.05) * (1.0 if isinstance(node.ctx, ast.Load) else 0.4)
-        yield Draft("attribute", end - len(node.attr), end, other, prior, ("name",))
+        yield Repair("attribute", end - len(node.attr), end, other, prior, ("name",))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from maabarium.proposers.mutate.repairs.operators.arithmetic import INSTEAD
-from maabarium.proposers.mutate.repairs.place import Draft, Place
+from maabarium.proposers.mutate.repairs.place import NodePlace, Repair
 
 __all__ = ["augmented", "dropped", "exception", "loop_exit", "returned"]
 
@@ -29,7 +29,7 @@ _NEAR = {
 }
 
 
-def loop_exit(node: ast.AST, place: Place) -> Iterator[Draft]:
+def loop_exit(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """`break` by `continue` and the other way round; `return` without a value inside a loop by both."""
     if isinstance(node, ast.Break):
         yield from place.replace("loop-exit", node, "continue", 0.85, ("loop",))
@@ -42,7 +42,7 @@ def loop_exit(node: ast.AST, place: Place) -> Iterator[Draft]:
         yield from place.replace("loop-exit", node, "continue", 0.25, ("loop",))
 
 
-def augmented(node: ast.AST, place: Place) -> Iterator[Draft]:
+def augmented(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """`+=` by `-=`, `=` and so on; `=` by `+=` where the name holds a value already."""
     if isinstance(node, ast.AugAssign):
         found = _AUGMENTED.match(place.source.text, place.source.span(node.target)[1])
@@ -50,17 +50,17 @@ def augmented(node: ast.AST, place: Place) -> Iterator[Draft]:
         if found is None or token not in INSTEAD:
             return
         for new, prior in INSTEAD[token]:
-            yield Draft("augmented", *found.span(1), f"{new}=", prior, ("arithmetic",))
-        yield Draft("augmented", *found.span(1), "=", 0.4, ("arithmetic",))
+            yield Repair("augmented", *found.span(1), f"{new}=", prior, ("arithmetic",))
+        yield Repair("augmented", *found.span(1), "=", 0.4, ("arithmetic",))
     elif isinstance(node, ast.Assign) and len(node.targets) == 1 and _accumulates(node, place):
         found = _AUGMENTED.match(place.source.text, place.source.span(node.targets[0])[1])
         if found is not None and found.group(1) == "=":
-            yield Draft("augmented", *found.span(1), "+=", 0.4, ("arithmetic",))
-            yield Draft("augmented", *found.span(1), "-=", 0.12, ("arithmetic",))
-            yield Draft("augmented", *found.span(1), "|=", 0.05, ("arithmetic",))
+            yield Repair("augmented", *found.span(1), "+=", 0.4, ("arithmetic",))
+            yield Repair("augmented", *found.span(1), "-=", 0.12, ("arithmetic",))
+            yield Repair("augmented", *found.span(1), "|=", 0.05, ("arithmetic",))
 
 
-def _accumulates(node: ast.Assign, place: Place) -> bool:
+def _accumulates(node: ast.Assign, place: NodePlace) -> bool:
     """Whether a plain assignment may have been an augmented one: the target holds a value, the value reads it not."""
     target = node.targets[0]
     if isinstance(target, ast.Name):
@@ -76,7 +76,7 @@ def _accumulates(node: ast.Assign, place: Place) -> bool:
     return text not in ast.dump(node.value)
 
 
-def returned(node: ast.AST, place: Place) -> Iterator[Draft]:
+def returned(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """A returned value by another variable of the scope where none, or only a constant, is returned."""
     if not isinstance(node, ast.Return) or place.statement.scope.kind != "function":
         return
@@ -90,7 +90,7 @@ def returned(node: ast.AST, place: Place) -> Iterator[Draft]:
             yield from place.replace("return", node.value, name, 0.12, ("none",))
 
 
-def exception(node: ast.AST, place: Place) -> Iterator[Draft]:
+def exception(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """The class of a raised or caught exception by its neighbours and by those that failing tests name."""
     statement = place.statement.node
     if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
@@ -109,7 +109,7 @@ def exception(node: ast.AST, place: Place) -> Iterator[Draft]:
             yield from place.replace("exception", node, name, 0.4 - 0.06 * rank, ("exception",))
 
 
-def dropped(node: ast.AST, place: Place) -> Iterator[Draft]:
+def dropped(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """A simple statement left out, where the block has others. Late: code is seldom wrong by being there."""
     if node is not place.statement.node or place.statement.scope.kind != "function":
         return

@@ -1,35 +1,33 @@
-"""Which lines deserve to be looked at: failing tests run them, tracebacks pass them, the metric's time goes to them.
+"""Which lines deserve to be looked at: those under suspicion, and those to which the metric's time goes.
 
 A `LineMap` of the baseline speaks of the baseline's lines; after a kept change they may be a few lines off, which
-blurs an order and breaks nothing. Knows no budget.
+blurs an order and breaks nothing.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from maabarium.code.faults import FailingTest, FaultMap, traced_lines
+from maabarium.code.imports import Imports
+from maabarium.code.reach import lines_by_name
+from maabarium.code.symbols import Chunk
 from maabarium.plugins.protocols import ProposalRequest
-from maabarium.proposers.council.context.callers import Imports
-from maabarium.proposers.council.context.failures import Failure, frames_of
+from maabarium.proposers.council.context.failures import FailedFunction
 from maabarium.proposers.council.context.library import SourceFiles
-from maabarium.proposers.council.context.reached import Coverage, by_names
-from maabarium.proposers.council.context.symbols import Chunk
 from maabarium.records import LineMap
 
-__all__ = ["Evidence"]
+__all__ = ["Priorities"]
 
 _STATIC = ("complexity", "maintainability", "lint", "size", "coverage")
 """Sources that look at every target file, whether it runs or not."""
-_INNERMOST, _OUTER = 1.0, 0.35
 _FROM_RULES = 4.0
 """How much more a line's hits count that runs under the blueprint's own rules, when they measure."""
 
 
 @dataclass
-class Evidence:
+class Priorities:
     """Blame and heat by path and line. `blame` is 0 to about 2 for a line, `heat` are shares that sum to 1."""
 
     blame: dict[str, dict[int, float]] = field(default_factory=dict)
@@ -39,22 +37,23 @@ class Evidence:
 
     @classmethod
     def of(
-        cls, request: ProposalRequest, failures: Sequence[Failure], library: SourceFiles, imports: Imports
-    ) -> Evidence:
-        """Gather it from the champion's evaluation and, what that lacks, from the baseline's."""
+        cls, request: ProposalRequest, failures: Sequence[FailedFunction], library: SourceFiles, imports: Imports
+    ) -> Priorities:
+        """Gather them from the champion's evaluation and, what that lacks, from the baseline's."""
         found = cls()
         targets = frozenset(request.targets)
-        maps = [lines for lines in (request.champion.evaluation.lines, request.baseline.lines) if lines is not None]
-        failing = [id for failure in failures for id in failure.ids]
-        traced = next((m.by_test for m in maps if any(m.by_test.get(id) for id in failing)), None)
-        if failures:
-            passing = [test.id for test in request.champion.evaluation.tests if test.outcome == "passed"]
-            coverage = traced or by_names(failures, passing, targets, library, imports)
-            found._blame_lines(coverage, failing, passing, targets)
-            found._blame_frames(failures, library, targets)
+        evaluation = request.champion.evaluation
+        maps = [lines for lines in (evaluation.lines, request.baseline.lines) if lines is not None]
+        failing = [FailingTest.of(test.id, test.detail) for failure in failures for test in failure.tests]
+        traced = traced_lines(maps, [one.test for one in failing], targets)
+        if failing:
+            passing = [test.id for test in evaluation.tests if test.outcome == "passed"]
+            coverage = traced or lines_by_name(library, imports, [one.test for one in failing], passing, targets)
+            faults = FaultMap.of(failing, passing, coverage, targets, library.find)
+            found.blame = {path: faults.lines(path) for path in faults.failed}
         sources = [str(metric.source or metric.name) for metric in request.blueprint.objectives]
-        tests = (*request.champion.evaluation.tests, *request.baseline.tests)
         scored = any(source.startswith("score:") for source in sources)
+        tests = (*evaluation.tests, *request.baseline.tests)
         found._warm(maps, targets, frozenset(test.id for test in tests if scored and test.role != "suite"))
         known = traced is not None if failures else bool(found.heat)
         found.narrow = known and not any(source.startswith(_STATIC) for source in sources)
@@ -74,29 +73,6 @@ class Evidence:
         blame, heat = self.blame.get(path, {}), self.heat.get(path, {})
         return max(range(chunk.first, chunk.last + 1), key=lambda n: (blame.get(n, 0.0) + heat.get(n, 0.0), -n))
 
-    def _blame_lines(
-        self, coverage: Coverage, failing: Sequence[str], passing: Sequence[str], targets: frozenset[str]
-    ) -> None:
-        """Ochiai: failing tests that run a line over the root of all failing times all that run it."""
-        bad, good = _count(coverage, failing, targets), _count(coverage, passing, targets)
-        for path, rows in bad.items():
-            passed = good.get(path, Counter())
-            self.blame[path] = {n: k / math.sqrt(len(failing) * (k + passed[n])) for n, k in rows.items()}
-
-    def _blame_frames(self, failures: Sequence[Failure], library: SourceFiles, targets: frozenset[str]) -> None:
-        places: dict[str, str] = {}
-        for failure in failures:
-            for detail in failure.details[:3]:
-                frames = []
-                for raw, line in frames_of(detail):
-                    if raw not in places:
-                        places[raw] = library.find(raw)
-                    if places[raw] in targets:
-                        frames.append((places[raw], line))
-                for depth, (path, line) in enumerate(reversed(frames)):
-                    rows = self.blame.setdefault(path, {})
-                    rows[line] = rows.get(line, 0.0) + (_OUTER if depth else _INNERMOST) / len(failures)
-
     def _warm(self, maps: Sequence[LineMap], targets: frozenset[str], rules: frozenset[str]) -> None:
         lines = next((m for m in maps if m.hits), None)
         if lines is None:
@@ -113,15 +89,6 @@ class Evidence:
         total = sum(sum(rows.values()) for rows in raw.values())
         if total > 0:
             self.heat = {path: {n: hits / total for n, hits in rows.items()} for path, rows in raw.items()}
-
-
-def _count(coverage: Coverage, tests: Iterable[str], targets: frozenset[str]) -> dict[str, Counter[int]]:
-    found: dict[str, Counter[int]] = {}
-    for test in tests:
-        for path, lines in coverage.get(test, {}).items():
-            if path in targets:
-                found.setdefault(path, Counter()).update(lines)
-    return found
 
 
 def _peak(rows: dict[int, float] | None, first: int, last: int) -> float:

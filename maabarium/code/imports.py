@@ -1,7 +1,7 @@
 """Who imports a Python file of the tree, and what it imports: found when asked, by text first and syntax second.
 
-Modules are matched by the ends of their dotted names, so that it does not matter which folder is on the path. What
-imports are computed at run time is not seen. Knows no budget.
+Modules are matched by the ends of their dotted names, so that it does not matter which folder is on the path.
+Imports that are computed at run time are not seen.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from maabarium.proposers.council.context.library import LARGE, SourceFiles
-from maabarium.proposers.council.context.symbols import Chunk
+from maabarium.code.tree import LARGE, CodeTree
 
 __all__ = ["Imports"]
 
@@ -23,15 +22,17 @@ _SCANNED = 4_000
 _SCANNED_BYTES = 32_000_000
 _PARSED = 12
 """Importers that are parsed for one file."""
+_FOLLOWED = 60
+"""Files that are followed from import to import."""
 
 
 class Imports:
-    """The import graph of a library's Python files."""
+    """The import graph of a tree's Python files."""
 
-    def __init__(self, library: SourceFiles) -> None:
-        self._library = library
+    def __init__(self, tree: CodeTree) -> None:
+        self._tree = tree
         self._modules: dict[str, list[str]] = {}
-        for path in library.paths:
+        for path in tree.paths:
             for name in _dotted_ends(path):
                 self._modules.setdefault(name, []).append(path)
 
@@ -39,7 +40,7 @@ class Imports:
         """How many of these files import each file of the tree, as far as their import lines say."""
         found: Counter[str] = Counter()
         for path in self._searched(paths):
-            names = {name for match in _LINE.finditer(self._library.content(path)) for name in _names_in(match)}
+            names = {name for match in _LINE.finditer(self._tree.content(path)) for name in _names_in(match)}
             found.update({target for name in names if (target := self._resolve(name, path)) and target != path})
         return found
 
@@ -49,8 +50,8 @@ class Imports:
         if not ends:
             return
         stem = ends[0].encode()
-        near = [other for other in self._searched(self._library.paths) if other != path]
-        near = [other for other in near if stem in self._library.content(other) and not self._library.obstacle(other)]
+        near = [other for other in self._searched(self._tree.paths) if other != path]
+        near = [other for other in near if stem in self._tree.content(other)]
         near.sort(key=lambda other: (_is_test(other), -_shared(path, other), other))
         tried = 0
         for other in near:
@@ -65,9 +66,8 @@ class Imports:
 
     def imported(self, path: str) -> Iterator[tuple[str, frozenset[str]]]:
         """Files of the tree that this one imports, with the names that it takes from them (`*`: the module)."""
-        tree = self._library.tree(path)
         found: dict[str, set[str]] = {}
-        for node in _statements(tree):
+        for node in _statements(self._tree.tree(path)):
             for module, name in _imports(node):
                 target = self._resolve(_within(module, name), path)
                 taken = name if name and not target else "*"
@@ -76,18 +76,16 @@ class Imports:
                     found.setdefault(target, set()).add(taken)
         yield from ((target, frozenset(names)) for target, names in found.items())
 
-    def users(self, path: str, names: Iterable[str]) -> list[Chunk]:
-        """The functions and methods of a file that use one of these names."""
-        wanted = sorted({name for name in names if name})
-        if not wanted:
-            return []
-        pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, wanted))})\b")
-        lines = self._library.lines(path)
-        return [
-            chunk
-            for chunk in self._library.chunks(path)
-            if chunk.kind == "symbol" and any(pattern.search(line) for line in lines[chunk.first - 1 : chunk.last])
-        ]
+    def reached(self, paths: Iterable[str]) -> list[str]:
+        """These files, what they import, and what that imports, nearest first, up to a bounded number."""
+        seen = dict.fromkeys(paths)
+        waiting = list(seen)
+        while waiting and len(seen) < _FOLLOWED:
+            for target, _ in self.imported(waiting.pop(0)):
+                if target not in seen:
+                    seen[target] = None
+                    waiting.append(target)
+        return list(seen)
 
     def _searched(self, paths: Iterable[str]) -> Iterator[str]:
         """The Python files among these, up to a bounded number and size."""
@@ -98,14 +96,14 @@ class Imports:
             count += 1
             if count > _SCANNED or size > _SCANNED_BYTES:
                 return
-            length = len(self._library.content(path))
+            length = len(self._tree.content(path))
             if length <= LARGE:
                 size += length
                 yield path
 
     def _may_import(self, path: str, target: str) -> bool:
         """Whether the import lines may mean the target; what stands in brackets on further lines is not looked at."""
-        for match in _LINE.finditer(self._library.content(path)):
+        for match in _LINE.finditer(self._tree.content(path)):
             if match[2] and match[2].rstrip().endswith((b"(", b",", b"\\")):
                 return True
             if any(self._resolve(name, path) == target for name in _names_in(match)):
@@ -114,9 +112,8 @@ class Imports:
 
     def _known_as(self, path: str, target: str) -> frozenset[str]:
         """The names that a file binds by importing the target or things out of it."""
-        tree = self._library.tree(path)
         names: set[str] = set()
-        for node in _statements(tree):
+        for node in _statements(self._tree.tree(path)):
             for module, name in _imports(node):
                 if isinstance(node, ast.Import):
                     if self._resolve(module, path) == target:
@@ -135,7 +132,7 @@ class Imports:
             folders = folders[: len(folders) - depth + 1]
             rest = name.lstrip(".").split(".") if name.strip(".") else []
             base = "/".join([*folders, *rest])
-            return next((p for p in (f"{base}.py", f"{base}/__init__.py".lstrip("/")) if p in self._library), "")
+            return next((p for p in (f"{base}.py", f"{base}/__init__.py".lstrip("/")) if p in self._tree), "")
         known = () if name in sys.stdlib_module_names else self._modules.get(name, ())
         return max(known, key=lambda path: (_shared(path, importer), -len(path)), default="")
 

@@ -1,18 +1,17 @@
 """A file cut into the pieces by which it may be shown: symbols of Python, sections of Markdown, blocks of other text.
 
-The pieces of a file never overlap and cover it whole, but for blank lines at their ends. Pure.
+The pieces of a file never overlap and cover it whole, but for blank lines at their ends.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-__all__ = ["Chunk", "chunks_of", "parsed"]
+__all__ = ["Chunk", "Defined", "chunks_of", "first_line"]
 
 _BLOCK = 80
 """Lines after which a block without a blank line before an unindented one is cut all the same."""
@@ -47,18 +46,6 @@ def chunks_of(path: str, lines: Sequence[str], tree: ast.Module | None = None) -
         return _trimmed(_python(tree, lines), lines)
     starts = _headings(lines) if path.lower().endswith(_MARKDOWN) else _unindented(lines)
     return _trimmed(_blocks(starts, lines), lines)
-
-
-def parsed(lines: Sequence[str]) -> ast.Module | None:
-    """The syntax tree; None for what this Python does not understand, or whose lines it would count differently."""
-    if any("\r" in line for line in lines):
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return ast.parse("\n".join(lines) + "\n")
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
 
 
 def first_line(node: ast.stmt) -> int:

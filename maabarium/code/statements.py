@@ -1,6 +1,6 @@
 """The statements of one file: where each lies, which scope it is in, and which names can be had there.
 
-Knows nothing of tests and operators. A compound statement stands for its header only; its body's statements
+A compound statement stands for its header only; its body's statements
 stand for themselves, so that every line belongs to the smallest statement that a tracer would report.
 """
 
@@ -11,9 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from maabarium.code.python_file import PythonFile
-
-__all__ = ["Scope", "Statement", "survey"]
+__all__ = ["Scope", "Statement", "statements_of"]
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -52,11 +50,9 @@ class Statement:
     binds: tuple[str, ...] = ()
 
 
-def survey(source: PythonFile) -> list[Statement]:
+def statements_of(tree: ast.Module) -> list[Statement]:
     """All statements in the order of the text, without imports, docstrings and annotations."""
-    found: list[Statement] = []
-    _Walk(found).block(source.tree.body, Scope("", "module", _bound(source.tree.body, {})), in_loop=False)
-    return found
+    return list(_block(tree.body, Scope("", "module", _bound(tree.body, {})), in_loop=False))
 
 
 def _bound(body: list[ast.stmt], names: dict[str, int]) -> dict[str, int]:
@@ -128,65 +124,53 @@ def _header(node: ast.AST) -> tuple[ast.AST, ...]:
             return tuple(child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
 
 
-class _Walk:
-    """Collects statements in one pass over the blocks."""
-
-    def __init__(self, found: list[Statement]) -> None:
-        self.found = found
-
-    def block(self, body: list[ast.stmt], scope: Scope, *, in_loop: bool) -> None:
-        for node in body:
-            self.statement(node, scope, in_loop=in_loop, siblings=len(body))
-            self.inside(node, scope, in_loop=in_loop)
-
-    def statement(self, node: ast.AST, scope: Scope, *, in_loop: bool, siblings: int) -> None:
-        if isinstance(node, ast.Import | ast.ImportFrom | ast.Global | ast.Nonlocal | ast.Try | ast.Pass):
-            return
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            return
-        parts = _header(node)
-        first = getattr(node, "lineno")  # noqa: B009
-        simple = not isinstance(node, ast.ExceptHandler) and not hasattr(node, "body") and not hasattr(node, "cases")
-        last = getattr(node, "end_lineno") if simple else first  # noqa: B009
-        for part in parts:
-            first, last = min(first, getattr(part, "lineno")), max(last, getattr(part, "end_lineno"))  # noqa: B009
-        scope.count += 1
-        function = isinstance(node, _Function)
-        self.found.append(
-            Statement(
-                node=node, parts=parts, first=first, last=last, scope=scope, number=scope.count, in_loop=in_loop,
-                siblings=siblings, deferred=function or isinstance(node, ast.ClassDef) or scope.kind != "function",
-                body=(node.body[0].lineno, node.end_lineno or last) if isinstance(node, _Function) else None,
-                binds=tuple(_targets(node)),
-            )
-        )  # fmt: skip
-
-    def inside(self, node: ast.stmt, scope: Scope, *, in_loop: bool) -> None:
-        if isinstance(node, _Function):
-            names = _bound(node.body, _parameters(node))
-            inner = Scope(_join(scope, node.name), "function", names, scope.attributes, _read(node))
-            self.block(node.body, inner, in_loop=False)
-        elif isinstance(node, ast.ClassDef):
-            inner = Scope(_join(scope, node.name), "class", _bound(node.body, {}), _self_attributes(node))
-            self.block(node.body, inner, in_loop=False)
-        elif isinstance(node, ast.For | ast.AsyncFor | ast.While):
-            self.block(node.body, scope, in_loop=True)
-            self.block(node.orelse, scope, in_loop=in_loop)
-        elif isinstance(node, ast.Match):
-            for case in node.cases:
-                self.block(case.body, scope, in_loop=in_loop)
-        else:
-            for name in ("body", "handlers", "orelse", "finalbody"):
-                for child in getattr(node, name, []):
-                    if isinstance(child, ast.ExceptHandler):
-                        self.statement(child, scope, in_loop=in_loop, siblings=1)
-                        self.block(child.body, scope, in_loop=in_loop)
-                if name != "handlers" and hasattr(node, name):
-                    self.block(getattr(node, name), scope, in_loop=in_loop)
+def _block(body: list[ast.stmt], scope: Scope, *, in_loop: bool) -> Iterator[Statement]:
+    for node in body:
+        yield from _statement(node, scope, in_loop=in_loop, siblings=len(body))
+        yield from _inside(node, scope, in_loop=in_loop)
 
 
-def _join(scope: Scope, name: str) -> str:
-    return f"{scope.qualname}.{name}" if scope.qualname else name
+def _statement(node: ast.AST, scope: Scope, *, in_loop: bool, siblings: int) -> Iterator[Statement]:
+    """The statement of a node, or nothing for what cannot be at fault."""
+    if isinstance(node, ast.Import | ast.ImportFrom | ast.Global | ast.Nonlocal | ast.Try | ast.Pass):
+        return
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return
+    parts = _header(node)
+    first = getattr(node, "lineno")  # noqa: B009
+    simple = not isinstance(node, ast.ExceptHandler) and not hasattr(node, "body") and not hasattr(node, "cases")
+    last = getattr(node, "end_lineno") if simple else first  # noqa: B009
+    for part in parts:
+        first, last = min(first, getattr(part, "lineno")), max(last, getattr(part, "end_lineno"))  # noqa: B009
+    scope.count += 1
+    yield Statement(
+        node=node, parts=parts, first=first, last=last, scope=scope, number=scope.count, in_loop=in_loop,
+        siblings=siblings, deferred=isinstance(node, _Function | ast.ClassDef) or scope.kind != "function",
+        body=(node.body[0].lineno, node.end_lineno or last) if isinstance(node, _Function) else None,
+        binds=tuple(_targets(node)),
+    )  # fmt: skip
+
+
+def _inside(node: ast.stmt, scope: Scope, *, in_loop: bool) -> Iterator[Statement]:
+    """The statements of the blocks below a node, in the order of the text."""
+    if isinstance(node, _Function | ast.ClassDef):
+        yield from _block(node.body, _scope(node, scope), in_loop=False)
+        return
+    looped = isinstance(node, ast.For | ast.AsyncFor | ast.While)
+    yield from _block(getattr(node, "body", []), scope, in_loop=in_loop or looped)
+    for below in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+        if isinstance(below, ast.ExceptHandler):
+            yield from _statement(below, scope, in_loop=in_loop, siblings=1)
+        yield from _block(below.body, scope, in_loop=in_loop)
+    for name in ("orelse", "finalbody"):
+        yield from _block(getattr(node, name, []), scope, in_loop=in_loop)
+
+
+def _scope(node: _Function | ast.ClassDef, outer: Scope) -> Scope:
+    qualname = f"{outer.qualname}.{node.name}" if outer.qualname else node.name
+    if isinstance(node, ast.ClassDef):
+        return Scope(qualname, "class", _bound(node.body, {}), _self_attributes(node))
+    return Scope(qualname, "function", _bound(node.body, _parameters(node)), outer.attributes, _read(node))
 
 
 def _targets(node: ast.AST) -> Iterator[str]:

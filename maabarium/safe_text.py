@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from pathlib import Path
 
-__all__ = ["one_line", "plain"]
+__all__ = ["one_line", "plain", "printable"]
 
 SEQUENCES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # control sequences: colours, cursor, erasing (ECMA-48 section 5.4)
@@ -41,6 +42,11 @@ def plain(text: str, limit: int | None = None) -> str:
 def one_line(text: str, limit: int = 200) -> str:
     """Return `plain` text on one line: every run of white space is a single space, at most `limit` characters."""
     return shortened(" ".join(plain(text).split()), limit)
+
+
+def printable(name: str | Path) -> str:
+    """A path or a key as part of a sentence: what does not print comes out as a Python escape."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(name))
 
 
 def is_safe(character: str) -> bool:

@@ -20,6 +20,7 @@ from maabarium.blueprint.document import Pruned, mend
 from maabarium.blueprint.schema import Blueprint
 from maabarium.blueprint.sentences import problem_of, quote
 from maabarium.errors import BlueprintError, Problem
+from maabarium.safe_text import printable
 from maabarium.suggestions import listed, near
 
 __all__ = ["MAX_BYTES", "Loaded", "load", "mended", "parse"]
@@ -51,7 +52,7 @@ def load(path: Path | str) -> Loaded:
 def parse(text: str, path: Path | str) -> Loaded:
     """Make a blueprint of TOML text; `path` is where it is (to be) kept. Raises BlueprintError."""
     path = Path(path)
-    source = _printable(path)
+    source = printable(path)
     document = _document(text, source)
     if _is_foreign(document):
         raise BlueprintError(source, [Problem("", "this is no blueprint: it has no [blueprint] table")])
@@ -74,7 +75,7 @@ def mended(path: Path | str) -> Loaded | None:
     """
     path = Path(path)
     text = _read(path)
-    document = _document(text, _printable(path))
+    document = _document(text, printable(path))
     blueprint = None if _is_foreign(document) else mend(Pruned(document).data)
     return None if blueprint is None else Loaded(blueprint, path, text)
 
@@ -131,7 +132,7 @@ def _fault(said: str, text: str) -> str:
 
 
 def _read(path: Path) -> str:
-    source = _printable(path)
+    source = printable(path)
     try:
         kind = path.stat()
         if stat.S_ISDIR(kind.st_mode):
@@ -163,19 +164,19 @@ def _near_files(path: Path) -> str:
         known = {found.stem: found for found in _blueprints_of(folder)}
         close = path.name if path.name in known else near(path.stem, known)
         if close:
-            return f"; did you mean {_printable(known[close])}?"
+            return f"; did you mean {printable(known[close])}?"
         there += known.values()
     if there:
-        return f"; there {'is' if len(there) == 1 else 'are'} {listed(map(_printable, there), SHOWN)}"
+        return f"; there {'is' if len(there) == 1 else 'are'} {listed(map(printable, there), SHOWN)}"
     try:
-        nor = "" if path.parent.is_dir() else f" (nor a folder {_printable(path.parent)})"
+        nor = "" if path.parent.is_dir() else f" (nor a folder {printable(path.parent)})"
         return nor or "; `maabarium init` writes one"
     except (OSError, ValueError):
         return ""
 
 
 def _blueprints_in(folder: Path) -> str:
-    names = [_printable(Path(found.name)) for found in _blueprints_of(folder)]
+    names = [printable(found.name) for found in _blueprints_of(folder)]
     return f"; it holds {listed(names)}" if names else ""
 
 
@@ -194,8 +195,3 @@ def _means_to_be(file: Path) -> bool:
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(document.get(TABLE), dict)
-
-
-def _printable(path: Path) -> str:
-    """A path as it may be printed: names of files are untrusted text."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(path))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from maabarium.errors import Problem
+from maabarium.safe_text import printable
 from maabarium.suggestions import listed, suggestion
 
 __all__ = ["key_path", "kind_of", "problem_of", "quote"]
@@ -46,7 +47,7 @@ _WANTED = {
 def quote(value: object) -> str:
     """A value as it may be printed: one line, bounded, no control characters."""
     text = value if isinstance(value, str) else repr(value)
-    clean = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[: _SHOWN + 1])
+    clean = printable(text[: _SHOWN + 1])
     clean = clean if len(clean) <= _SHOWN else clean[: _SHOWN - 1] + "…"
     return f'"{clean}"' if isinstance(value, str) else clean
 

@@ -17,11 +17,12 @@ from tempfile import NamedTemporaryFile
 
 from maabarium.errors import WorkspaceError
 from maabarium.records import FileEdit
+from maabarium.safe_text import printable
 from maabarium.workspace.git import Git, as_text
 from maabarium.workspace.names import objection
 from maabarium.workspace.repository import Repository
 from maabarium.workspace.settings import identity
-from maabarium.workspace.storage import make_folder, printable, storing
+from maabarium.workspace.storage import make_folder, storing
 from maabarium.workspace.target import Target
 from maabarium.workspace.trees import EXECUTABLE, Entry, Trees
 from maabarium.workspace.view import GitTree

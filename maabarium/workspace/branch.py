@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 
 from maabarium.errors import WorkspaceError
+from maabarium.safe_text import printable
 from maabarium.workspace.git import Git, as_text, failure
 from maabarium.workspace.private import borrow, check_run_id
-from maabarium.workspace.storage import printable, storing
+from maabarium.workspace.storage import storing
 
 __all__ = ["Branches"]
 

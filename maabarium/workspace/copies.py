@@ -12,9 +12,10 @@ from pathlib import Path
 
 from maabarium.blueprint.globs import Globs
 from maabarium.errors import WorkspaceError
+from maabarium.safe_text import printable
 from maabarium.workspace.git import Git, as_text
 from maabarium.workspace.names import objection
-from maabarium.workspace.storage import make_folder, printable, remove_folder, storing
+from maabarium.workspace.storage import make_folder, remove_folder, storing
 from maabarium.workspace.target import Target
 
 __all__ = ["COPIES", "freeze_copies", "frozen_copies", "generated_files"]

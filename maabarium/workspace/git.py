@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from maabarium.errors import WorkspaceError
-from maabarium.workspace.storage import printable, storing
+from maabarium.safe_text import printable
+from maabarium.workspace.storage import storing
 
 __all__ = ["IDENTITY", "Git", "as_path", "as_text", "close_pipes", "failure"]
 

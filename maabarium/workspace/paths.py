@@ -13,8 +13,8 @@ from maabarium.blueprint.globs import Globs
 from maabarium.errors import ProposalError
 from maabarium.plugins.protocols import TreeView
 from maabarium.records import FileEdit
+from maabarium.safe_text import printable
 from maabarium.workspace.names import Layout, fold, objection
-from maabarium.workspace.storage import printable
 from maabarium.workspace.trees import EXECUTABLE, FILE, LINK, SUBMODULE
 
 __all__ = [

@@ -15,6 +15,7 @@ from pathlib import Path
 from maabarium.blueprint.globs import Globs
 from maabarium.errors import ProposalError, WorkspaceError
 from maabarium.records import FileEdit
+from maabarium.safe_text import printable
 from maabarium.workspace.branch import Branches
 from maabarium.workspace.copies import freeze_copies
 from maabarium.workspace.git import IDENTITY, Git
@@ -22,7 +23,6 @@ from maabarium.workspace.merge import merge_change
 from maabarium.workspace.objects import Objects
 from maabarium.workspace.private import check_run_id, home_of, make_bare, private_repository
 from maabarium.workspace.snapshot import snapshot_tree
-from maabarium.workspace.storage import printable
 from maabarium.workspace.target import Target
 from maabarium.workspace.trees import EXECUTABLE, FILE, LINK, SUBMODULE, Change, Entry, Trees
 from maabarium.workspace.view import GitTree

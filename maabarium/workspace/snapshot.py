@@ -12,8 +12,9 @@ from pathlib import Path
 
 from maabarium.blueprint.globs import Globs
 from maabarium.errors import WorkspaceError
+from maabarium.safe_text import printable
 from maabarium.workspace.git import Git, as_text
-from maabarium.workspace.storage import printable, storing
+from maabarium.workspace.storage import storing
 from maabarium.workspace.trees import EXECUTABLE, FILE, LINK, Entry, Trees
 
 __all__ = ["folder_files", "snapshot_tree", "stored"]

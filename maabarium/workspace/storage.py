@@ -10,6 +10,7 @@ from pathlib import Path
 
 from maabarium.errors import WorkspaceError
 from maabarium.folders import remove
+from maabarium.safe_text import printable
 
 __all__ = ["make_folder", "remove_folder", "storing"]
 
@@ -34,11 +35,6 @@ def storing(doing: str, path: object = "") -> Iterator[None]:
         where = str(path) or os.fsdecode(error.filename or b"")
         advice = _ADVICE.get(error.errno or 0, error.strerror or str(error))
         raise WorkspaceError(f"cannot {doing} {printable(where)}: {advice}".replace("  ", " ")) from error
-
-
-def printable(text: str) -> str:
-    """File names are data: control characters and broken encodings come out escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
 
 
 def make_folder(path: Path) -> Path:

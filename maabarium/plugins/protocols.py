@@ -27,7 +27,7 @@ __all__ = [
     "BareSources", "Clockface", "Command", "Completed", "ContextRequest", "DescribesProposer",
     "EvaluationRequest", "Evaluator", "EvaluatorFactory", "ExecutorFactory", "NeedsModels", "NotesTargets",
     "ProposalRequest", "Proposer", "ProposerContext", "ProposerFactory", "Sandbox", "SandboxFactory", "Section",
-    "TreeView", "Workspace",
+    "TellsModes", "TreeView", "Workspace",
 ]  # fmt: skip
 
 
@@ -112,6 +112,14 @@ class TreeView(Protocol):
 
     def read(self, path: str) -> bytes:
         """Content of one file; KeyError if there is none."""
+
+
+@runtime_checkable
+class TellsModes(Protocol):
+    """A tree view that knows git's modes; in any other, all files are plain ones."""
+
+    def modes(self) -> Mapping[str, int]:
+        """The mode of every path."""
 
 
 class Workspace(Protocol):

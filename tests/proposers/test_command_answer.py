@@ -11,9 +11,17 @@ from proposal_requests import make_attempt
 
 from maabarium.blueprint.schema import Budget
 from maabarium.errors import BudgetError
-from maabarium.proposers.command.answer import AgentReport, read_report
-from maabarium.proposers.command.spending import COST, TOKENS, AgentBudget
-from maabarium.proposers.command.transcript import HEAD, TAIL, kept, last_line
+from maabarium.proposers.command.report import (
+    COST,
+    HEAD,
+    TAIL,
+    TOKENS,
+    AgentBudget,
+    AgentReport,
+    kept,
+    last_line,
+    read_report,
+)
 from maabarium.records import Call
 from maabarium.safe_text import one_line
 

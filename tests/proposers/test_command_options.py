@@ -16,10 +16,9 @@ from maabarium.blueprint.schema import ProposerOptions
 from maabarium.errors import BlueprintError
 from maabarium.plugins.hook_requests import BlueprintCheck
 from maabarium.proposers.command import CommandProposer, command_problems
-from maabarium.proposers.command.options import AgentProgram, CommandOptions, agent_of
+from maabarium.proposers.command.options import TEMPLATES, AgentProgram, CommandOptions, agent_of
 from maabarium.proposers.command.program import find_program, installation
-from maabarium.proposers.command.templates import TEMPLATES
-from maabarium.proposers.command.words import LONGEST_WORD, AgentTask, words_of
+from maabarium.proposers.command.task import LONGEST_WORD, AgentTask, words_of
 
 
 def problems(folder: Path, **options: object) -> str:

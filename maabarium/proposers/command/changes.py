@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from maabarium.blueprint.globs import Globs
 from maabarium.errors import ProposalError
-from maabarium.plugins.protocols import ProposalRequest
+from maabarium.plugins.protocols import ProposalRequest, TellsModes
 from maabarium.proposers.command.tree_copy import Left, Survey, TreeCopy
 from maabarium.records import FileEdit, FileMode, Operation
 from maabarium.safe_text import one_line
@@ -16,8 +16,6 @@ __all__ = ["Changes", "changes_of"]
 
 MOST_FILES = 256
 """As many files as the engine takes in one proposal."""
-FILE: FileMode = 0o100644
-EXECUTABLE: FileMode = 0o100755
 
 
 @dataclass(frozen=True)
@@ -40,15 +38,13 @@ def changes_of(
     left = most_bytes
     globs, targets = Globs(request.blueprint.domain.target_files), frozenset(request.targets)
     for path, operation, now in _candidates(found, ignored):
-        allowed = path in targets if operation != "create" else _may_be_new(path, copy, globs)
-        if not allowed:
-            if operation != "modify" or _differs(path, now, found, request):
-                dropped.append(f"{one_line(path)} ({operation})")
+        if operation == "modify" and not _differs(path, now, found, request):
             continue
-        edit = _edit(path, operation, now, found, request, left)
-        if edit is not None:
-            edits.append(edit)
-            left -= len(edit.content or b"")
+        if not (path in targets if operation != "create" else _may_be_new(path, copy, globs)):
+            dropped.append(f"{one_line(path)} ({operation})")
+            continue
+        edits.append(_edit(path, operation, now, found, request, left))
+        left -= len(edits[-1].content or b"")
         if len(edits) > MOST_FILES:
             raise ProposalError("out_of_bounds", f"the agent changed more than {MOST_FILES} files")
     kept, refused = _within_bounds(edits, request)
@@ -75,55 +71,34 @@ def _may_be_new(path: str, copy: TreeCopy, globs: Globs) -> bool:
 
 
 def _differs(path: str, now: Left | None, found: Survey, request: ProposalRequest) -> bool:
-    """Whether a file that may not change really did, or was only touched."""
-    if now is None or now.kind != "file":
+    """Whether a file really changed, or was only touched."""
+    if now is None or now.kind != "file" or _mode(path, now, request) is not None:
         return True
     before = request.files.read(path)
-    mode = _mode(path, now, request)
-    return mode is not None or now.size != len(before) or found.read(path, now.size + 1) != before
+    return now.size != len(before) or found.read(path, now.size + 1) != before
 
 
 def _edit(
-    path: str,
-    operation: Operation,
-    now: Left | None,
-    found: Survey,
-    request: ProposalRequest,
-    left: int,
-) -> FileEdit | None:
-    """The edit of one path that may change; None when it is as it was."""
+    path: str, operation: Operation, now: Left | None, found: Survey, request: ProposalRequest, left: int
+) -> FileEdit:
+    """The edit of one path that may change, by at most `left` bytes."""
     if now is None:
         return FileEdit(path=path, operation="delete")
     if now.kind != "file":
         what = "a symbolic link" if now.kind == "link" else "a special file"
         raise ProposalError("out_of_bounds", f"{one_line(path)} became {what}; only regular files can be proposed")
-    if operation == "create":
-        content = _content(path, found, left)
-        new: FileMode = EXECUTABLE if now.executable else FILE
-        return FileEdit(path=path, operation="create", content=content, mode=new)
-    before = request.files.read(path)
-    mode = _mode(path, now, request)
-    if mode is None and now.size == len(before) and found.read(path, now.size + 1) == before:
-        return None
-    return FileEdit(path=path, operation="modify", content=_content(path, found, left), mode=mode)
-
-
-def _content(path: str, found: Survey, left: int) -> bytes:
     content = found.read(path, left + 1)
     if len(content) > left:
         said = f"the agent changed more than it may: with {one_line(path)} the changed files are larger than allowed"
         raise ProposalError("out_of_bounds", f"{said} (proposer.max_changed_bytes)")
-    return content
+    mode = now.mode if operation == "create" else _mode(path, now, request)
+    return FileEdit(path=path, operation=operation, content=content, mode=mode)
 
 
 def _mode(path: str, now: Left, request: ProposalRequest) -> FileMode | None:
-    """The new mode of a file if it changed and the tree tells modes at all."""
-    if not hasattr(request.files, "modes"):
-        return None
-    was = bool(request.files.modes().get(path, FILE) & 0o100)
-    if was == now.executable:
-        return None
-    return EXECUTABLE if now.executable else FILE
+    """The new mode of a file if it changed, and the tree tells modes at all."""
+    was = request.files.modes().get(path) if isinstance(request.files, TellsModes) else None
+    return None if was is None or (was & 0o100 != 0) == now.executable else now.mode
 
 
 def _within_bounds(edits: list[FileEdit], request: ProposalRequest) -> tuple[list[FileEdit], list[str]]:

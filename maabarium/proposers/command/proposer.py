@@ -6,11 +6,9 @@ Starts processes through the sandbox that it is handed, and no other way.
 
 from __future__ import annotations
 
-import itertools
 import os
 import tempfile
 import time
-import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,15 +17,12 @@ from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import BlueprintError, Problem, ProposalError, ProviderError, SandboxError, WorkspaceError
 from maabarium.folders import discard
 from maabarium.plugins.protocols import Command, Completed, ContextRequest, ProposalRequest, ProposerContext, TreeView
-from maabarium.proposers.command.answer import AgentReport, read_report
-from maabarium.proposers.command.brief import brief_of
 from maabarium.proposers.command.changes import Changes, changes_of
 from maabarium.proposers.command.options import CommandOptions, agent_of
 from maabarium.proposers.command.program import installation
-from maabarium.proposers.command.spending import COST, TOKENS, AgentBudget
-from maabarium.proposers.command.transcript import kept, last_line
+from maabarium.proposers.command.report import COST, TOKENS, AgentBudget, AgentReport, kept, last_line, read_report
+from maabarium.proposers.command.task import AgentTask, task_text, words_of
 from maabarium.proposers.command.tree_copy import survey, write_copy
-from maabarium.proposers.command.words import AgentTask, words_of
 from maabarium.proposers.council.context import pack
 from maabarium.proposers.council.context.ignored import Ignored
 from maabarium.proposers.council.context.library import SourceFiles
@@ -78,8 +73,6 @@ class CommandProposer:
         self.scanner.blueprint(self.blueprint, source)
         self._sections = context.sections
         self._budget = AgentBudget(self.blueprint.budget)
-        self._numbers = itertools.count(1)
-        self._place: Path | None = None
 
     def notes(self, files: TreeView, targets: Sequence[str]) -> list[str]:
         """What the user should know of the agent's surroundings."""
@@ -102,7 +95,10 @@ class CommandProposer:
         """One session. ProposalError and ProviderError carry what was asked and written, too."""
         self._budget.check(request.history)
         log = ProposalLog()
-        place = self._folder() / str(next(self._numbers))
+        try:
+            place = Path(tempfile.mkdtemp(prefix="maabarium-agent-")).resolve()
+        except OSError as error:
+            raise WorkspaceError(f"no temporary folder can be made for the agent: {error}") from error
         try:
             return self._session(request, log, place)
         except (ProposalError, ProviderError) as error:
@@ -114,7 +110,7 @@ class CommandProposer:
         work, task = place / "work", place / "task" / "prompt.md"
         library = SourceFiles(request.files, self.blueprint)
         try:
-            work.mkdir(parents=True)
+            work.mkdir()
             task.parent.mkdir()
             copy = write_copy(request.files, work, library.hidden)
             text = self._brief(request, library, log, work)
@@ -137,7 +133,7 @@ class CommandProposer:
         advice, tokens = advice_on(request.history, 1, request.seed), self.options.context_tokens
         sections = self._sections(ContextRequest(request, tokens))
         packed = pack(request, tokens=tokens, sections=sections, advice=advice, library=library)
-        return brief_of(request, self.scanner.context(packed, log), work, advice.note)
+        return task_text(request, self.scanner.context(packed, log), work, advice.note)
 
     def _command(self, request: ProposalRequest, work: Path, task: Path, text: str) -> Command:
         """The process: its words, its own folder and task, its installation, and what the blueprint names."""
@@ -233,16 +229,6 @@ class CommandProposer:
     def _secrets(self) -> tuple[Secret, ...]:
         """The values of the variables that the agent is given from our environment."""
         return tuple(Secret(os.environ[name], name) for name in self.options.pass_env if os.environ.get(name))
-
-    def _folder(self) -> Path:
-        """The private folder of this proposer, made when it is first needed and removed with it."""
-        if self._place is None:
-            try:
-                self._place = Path(tempfile.mkdtemp(prefix="maabarium-agent-")).resolve()
-            except OSError as error:
-                raise WorkspaceError(f"no temporary folder can be made for the agent: {error}") from error
-            weakref.finalize(self, discard, self._place)
-        return self._place
 
 
 def _described(edits: Sequence[FileEdit]) -> str:

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from maabarium.errors import ProposalError, WorkspaceError
 from maabarium.folders import stamp, write_file
-from maabarium.plugins.protocols import TreeView
+from maabarium.plugins.protocols import TellsModes, TreeView
+from maabarium.records import FileMode
 from maabarium.safe_text import one_line
 
 __all__ = ["LITTER", "Left", "Survey", "TreeCopy", "survey", "write_copy"]
@@ -48,12 +50,16 @@ class TreeCopy:
 
 @dataclass(frozen=True)
 class Left:
-    """One path that is not as it was written."""
+    """One path that is not as it was written: its kind, its size, and whether it may be executed."""
 
-    kind: str
-    """`file`, `link` or `special`."""
+    kind: Literal["file", "link", "special"]
     size: int = 0
     executable: bool = False
+
+    @property
+    def mode(self) -> FileMode:
+        """The mode that a regular file has in git."""
+        return 0o100755 if self.executable else 0o100644
 
 
 @dataclass
@@ -83,7 +89,7 @@ def write_copy(files: TreeView, place: Path, hidden: Callable[[str], str]) -> Tr
 
     Modes and links are kept where the view knows them. Raises WorkspaceError when the disk does not allow it.
     """
-    modes: Mapping[str, int] = files.modes() if hasattr(files, "modes") else {}
+    modes = files.modes() if isinstance(files, TellsModes) else {}
     stamps: dict[str, tuple[int, ...]] = {}
     left_out: set[str] = set()
     links: list[tuple[str, bytes]] = []

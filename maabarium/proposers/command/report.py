@@ -1,7 +1,8 @@
-"""What an agent printed, read for three things: a summary, tokens, and cost. All of it is its own word.
+"""What an agent says of its work, and what follows from it: a summary, what is kept of its output, and its budgets.
 
-Known: the JSON of claude (`--output-format json`), the events of codex (`--json`) and opencode (`--format json`), the
-lines of aider; for any other program a line of JSON with `summary`, `usage` and `cost`, or a line `Summary: ...`.
+All of it is its own word. Known are the JSON of claude (`--output-format json`), the events of codex (`--json`) and
+opencode (`--format json`), the lines of aider; for any other program a line of JSON with `summary`, `usage` and `cost`,
+or a line `Summary: ...`.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from maabarium.blueprint.schema import Budget
+from maabarium.errors import BudgetError
+from maabarium.records import Attempt, Call
 from maabarium.safe_text import one_line, plain
 
-__all__ = ["AgentReport", "read_report"]
+__all__ = ["COST", "TOKENS", "AgentBudget", "AgentReport", "kept", "last_line", "read_report"]
 
 LONGEST_SUMMARY = 200
 SUMMARY = re.compile(r"^[\s>#*_`-]{0,8}summary[*_`]{0,3}\s*[:：][*_`\s]{0,4}(\S.*)$", re.IGNORECASE | re.MULTILINE)
@@ -26,6 +30,10 @@ AIDER_COST = re.compile(r"Cost: \$[\d.,]+ message, \$([\d.,]+) session")
 IN, OUT = ("input_tokens", "prompt_tokens"), ("output_tokens", "completion_tokens")
 MOST = 10**12
 """Above this a number is no count of tokens and no price."""
+HEAD, TAIL = 4000, 12_000
+"""Characters: agents say at the end what they did, and at the beginning why they could not."""
+TOKENS, COST = "agent_tokens", "agent_cost"
+"""Keys of `Proposal.data` under which a resumed run finds what was spent."""
 
 
 @dataclass(frozen=True)
@@ -160,3 +168,54 @@ def _thousands(text: str) -> int:
         return round(float(text.rstrip("kM").replace(",", "")) * scale)
     except ValueError:
         return 0
+
+
+def kept(output: str) -> str:
+    """The output as it is stored."""
+    text = plain(output).strip()
+    if len(text) <= HEAD + TAIL:
+        return text
+    missing = len(text) - HEAD - TAIL
+    return f"{text[:HEAD]}\n[... {missing} characters left out ...]\n{text[-TAIL:]}"
+
+
+def last_line(text: str) -> str:
+    """The last line with something on it: where programs say what went wrong."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+class AgentBudget:
+    """What one run's agent has used."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._tokens, self._money = 0, 0.0
+        self._unpriced = False
+        self._begun = False
+
+    def check(self, history: Sequence[Attempt]) -> None:
+        """Raise BudgetError when a budget is used up, or cannot be kept because the agent does not name its price.
+
+        The first call takes over what the history of a resumed run says.
+        """
+        if not self._begun:
+            self._begun = True
+            for attempt in history:
+                self._tokens += int(attempt.data.get(TOKENS) or 0)
+                self._money += float(attempt.data.get(COST) or 0.0)
+        budget = self._budget
+        if budget.tokens is not None and self._tokens >= budget.tokens:
+            raise BudgetError(f"{self._tokens:,} of {budget.tokens:,} tokens are used; raise `budget.tokens`")
+        if budget.money is not None and self._money >= budget.money:
+            raise BudgetError(f"${self._money:.4f} of ${budget.money:g} are spent; raise `budget.money`")
+        if budget.money is not None and self._unpriced and not budget.allow_unknown_prices:
+            raise BudgetError(
+                "the agent does not say what it costs, so the budget of money cannot be kept; remove it, or set "
+                "`budget.allow_unknown_prices`"
+            )
+
+    def count(self, call: Call) -> None:
+        """Count what a call used."""
+        self._tokens += (call.prompt_tokens or 0) + (call.completion_tokens or 0)
+        self._money += call.cost or 0.0
+        self._unpriced = self._unpriced or call.cost is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maabarium.proposers.council.ballots import ballot_of, labels, ranked
+from maabarium.proposers.council.debate import ballot_of, labels, ranked
 
 NAMES = labels(5)
 ballots = st.lists(st.lists(st.sampled_from(NAMES), unique=True), max_size=6)

@@ -1,7 +1,7 @@
-"""What members do together: propose at once, criticise each other's diffs, revise, and vote.
+"""What agents do together: propose at once, criticise each other's diffs, revise, and vote.
 
-Each step asks its members concurrently and takes their answers in the order of the members, so that the result does
-not depend on who was faster. A member that fails drops out of the step, not of the council.
+Each step asks its agents concurrently and takes their answers in the order of the agents, so that the result does not
+depend on who was faster. An agent that fails drops out of the step, not of the council.
 """
 
 from __future__ import annotations
@@ -13,111 +13,131 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from maabarium.blueprint.schema import Blueprint
+from maabarium.blueprint.schema import Blueprint, Model
 from maabarium.errors import BudgetError, ProposalError, ProviderError
+from maabarium.plugins.completion import Message
+from maabarium.plugins.protocols import TreeView
 from maabarium.proposers.council import questions
-from maabarium.proposers.council.ballots import ballot_of, labels, ranked
-from maabarium.proposers.council.member import Candidate, CouncilAgent, EditScope
+from maabarium.proposers.council.agent import Candidate, CouncilAgent, EditScope
+from maabarium.proposers.proposal_log import ProposalLog
 
-__all__ = ["Debate", "Failure", "together", "worst_of"]
+__all__ = ["Assignment", "Debate", "ballot_of", "labels", "ranked"]
 
-Failure = ProposalError | ProviderError
+AgentError = ProposalError | ProviderError
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def together(work: Callable[[T], R], items: Sequence[T]) -> list[R | Failure]:
-    """Do it for all at once; answers and failures in the order of the items."""
-    if not items:
-        return []
-    with ThreadPoolExecutor(max_workers=len(items), thread_name_prefix="maabarium-council") as threads:
-        futures = [threads.submit(work, item) for item in items]
-    results: list[R | Failure] = []
-    for future in futures:
-        try:
-            results.append(future.result())
-        except (ProposalError, ProviderError) as error:
-            results.append(error)
-    return results
+@dataclass(frozen=True)
+class Assignment:
+    """What one agent works with: its model, the question for a first draft, and what its replies are held against."""
+
+    agent: CouncilAgent
+    model: Model
+    asked: tuple[Message, ...]
+    scope: EditScope
+
+    @property
+    def name(self) -> str:
+        """The agent's name."""
+        return self.agent.agent.name
 
 
 @dataclass(frozen=True)
 class DraftTable:
-    """The drafts of one round, by the names under which the members speak of them."""
+    """The drafts of one round and their diffs, by the names under which the agents speak of them."""
 
     round: int
     drafts: Mapping[str, Candidate]
     diffs: Mapping[str, str]
 
-    @classmethod
-    def of(cls, drafts: Sequence[Candidate], diff: Callable[[Candidate], str], round_: int = 0) -> DraftTable:
-        """Named A, B, C… in their order."""
-        named = dict(zip(labels(len(drafts)), drafts, strict=True))
-        return cls(round_, named, {name: diff(draft) for name, draft in named.items()})
-
-    def foreign(self, member: CouncilAgent) -> dict[str, str]:
-        """The diffs that somebody else wrote."""
-        return {name: text for name, text in self.diffs.items() if self.drafts[name].agent.name != member.agent.name}
-
 
 @dataclass(frozen=True)
 class Debate:
-    """Who takes part, and under which rules."""
+    """Who takes part, and under which rules. `files` are the champion's."""
 
     blueprint: Blueprint
-    members: Mapping[str, CouncilAgent]
-    scopes: Mapping[str, EditScope]
-    diff: Callable[[Candidate], str]
+    files: TreeView
+    assignments: Sequence[Assignment]
+    log: ProposalLog
     check: Callable[[str], None]
     repairs: int
     tokens: int
     """Of a critique or a ballot."""
 
-    def held(self, candidates: Sequence[Candidate], rounds: int) -> list[Candidate]:
-        """Rounds of critique and revision. A spent budget ends the debate, not the experiment."""
-        drafts = list(candidates)
-        for number in range(1, rounds + 1):
-            if len(self.members) < 2 or not drafts:
-                break
-            table = DraftTable.of(drafts, self.diff, number)
+    def drafts(self) -> list[Candidate]:
+        """What each agent proposes by itself. Raises the failure that says most when nobody has a draft."""
+        made = self._together(self._draft, self.assignments)
+        drafts = [each for each in made if isinstance(each, Candidate)]
+        if not drafts:
+            raise _worst_of([each for each in made if not isinstance(each, Candidate)])
+        return drafts
+
+    def held(self, drafts: list[Candidate], rounds: int) -> list[Candidate]:
+        """The drafts after rounds of critique and revision. A spent budget ends the debate, not the experiment."""
+        for number in range(1, rounds + 1 if len(self.assignments) > 1 else 1):
+            table = self._table(drafts, number)
             heard, failures = self._criticised(table)
-            revised, more = self._revised(table, heard)
+            names = [name for name in table.drafts if name in heard]
+            made = self._together(partial(self._revision, table, heard), names)
+            revised = {name: new for name, new in zip(names, made, strict=True) if isinstance(new, Candidate)}
             drafts = [revised.get(name, draft) for name, draft in table.drafts.items()]
-            if any(isinstance(each, BudgetError) for each in (*failures, *more)):
+            if any(isinstance(each, BudgetError) for each in (*failures, *made)):
                 break
         return drafts
 
     def elect(self, drafts: Sequence[Candidate], *, vote: bool) -> list[Candidate]:
         """The drafts in the order of the council's preference, equal ones once."""
         count = Counter(draft.digest for draft in drafts)
-        table = DraftTable.of(list({draft.digest: draft for draft in reversed(drafts)}.values())[::-1], self.diff)
+        table = self._table(list({draft.digest: draft for draft in reversed(drafts)}.values())[::-1])
         ballots: list[tuple[str, ...]] = []
-        if vote and len(table.drafts) > 1 and len(self.members) > 1:
-            given = together(partial(self._ballot, table), list(self.members.values()))
+        if vote and len(table.drafts) > 1 and len(self.assignments) > 1:
+            given = self._together(partial(self._ballot, table), self.assignments)
             ballots = [each for each in given if isinstance(each, tuple)]
-            self._turn()
         agreement = {name: count[draft.digest] for name, draft in table.drafts.items()}
         return [table.drafts[name] for name in ranked(list(table.drafts), ballots, agreement)]
 
-    def _criticised(self, table: DraftTable) -> tuple[dict[str, list[tuple[str, str]]], list[Failure]]:
+    def _together(self, work: Callable[[T], R], items: Sequence[T]) -> list[R | AgentError]:
+        """Do it for all at once, as one step; answers and failures in the order of the items."""
+        results: list[R | AgentError] = []
+        if items:
+            with ThreadPoolExecutor(max_workers=len(items), thread_name_prefix="maabarium-council") as threads:
+                futures = [threads.submit(work, item) for item in items]
+            for future in futures:
+                try:
+                    results.append(future.result())
+                except (ProposalError, ProviderError) as error:
+                    results.append(error)
+        self.log.next_step()
+        return results
+
+    def _table(self, drafts: Sequence[Candidate], round_: int = 0) -> DraftTable:
+        """The drafts named A, B, C… in their order."""
+        named = dict(zip(labels(len(drafts)), drafts, strict=True))
+        return DraftTable(round_, named, {name: draft.diff(self.files) for name, draft in named.items()})
+
+    def _draft(self, one: Assignment) -> Candidate:
+        made = one.agent.draft(one.model, one.asked, one.scope, kind="propose", repairs=self.repairs, check=self.check)
+        one.agent.record("proposal", f"{made.summary}\n\n{made.diff(self.files)}")
+        return made
+
+    def _criticised(self, table: DraftTable) -> tuple[dict[str, list[tuple[str, str]]], list[AgentError]]:
         """What was said of each draft and by whom, and who failed."""
-        members = list(self.members.values())
-        said = together(partial(self._critiques, table), members)
-        self._turn()
+        said = self._together(partial(self._critiques, table), self.assignments)
         heard: dict[str, list[tuple[str, str]]] = {}
-        for member, found in zip(members, said, strict=True):
+        for one, found in zip(self.assignments, said, strict=True):
             for name, text in (found if isinstance(found, dict) else {}).items():
-                heard.setdefault(name, []).append((member.agent.name, text))
+                heard.setdefault(name, []).append((one.name, text))
         return heard, [each for each in said if not isinstance(each, dict)]
 
-    def _critiques(self, table: DraftTable, member: CouncilAgent) -> dict[str, str]:
-        """What one member says of the drafts of others, by the names of these."""
-        diffs = table.foreign(member)
+    def _critiques(self, table: DraftTable, one: Assignment) -> dict[str, str]:
+        """What one agent says of the drafts of others, by the names of these."""
+        diffs = {name: text for name, text in table.diffs.items() if table.drafts[name].agent.name != one.name}
         if not diffs:
             return {}
-        messages = questions.critique_messages(member.agent, self.blueprint, diffs)
+        messages = questions.critique_messages(one.agent.agent, self.blueprint, diffs)
         schema = partial(questions.critique_schema, list(diffs))
-        reply = member.say(messages, schema, kind="critique", tokens=self.tokens, round_=table.round)
+        reply = one.agent.say(messages, schema, kind="critique", tokens=self.tokens, round_=table.round)
         entries = reply.get(questions.CRITIQUES)
         found: dict[str, str] = {}
         for entry in entries if isinstance(entries, list) else []:
@@ -125,51 +145,67 @@ class Debate:
             if isinstance(name, str) and name in diffs and isinstance(text, str) and text.strip():
                 found[name] = f"{found[name]}\n{text}" if name in found else text
         for name, text in found.items():
-            member.record("critique", f"of draft {name}: {text}", table.round)
+            one.agent.record("critique", f"of draft {name}: {text}", table.round)
         return found
 
-    def _revised(
-        self, table: DraftTable, heard: Mapping[str, list[tuple[str, str]]]
-    ) -> tuple[dict[str, Candidate], list[Failure]]:
-        """New drafts for those that were criticised, and the failures, which leave a draft as it was."""
-        names = [name for name in table.drafts if name in heard]
-        made = together(lambda name: self._revision(table, name, heard[name]), names)
-        self._turn()
-        revised = {name: new for name, new in zip(names, made, strict=True) if isinstance(new, Candidate)}
-        return revised, [each for each in made if not isinstance(each, Candidate)]
-
-    def _revision(self, table: DraftTable, name: str, heard: list[tuple[str, str]]) -> Candidate:
+    def _revision(self, table: DraftTable, heard: Mapping[str, list[tuple[str, str]]], name: str) -> Candidate:
         draft = table.drafts[name]
-        member, scope = self.members[draft.agent.name], self.scopes[draft.agent.name]
+        author = next(one for one in self.assignments if one.name == draft.agent.name)
         others = {other: text for other, text in table.diffs.items() if other != name}
-        messages = questions.revise_messages(draft.asked, draft.reply, heard, others)
-        revised = member.draft(
-            draft.model, messages, scope, kind="revise", repairs=self.repairs, round_=table.round, check=self.check
+        messages = questions.revise_messages(draft.asked, draft.reply, heard[name], others)
+        made = author.agent.draft(
+            draft.model,
+            messages,
+            author.scope,
+            kind="revise",
+            repairs=self.repairs,
+            check=self.check,
+            round_=table.round,
         )
-        member.record("revision", f"{revised.summary}\n\n{self.diff(revised)}", table.round)
-        return revised
+        author.agent.record("revision", f"{made.summary}\n\n{made.diff(self.files)}", table.round)
+        return made
 
-    def _ballot(self, table: DraftTable, member: CouncilAgent) -> tuple[str, ...]:
+    def _ballot(self, table: DraftTable, one: Assignment) -> tuple[str, ...]:
         names = list(table.drafts)
-        messages = questions.vote_messages(member.agent, self.blueprint, table.diffs)
-        reply = member.say(messages, partial(questions.ballot_schema, names), kind="vote", tokens=self.tokens)
+        messages = questions.vote_messages(one.agent.agent, self.blueprint, table.diffs)
+        reply = one.agent.say(messages, partial(questions.ballot_schema, names), kind="vote", tokens=self.tokens)
         found = ballot_of(reply.get(questions.RANKING), names)
         whose = ", ".join(f"{name} ({draft.agent.name})" for name, draft in table.drafts.items())
-        member.record("vote", f"{' > '.join(found) or 'no usable ballot'}  of {whose}")
+        one.agent.record("vote", f"{' > '.join(found) or 'no usable ballot'}  of {whose}")
         return found
 
-    def _turn(self) -> None:
-        next(iter(self.members.values())).log.next_step()
+
+def labels(count: int) -> tuple[str, ...]:
+    """Neutral names of drafts, so that nobody votes for an author: A to Z, then A1, B1 and so on."""
+    return tuple(chr(65 + index % 26) + (str(index // 26) if index >= 26 else "") for index in range(count))
 
 
-def worst_of(failures: Sequence[Failure]) -> Failure:
+def ballot_of(said: object, names: Sequence[str]) -> tuple[str, ...]:
+    """The usable part of what an agent answered: known names, each once, in its order."""
+    if not isinstance(said, list):
+        return ()
+    return tuple(dict.fromkeys(name for name in said if isinstance(name, str) and name in names))
+
+
+def ranked(names: Sequence[str], ballots: Sequence[Sequence[str]], agreement: Mapping[str, int]) -> tuple[str, ...]:
+    """All names by a Borda count, the preferred one first.
+
+    A ballot gives `n - 1` points to its first name of n, one less to each further one, and none to those it leaves
+    out. `agreement` counts the agents who wrote the same edits. With neither, the order of `names` decides.
+    """
+    points = {name: sum(len(names) - 1 - ballot.index(name) for ballot in ballots if name in ballot) for name in names}
+    order = {name: index for index, name in enumerate(names)}
+    return tuple(sorted(names, key=lambda name: (-points[name], -agreement.get(name, 1), order[name])))
+
+
+def _worst_of(failures: Sequence[AgentError]) -> AgentError:
     """The failure that says most: one of a proposal before one of a provider, with all of them named."""
-    if any(isinstance(each, BudgetError) for each in failures):
-        return next(each for each in failures if isinstance(each, BudgetError))
+    if spent := next((each for each in failures if isinstance(each, BudgetError)), None):
+        return spent
     said = "; ".join(f"{text} ({n}x)" if n > 1 else text for text, n in Counter(map(str, failures)).items())
     for each in failures:
         if isinstance(each, ProposalError):
             return ProposalError(each.reason_code, said, detail=each.detail)
-    first = next(iter(failures))
+    first = failures[0]
     assert isinstance(first, ProviderError)
     return ProviderError(f"no agent could answer: {said}", reason=first.reason)

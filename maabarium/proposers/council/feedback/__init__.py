@@ -1,7 +1,7 @@
-"""What earlier experiments say to the next one: attempts as text, advice, and a guard against repetition. Pure."""
+"""What earlier experiments say to the next one: attempts as text, advice, and what would be a repetition. Pure."""
 
+from maabarium.proposers.council.feedback.advice import Advice, advice_on
 from maabarium.proposers.council.feedback.history import attempts_text
-from maabarium.proposers.council.feedback.loop_guard import DIGEST, LoopGuard, Repetition, edits_digest
-from maabarium.proposers.council.feedback.plateau import Advice, advice_on
+from maabarium.proposers.council.feedback.repetition import DIGEST, edits_digest, was_tried
 
-__all__ = ["DIGEST", "Advice", "LoopGuard", "Repetition", "advice_on", "attempts_text", "edits_digest"]
+__all__ = ["DIGEST", "Advice", "advice_on", "attempts_text", "edits_digest", "was_tried"]

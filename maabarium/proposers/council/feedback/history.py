@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from maabarium.proposers.council.feedback.ideas import is_ours, parent_of
+from maabarium.proposers.council.feedback.repetition import is_ours
 from maabarium.proposers.tokens import estimate_tokens
 from maabarium.records import Attempt, MetricEffect, Outcome
 from maabarium.safe_text import one_line
@@ -70,7 +70,7 @@ def _ideas(told: Sequence[Attempt], champion: int, shown: set[int], left: int) -
     wanted = [
         summary
         for attempt in told
-        if parent_of(attempt) == champion and attempt.outcome.verdict != "promoted"
+        if attempt.outcome.parent == champion and attempt.outcome.verdict != "promoted"
         and (summary := _summary(attempt)) and summary not in known
     ]  # fmt: skip
     wanted = list(dict.fromkeys(reversed(wanted)))

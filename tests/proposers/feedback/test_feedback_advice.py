@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maabarium.proposers.council.feedback import Advice, advice_on
-from maabarium.proposers.council.feedback.plateau import plateau_length
+from maabarium.proposers.council.feedback.advice import plateau_length
 
 HISTORIES = st.text("+-idec", max_size=60)
 

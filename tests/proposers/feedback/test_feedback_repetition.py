@@ -1,4 +1,4 @@
-"""The loop guard: same edits for certain, same idea by its words; only on the same champion."""
+"""Repetitions: same edits for certain, same idea by its words; only on the same champion."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from feedback_attempts import make_attempt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maabarium.proposers.council.feedback import DIGEST, LoopGuard, edits_digest
-from maabarium.proposers.council.feedback.ideas import alike, idea_of
+from maabarium.proposers.council.feedback import DIGEST, edits_digest, was_tried
+from maabarium.proposers.council.feedback.repetition import alike, idea_of
 from maabarium.records import FileEdit
 
 EDITS = (FileEdit(path="a.py", operation="modify", content=b"x = 1\n"),)
@@ -17,32 +17,28 @@ ELSEWHERE = (FileEdit(path="b.py", operation="modify", content=b"x = 2\n"),)
 
 def test_the_same_edits_on_the_same_champion_are_a_repetition() -> None:
     tried = make_attempt(4, summary="one", parent=2, data={DIGEST: edits_digest(EDITS)})
-    found = LoopGuard([tried], 2).repeated("quite another", EDITS)
-    assert found is not None and (found.number, found.kind) == (4, "edits")
-    assert 'experiment 4 ("one"): rejected' in found.sentence
-    assert LoopGuard([tried], 3).repeated("quite another", EDITS) is None
-    assert LoopGuard([tried], 2).repeated("quite another", OTHER) is None
+    assert was_tried("quite another", EDITS, [tried], 2)
+    assert not was_tried("quite another", EDITS, [tried], 3)
+    assert not was_tried("quite another", OTHER, [tried], 2)
 
 
 def test_the_same_idea_in_other_words_for_the_same_files_is_one_too() -> None:
     tried = make_attempt(4, summary="Cache the compiled pattern of lines", paths=["a.py"], parent=0)
-    guard = LoopGuard([tried], 0)
-    found = guard.repeated("cache compiled patterns for the line.", OTHER)
-    assert found is not None and found.kind == "idea"
-    assert guard.repeated("cache compiled patterns for the line.", ELSEWHERE) is None
-    assert guard.repeated("use a frozenset for suffixes", OTHER) is None
+    assert was_tried("cache compiled patterns for the line.", OTHER, [tried], 0)
+    assert not was_tried("cache compiled patterns for the line.", ELSEWHERE, [tried], 0)
+    assert not was_tried("use a frozenset for suffixes", OTHER, [tried], 0)
 
 
 def test_kept_ideas_and_failures_on_our_side_are_no_repetitions() -> None:
     for verdict in ("promoted", "error", "cancelled"):
         tried = make_attempt(1, verdict, "the idea in words", paths=["a.py"], data={DIGEST: edits_digest(OTHER)})
-        found = LoopGuard([tried], 0).repeated("the idea in words", OTHER)
-        assert (found is not None) == (verdict == "promoted")  # its edits are still the same edits
+        found = was_tried("the idea in words", OTHER, [tried], 0)
+        assert found == (verdict == "promoted")  # its edits are still the same edits
 
 
 def test_replies_that_did_not_apply_may_come_again_in_better_form() -> None:
     tried = make_attempt(1, "invalid", "the idea in words", paths=["a.py"])
-    assert LoopGuard([tried], 0).repeated("the idea in words", OTHER) is None
+    assert not was_tried("the idea in words", OTHER, [tried], 0)
 
 
 def test_digests_do_not_depend_on_the_order_and_do_on_all_else() -> None:

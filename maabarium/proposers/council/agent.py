@@ -1,7 +1,6 @@
-"""One member of a council: how it is asked, how its reply becomes edits, and how often it may try again.
+"""One agent of a council: how it is asked, how its reply becomes edits, and how often it may try again.
 
-Runs in a thread of its own; what it learns goes into the log. Knows nothing of the other members' drafts but
-what it is handed.
+Runs in a thread of its own; what it asks and hears goes into the log.
 """
 
 from __future__ import annotations
@@ -13,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from maabarium.blueprint.schema import Agent, EditFormat, Model
+from maabarium.code.differences import make_diff
 from maabarium.errors import ProposalError, ProviderError
 from maabarium.plugins.completion import CompletionRequest, Message, Pool, Purpose
+from maabarium.plugins.protocols import TreeView
 from maabarium.proposers.council.feedback import edits_digest
 from maabarium.proposers.council.questions import repair_messages
 from maabarium.proposers.council.replies import Reply, Shown, edits_of, parse_reply, reply_schema
@@ -45,22 +46,23 @@ class Candidate:
         """The same for the same edits."""
         return edits_digest(self.edits)
 
+    def diff(self, files: TreeView) -> str:
+        """The unified diffs of all files against these, one after another."""
+        before = {edit.path: b"" if edit.operation == "create" else files.read(edit.path) for edit in self.edits}
+        return "".join(make_diff(before[edit.path], edit.content or b"", edit.path) for edit in self.edits)
+
 
 @dataclass(frozen=True)
 class EditScope:
-    """What a reply is held against: the files as the member saw them and the paths that may change."""
+    """What a reply is held against: the files as the agent saw them and the paths that may change."""
 
     shown: tuple[Shown, ...]
     creatable: tuple[str, ...]
     targets: Callable[[str], bool]
     exists: Callable[[str], bool]
 
-    def schema(self, form: EditFormat) -> dict[str, Any]:
-        """The JSON Schema of a reply."""
-        return reply_schema(form, self.shown, self.creatable)
-
     def read(self, text: str, form: EditFormat) -> tuple[Reply, tuple[FileEdit, ...]]:
-        """The reply and its edits. Raises ProposalError with the code that the member is told."""
+        """The reply and its edits. Raises ProposalError with the code that the agent is told."""
         reply = parse_reply(text, form)
         edits = edits_of(reply, self.shown, targets=self.targets, exists=self.exists)
         if not edits:
@@ -85,7 +87,7 @@ class CouncilAgent:
     """Added to the model's temperature."""
 
     def purpose(self, kind: CallKind, round_: int = 0, attempt: int = 0) -> Purpose:
-        """Why this member asks."""
+        """Why this agent asks."""
         return Purpose(number=self.number, agent=self.agent.name, kind=kind, round=round_, attempt=attempt)
 
     def draft(
@@ -96,19 +98,19 @@ class CouncilAgent:
         *,
         kind: CallKind,
         repairs: int,
+        check: Callable[[str], None],
         round_: int = 0,
-        check: Callable[[str], None] = lambda text: None,
     ) -> Candidate:
         """Ask for a change; an unusable reply is sent back `repairs` times. Raises ProposalError or ProviderError.
 
         `check` raises ProposalError for a reply that must not be used whatever it holds.
         """
         form = self.pool.edit_format(model)
-        asked, schema = tuple(messages), scope.schema(form)
+        asked, schema = tuple(messages), reply_schema(form, scope.shown, scope.creatable)
         attempt = 0
         while True:
             purpose = self.purpose("repair" if attempt else kind, round_, attempt)
-            text = self._ask(model, asked, schema, purpose)
+            text = self._ask(model, asked, schema, purpose, model.max_tokens)
             try:
                 check(text)
                 reply, edits = scope.read(text, form)
@@ -151,17 +153,12 @@ class CouncilAgent:
         self.log.add_draft(self.agent.name, kind, content, round_)
 
     def _ask(
-        self,
-        model: Model,
-        messages: Sequence[Message],
-        schema: Mapping[str, Any],
-        purpose: Purpose,
-        tokens: int | None = None,
+        self, model: Model, messages: Sequence[Message], schema: Mapping[str, Any], purpose: Purpose, tokens: int
     ) -> str:
         request = CompletionRequest(
             messages=tuple(messages),
             temperature=min(WARMEST, max(0.0, model.temperature + self.temperature_delta)),
-            max_tokens=min(tokens or model.max_tokens, model.max_tokens),
+            max_tokens=min(tokens, model.max_tokens),
             schema=schema,
             seed=self._seed_of(purpose),
         )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from maabarium.proposers.council.feedback.ideas import alike, idea_of, is_ours, parent_of
+from maabarium.proposers.council.feedback.repetition import alike, idea_of, is_ours
 from maabarium.records import Attempt
 
 __all__ = ["Advice", "advice_on", "plateau_length"]
@@ -102,7 +102,7 @@ def _repeated(since: Sequence[Attempt]) -> int:
     for index in range(max(0, len(since) - _RECENT), len(since)):
         attempt = since[index]
         own = idea_of(attempt.outcome.summary)
-        before = (each for each in since[:index] if parent_of(each) == parent_of(attempt))
+        before = (each for each in since[:index] if each.outcome.parent == attempt.outcome.parent)
         if _is_repetition(attempt) or any(alike(own, idea_of(each.outcome.summary)) for each in before):
             count += 1
     return count if count >= 2 else 0

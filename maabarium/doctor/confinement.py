@@ -20,7 +20,7 @@ from maabarium.doctor.findings import Finding, Observation, failed, passed, warn
 from maabarium.errors import SandboxError
 from maabarium.plugins.protocols import Command, Sandbox, SandboxFactory
 from maabarium.safe_text import one_line
-from maabarium.sandbox.selection import Reach, available
+from maabarium.sandbox.selection import Reach, available, notes_of
 
 __all__ = ["LEVELS", "Cage", "check_sandbox", "observe", "taken"]
 
@@ -122,7 +122,7 @@ def _look_into(cage: Cage, factory: SandboxFactory, *, used: bool) -> Finding:
     if not through:
         return passed("sandbox", str(cage), f"all {len(observed)} attempts were stopped", observed)
     said = f"{count}; got through: {', '.join(through)}"
-    notes = "; ".join(getattr(sandbox, "notes", ()))
+    notes = "; ".join(notes_of(sandbox))
     known = LATER if cage.level == "standard" else set[str]()
     unbound = "[sandbox] processes" in notes
     known = known | ({"fork without end"} if unbound else set())

@@ -12,7 +12,7 @@ from pathlib import Path
 from maabarium.doctor.findings import Finding, failed, passed
 from maabarium.doctor.storage_checks import schema_of, stale_locks, stray_count
 from maabarium.errors import MaabariumError
-from maabarium.sandbox.strays import end_strays
+from maabarium.sandbox.process_tree import end_strays
 from maabarium.state_paths import StatePaths
 from maabarium.store import Store
 from maabarium.store.migrations import VERSION

@@ -15,8 +15,7 @@ from maabarium.doctor.findings import Finding, failed, passed, warned
 from maabarium.errors import StoreError
 from maabarium.run.run_status import list_runs
 from maabarium.safe_text import one_line
-from maabarium.sandbox.process_tree import HAS_PROC, process_ids
-from maabarium.sandbox.strays import is_stray
+from maabarium.sandbox.process_tree import HAS_PROC, is_stray, process_ids
 from maabarium.state_paths import StatePaths
 from maabarium.store import Store
 from maabarium.store.migrations import VERSION

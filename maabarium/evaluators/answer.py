@@ -87,7 +87,7 @@ def _bad_end(completed: Completed, seconds: float) -> tuple[ReasonCode, str] | N
     if completed.out_of_memory:
         return "out_of_memory", "was killed for lack of memory"
     if completed.returncode:
-        return "crashed", f"ended with status {completed.returncode}"
+        return "crashed", f"ended with {completed.ending}"
     return None
 
 

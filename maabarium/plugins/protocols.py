@@ -10,6 +10,7 @@ Nothing here starts a process or touches a file; the objects behind `Workspace` 
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -24,7 +25,7 @@ from maabarium.plugins.completion import Pool
 from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Proposal, Stage
 
 __all__ = [
-    "BareSources", "Clockface", "Command", "Completed", "ContextRequest", "DescribesProposer",
+    "BareSources", "Clockface", "Command", "Completed", "ContextRequest", "DescribesProposer", "DescribesSandbox",
     "EvaluationRequest", "Evaluator", "EvaluatorFactory", "ExecutorFactory", "NeedsModels", "NotesTargets",
     "ProposalRequest", "Proposer", "ProposerContext", "ProposerFactory", "Sandbox", "SandboxFactory", "Section",
     "TellsModes", "TreeView", "Workspace",
@@ -68,6 +69,7 @@ class Completed:
     """How a process ended. `output` is the head and tail of stdout and stderr together, bounded, untrusted."""
 
     returncode: int
+    """The exit status; negative: the signal that ended it."""
     output: str
     duration: float
     cpu: float
@@ -78,11 +80,32 @@ class Completed:
     interrupted: bool = False
     cpu_complete: bool = True
     """False when the CPU clock may have missed processes (see the sandbox's notes)."""
+    signals_seen: bool = True
+    """False when the sandbox learns of a signal only as a status of 128 + its number, as shells say it."""
 
     @property
     def out_of_memory(self) -> bool:
         """Whether the kernel or an rlimit ended it for lack of memory, as far as can be told."""
-        return self.returncode in (-9, 137) and not (self.timed_out or self.flooded or self.interrupted)
+        killed = self.returncode == -signal.SIGKILL or (
+            not self.signals_seen and self.returncode == 128 + signal.SIGKILL
+        )
+        return killed and not (self.timed_out or self.flooded or self.interrupted)
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in words: `SIGSEGV` or `status 3`; of a status that may stand for a signal both are said."""
+        if self.returncode < 0:
+            return _signal_name(-self.returncode)
+        if 128 < self.returncode < 128 + signal.NSIG:
+            return f"status {self.returncode}, as shells say of {_signal_name(self.returncode - 128)}"
+        return f"status {self.returncode}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 class Sandbox(Protocol):
@@ -93,6 +116,16 @@ class Sandbox(Protocol):
 
     def run(self, command: Command) -> Completed:
         """Run to the end, or kill the whole tree at the deadline, on a flood, or when `cancel` is set."""
+
+
+@runtime_checkable
+class DescribesSandbox(Protocol):
+    """A sandbox that says how it holds its level. Others are shown by level and name, and say nothing more."""
+
+    held_by: str
+    """What confines, for the header: `namespaces, landlock, seccomp`."""
+    notes: tuple[str, ...]
+    """Sentences about what was asked for and does not hold here, or does not hold at all."""
 
 
 class SandboxFactory(Protocol):

@@ -24,7 +24,7 @@ from maabarium.run.banner import header_lines
 from maabarium.run.binding import Binding, bind_blueprint
 from maabarium.run.models import models_of, open_pool
 from maabarium.run.record import RunOptions, spent_before, stored_record
-from maabarium.sandbox.selection import describe, select
+from maabarium.sandbox.selection import describe, notes_of, select
 from maabarium.state_paths import StatePaths, state_paths_of
 
 __all__ = ["PreparedRun", "prepare_run"]
@@ -71,8 +71,7 @@ class PreparedRun:
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What the user should know before the run."""
-        notes = getattr(self.sandbox, "notes", ())
-        return (*self.binding.warnings, *(Problem("sandbox.level", note) for note in notes))
+        return (*self.binding.warnings, *(Problem("sandbox.level", note) for note in notes_of(self.sandbox)))
 
     def cancel(self, reason: str) -> None:
         """End at once, also before it was opened. Safe from a signal handler and from any thread."""

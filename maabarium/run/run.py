@@ -22,7 +22,7 @@ from maabarium.run.listeners import LoggingPlugin, PinningPlugin
 from maabarium.run.prepared import PreparedRun
 from maabarium.run.record import branch_of, new_record
 from maabarium.run.repository import BoundedRepository, bring_forward
-from maabarium.sandbox.strays import end_strays
+from maabarium.sandbox.process_tree import end_strays
 from maabarium.store import Store, StoredView
 from maabarium.worker.worker import Worker
 from maabarium.workspace.lock import RunLock, sweep

@@ -1,20 +1,29 @@
-"""The limits of a confined process as numbers: what the blueprint says, and what holds when it says nothing.
+"""What a run may use, as numbers: what the blueprint says, and what holds when it says nothing.
 
-At `standard` and `strict` every limit has a value, so that no program can take the machine with it. Sets nothing.
+A confined run has a value for every limit, so that no program can take the machine with it. Limits per process are
+resource limits, set from outside with `prlimit(2)`, or by the process on itself; those of the whole tree are a control
+group's and a guard's.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import resource
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from maabarium.blueprint.schema import SandboxOptions
-from maabarium.sandbox.limits import limits_of, tasks_of_user
+from maabarium.errors import SandboxError
+from maabarium.sandbox.cgroups import Group, controllers
+from maabarium.sandbox.usage import UsageGuard
 
-__all__ = ["Caps", "caps_of", "rlimits_of"]
+__all__ = ["CAN_LIMIT_FROM_OUTSIDE", "NPROC_UNBOUND", "ROOT_UNBOUND", "Caps", "apply_limits", "shell_settings"]
 
 MEGABYTE = 1024 * 1024
+CAN_LIMIT_FROM_OUTSIDE = hasattr(resource, "prlimit")
 PROCESSES = 512
 OPEN_FILES = 4096
 PRIVATE = 1024
@@ -23,43 +32,137 @@ WRITTEN = 4096
 """Megabytes that one process tree may add to the folders it may write to."""
 OWN_COUNT = (5, 14)
 """From this kernel on RLIMIT_NPROC counts per user namespace."""
+NPROC_UNBOUND = "[sandbox] processes does not bind for root: the kernel exempts uid 0 from RLIMIT_NPROC"
+ROOT_UNBOUND = (
+    "[sandbox] processes does not bind for root here: the kernel exempts uid 0 from RLIMIT_NPROC, and no control group "
+    "with pids can be made; run as an ordinary user, or let this user write to a pids control group"
+)
 
 
 @dataclass(frozen=True)
 class Caps:
-    """Bytes and counts; all of them bind the whole tree, but for `data` and the per-process limits."""
+    """The caps of a blueprint's options on this machine."""
 
-    memory: int
-    data: int
-    processes: int
-    private: int
-    written: int
+    options: SandboxOptions
+    bounded: bool = False
+    """Whether what the options leave open is capped, and the tree as a whole."""
+    namespaced: bool = False
+    """Whether processes are counted in a user namespace of their own."""
+    helpers: int = 0
+    """Processes of the confinement itself, which are members of the tree."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the whole tree."""
+        return self.options.memory_mb * MEGABYTE if self.options.memory_mb is not None else physical() * 3 // 4
+
+    @property
+    def processes(self) -> int | None:
+        """How many there may be at a time."""
+        return (self.options.processes or PROCESSES) if self.bounded else self.options.processes
+
+    @property
+    def written(self) -> int:
+        """Bytes that the tree may add to folders on disk."""
+        return (self.options.written_mb or WRITTEN) * MEGABYTE
+
+    @property
+    def private(self) -> int:
+        """Bytes of private folders in memory."""
+        return min(PRIVATE * MEGABYTE, self.written, physical() // 4)
+
+    def rlimits(self, timeout: float) -> dict[int, int]:
+        """Soft and hard limits by resource number, in the kernel's units (seconds, bytes, counts).
+
+        CPU time is a backstop for the case that this program dies before the process does: all cores for the whole
+        timeout, and then some.
+        """
+        options = self.options
+        limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_CPU: math.ceil(timeout) * (os.cpu_count() or 1) + 5}
+        if options.memory_mb is not None:
+            limits[resource.RLIMIT_AS] = self.memory
+        if options.file_mb is not None:
+            limits[resource.RLIMIT_FSIZE] = options.file_mb * MEGABYTE
+        if options.open_files is not None or self.bounded:
+            limits[resource.RLIMIT_NOFILE] = OPEN_FILES if options.open_files is None else options.open_files
+        if self.bounded:
+            # Private writable memory. Address space is limited only when asked for: some programs reserve far more
+            # than they use.
+            limits[resource.RLIMIT_DATA] = min(self.memory, physical() // 2)
+        if self.processes is not None:
+            release = os.uname().release.split(".")
+            counts_own = self.namespaced and (int(release[0]), int(release[1])) >= OWN_COUNT
+            limits[resource.RLIMIT_NPROC] = self.processes + (2 if counts_own else tasks_of_user(os.getuid()))
+        return limits
+
+    def group(self) -> Group:
+        """A control group for one run; without caps in it where none can be made, or none is needed."""
+        if not self.bounded or self.processes is None:
+            return Group({})
+        return Group({"pids": self.processes + self.helpers, "memory": self.memory})
+
+    def guard(
+        self, members: Callable[[], Iterable[int]], folders: Iterable[str], group: Group
+    ) -> Callable[[], str] | None:
+        """What to ask while a program runs: a sentence when it must end. What the group caps is not looked at."""
+        if not self.bounded:
+            return None
+        memory = None if "memory" in group.bound else self.memory
+        return UsageGuard(members, folders, memory=memory, written=self.written)
+
+    def notes(self, unbound: str) -> tuple[str, ...]:
+        """Sentences about what does not hold here; `unbound` is the one for root's number of processes."""
+        notes = []
+        is_capped = self.processes is not None
+        if is_capped and os.getuid() == 0 and not (self.bounded and "pids" in controllers()):
+            notes.append(unbound)
+        if not CAN_LIMIT_FROM_OUTSIDE and self.options.memory_mb is not None:
+            notes.append("[sandbox] memory_mb may not hold: this system has no limit on address space")
+        return tuple(notes)
 
 
-def caps_of(options: SandboxOptions) -> Caps:
-    """The caps for these options on this machine."""
-    physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    memory = options.memory_mb * MEGABYTE if options.memory_mb is not None else physical * 3 // 4
-    written = options.written_mb or WRITTEN
-    return Caps(
-        memory=memory,
-        data=min(memory, physical // 2),
-        processes=options.processes or PROCESSES,
-        private=min(PRIVATE * MEGABYTE, written * MEGABYTE, physical // 4),
-        written=written * MEGABYTE,
-    )
+def physical() -> int:
+    """Bytes of memory that this machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def rlimits_of(options: SandboxOptions, timeout: float, *, namespaced: bool) -> list[tuple[int, int]]:
-    """Resource limits, in the kernel's units, for a process that sets them on itself."""
-    caps = caps_of(options)
-    limits = limits_of(options.model_copy(update={"processes": None}), timeout)
-    # Private writable memory. Address space is limited only when asked for: some programs reserve far more than
-    # they use.
-    limits[resource.RLIMIT_DATA] = caps.data
-    limits.setdefault(resource.RLIMIT_NOFILE, OPEN_FILES)
-    release = os.uname().release.split(".")
-    counts_own = namespaced and (int(release[0]), int(release[1])) >= OWN_COUNT
-    others = 2 if counts_own else tasks_of_user(os.getuid())
-    limits[resource.RLIMIT_NPROC] = caps.processes + others
-    return sorted(limits.items())
+def apply_limits(pid: int, limits: Mapping[int, int]) -> None:
+    """Set soft and hard limits of a running child, never above what it has.
+
+    Raises SandboxError naming the limit when the kernel refuses; a child that is gone already is no error.
+    """
+    for number, value in limits.items():
+        with contextlib.suppress(ProcessLookupError):
+            try:
+                ceiling = resource.prlimit(pid, number)[1]
+                bound = value if ceiling == resource.RLIM_INFINITY else min(value, ceiling)
+                resource.prlimit(pid, number, (bound, bound))
+            except ProcessLookupError:
+                raise
+            except (OSError, ValueError) as error:
+                raise SandboxError(f"resource limit {number} = {value} could not be set: {error}") from error
+
+
+def tasks_of_user(uid: int) -> int:
+    """Threads that belong to a user now: RLIMIT_NPROC counts all of them, not only ours."""
+    count = 0
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if entry.stat().st_uid == uid:
+                count += sum(1 for _ in (entry / "task").iterdir())
+    return count
+
+
+def shell_settings(limits: Mapping[int, int]) -> list[str]:
+    """Shell commands by which a shell sets the limits on itself and on what it becomes."""
+    units = {
+        resource.RLIMIT_CPU: ("t", 1),
+        resource.RLIMIT_FSIZE: ("f", 512),
+        resource.RLIMIT_NOFILE: ("n", 1),
+        resource.RLIMIT_CORE: ("c", 512),
+    }
+    return [
+        f"ulimit -{units[number][0]} {math.ceil(value / units[number][1])} || exit 126"
+        for number, value in limits.items()
+        if number in units
+    ]

@@ -126,7 +126,7 @@ class Group:
         for folder in self._folders:
             (folder / "cgroup.procs").write_text(str(pid))
 
-    def close_door(self) -> None:
+    def forbid_forks(self) -> None:
         """No process of the group can fork any more."""
         for folder in self._folders:
             with contextlib.suppress(OSError):  # a group without this controller

@@ -1,20 +1,41 @@
 """How a program gets from "started" to "running under its limits": one door for one run.
 
-The plain door is the gate, a shell that waits; a confining backend brings its own. Supervision, clock, output and
-the end of all processes are the same behind every door.
+The plain door is a shell that waits; a confining backend brings its own. Clock, output, supervision and the end of all
+processes are the runner's, the same behind every door.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
-from maabarium.plugins.protocols import Command
+from maabarium.plugins.protocols import Command, Completed
+from maabarium.sandbox.caps import CAN_LIMIT_FROM_OUTSIDE, apply_limits, shell_settings
+from maabarium.sandbox.cgroups import Group
 from maabarium.sandbox.clock import CpuClock
-from maabarium.sandbox.gate import Gate
+from maabarium.sandbox.environment import INHERITED, RUN_MARK
 from maabarium.sandbox.process_tree import ProcessTree
 
-__all__ = ["Door", "GateDoor"]
+__all__ = ["Door", "DoorMaker", "PlainDoor", "Start", "bare_environment", "find_program"]
+
+SHELL = "/bin/sh"
+WAIT = 'read -r _ || exit 125; exec "$@" </dev/null'
+
+
+@dataclass(frozen=True)
+class Start:
+    """What is to be started: the command, the program's environment, the run's mark, resource limits, group."""
+
+    command: Command
+    env: Mapping[str, str]
+    mark: str
+    limits: Mapping[int, int]
+    group: Group
 
 
 class Door(Protocol):
@@ -22,44 +43,79 @@ class Door(Protocol):
 
     argv: Sequence[str]
     env: Mapping[str, str]
-    path: str
-    """PATH in which the program is searched."""
     stdin: int
     descriptors: tuple[int, ...]
     """Inherited beside the channel."""
-    guard: Callable[[], str] | None
-    """Asked every few milliseconds while the program runs: a sentence when it must end."""
-
-    @property
-    def tree(self) -> ProcessTree:
-        """All processes behind this door."""
+    tree: ProcessTree
+    """All processes behind this door."""
 
     def open(self, pid: int, clock: CpuClock) -> float:
         """Let the program begin; the CPU seconds that were used before it did. SandboxError when it cannot."""
+
+    def result(self, completed: Completed) -> Completed:
+        """How the program ended, told from how what was started ended. SandboxError when it never began."""
 
     def close(self) -> None:
         """Give everything back."""
 
 
-class GateDoor:
-    """The shell at the gate; limits are set on it from outside."""
+DoorMaker = Callable[[Start], Door]
+"""A way of confining."""
 
-    descriptors: tuple[int, ...] = ()
-    guard: Callable[[], str] | None = None
 
-    def __init__(self, command: Command, env: Mapping[str, str], tree: ProcessTree, settings: Iterable[str]) -> None:
-        self._gate = Gate()
-        self.argv: Sequence[str] = self._gate.argv(list(command.argv), settings)
-        self.env: Mapping[str, str] = env
-        self.path = env["PATH"]
-        self.stdin = self._gate.stdin
-        self.tree = tree
+class PlainDoor:
+    """A shell that waits until its parent has limited it, and then *becomes* the program.
+
+    Code of ours between fork and exec is not safe in a program with threads, and limiting after exec is a race: on a
+    busy machine a small program forks, leaves its session and cleans its environment before the parent gets its turn.
+    So the shell reads one line from its standard input first. If the parent dies before that, the read fails and
+    nothing starts. Costs 0.6 ms; the shell adds PWD to the environment.
+    """
+
+    def __init__(self, start: Start) -> None:
+        self._limits = start.limits
+        self._closed = False
+        self.stdin, self._ours = os.pipe()
+        settings = [] if CAN_LIMIT_FROM_OUTSIDE else shell_settings(start.limits)
+        self.argv: Sequence[str] = [SHELL, "-c", "; ".join([*settings, WAIT]), "sh", *start.command.argv]
+        self.env = start.env
+        self.descriptors: tuple[int, ...] = ()
+        self.tree = ProcessTree(start.mark)
 
     def open(self, pid: int, clock: CpuClock) -> float:
-        """The gate's shell becomes the program; what it used is too little to be told apart."""
-        self._gate.open()
+        """Limit the shell from outside and let it go on; what it used is too little to be told apart."""
+        if CAN_LIMIT_FROM_OUTSIDE:
+            apply_limits(pid, self._limits)
+        with contextlib.suppress(BrokenPipeError):  # it died meanwhile: the caller will find out
+            os.write(self._ours, b"\n")
+        self.close()
         return 0.0
 
+    def result(self, completed: Completed) -> Completed:
+        """As it is: what was started became the program."""
+        return completed
+
     def close(self) -> None:
-        """Close the gate."""
-        self._gate.close()
+        """Give the descriptors back; a shell that still waits ends with status 125."""
+        if not self._closed:
+            self._closed = True
+            os.close(self.stdin)
+            os.close(self._ours)
+
+
+def bare_environment(mark: str) -> dict[str, str]:
+    """For a program of ours that confines another one: a variable of the dynamic linker would act before that."""
+    return {name: os.environ[name] for name in INHERITED if name in os.environ} | {RUN_MARK: mark}
+
+
+def find_program(name: str, path: str, cwd: Path) -> None:
+    """Raise OSError when there is no such program: the shell would only say so in the output."""
+    if "/" not in name:
+        if shutil.which(name, path=path) is None:
+            raise FileNotFoundError(f"there is no program of that name in {path}")
+        return
+    place = cwd / name
+    if not place.exists():
+        raise FileNotFoundError(f"there is no file {place}")
+    if place.is_dir() or not os.access(place, os.X_OK):
+        raise PermissionError(f"{place} is not executable")

@@ -1,15 +1,27 @@
-"""What a Landlock domain forbids and allows, as numbers for the kernel at hand. Restricts nothing by itself.
+"""What a Landlock domain forbids and allows, and a plan for the launcher that needs no namespaces.
 
 Documentation/userspace-api/landlock.rst and include/uapi/linux/landlock.h. The version (ABI) says which rights the
 kernel knows: 2 moving across folders, 3 truncation, 5 device control, 6 abstract sockets and signals to outsiders.
+
+The plan is for kernels and containers that forbid user namespaces. What Landlock does not guard (Unix sockets by path,
+datagrams, modes and times of files, other processes' limits) the filter refuses; so a program inside has no sockets but
+pairs, not even on the loopback device, cannot change modes, and shares no memory by name. See docs/sandbox.md.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-__all__ = ["READ", "SCOPE_ABI", "Rights", "handled_rights", "path_rules"]
+from maabarium.sandbox.caps import Caps
+from maabarium.sandbox.door import Start
+from maabarium.sandbox.launcher import syscalls
+from maabarium.sandbox.seccomp import filter_program, standalone_rules
+from maabarium.sandbox.view import DEVICES, view_of
+
+__all__ = ["NOTE", "READ", "SCOPE_ABI", "Rights", "handled_rights", "landlock_plan", "path_rules"]
 
 Rights = tuple[int, int, int]
 """File system, network, scopes."""
@@ -21,6 +33,29 @@ SCOPES = 3  # abstract Unix sockets, signals
 SCOPE_ABI = 6
 READ = EXECUTE | READ_FILE | READ_DIR
 ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
+
+PROCESS_FILES = (
+    "cpuinfo", "filesystems", "loadavg", "meminfo", "stat", "sys/kernel/osrelease", "sys/kernel/pid_max",
+    "sys/vm/overcommit_memory", "uptime", "version",
+)  # fmt: skip
+"""What of /proc may be read: nothing about other processes."""
+NOTE = (
+    "without user namespaces: no sockets inside (not even loopback), no chmod, no named shared memory; the host's "
+    "name and the existence of files outside can be seen"
+)
+
+
+def landlock_plan(start: Start, caps: Caps) -> dict[str, Any]:
+    """The plan of one run: rules and filter."""
+    view, abi = view_of(start.command, caps.options, start.env), syscalls.landlock_abi()
+    private = [place for place in (start.env["HOME"], start.env["TMPDIR"]) if place != "/"]
+    devices = [f"/dev/{name}" for name in DEVICES]
+    facts = ["/proc/self", *(f"/proc/{name}" for name in PROCESS_FILES)]  # its own folder, not its children's
+    rules = path_rules(abi, [*view.readable, *facts], [*view.writable, *private, *devices])
+    return {
+        "landlock": (handled_rights(abi), rules),
+        "filter": filter_program(standalone_rules(network=caps.options.network), os.uname().machine),
+    }
 
 
 def handled_rights(abi: int) -> Rights:

@@ -1,7 +1,7 @@
-"""The backend `namespaces`: a new root in namespaces of its own, Landlock and a system call filter on top.
+"""A new root in namespaces of its own, Landlock and a system call filter on top, as a plan for the launcher.
 
-Reaches `standard` and `strict` without privileges, for root and for ordinary users. What is not listed does not exist
-inside: namespaces(7), user_namespaces(7), pid_namespaces(7), mount_namespaces(7).
+Needs no privileges, for root or for ordinary users. What is not listed does not exist inside: namespaces(7),
+user_namespaces(7), pid_namespaces(7), mount_namespaces(7).
 """
 
 from __future__ import annotations
@@ -10,25 +10,21 @@ import contextlib
 import functools
 import os
 import stat
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from maabarium.blueprint.schema import SandboxOptions
-from maabarium.errors import SandboxError
-from maabarium.plugins.protocols import Command
-from maabarium.sandbox.cgroups import controllers
-from maabarium.sandbox.confined import ConfinedSandbox, folders_of
+from maabarium.sandbox.caps import Caps
+from maabarium.sandbox.door import Start
 from maabarium.sandbox.landlock import READ, Rights, handled_rights, path_rules
 from maabarium.sandbox.launcher import syscalls
 from maabarium.sandbox.seccomp import confining_rules, filter_program
 from maabarium.sandbox.view import DEVICES, View, view_of
 
-__all__ = ["NamespacesSandbox"]
+__all__ = ["HOME", "HOST", "HOSTS", "namespaces_plan", "private_places"]
 
 HOST = "sandbox"
-HOME = "/home/candidate"
+HOME = Path("/home/candidate")
 POOL = "/.private"
 """Where the memory file system is mounted for a moment."""
 SMALL = 256 * 1024
@@ -36,53 +32,26 @@ INODES = 262144
 HOSTS = b"127.0.0.1 localhost\n::1 localhost\n"
 MASKED = ["kcore", "key-users", "keys", "kmsg", "sysrq-trigger", "timer_list"]
 LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
-ROOT_UNBOUND = (
-    "[sandbox] processes does not bind for root here: the kernel exempts uid 0 from RLIMIT_NPROC, and no control group "
-    "with pids can be made; run as an ordinary user, or let this user write to a pids control group"
-)
 
 
-class NamespacesSandbox(ConfinedSandbox):
-    """Starts processes in a world of their own. Any number of threads may call `run` at once."""
-
-    name = "namespaces"
-    namespaced = True
-    reached = ("standard", "strict")
-
-    def __init__(self, options: SandboxOptions, cancel: threading.Event) -> None:
-        super().__init__(options, cancel)
-        self._abi = syscalls.landlock_abi()
-        unbound = os.getuid() == 0 and "pids" not in controllers()
-        if unbound and self.level == "strict":
-            raise SandboxError(f'[sandbox] level = "strict": {ROOT_UNBOUND}')
-        if unbound:
-            self.notes = (*self.notes, ROOT_UNBOUND)
-
-    def describe(self) -> str:
-        """The level and how it is held, for the header."""
-        return f"{self.level} (namespaces{', landlock' if self._abi else ''}, seccomp)"
-
-    def _private(self, command: Command) -> contextlib.AbstractContextManager[Path]:
-        return contextlib.nullcontext(Path(HOME))
-
-    def _plan(self, command: Command, env: dict[str, str]) -> dict[str, Any]:
-        view = view_of(command, self._options, env)
-        home, scratch = folders_of(env)
-        flags = syscalls.NEWUSER | syscalls.NEWNS | syscalls.NEWPID | syscalls.NEWIPC | syscalls.NEWUTS
-        flags |= syscalls.NEWCGROUP | (0 if self._options.network else syscalls.NEWNET)
-        private = private_places(home, scratch)
-        plan = super()._plan(command, env) | {
-            "unshare": flags,
-            "uid": os.getuid(),
-            "gid": os.getgid(),
-            "host": HOST,
-            "loopback": not self._options.network,
-            "mounts": steps_of(view, private, self.caps.private, network=self._options.network),
-            "filter": filter_program(confining_rules(strict=self.level == "strict"), os.uname().machine),
-        }
-        if self._abi:
-            plan["landlock"] = write_domain(self._abi, view, private)
-        return plan
+def namespaces_plan(start: Start, caps: Caps, *, strict: bool) -> dict[str, Any]:
+    """The plan of one run: namespaces, the new root, rules and filter."""
+    options = caps.options
+    view = view_of(start.command, options, start.env)
+    private = private_places(start.env)
+    flags = syscalls.NEWUSER | syscalls.NEWNS | syscalls.NEWPID | syscalls.NEWIPC | syscalls.NEWUTS
+    flags |= syscalls.NEWCGROUP | (0 if options.network else syscalls.NEWNET)
+    abi = syscalls.landlock_abi()
+    return {
+        "unshare": flags,
+        "uid": os.getuid(),
+        "gid": os.getgid(),
+        "host": HOST,
+        "loopback": not options.network,
+        "mounts": steps_of(view, private, caps.private, network=options.network),
+        "filter": filter_program(confining_rules(strict=strict), os.uname().machine),
+        "landlock": write_domain(abi, view, private) if abi else None,
+    }
 
 
 def write_domain(abi: int, view: View, private: Mapping[str, int]) -> tuple[Rights, list[tuple[str, int]]]:
@@ -95,9 +64,9 @@ def write_domain(abi: int, view: View, private: Mapping[str, int]) -> tuple[Righ
     return (handled, network, scopes), [*((path, access & handled) for path, access in listed), *folders]
 
 
-def private_places(home: Path, scratch: Path) -> dict[str, int]:
+def private_places(env: Mapping[str, str]) -> dict[str, int]:
     """Folders in memory and their modes: home, temporary files, shared memory."""
-    return {"/tmp": 0o1777, "/var/tmp": 0o1777, "/dev/shm": 0o1777, str(home): 0o700, str(scratch): 0o700}
+    return {"/tmp": 0o1777, "/var/tmp": 0o1777, "/dev/shm": 0o1777, env["HOME"]: 0o700, env["TMPDIR"]: 0o700}
 
 
 def steps_of(view: View, private: dict[str, int], size: int, *, network: bool) -> list[tuple[Any, ...]]:

@@ -26,7 +26,7 @@ from pathlib import Path
 from maabarium.errors import SandboxError
 from maabarium.sandbox.environment import RUN_MARK
 
-__all__ = ["HAS_PROC", "ProcessTree", "new_mark"]
+__all__ = ["HAS_PROC", "ProcessTree", "end_strays", "is_stray", "new_mark"]
 
 HAS_PROC = sys.platform == "linux" and Path("/proc/self/environ").exists()
 PATIENCE = 10.0
@@ -191,3 +191,43 @@ class ProcessTree:
         if parent == os.getpid() and pid != self._leader:
             with contextlib.suppress(OSError):
                 os.waitpid(pid, os.WNOHANG)
+
+
+def end_strays() -> int:
+    """End what a Maabarium left that was killed itself (SIGKILL, out of memory); returns how many processes.
+
+    Nothing can end a child at that instant at the level `trusted`, so the next run tidies up before it uses the same
+    worktrees. Only processes of the same user whose starter no longer exists are ended. One that cleaned its
+    environment is not found; its CPU time is limited from the start. Linux; elsewhere it does nothing.
+    """
+    ended = 0
+    for pid in process_ids() if HAS_PROC else ():
+        with contextlib.suppress(OSError):
+            handle = os.pidfd_open(pid)
+            try:
+                if is_stray(pid):
+                    signal.pidfd_send_signal(handle, signal.SIGKILL)
+                    ended += 1
+            finally:
+                os.close(handle)
+    return ended
+
+
+def is_stray(pid: int) -> bool:
+    """Whether a process carries the mark of a program that is gone. OSError when it cannot be read."""
+    if os.stat(f"/proc/{pid}").st_uid != os.getuid():  # noqa: PTH116
+        return False
+    with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123
+        variables = file.read().split(b"\0")
+    prefix = f"{RUN_MARK}=".encode()
+    marks = next((entry[len(prefix) :].decode(errors="replace") for entry in variables if entry.startswith(prefix)), "")
+    return any(is_orphaned(mark) for mark in marks.split(":") if mark)
+
+
+def is_orphaned(mark: str) -> bool:
+    """Whether the program that made a mark is gone; False for a mark that is not ours to judge."""
+    try:
+        namespace, pid, start, _ = mark.split(".")
+        return int(namespace) == pid_namespace() and start_time(int(pid)) != int(start)
+    except ValueError:
+        return False

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
-from maabarium.plugins.protocols import Sandbox, SandboxFactory
+from maabarium.plugins.protocols import DescribesSandbox, Sandbox, SandboxFactory
 from maabarium.sandbox.probe import observe
 
-__all__ = ["Reach", "available", "describe", "select"]
+__all__ = ["Reach", "available", "describe", "notes_of", "select"]
 
 PREFERENCE = ("namespaces", "bubblewrap", "landlock")
 """Backends in the order in which they are tried; those of plug-ins come behind, by name."""
@@ -27,6 +27,16 @@ class Reach:
     level: str
     ok: bool
     reason: str = ""
+
+
+class Fallback:
+    """A sandbox that is taken because no better one is to be had, which its notes say."""
+
+    def __init__(self, sandbox: Sandbox, notes: tuple[str, ...]) -> None:
+        self.name, self.level = sandbox.name, sandbox.level
+        self.held_by = sandbox.held_by if isinstance(sandbox, DescribesSandbox) else sandbox.name
+        self.notes = notes
+        self.run = sandbox.run
 
 
 _known: dict[tuple[str, str], tuple[SandboxFactory, Reach]] = {}
@@ -56,8 +66,7 @@ def select(options: SandboxOptions, factories: Mapping[str, SandboxFactory], can
     if options.level == "auto":
         sandbox = factories[PLAIN](options.model_copy(update={"level": "trusted"}), cancel)
         note = f"the level standard is not to be had here, so nothing keeps the tests in: {_sentences(tried)}"
-        sandbox.notes = (*getattr(sandbox, "notes", ()), note)  # type: ignore[attr-defined]
-        return sandbox
+        return Fallback(sandbox, (*notes_of(sandbox), note))
     raise SandboxError(
         f'[sandbox] level = "{level}" cannot be held here: {_sentences(tried)}. Allow user namespaces '
         "(sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns; for a container its seccomp "
@@ -68,8 +77,12 @@ def select(options: SandboxOptions, factories: Mapping[str, SandboxFactory], can
 
 def describe(sandbox: Sandbox) -> str:
     """How a sandbox is shown: its level and how it is held."""
-    own = getattr(sandbox, "describe", None)
-    return str(own()) if callable(own) else f"{sandbox.level} ({sandbox.name})"
+    return f"{sandbox.level} ({sandbox.held_by if isinstance(sandbox, DescribesSandbox) else sandbox.name})"
+
+
+def notes_of(sandbox: Sandbox) -> tuple[str, ...]:
+    """What a sandbox says of itself that the user should know."""
+    return tuple(sandbox.notes) if isinstance(sandbox, DescribesSandbox) else ()
 
 
 def _ordered(factories: Mapping[str, SandboxFactory]) -> list[str]:

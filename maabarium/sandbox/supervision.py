@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from maabarium.plugins.protocols import Clockface, Command
-from maabarium.sandbox.output import KeptOutput
 
-__all__ = ["Ending", "ExitNotice", "Supervision"]
+__all__ = ["HEAD", "TAIL", "Ending", "ExitNotice", "KeptOutput", "Supervision"]
 
 Ending = Literal["exited", "timed_out", "flooded", "interrupted", "overdrawn"]
 """`overdrawn`: it used more memory or disk than its sandbox grants."""
@@ -31,6 +30,44 @@ SLICE = 0.02
 CHUNK = 64 * 1024
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in one unit of `ru_maxrss`, getrusage(2)."""
+HEAD = 64 * 1024
+TAIL = 192 * 1024
+"""Bytes kept of the beginning and of the end. Tests tell the cause at the end, programs at the beginning."""
+
+
+class KeptOutput:
+    """Collects bytes up to a limit; beyond `limit` it is a flood, and the caller ends the process."""
+
+    def __init__(self, limit: int, head: int = HEAD, tail: int = TAIL) -> None:
+        self.total = 0
+        self._limit = limit
+        self._room = head
+        self._tail_size = tail
+        self._head = bytearray()
+        self._tail = bytearray()
+
+    @property
+    def flooded(self) -> bool:
+        """Whether more came than the limit allows."""
+        return self.total > self._limit
+
+    def add(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self.total += len(data)
+        taken = data[: self._room]
+        self._head += taken
+        self._room -= len(taken)
+        self._tail += data[len(taken) :]
+        # Cut now and then rather than each time: deleting from the front moves all the rest.
+        if len(self._tail) > 2 * self._tail_size:
+            del self._tail[: -self._tail_size]
+
+    def text(self) -> str:
+        """All that was kept, with a line that says how much is missing; escape sequences are left as they are."""
+        tail = bytes(self._tail[-self._tail_size :])
+        missing = self.total - len(self._head) - len(tail)
+        gap = f"\n[... {missing} bytes left out ...]\n".encode() if missing else b""
+        return (bytes(self._head) + gap + tail).decode("utf-8", errors="backslashreplace")
 
 
 class ExitNotice:

@@ -6,7 +6,6 @@ do about it. No gate trusts the exit status alone, nor the stream alone.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Container
 from pathlib import Path
 
@@ -61,19 +60,10 @@ def _violence(suite: Suite, session: SessionResult, baseline: Evaluation | None)
             f'(the target\'s interpreter needs pytest: {suite.python} -m pip install "pytest>=7.4")'
         )
     if heard.status is None:
-        return "crashed", f"the process ended ({_ended(completed.returncode)}) before pytest did{where}"
+        return "crashed", f"the process ended ({completed.ending}) before pytest did{where}"
     if completed.returncode != heard.status:
-        return "crashed", f"pytest ended with status {heard.status}, its process with {_ended(completed.returncode)}"
+        return "crashed", f"pytest ended with status {heard.status}, its process with {completed.ending}"
     return None
-
-
-def _ended(returncode: int) -> str:
-    if returncode < 0:
-        try:
-            return signal.Signals(-returncode).name
-        except ValueError:
-            return f"signal {-returncode}"
-    return f"status {returncode}"
 
 
 def _ending(suite: Suite, session: SessionResult, baseline: Evaluation | None) -> tuple[ReasonCode, str] | None:

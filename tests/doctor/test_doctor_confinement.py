@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import threading
@@ -15,29 +16,37 @@ from maabarium.doctor.bait import VARIABLE, planted
 from maabarium.doctor.confinement import HOGS, Cage, check_sandbox, observe, taken
 from maabarium.doctor.findings import Observation, failed, passed
 from maabarium.errors import SandboxError
-from maabarium.plugins.protocols import Command, Completed
-from maabarium.sandbox import SANDBOXES, SubprocessSandbox
+from maabarium.plugins.protocols import Command, Completed, Sandbox
+from maabarium.sandbox import SANDBOXES, subprocess_sandbox
 from maabarium.sandbox.selection import Reach, available
 
 
-class Liar(SubprocessSandbox):
+def liar(options: SandboxOptions, cancel: threading.Event) -> Sandbox:
     """Says that it confines."""
+    plain = subprocess_sandbox(options.model_copy(update={"level": "trusted"}), cancel)
+    return dataclasses.replace(plain, name="liar", level=options.level)
 
-    name = "liar"
+
+class Plain:
+    """An outsider's sandbox: what the protocol asks for, and no more."""
+
+    name, level = "subprocess", "trusted"
 
     def __init__(self, options: SandboxOptions, cancel: threading.Event) -> None:
-        super().__init__(options.model_copy(update={"level": "trusted"}), cancel)
-        self.level = options.level
+        self.inner = subprocess_sandbox(options, cancel)
+
+    def run(self, command: Command) -> Completed:
+        return self.inner.run(command)
 
 
-class Broken(SubprocessSandbox):
+class Broken(Plain):
     """Starts nothing."""
 
     def run(self, command: Command) -> Completed:
         raise SandboxError("the kernel says no")
 
 
-class Mute(SubprocessSandbox):
+class Mute(Plain):
     """Starts something else."""
 
     def run(self, command: Command) -> Completed:
@@ -58,7 +67,7 @@ def test_what_is_held_here() -> None:
 
 
 def test_a_backend_that_lies_is_not_taken() -> None:
-    first, trusted = check_sandbox({"subprocess": SubprocessSandbox, "liar": Liar})
+    first, trusted = check_sandbox({"subprocess": subprocess_sandbox, "liar": liar})
     assert first.status == "warn" and "nothing here confines" in first.sentence
     assert "a program inside could: network" in first.sentence
     assert trusted.name == "trusted (subprocess)"
@@ -67,7 +76,7 @@ def test_a_backend_that_lies_is_not_taken() -> None:
 def test_a_backend_that_lies_well_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     reaches = [Reach("liar", "standard", True), Reach("liar", "strict", True)]
     monkeypatch.setattr(confinement, "available", lambda factories: reaches)
-    findings = list(check_sandbox({"liar": Liar}, level="standard"))
+    findings = list(check_sandbox({"liar": liar}, level="standard"))
     assert [finding.status for finding in findings] == ["pass", "fail"]
     assert "got through: connect over TCP" in findings[1].sentence
     through = {one.attempt for one in findings[1].observed if one.succeeded}
@@ -76,7 +85,7 @@ def test_a_backend_that_lies_well_is_found_out(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_level_that_is_demanded_must_be_held() -> None:
-    alone: dict[str, Any] = {"subprocess": SubprocessSandbox}
+    alone: dict[str, Any] = {"subprocess": subprocess_sandbox}
     asked = next(iter(check_sandbox(alone, level="strict")))
     assert asked.status == "fail" and 'the level "strict" is not to be had here, and you ask' in asked.sentence
     demanded = next(iter(check_sandbox(alone, demanded="standard")))
@@ -85,7 +94,7 @@ def test_a_level_that_is_demanded_must_be_held() -> None:
 
 
 @pytest.mark.parametrize("backend", [Broken, Mute])
-def test_a_sandbox_that_starts_nothing(backend: type[SubprocessSandbox]) -> None:
+def test_a_sandbox_that_starts_nothing(backend: type[Plain]) -> None:
     (finding,) = [one for one in check_sandbox({"subprocess": backend}, level="trusted") if one.name != "levels"]
     assert finding.status == "fail"
     assert "the canary could not be let into it" in finding.sentence
@@ -93,7 +102,7 @@ def test_a_sandbox_that_starts_nothing(backend: type[SubprocessSandbox]) -> None
 
 
 def test_what_a_hog_did_not_say_was_stopped() -> None:
-    class Killer(SubprocessSandbox):
+    class Killer(Plain):
         def run(self, command: Command) -> Completed:
             hog = any(name in command.argv for name in HOGS)
             return Completed(-9, "", 0.1, 0.0, 0) if hog else super().run(command)

@@ -20,7 +20,7 @@ from maabarium.doctor.findings import Finding
 from maabarium.doctor.model_checks import check_models
 from maabarium.doctor.target_checks import bind_target, check_target
 from maabarium.plugins.manager import PluginManager, build_plugins
-from maabarium.sandbox import SubprocessSandbox
+from maabarium.sandbox import subprocess_sandbox
 from maabarium.state_paths import state_paths_of
 from maabarium.store import Store
 
@@ -139,7 +139,7 @@ def test_no_target(tmp_path: Path, plugins: PluginManager) -> None:
 
 def test_a_level_that_cannot_be_held(tmp_path: Path, plugins: PluginManager, monkeypatch: pytest.MonkeyPatch) -> None:
     blueprint = make_target(tmp_path, blueprint=BLUEPRINT.replace('"trusted"', '"strict"'))
-    monkeypatch.setattr(target_checks, "contributions", lambda plugins, kind: {"subprocess": SubprocessSandbox})
+    monkeypatch.setattr(target_checks, "contributions", lambda plugins, kind: {"subprocess": subprocess_sandbox})
     found = look(blueprint, plugins)
     assert found["repository"].status == "pass"
     assert found["sandbox"].status == "fail" and "collects" not in found

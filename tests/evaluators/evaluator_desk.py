@@ -12,7 +12,7 @@ import pytest
 from maabarium.blueprint.schema import Blueprint, SandboxOptions
 from maabarium.errors import SandboxError
 from maabarium.plugins.protocols import Command, Completed, EvaluationRequest, Sandbox
-from maabarium.sandbox import SANDBOXES, SubprocessSandbox
+from maabarium.sandbox import SANDBOXES, subprocess_sandbox
 
 
 class Desk:
@@ -24,7 +24,7 @@ class Desk:
         for place in (self.path, self.scratch, self.scratch / "home", self.scratch / "tmp"):
             place.mkdir(exist_ok=True, parents=True)
         self.cancel = threading.Event()
-        self.sandbox: Sandbox = SubprocessSandbox(blueprint.sandbox, self.cancel)
+        self.sandbox: Sandbox = subprocess_sandbox(blueprint.sandbox, self.cancel)
 
     def confine(self, backend: str) -> None:
         """Run in another backend from now on, at the best level that it reaches; skips where it reaches none."""

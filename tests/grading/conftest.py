@@ -14,7 +14,7 @@ from target_texts import LEAN
 from maabarium.blueprint.schema import Blueprint
 from maabarium.plugins.protocols import Command, Completed, EvaluationRequest
 from maabarium.records import Evaluation
-from maabarium.sandbox.subprocess import SubprocessSandbox
+from maabarium.sandbox import subprocess_sandbox
 from maabarium_pytest.grading.evaluator import PytestEvaluator
 
 
@@ -26,7 +26,7 @@ class FolderWorkspace:
         self.root = root
         self.scratch = scratch
         scratch.mkdir(exist_ok=True)
-        self.sandbox = SubprocessSandbox(blueprint.sandbox, threading.Event())
+        self.sandbox = subprocess_sandbox(blueprint.sandbox, threading.Event())
 
     def run(
         self, argv: Sequence[str], *, timeout: float | None = None, env: Mapping[str, str] | None = None, **options: Any

@@ -15,7 +15,7 @@ import pytest
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.plugins.protocols import Command, Completed
-from maabarium.sandbox import SubprocessSandbox
+from maabarium.sandbox import subprocess_sandbox
 
 Runner = Callable[..., Completed]
 
@@ -57,7 +57,7 @@ def run(tmp_path: Path, cancel: threading.Event) -> Iterator[Runner]:
         options = SandboxOptions(**more.pop("options", {}))
         argv = [sys.executable, "-I", "-S", "-c", textwrap.dedent(source), token] if isinstance(source, str) else source
         env = {"TEST_TOKEN": token, **more.pop("env", {})}
-        return SubprocessSandbox(options, cancel).run(Command(argv, tmp_path, env, timeout, **more))
+        return subprocess_sandbox(options, cancel).run(Command(argv, tmp_path, env, timeout, **more))
 
     yield runner
     assert bearing(token) == []

@@ -14,7 +14,7 @@ import pytest
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.plugins.protocols import Completed
-from maabarium.sandbox import SubprocessSandbox
+from maabarium.sandbox import subprocess_sandbox
 
 Runner = Callable[..., Completed]
 
@@ -134,8 +134,8 @@ def test_open_files_and_core_dumps_are_limited(run: Runner) -> None:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs another user to become")
 def test_root_is_told_that_the_number_of_processes_is_not_limited(cancel: threading.Event) -> None:
-    assert "processes does not bind for root" in " ".join(SubprocessSandbox(SandboxOptions(processes=5), cancel).notes)
-    assert SubprocessSandbox(SandboxOptions(), cancel).notes == ()
+    assert "processes does not bind for root" in " ".join(subprocess_sandbox(SandboxOptions(processes=5), cancel).notes)
+    assert subprocess_sandbox(SandboxOptions(), cancel).notes == ()
 
 
 def test_cancel_from_another_thread_ends_everything_at_once(run: Runner, cancel: threading.Event) -> None:
@@ -156,11 +156,11 @@ def test_a_run_inside_a_run_ends_with_the_outer_one(run: Runner, tmp_path: Path)
         from pathlib import Path
         from maabarium.blueprint.schema import SandboxOptions
         from maabarium.plugins.protocols import Command
-        from maabarium.sandbox import SubprocessSandbox
+        from maabarium.sandbox import subprocess_sandbox
         print("inner", flush=True)
         code = "import os, time; os.setsid() if os.fork() == 0 else open('started', 'w'); time.sleep(60)"
         command = Command([sys.executable, "-I", "-S", "-c", code, sys.argv[-1]], Path.cwd(), dict())
-        SubprocessSandbox(SandboxOptions(), threading.Event()).run(command)
+        subprocess_sandbox(SandboxOptions(), threading.Event()).run(command)
         """,
         timeout=2.5,
     )

@@ -138,10 +138,10 @@ from pathlib import Path
 sys.path[:0] = {sys.path!r}
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.plugins.protocols import Command
-from maabarium.sandbox import SubprocessSandbox
+from maabarium.sandbox import subprocess_sandbox
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 loop = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done"
-sandbox = SubprocessSandbox(SandboxOptions(), threading.Event())
+sandbox = subprocess_sandbox(SandboxOptions(), threading.Event())
 for shell in ("/bin/dash", {str(program)!r}):
     done = sandbox.run(Command([shell, "-c", loop], Path("/tmp")))
     print(done.returncode, done.cpu > 0.05, done.cpu_complete)

@@ -10,29 +10,34 @@ from pathlib import Path
 
 import pytest
 
-from maabarium.plugins.protocols import Completed
-from maabarium.sandbox import subprocess as backend
-from maabarium.sandbox.gate import Gate, find_program
+from maabarium.plugins.protocols import Command, Completed
+from maabarium.sandbox.cgroups import Group
+from maabarium.sandbox.clock import probe_clock
+from maabarium.sandbox.door import PlainDoor, Start, find_program
+from maabarium.sandbox.process_tree import ProcessTree
 
 Runner = Callable[..., Completed]
 
 
+def door_of(argv: list[str], cwd: Path) -> PlainDoor:
+    return PlainDoor(Start(Command(argv, cwd), dict(os.environ), "mark", {}, Group({})))
+
+
 def test_nothing_happens_before_it_opens(tmp_path: Path) -> None:
-    gate = Gate()
-    child = subprocess.Popen(gate.argv(["/bin/sh", "-c", "echo $$; cat; touch here"]), stdin=gate.stdin, cwd=tmp_path,
-                             stdout=subprocess.PIPE, text=True)  # fmt: skip
+    door = door_of(["/bin/sh", "-c", "echo $$; cat; touch here"], tmp_path)
+    child = subprocess.Popen(door.argv, stdin=door.stdin, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     time.sleep(0.2)
     assert child.poll() is None and not (tmp_path / "here").exists()
-    gate.open()
+    door.open(child.pid, probe_clock())
     assert child.communicate(timeout=20)[0] == f"{child.pid}\n"  # the same process, with nothing to read
     assert (tmp_path / "here").exists()
-    gate.close()  # twice is no error
+    door.close()  # twice is no error
 
 
 def test_nothing_happens_when_it_never_opens(tmp_path: Path) -> None:
-    gate = Gate()
-    child = subprocess.Popen(gate.argv(["/bin/touch", "here"]), stdin=gate.stdin, cwd=tmp_path)
-    gate.close()
+    door = door_of(["/bin/touch", "here"], tmp_path)
+    child = subprocess.Popen(door.argv, stdin=door.stdin, cwd=tmp_path)
+    door.close()
     assert child.wait(timeout=20) == 125
     assert not (tmp_path / "here").exists()
 
@@ -47,13 +52,13 @@ def test_a_daemon_cannot_win_the_race_against_a_slow_parent(
     run: Runner, monkeypatch: pytest.MonkeyPatch, living: Callable[[str], list[int]]
 ) -> None:
     """A parent that gets its turn late: without a gate this daemon was gone before it was marked."""
-    confine = backend.SubprocessSandbox._confine
+    adopt = ProcessTree.adopt
 
-    def slowly(*arguments: object) -> None:
+    def slowly(tree: ProcessTree, pid: int) -> None:
         time.sleep(0.3)
-        confine(*arguments)  # type: ignore[arg-type]
+        adopt(tree, pid)
 
-    monkeypatch.setattr(backend.SubprocessSandbox, "_confine", slowly)
+    monkeypatch.setattr(ProcessTree, "adopt", slowly)
     seconds = f"60.{os.getpid()}{time.monotonic_ns()}"
     done = run(["/bin/sh", "-c", f"(setsid env -i sleep {seconds} </dev/null &); sleep 0.1; ulimit -n"],
                options={"open_files": 77})  # fmt: skip

@@ -11,15 +11,14 @@ import pytest
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
-from maabarium.sandbox import limits
-from maabarium.sandbox.gate import Gate
-from maabarium.sandbox.limits import apply_limits, limit_notes, limits_of, shell_settings, tasks_of_user
+from maabarium.sandbox import caps
+from maabarium.sandbox.caps import NPROC_UNBOUND, Caps, apply_limits, shell_settings, tasks_of_user
 
-needs_prlimit = pytest.mark.skipif(not limits.CAN_LIMIT_FROM_OUTSIDE, reason="needs prlimit(2)")
+needs_prlimit = pytest.mark.skipif(not caps.CAN_LIMIT_FROM_OUTSIDE, reason="needs prlimit(2)")
 
 
 def test_units_and_defaults() -> None:
-    wanted = limits_of(SandboxOptions(memory_mb=100, file_mb=2, open_files=50), 10.5)
+    wanted = Caps(SandboxOptions(memory_mb=100, file_mb=2, open_files=50)).rlimits(10.5)
     assert wanted == {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_CPU: 11 * (os.cpu_count() or 1) + 5,
@@ -27,11 +26,11 @@ def test_units_and_defaults() -> None:
         resource.RLIMIT_FSIZE: 2 * 1024 * 1024,
         resource.RLIMIT_NOFILE: 50,
     }
-    assert resource.RLIMIT_AS not in limits_of(SandboxOptions(), 1)
+    assert resource.RLIMIT_AS not in Caps(SandboxOptions()).rlimits(1)
 
 
 def test_processes_are_counted_on_top_of_those_there_are() -> None:
-    wanted = limits_of(SandboxOptions(processes=7), 1)[resource.RLIMIT_NPROC]
+    wanted = Caps(SandboxOptions(processes=7)).rlimits(1)[resource.RLIMIT_NPROC]
     assert tasks_of_user(os.getuid()) >= 1
     assert wanted >= 8
 
@@ -54,15 +53,25 @@ def test_a_limit_above_the_ceiling_is_lowered_to_it() -> None:
 def test_the_shell_sets_them_and_becomes_the_program() -> None:
     wanted = {resource.RLIMIT_CPU: 7, resource.RLIMIT_FSIZE: 1000, resource.RLIMIT_NOFILE: 33, resource.RLIMIT_CORE: 0}
     source = "import resource as r, sys; print([r.getrlimit(x) for x in (r.RLIMIT_CPU, r.RLIMIT_NOFILE)], sys.argv[1])"
-    gate = Gate()
-    argv = gate.argv([sys.executable, "-c", source, "it's $HOME"], shell_settings(wanted))
-    child = subprocess.Popen(argv, stdin=gate.stdin, stdout=subprocess.PIPE, text=True)
-    gate.open()
-    output = child.communicate(timeout=30)[0]
+    script = "; ".join([*shell_settings(wanted), 'exec "$@"'])
+    argv = ["/bin/sh", "-c", script, "sh", sys.executable, "-c", source, "it's $HOME"]
+    output = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=30, check=True).stdout
     assert output == "[(7, 7), (33, 33)] it's $HOME\n"
 
 
 def test_a_limit_that_cannot_hold_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "CAN_LIMIT_FROM_OUTSIDE", False)
-    assert "memory_mb may not hold" in limit_notes(SandboxOptions(memory_mb=100))[0]
-    assert limit_notes(SandboxOptions()) == ()
+    monkeypatch.setattr(caps, "CAN_LIMIT_FROM_OUTSIDE", False)
+    assert "memory_mb may not hold" in Caps(SandboxOptions(memory_mb=100)).notes(NPROC_UNBOUND)[0]
+    assert Caps(SandboxOptions()).notes(NPROC_UNBOUND) == ()
+
+
+def test_a_confined_tree_has_a_value_for_every_cap() -> None:
+    """Also where the blueprint says nothing; what it says is not raised."""
+    bounded = Caps(SandboxOptions(), bounded=True)
+    limits = bounded.rlimits(1)
+    assert limits[resource.RLIMIT_NOFILE] == caps.OPEN_FILES and resource.RLIMIT_AS not in limits
+    assert {resource.RLIMIT_DATA, resource.RLIMIT_NPROC, resource.RLIMIT_CPU, resource.RLIMIT_CORE} <= set(limits)
+    assert bounded.processes == caps.PROCESSES and bounded.private <= bounded.written
+    own = Caps(SandboxOptions(memory_mb=100, processes=7, written_mb=5, open_files=9), bounded=True)
+    assert own.rlimits(1)[resource.RLIMIT_NOFILE] == 9 and own.rlimits(1)[resource.RLIMIT_DATA] == 100 * 1024 * 1024
+    assert (own.processes, own.written, own.private) == (7, 5 * 1024 * 1024, 5 * 1024 * 1024)

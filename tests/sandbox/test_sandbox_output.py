@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maabarium.sandbox.output import KeptOutput
+from maabarium.sandbox.supervision import KeptOutput
 
 LETTERS = st.binary(max_size=40).map(lambda data: bytes(97 + byte % 26 for byte in data))
 

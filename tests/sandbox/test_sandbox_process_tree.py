@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from maabarium.errors import SandboxError
-from maabarium.sandbox import process_tree, strays
+from maabarium.sandbox import process_tree
 from maabarium.sandbox.environment import RUN_MARK
-from maabarium.sandbox.process_tree import ProcessTree, new_mark
-from maabarium.sandbox.strays import end_strays, is_orphaned
+from maabarium.sandbox.process_tree import ProcessTree, end_strays, is_orphaned, is_stray, new_mark
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
@@ -98,19 +97,19 @@ sys.path[:0] = {sys.path!r}
 from pathlib import Path
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.plugins.protocols import Command
-from maabarium.sandbox import SubprocessSandbox
+from maabarium.sandbox import subprocess_sandbox
 command = Command(["/bin/sh", "-c", "setsid sleep 60 & sleep 60"], Path({str(tmp_path)!r}), dict(TOKEN={token!r}))
-SubprocessSandbox(SandboxOptions(), threading.Event()).run(command)
+subprocess_sandbox(SandboxOptions(), threading.Event()).run(command)
 """
     program = subprocess.Popen([sys.executable, "-c", source], env={**os.environ, "TMPDIR": str(tmp_path)})
     try:
         assert wait_for(lambda: len([pid for pid in living(token) if pid != program.pid]) == 3)
         left = [pid for pid in living(token) if pid != program.pid]
-        assert not any(strays.is_stray(pid) for pid in left)  # their starter lives
+        assert not any(is_stray(pid) for pid in left)  # their starter lives
     finally:
         program.kill()
         program.wait()
-    assert all(strays.is_stray(pid) for pid in left)
+    assert all(is_stray(pid) for pid in left)
     end_strays()  # a run of another test may do so at the same time
     assert wait_for(lambda: living(token) == [])
 

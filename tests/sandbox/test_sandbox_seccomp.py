@@ -11,8 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maabarium.sandbox.seccomp import ADMINISTRATION, Refusal, confining_rules, filter_program, standalone_rules
-from maabarium.sandbox.syscall_numbers import ARCHITECTURES, NUMBERS
+from maabarium.sandbox.seccomp import (
+    ADMINISTRATION,
+    ARCHITECTURES,
+    NUMBERS,
+    Refusal,
+    confining_rules,
+    filter_program,
+    standalone_rules,
+)
 
 ALLOW, KILL = "allow", "kill"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -15,10 +16,12 @@ import pytest
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
 from maabarium.plugins.protocols import Command, Completed, Sandbox
-from maabarium.sandbox import SANDBOXES, SubprocessSandbox
+from maabarium.sandbox import SANDBOXES, subprocess_sandbox
+from maabarium.sandbox.backends import landlock_sandbox
 from maabarium.sandbox.launcher import syscalls
+from maabarium.sandbox.launcher_door import LaunchDoor
 from maabarium.sandbox.probe import Observed, observe
-from maabarium.sandbox.seccomp import Refusal, filter_program
+from maabarium.sandbox.seccomp import Refusal, confining_rules, filter_program
 from maabarium.sandbox.selection import Reach, available, describe, select
 
 SOURCE = """
@@ -28,7 +31,7 @@ from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
 from maabarium.sandbox import SANDBOXES
 from maabarium.sandbox.launcher import syscalls
-from maabarium.sandbox.selection import available, describe, select
+from maabarium.sandbox.selection import available, describe, notes_of, select
 syscalls.control(syscalls.PR_SET_NO_NEW_PRIVS, 1)
 for program in {programs!r}:
     syscalls.filter_calls(program)
@@ -36,13 +39,14 @@ answers = {{}}
 for level in ("auto", "standard", "strict"):
     try:
         sandbox = select(SandboxOptions(level=level), SANDBOXES, threading.Event())
-        answers[level] = [describe(sandbox), *sandbox.notes]
+        answers[level] = [describe(sandbox), *notes_of(sandbox)]
     except SandboxError as error:
         answers[level] = [str(error)]
 print(json.dumps(answers))
 """
 MACHINE = os.uname().machine
-NO_NAMESPACES = [Refusal("unshare"), Refusal("clone3", errno.ENOSYS)]
+NO_NAMESPACES = [rule for rule in confining_rules(strict=False) if rule.call in ("unshare", "clone", "clone3")]
+"""Also for bubblewrap, which makes them with clone(2)."""
 NO_LANDLOCK = [Refusal("landlock_create_ruleset", errno.ENOSYS)]
 
 
@@ -103,15 +107,12 @@ def test_trusted_is_taken_at_its_word(cancel: threading.Event) -> None:
 def test_one_that_leaks_is_not_chosen(cancel: threading.Event) -> None:
     """A backend may say what it likes; the canary decides."""
 
-    class Leaky(SubprocessSandbox):
-        name = "leaky"
-
-        def __init__(self, options: SandboxOptions, cancel: threading.Event) -> None:
-            super().__init__(options.model_copy(update={"level": "trusted"}), cancel)
-            self.level = options.level
+    def leaky(options: SandboxOptions, cancel: threading.Event) -> Sandbox:
+        plain = subprocess_sandbox(options.model_copy(update={"level": "trusted"}), cancel)
+        return dataclasses.replace(plain, name="leaky", level=options.level)
 
     with pytest.raises(SandboxError, match=r"leaky: a program inside could: .*read outside"):
-        select(SandboxOptions(level="standard"), {"leaky": Leaky, "subprocess": SubprocessSandbox}, cancel)
+        select(SandboxOptions(level="standard"), {"leaky": leaky, "subprocess": subprocess_sandbox}, cancel)
 
 
 def test_one_in_which_nothing_works_is_not_chosen(cancel: threading.Event) -> None:
@@ -148,7 +149,7 @@ def test_each_is_tried_once(cancel: threading.Event) -> None:
 
 
 def test_the_canary_sees_that_trusted_confines_nothing(cancel: threading.Event) -> None:
-    seen = observe(SubprocessSandbox(SandboxOptions(level="trusted"), cancel))
+    seen = observe(subprocess_sandbox(SandboxOptions(level="trusted"), cancel))
     assert seen.works and set(seen.escapes) >= {"network", "write outside", "read outside", "signal outside"}
     assert Observed((), True) != seen
 
@@ -158,13 +159,14 @@ def test_a_refused_plan_is_told_by_the_launcher(cancel: threading.Event, living:
     if syscalls.landlock_abi() < 6:
         pytest.skip("no Landlock of version 6 here")
 
-    class Broken(SANDBOXES["landlock"]):  # type: ignore[misc,name-defined]
-        def _plan(self, command: Command, env: dict[str, str]) -> dict[str, object]:
-            plan: dict[str, object] = super()._plan(command, env)
-            return plan | {"landlock": ((1 << 63, 0, 0), [])}
-
+    sound = landlock_sandbox(SandboxOptions(level="standard"), cancel)
+    broken = dataclasses.replace(
+        sound,
+        door=lambda start: LaunchDoor(start, lambda: {"landlock": ((1 << 63, 0, 0), []), "filter": b""}),
+    )
     with pytest.raises(SandboxError, match="could not be set up: landlock_create_ruleset: Invalid argument"):
-        observe(Broken(SandboxOptions(level="standard"), cancel))
+        observe(broken)
+
 
 
 def test_a_backend_is_tried_for_itself_whatever_was_known_under_its_name() -> None:

@@ -18,7 +18,7 @@ import pytest
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
 from maabarium.plugins.protocols import Command, Completed, Sandbox, SandboxFactory
-from maabarium.sandbox import SANDBOXES, SubprocessSandbox
+from maabarium.sandbox import SANDBOXES, subprocess_sandbox
 
 Runner = Callable[..., Completed]
 
@@ -28,9 +28,9 @@ from pathlib import Path
 sys.path[:0] = {path!r}
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.plugins.protocols import Command
-from maabarium.sandbox import SubprocessSandbox
+from maabarium.sandbox import subprocess_sandbox
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
-sandbox = SubprocessSandbox(SandboxOptions(memory_mb=500), threading.Event())
+sandbox = subprocess_sandbox(SandboxOptions(memory_mb=500), threading.Event())
 loop = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; ulimit -v"
 script = "(setsid env -i sleep {seconds} </dev/null &); sleep 0.05; " + loop
 done = sandbox.run(Command(["/bin/sh", "-c", script], Path("/tmp")))
@@ -47,7 +47,7 @@ def test_it_is_what_the_contract_says(cancel: threading.Event) -> None:
 @pytest.mark.parametrize("level", ["standard", "strict"])
 def test_a_level_it_cannot_hold_is_refused(cancel: threading.Event, level: str) -> None:
     with pytest.raises(SandboxError, match=f'level = "{level}" cannot be held'):
-        SubprocessSandbox(SandboxOptions.model_validate({"level": level}), cancel)
+        subprocess_sandbox(SandboxOptions.model_validate({"level": level}), cancel)
 
 
 @pytest.mark.parametrize("code", [0, 1, 7, 255])
@@ -60,6 +60,15 @@ def test_exit_codes(run: Runner, code: int) -> None:
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGTERM, signal.SIGABRT])
 def test_signals(run: Runner, number: signal.Signals) -> None:
     assert run(f"import os; os.kill(os.getpid(), {int(number)})").returncode == -number
+
+
+def test_a_status_above_128_is_told_from_a_signal(run: Runner) -> None:
+    for argv in (["/bin/sh", "-c", "exit 137"], ["/bin/sh", "-c", "sh -c 'kill -9 $$'; exit $?"]):
+        done = run(argv)
+        assert (done.returncode, done.ending) == (137, "status 137, as shells say of SIGKILL")
+        assert not done.out_of_memory
+    assert run(["/bin/sh", "-c", "kill -9 $$"]).ending == "SIGKILL"
+    assert run(["/bin/sh", "-c", "exit 250"]).ending == "status 250"
 
 
 def test_killed_by_somebody_else_looks_like_out_of_memory(run: Runner) -> None:
@@ -118,7 +127,7 @@ def test_what_cannot_be_started_is_named(run: Runner, argv: list[str]) -> None:
 
 def test_a_missing_folder_is_named(cancel: threading.Event, tmp_path: Path) -> None:
     with pytest.raises(SandboxError, match="gone"):
-        SubprocessSandbox(SandboxOptions(), cancel).run(Command(["/bin/true"], tmp_path / "gone"))
+        subprocess_sandbox(SandboxOptions(), cancel).run(Command(["/bin/true"], tmp_path / "gone"))
 
 
 def test_descriptors_of_the_parent_stay_out(run: Runner, tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ class CommandProposer:
         told = f": {one_line(last_line(text))}" if text else ""
         if completed.out_of_memory:
             return ProposalError("out_of_memory", f"{name} was killed, probably for what it used{told}")
-        return ProviderError(f"{name} ended with status {completed.returncode}{told}")
+        return ProviderError(f"{name} ended with {completed.ending}{told}")
 
     def _proposal(self, request: ProposalRequest, changes: Changes, answer: AgentReport, log: ProposalLog) -> Proposal:
         """What is left of the changes within the bounds. Raises ProposalError when that is nothing, or too much."""

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import marshal
 import os
+import resource
 import select
 import sys
 
 from . import syscalls
-from .confinement import become, confine
 from .mounts import build_root
 
 TYPE_CHECKING = False  # importing `typing` would double the start-up time
@@ -23,13 +23,9 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 FAILED = 125
-KILL = 9
+KILL, SIGPIPE, SIGXFSZ = 9, 13, 25
 LOOK = 50
 """Milliseconds between two looks for orphans to bury."""
-
-
-class Failure(Exception):
-    """A step that did not work; told to the parent."""
 
 
 def main(control: int, leash: int) -> NoReturn:
@@ -216,12 +212,42 @@ def start(plan: dict[str, Any], control: int) -> NoReturn:
         os.write(control, b"R\n")
         if os.read(control, 1) != b"G":
             os._exit(FAILED)
-        become(plan)
+        os.execvpe(plan["argv"][0], plan["argv"], plan["env"])
     except OSError as error:
         complain(control, error)
     except BaseException as error:  # noqa: BLE001 - whatever it is, the parent must hear it
         complain(control, OSError(0, f"{type(error).__name__}: {error}"))
     os._exit(FAILED)
+
+
+def confine(plan: dict[str, Any], keep: tuple[int, ...]) -> None:
+    """Give up everything the plan does not leave. Raises OSError. Nothing may be imported after it."""
+    below = 2
+    for descriptor in sorted(keep):
+        os.closerange(below + 1, descriptor)
+        below = max(below, descriptor)
+    os.closerange(below + 1, 1 << 20)
+    os.chdir(plan["cwd"])
+    for number, value in plan["limits"]:
+        lower(number, value)
+    syscalls.drop_capabilities()
+    syscalls.control(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    if plan["landlock"]:
+        syscalls.restrict(*plan["landlock"])
+    syscalls.libc.signal(SIGPIPE, 0)  # the interpreter ignores them; a program expects the default
+    syscalls.libc.signal(SIGXFSZ, 0)
+    if plan["filter"]:
+        syscalls.filter_calls(plan["filter"])
+
+
+def lower(number: int, value: int) -> None:
+    """Set a soft and hard limit, never above what there is, getrlimit(2)."""
+    ceiling = resource.getrlimit(number)[1]
+    bound = value if ceiling == resource.RLIM_INFINITY else min(value, ceiling)
+    try:
+        resource.setrlimit(number, (bound, bound))
+    except ValueError as error:
+        raise OSError(22, f"resource limit {number} = {value}: {error}") from None
 
 
 def close_all_but(*kept: int) -> None:

@@ -1,8 +1,7 @@
-"""The backend `subprocess`: the level `trusted`, on every system, without privileges.
+"""The runner of every sandbox of ours: starts a program at a door, under caps, and leaves nothing of it behind.
 
-An own session, resource limits, a scrubbed environment, private home and temporary folder, and nothing left behind.
-It keeps an *accident* from harming anything. It does not confine: the process reads and writes what its user may, and
-has the network. It must not know what an evaluation is.
+An own session, a scrubbed environment, private home and temporary folder, clocks, bounded output, a deadline. How the
+program is confined is the door's matter, what it may use is the caps'. It must not know what an evaluation is.
 """
 
 from __future__ import annotations
@@ -16,47 +15,42 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
 from maabarium.folders import discard
 from maabarium.plugins.protocols import Command, Completed
+from maabarium.sandbox.caps import Caps
 from maabarium.sandbox.clock import CpuClock, RunClock, probe_clock
-from maabarium.sandbox.door import Door, GateDoor
+from maabarium.sandbox.door import Door, DoorMaker, Start, find_program
 from maabarium.sandbox.environment import CHANNEL, RUN_MARK, scrubbed_environment
-from maabarium.sandbox.gate import find_program
-from maabarium.sandbox.limits import CAN_LIMIT_FROM_OUTSIDE, apply_limits, limit_notes, limits_of, shell_settings
-from maabarium.sandbox.output import KeptOutput
 from maabarium.sandbox.process_tree import ProcessTree, new_mark
-from maabarium.sandbox.supervision import Ending, Supervision
+from maabarium.sandbox.supervision import Ending, KeptOutput, Supervision
 
-__all__ = ["SubprocessSandbox"]
+__all__ = ["Runner"]
 
 MEGABYTE = 1024 * 1024
 UNSEEN_CPU = 0.02
 """Seconds by which a child's rusage may exceed the kernel's counter: what it used between fork and exec."""
 
 
-class SubprocessSandbox:
-    """Starts processes at the level `trusted`. Any number of threads may call `run` at once.
+@dataclass
+class Runner:
+    """A `Sandbox` made of a door and caps. Any number of threads may call `run` at once."""
 
-    Raises SandboxError at construction for a level that it cannot hold: it never falls back.
-    """
-
-    name = "subprocess"
-    level = "trusted"
-
-    def __init__(self, options: SandboxOptions, cancel: threading.Event) -> None:
-        if options.level not in ("auto", "trusted"):
-            raise SandboxError(
-                f'[sandbox] level = "{options.level}" cannot be held by the backend "subprocess", which reaches '
-                '"trusted"; choose a backend that confines, or write level = "trusted" if you trust what is evaluated'
-            )
-        self._options = options
-        self._cancel = cancel
-        self.notes = limit_notes(options)
-        """Sentences about what was asked for and does not hold on this system, for the header."""
+    name: str
+    level: str
+    held_by: str
+    """What confines, for the header."""
+    door: DoorMaker
+    caps: Caps
+    options: SandboxOptions
+    cancel: threading.Event
+    home: Path | None = None
+    """What HOME and TMPDIR name inside unless the command does; None: a folder on disk that goes with the run."""
+    notes: tuple[str, ...] = ()
 
     def run(self, command: Command) -> Completed:
         """Run to the end, or kill the whole tree at the deadline, on a flood, or when `cancel` is set.
@@ -64,34 +58,46 @@ class SubprocessSandbox:
         The caller keeps both ends of the channel. What `watch` itself starts is counted by the CPU clock; it
         should start nothing. Raises SandboxError when the process cannot be started, limited or ended.
         """
-        if self._cancel.is_set():
+        if self.cancel.is_set():
             return Completed(-signal.SIGKILL, "", 0.0, 0.0, 0, interrupted=True)
         with contextlib.ExitStack() as stack:
-            private = stack.enter_context(self._private(command))
+            home = self.home or stack.enter_context(private_folder(command))
             clock = probe_clock()
             stack.callback(clock.close)
             mark = new_mark(os.environ.get(RUN_MARK))
-            door = self._door(command, self._environment(command, private, mark), mark)
+            start = Start(
+                command=command,
+                env=self._environment(command, home, mark),
+                mark=mark,
+                limits=self.caps.rlimits(command.timeout),
+                group=self.caps.group(),
+            )
+            stack.callback(start.group.close)
+            door = self.door(start)
             stack.callback(door.close)
-            return self._run(command, clock, door)
+            return door.result(self._run(start, clock, door))
 
-    def _run(self, command: Command, clock: CpuClock, door: Door) -> Completed:
-        process, pipe = self._start(command, door)
+    def _run(self, start: Start, clock: CpuClock, door: Door) -> Completed:
+        command = start.command
+        process, pipe = started(start, door)
         tree, reaped = door.tree, False
         try:
-            self._confine(process.pid, command, tree)
+            tree.adopt(process.pid)
+            pin(process.pid, command)
+            join(start, process.pid)
             clock.start(process.pid, tree)
+            guard = self.caps.guard(lambda: tree.members()[0], self._growing(start), start.group)
             own = door.open(process.pid, clock)
-            started = time.monotonic()
+            began = time.monotonic()
             supervision = Supervision(
                 pid=process.pid,
                 pipe=pipe,
                 command=command,
                 clock=RunClock(clock, own),
-                output=KeptOutput(int(self._options.output_mb * MEGABYTE)),
-                deadline=started + command.timeout,
-                cancel=self._cancel,
-                guard=door.guard,
+                output=KeptOutput(int(self.options.output_mb * MEGABYTE)),
+                deadline=began + command.timeout,
+                cancel=self.cancel,
+                guard=guard,
             )
             ending = supervision.follow()
             clock.read()  # a clock over /proc must look while the processes are still there
@@ -99,69 +105,25 @@ class SubprocessSandbox:
             usage = reap(process)
             reaped = True
             supervision.finish()
-            return completed(process.returncode, ending, supervision, usage, clock, started, own)
+            return completed(process.returncode, ending, supervision, usage, clock, began, own)
         finally:
             os.close(pipe)
             if not reaped:
                 abandon(process, tree)
 
-    def _private(self, command: Command) -> contextlib.AbstractContextManager[Path]:
-        """What HOME and TMPDIR name unless the command does."""
-        return private_folder(command)
-
-    def _door(self, command: Command, env: dict[str, str], mark: str) -> Door:
-        """How the program is started; a backend that confines has another door."""
-        settings = [] if CAN_LIMIT_FROM_OUTSIDE else shell_settings(limits_of(self._options, command.timeout))
-        return GateDoor(command, env, ProcessTree(mark), settings)
+    def _growing(self, start: Start) -> list[str]:
+        """Folders on disk that the program may fill."""
+        places = {str(place) for place in start.command.writable}
+        if self.home is None:
+            places |= {start.env["HOME"], start.env["TMPDIR"]}
+        return sorted(places)
 
     def _environment(self, command: Command, private: Path, mark: str) -> dict[str, str]:
         own = dict(command.env)
         own[RUN_MARK] = mark
         if command.channel is not None:
             own[CHANNEL] = str(command.channel.fileno())
-        return scrubbed_environment(os.environ, own, cwd=command.cwd, private=private, pass_env=self._options.pass_env)
-
-    def _start(self, command: Command, door: Door) -> tuple[subprocess.Popen[bytes], int]:
-        """Start the process at the door, leader of a new session; returns it and our end of its output."""
-        argv = list(command.argv)
-        reading, writing = os.pipe()
-        try:
-            os.set_blocking(reading, False)
-            find_program(argv[0], door.path, command.cwd)
-            if any("\0" in word for word in argv):
-                raise ValueError("embedded null byte")
-            process = subprocess.Popen(
-                door.argv,
-                cwd=command.cwd,
-                env=door.env,
-                stdin=door.stdin,
-                stdout=writing,
-                stderr=subprocess.STDOUT,
-                close_fds=True,
-                pass_fds=(*door.descriptors, *(() if command.channel is None else (command.channel.fileno(),))),
-                start_new_session=True,
-            )
-        except (OSError, ValueError, IndexError) as error:
-            os.close(reading)
-            raise SandboxError(
-                f"{argv[0] if argv else 'an empty command'} could not be started in {command.cwd}: {error}"
-            ) from error
-        finally:
-            os.close(writing)
-        return process, reading
-
-    def _confine(self, pid: int, command: Command, tree: ProcessTree) -> None:
-        """Everything that is done to the waiting process from outside."""
-        tree.adopt(pid)
-        self._limit(pid, command)
-        if command.pin and hasattr(os, "sched_setaffinity"):
-            # Always the same core, so that both sides of a pair meet the same cache and clock.
-            with contextlib.suppress(ProcessLookupError):
-                os.sched_setaffinity(pid, {max(os.sched_getaffinity(0))})
-
-    def _limit(self, pid: int, command: Command) -> None:
-        if CAN_LIMIT_FROM_OUTSIDE:
-            apply_limits(pid, limits_of(self._options, command.timeout))
+        return scrubbed_environment(os.environ, own, cwd=command.cwd, private=private, pass_env=self.options.pass_env)
 
 
 @contextlib.contextmanager
@@ -175,6 +137,52 @@ def private_folder(command: Command) -> Iterator[Path]:
         yield folder
     finally:
         discard(folder)
+
+
+def started(start: Start, door: Door) -> tuple[subprocess.Popen[bytes], int]:
+    """Start the process at the door, leader of a new session; returns it and our end of its output."""
+    command = start.command
+    argv, channel = list(command.argv), command.channel
+    reading, writing = os.pipe()
+    try:
+        os.set_blocking(reading, False)
+        find_program(argv[0], start.env["PATH"], command.cwd)
+        if any("\0" in word for word in argv):
+            raise ValueError("embedded null byte")
+        process = subprocess.Popen(
+            door.argv,
+            cwd=command.cwd,
+            env=door.env,
+            stdin=door.stdin,
+            stdout=writing,
+            stderr=subprocess.STDOUT,
+            close_fds=True,
+            pass_fds=(*door.descriptors, *(() if channel is None else (channel.fileno(),))),
+            start_new_session=True,
+        )
+    except (OSError, ValueError, IndexError) as error:
+        os.close(reading)
+        raise SandboxError(
+            f"{argv[0] if argv else 'an empty command'} could not be started in {command.cwd}: {error}"
+        ) from error
+    finally:
+        os.close(writing)
+    return process, reading
+
+
+def pin(pid: int, command: Command) -> None:
+    """Always the same core, so that both sides of a pair meet the same cache and clock."""
+    if command.pin and hasattr(os, "sched_setaffinity"):
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(pid, {max(os.sched_getaffinity(0))})
+
+
+def join(start: Start, pid: int) -> None:
+    """Move the waiting process into its control group."""
+    try:
+        start.group.join(pid)
+    except OSError as error:
+        raise SandboxError(f"the process could not be moved into its control group: {error}") from error
 
 
 def reap(process: subprocess.Popen[bytes]) -> resource.struct_rusage:

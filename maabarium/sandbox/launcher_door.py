@@ -1,6 +1,6 @@
-"""A program that confines itself before it begins: the parent's side of `launcher.program`.
+"""The door of a program that confines itself before it begins: the parent's side of `launcher.program`.
 
-In place of the gate's shell a small Python program is started. It takes a plan, confines itself, reports "ready", and
+In place of the waiting shell a small Python program is started. It takes a plan, confines itself, reports "ready", and
 becomes the program when told "go". What it used until then is not the program's, and is told to the caller. When the
 leash is closed, or we are gone, it ends everything it started.
 """
@@ -11,20 +11,116 @@ import contextlib
 import marshal
 import os
 import select
+import signal
 import socket
+import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from maabarium.errors import SandboxError
+from maabarium.plugins.protocols import Completed
+from maabarium.sandbox.cgroups import Group
+from maabarium.sandbox.clock import CpuClock
+from maabarium.sandbox.door import Start, bare_environment
+from maabarium.sandbox.process_tree import PATIENCE, ProcessTree, state_and_parent
 
-__all__ = ["Launch"]
+__all__ = ["Launch", "LaunchDoor"]
 
 PROGRAM = Path(__file__).parent / "launcher" / "boot.py"
-PATIENCE = 30.0
+READY = 30.0
 """Seconds until a program that is not ready is an error: starting an interpreter on a busy machine."""
+FREEZING = 3.0
+"""Seconds to bring everything to a halt before it is killed all the same."""
+
+
+class LaunchDoor:
+    """The launcher in place of the waiting shell. `plan` is asked when it has started, which takes time anyway."""
+
+    stdin: int = subprocess.DEVNULL
+
+    def __init__(self, start: Start, plan: Callable[[], Mapping[str, Any]]) -> None:
+        self._launch, self._start, self._plan = Launch(), start, plan
+        self.argv: Sequence[str] = self._launch.argv()
+        self.env: Mapping[str, str] = bare_environment(start.mark)
+        self.descriptors = self._launch.descriptors
+        self.tree: ProcessTree = LaunchedTree(start.mark, self._launch, start.group)
+
+    def open(self, pid: int, clock: CpuClock) -> float:
+        """Hand over the plan, wait until the process is confined, note what that used, let it begin."""
+        start, command = self._start, self._start.command
+        self._launch.started()
+        common = {
+            "parent": os.getpid(),
+            "unshare": 0,
+            "argv": list(command.argv),
+            "env": dict(start.env),
+            "cwd": os.path.realpath(command.cwd),
+            "keep": [] if command.channel is None else [command.channel.fileno()],
+            "limits": sorted(start.limits.items()),
+            "landlock": None,
+        }
+        self._launch.submit(common | dict(self._plan()))
+        own = clock.read()
+        self._launch.open(command.argv)
+        return own
+
+    def result(self, completed: Completed) -> Completed:
+        """As it is: the launcher ends as the program ended."""
+        return completed
+
+    def close(self) -> None:
+        """Close the leash."""
+        self._launch.close()
+
+
+class LaunchedTree(ProcessTree):
+    """The processes behind a launcher. With process 1 of a pid namespace at hand its end is the end of all."""
+
+    def __init__(self, mark: str, launch: Launch, group: Group) -> None:
+        super().__init__(mark)
+        self._launch, self._group = launch, group
+
+    def kill(self) -> None:
+        """End everything. With namespaces: process 1, and the kernel kills the rest before its end is seen. Without:
+        the helper kills what descends from it, then whatever still bears the marks is searched for.
+        """
+        if not self._leader:
+            return
+        if self._launch.init:
+            self._kill_namespace()
+            return
+        self._freeze()
+        self._launch.release()
+        with handle_of(self._leader) as helper:
+            ended = helper < 0 or wait_for_end([helper], PATIENCE)
+        super().kill()
+        if not ended:
+            raise SandboxError("processes of an evaluation do not die, even of SIGKILL; look at them with ps")
+
+    def _freeze(self) -> None:
+        """Stop what runs before it is killed: each death would make room for another fork, a halt does not."""
+        self._group.forbid_forks()
+        deadline = time.monotonic() + FREEZING
+        while time.monotonic() < deadline:
+            moving = [pid for pid in self.members()[0] if pid != self._leader and state_and_parent(pid)[0] not in "TZX"]
+            for pid in moving:
+                with handle_of(pid) as handle, contextlib.suppress(OSError):
+                    if handle >= 0 and self.owns(pid):
+                        signal.pidfd_send_signal(handle, signal.SIGSTOP)
+            if not moving:
+                return
+
+    def _kill_namespace(self) -> None:
+        with handle_of(self._launch.init) as first, handle_of(self._leader) as helper:
+            if first >= 0 and state_and_parent(self._launch.init)[1] == self._leader:  # still the same process
+                signal.pidfd_send_signal(first, signal.SIGKILL)
+            self._launch.release()
+            waiting = [handle for handle in (first, helper) if handle >= 0]
+            if not wait_for_end(waiting, PATIENCE):
+                raise SandboxError("processes of an evaluation do not die, even of SIGKILL; look at them with ps")
 
 
 class Launch:
@@ -34,7 +130,6 @@ class Launch:
         self._ours, self._theirs = socket.socketpair()
         self._held, self._leash = os.pipe()
         self._buffer = b""
-        self._closed = False
         self.init = 0
         """Process 1 of the new pid namespace, as we see it; 0 when there is none."""
 
@@ -53,15 +148,15 @@ class Launch:
         os.close(self._held)
         self._held = -1
 
-    def submit(self, plan: Mapping[str, Any], cancel: Any = None) -> None:
+    def submit(self, plan: Mapping[str, Any]) -> None:
         """Hand over the plan and wait until the process is confined. Raises SandboxError with its complaint."""
         data = marshal.dumps(dict(plan))
-        self._ours.settimeout(PATIENCE)
+        self._ours.settimeout(READY)
         try:
             self._ours.sendall(len(data).to_bytes(4, "little") + data)
         except OSError as error:
             raise SandboxError(f"the sandbox's launcher did not start: {error}") from error
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + READY
         while (line := self._line(deadline)) != b"R":
             if line.startswith(b"I"):
                 self.init = int(line[1:])
@@ -76,7 +171,7 @@ class Launch:
             self._ours.sendall(b"G")
         except OSError:
             return  # killed meanwhile: the caller will find out
-        line = self._line(time.monotonic() + PATIENCE)
+        line = self._line(time.monotonic() + READY)
         if line.startswith(b"E"):
             raise SandboxError(
                 f"{argv[0]} could not be started in the sandbox: {complaint(line)}; "
@@ -90,7 +185,7 @@ class Launch:
             try:
                 data = self._ours.recv(4096)
             except TimeoutError:
-                raise SandboxError(f"the sandbox was not ready after {PATIENCE:.0f} seconds") from None
+                raise SandboxError(f"the sandbox was not ready after {READY:.0f} seconds") from None
             except OSError:
                 data = b""
             if not data:
@@ -139,7 +234,7 @@ def wait_for_end(descriptors: Iterable[int], seconds: float) -> bool:
 
 
 @contextlib.contextmanager
-def handle_of(pid: int) -> Any:
+def handle_of(pid: int) -> Iterator[int]:
     """A process descriptor, or -1 when there is no such process any more."""
     try:
         descriptor = os.pidfd_open(pid)

@@ -1,0 +1,134 @@
+"""Our sandboxes: each a runner of one door and caps. Each raises SandboxError for what it cannot hold here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+
+from maabarium.blueprint.schema import SandboxOptions
+from maabarium.errors import SandboxError
+from maabarium.plugins.protocols import SandboxFactory
+from maabarium.sandbox.bubblewrap import PROGRAM, BubblewrapDoor
+from maabarium.sandbox.caps import NPROC_UNBOUND, ROOT_UNBOUND, Caps
+from maabarium.sandbox.door import PlainDoor
+from maabarium.sandbox.landlock import NOTE, SCOPE_ABI, landlock_plan
+from maabarium.sandbox.launcher import syscalls
+from maabarium.sandbox.launcher_door import LaunchDoor
+from maabarium.sandbox.namespaces import HOME, namespaces_plan
+from maabarium.sandbox.runner import Runner
+from maabarium.sandbox.seccomp import NUMBERS
+
+__all__ = ["SANDBOXES", "bubblewrap_sandbox", "landlock_sandbox", "namespaces_sandbox", "subprocess_sandbox"]
+
+
+def subprocess_sandbox(options: SandboxOptions, cancel: threading.Event) -> Runner:
+    """The level `trusted`, on every system, without privileges.
+
+    It keeps an *accident* from harming anything. It does not confine: the process reads and writes what its user may,
+    and has the network.
+    """
+    if options.level not in ("auto", "trusted"):
+        raise SandboxError(
+            f'[sandbox] level = "{options.level}" cannot be held by the backend "subprocess", which reaches '
+            '"trusted"; choose a backend that confines, or write level = "trusted" if you trust what is evaluated'
+        )
+    caps = Caps(options)
+    return Runner(
+        "subprocess", "trusted", "subprocess", PlainDoor, caps, options, cancel, notes=caps.notes(NPROC_UNBOUND)
+    )
+
+
+def namespaces_sandbox(options: SandboxOptions, cancel: threading.Event) -> Runner:
+    """`standard` and `strict`: a world of its own, with Landlock where there is one."""
+    level = level_of("namespaces", options, "standard", "strict")
+    caps = Caps(options, bounded=True, namespaced=True, helpers=2)
+    held_by = f"namespaces{', landlock' if syscalls.landlock_abi() else ''}, seccomp"
+    return Runner(
+        "namespaces",
+        level,
+        held_by,
+        lambda start: LaunchDoor(start, lambda: namespaces_plan(start, caps, strict=level == "strict")),
+        caps,
+        options,
+        cancel,
+        home=HOME,
+        notes=confined_notes(level, caps),
+    )
+
+
+def bubblewrap_sandbox(options: SandboxOptions, cancel: threading.Event) -> Runner:
+    """`standard` and `strict`: the same world, built by `bwrap`, without Landlock."""
+    level = level_of("bubblewrap", options, "standard", "strict")
+    if shutil.which(PROGRAM) is None:
+        raise SandboxError("bubblewrap is not installed (there is no bwrap in PATH)")
+    caps = Caps(options, bounded=True, helpers=4)
+    return Runner(
+        "bubblewrap",
+        level,
+        "bubblewrap, seccomp",
+        lambda start: BubblewrapDoor(start, caps, strict=level == "strict"),
+        caps,
+        options,
+        cancel,
+        home=HOME,
+        notes=confined_notes(level, caps),
+    )
+
+
+def landlock_sandbox(options: SandboxOptions, cancel: threading.Event) -> Runner:
+    """`standard` without namespaces: a Landlock domain and a filter that refuses what it does not guard."""
+    level = level_of("landlock", options, "standard")
+    abi = syscalls.landlock_abi()
+    if abi < SCOPE_ABI:
+        raise SandboxError(
+            f'the backend "landlock" needs Landlock version {SCOPE_ABI} (Linux 6.12), which also keeps signals '
+            f"inside; this kernel has {f'version {abi}' if abi else 'none, or it is forbidden here'}"
+        )
+    caps = Caps(options, bounded=True, helpers=2)
+    return Runner(
+        "landlock",
+        level,
+        "landlock, seccomp",
+        lambda start: LaunchDoor(start, lambda: landlock_plan(start, caps)),
+        caps,
+        options,
+        cancel,
+        notes=(*open_network(options), NOTE, *caps.notes(NPROC_UNBOUND)),
+    )
+
+
+def level_of(name: str, options: SandboxOptions, *reached: str) -> str:
+    """The level that a confining backend is to hold. Raises SandboxError when it does not reach it, or not here."""
+    wanted = "standard" if options.level == "auto" else options.level
+    if wanted not in reached:
+        known = " and ".join(f'"{level}"' for level in reached)
+        raise SandboxError(
+            f'[sandbox] level = "{wanted}" cannot be held by the backend "{name}", which reaches {known}'
+        )
+    if sys.platform != "linux" or os.uname().machine not in NUMBERS:
+        raise SandboxError(f'the backend "{name}" knows Linux on {" and ".join(NUMBERS)} only')
+    return wanted
+
+
+def confined_notes(level: str, caps: Caps) -> tuple[str, ...]:
+    """What does not hold of the caps; at `strict` everything must."""
+    unbound = caps.notes(ROOT_UNBOUND)
+    if ROOT_UNBOUND in unbound and level == "strict":
+        raise SandboxError(f'[sandbox] level = "strict": {ROOT_UNBOUND}')
+    return (*open_network(caps.options), *unbound)
+
+
+def open_network(options: SandboxOptions) -> tuple[str, ...]:
+    """That the network was asked for."""
+    return ("[sandbox] network = true: the network is open",) if options.network else ()
+
+
+SANDBOXES: dict[str, SandboxFactory] = {
+    "namespaces": namespaces_sandbox,
+    "bubblewrap": bubblewrap_sandbox,
+    "landlock": landlock_sandbox,
+    "subprocess": subprocess_sandbox,
+}
+"""Our backends by name, as `maabarium_sandboxes` contributes them."""

@@ -16,7 +16,7 @@ from maabarium.blueprint.templates import draft, draft_rules
 from maabarium.cli.blueprints import USUAL
 from maabarium.cli.terminal import note, write
 from maabarium.errors import UsageProblem
-from maabarium.workspace.copies import generated_files
+from maabarium.workspace.snapshot import generated_files
 from maabarium.workspace.target import Target, find_target
 
 __all__ = ["command"]
@@ -69,8 +69,13 @@ def _facts(folder: Path, target: Target, place: Path, name: str | None, *, rules
         protected=tuple(inner + glob for glob in facts.protected),
         tests=tuple(inner + test for test in facts.tests),
         rules=(RULES,) if rules else (),
-        generated=generated_files(target, Globs(inner + glob for glob in facts.packages)) if facts.packages else (),
+        generated=_generated(target, inner, facts.packages),
     )
+
+
+def _generated(target: Target, inner: str, packages: tuple[str, ...]) -> tuple[str, ...]:
+    is_searched = packages and target.kind == "git"
+    return generated_files(target.top, Globs(inner + glob for glob in packages)) if is_searched else ()
 
 
 def _repo_path(folder: Path, home: Path) -> str:

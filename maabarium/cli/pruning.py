@@ -10,16 +10,9 @@ from maabarium.errors import WorkspaceError
 from maabarium.events import RunView
 from maabarium.run.run_status import is_worked_on, list_runs
 from maabarium.store import RunSummary, Store
-from maabarium.workspace.leftovers import (
-    BranchState,
-    branch_state,
-    dead_folders,
-    delete_branch,
-    pinned,
-    taken_over,
-    unpin,
-)
-from maabarium.workspace.lock import remove_snapshot, snapshots, sweep
+from maabarium.workspace.branch import Branches
+from maabarium.workspace.leftovers import BranchState, branch_state, delete_branch, taken_over
+from maabarium.workspace.lock import dead_folders, remove_snapshot, snapshots, sweep
 from maabarium.workspace.target import find_target
 
 __all__ = ["Item", "Plan", "carry_out", "make_plan"]
@@ -88,7 +81,7 @@ def _plan_run(plan: Plan, store: Store, cache: Path, run: RunSummary, *, force: 
             return
         plan.remove("snapshot", str(snapshots(cache)[run.run_id]), run.run_id, "its run goes")
         plan.snapshots.append(run.run_id)
-    elif (git_dir := _git_dir(plan, run)) is not None and pinned(git_dir, run.run_id):
+    elif (git_dir := _git_dir(plan, run)) is not None and Branches(git_dir).pinned(run.run_id):
         plan.remove("pin", f"refs/maabarium/{run.run_id}", run.run_id, "its run goes")
         plan.pins.append((git_dir, run.run_id))
     plan.remove("run", run.run_id, run.run_id, f"{run.blueprint_name}, {run.state}, started {run.started_at[:10]}")
@@ -139,7 +132,7 @@ def carry_out(plan: Plan, store: Store, cache: Path) -> None:
     for git_dir, state in plan.branches:
         delete_branch(git_dir, state)
     for git_dir, run_id in plan.pins:
-        unpin(git_dir, run_id)
+        Branches(git_dir).unpin(run_id)
     for run_id in plan.snapshots:
         remove_snapshot(cache, run_id)
     if plan.runs:

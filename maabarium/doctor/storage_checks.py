@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shlex
 import sqlite3
@@ -19,7 +18,7 @@ from maabarium.sandbox.process_tree import HAS_PROC, is_stray, process_ids
 from maabarium.state_paths import StatePaths
 from maabarium.store import Store
 from maabarium.store.migrations import VERSION
-from maabarium.workspace.leftovers import dead_folders
+from maabarium.workspace.lock import dead_folders, is_held
 
 __all__ = ["FIX", "check_storage", "schema_of", "stale_locks", "stray_count"]
 
@@ -122,18 +121,7 @@ def _dead_runs(state_paths: StatePaths) -> Finding:
 def stale_locks(state_paths: StatePaths, git_dir: Path | None) -> list[Path]:
     """Lock files of runs that nobody holds. They stop no run."""
     found = [*state_paths.cache.glob("*/maabarium-*.lock"), *(git_dir.glob("maabarium-*.lock") if git_dir else ())]
-    return [path for path in sorted(found) if not _is_held(path)]
-
-
-def _is_held(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return True  # not ours to judge
-    return False
+    return [path for path in sorted(found) if not is_held(path)]
 
 
 def _locks(state_paths: StatePaths, git_dir: Path | None) -> Finding:

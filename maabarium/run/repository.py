@@ -12,9 +12,9 @@ from maabarium.events import RunView
 from maabarium.plugins.protocols import TreeView
 from maabarium.records import FileEdit
 from maabarium.workspace.apply import apply_to_checkout
+from maabarium.workspace.leftovers import open_private
 from maabarium.workspace.paths import check_edits, targets_of
 from maabarium.workspace.repository import Repository
-from maabarium.workspace.stored import open_private
 from maabarium.workspace.target import Target, find_target
 
 __all__ = ["BoundedRepository", "bring_forward", "open_repository"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from maabarium.events import RunRecord, RunStatus
 from maabarium.store import RunSummary, Store, StoredView
-from maabarium.workspace.leftovers import is_alive
+from maabarium.workspace.lock import is_alive
 
 __all__ = ["LOST", "is_worked_on", "list_runs", "view_run"]
 

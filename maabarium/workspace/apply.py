@@ -18,14 +18,12 @@ from tempfile import NamedTemporaryFile
 from maabarium.errors import WorkspaceError
 from maabarium.records import FileEdit
 from maabarium.safe_text import printable
-from maabarium.workspace.git import Git, as_text
+from maabarium.workspace.git import Git, as_text, identity
 from maabarium.workspace.names import objection
 from maabarium.workspace.repository import Repository
-from maabarium.workspace.settings import identity
 from maabarium.workspace.storage import make_folder, storing
 from maabarium.workspace.target import Target
-from maabarium.workspace.trees import EXECUTABLE, Entry, Trees
-from maabarium.workspace.view import GitTree
+from maabarium.workspace.trees import EXECUTABLE, Entry, GitTree
 
 __all__ = ["Applied", "apply_to_checkout"]
 
@@ -99,9 +97,7 @@ def _apply_to_folder(top: Path, repository: Repository, commit_or_branch: str) -
     for edit in edits:
         if wrong := objection(edit.path):
             raise WorkspaceError(f"{printable(edit.path)} {wrong}; nothing was changed")
-    there = [
-        edit for edit in edits if not _holds(top, edit.path, _entry(repository.trees, tree, edit.path), repository)
-    ]
+    there = [edit for edit in edits if not _holds(top, edit.path, repository.trees.find(tree, edit.path), repository)]
     newer = [e.path for e in there if not _holds(top, e.path, before.entries().get(e.path), repository)]
     if newer:
         listed = "\n".join(f"  {printable(path)}" for path in newer)
@@ -113,10 +109,6 @@ def _apply_to_folder(top: Path, repository: Repository, commit_or_branch: str) -
     for edit in there:
         _place(top, edit, before)
     return Applied("files", repository.base_commit, new, tuple(edit.path for edit in there), undo)
-
-
-def _entry(trees: Trees, tree: str, path: str) -> Entry | None:
-    return trees.find(tree, path)
 
 
 def _holds(top: Path, path: str, entry: Entry | None, repository: Repository) -> bool:

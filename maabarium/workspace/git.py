@@ -1,4 +1,4 @@
-"""The one door to git: GitPython's command wrapper in an environment that runs nobody else's programs.
+"""The one door to git: its own program, in an environment that runs nobody else's.
 
 Must not know what the commands mean. In a repository of the user only commands that start nothing foreign may
 go through it; hooks, fsmonitor, signing, pager, transports and (where listed) filters are switched off here.
@@ -18,7 +18,9 @@ from maabarium.errors import WorkspaceError
 from maabarium.safe_text import printable
 from maabarium.workspace.storage import storing
 
-__all__ = ["IDENTITY", "Git", "as_path", "as_text", "close_pipes", "failure"]
+__all__ = [
+    "IDENTITY", "Git", "as_path", "as_text", "close_pipes", "failure", "identity", "neutral_filters", "trusted_folders",
+]  # fmt: skip
 
 IDENTITY = ("Maabarium", "maabarium@localhost")
 """Author and committer of everything we commit."""
@@ -57,6 +59,7 @@ _ENVIRONMENT = {
     "GIT_COMMITTER_NAME": IDENTITY[0],
     "GIT_COMMITTER_EMAIL": IDENTITY[1],
     "LC_ALL": "C",
+    "LANGUAGE": "C",
     "TZ": "UTC",
 }
 
@@ -148,20 +151,17 @@ class Git:
         self, *arguments: str, stdin: bool = True, env: Mapping[str, str] | None = None, write: bool = False
     ) -> subprocess.Popen[bytes]:
         """Start a command with pipes. The caller ends it."""
-        environment = self._environment | {"GIT_OPTIONAL_LOCKS": "1" if write else "0"} | dict(env or {})
-        foreign = [name for name in os.environ if name.startswith("GIT_") and name not in self._kept]
-        command = [_executable(), *arguments]
-        if foreign:  # we may have been started from a hook; the wrapper can add to the environment, not take away
-            scrub = [part for name in foreign if name not in environment for part in ("-u", name)]
-            command = ["env", *scrub, *command]
-        wrapper = _command_wrapper()(str(self.folder))
+        # we may have been started from a hook, which sets variables for the repository that it belongs to
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in self._kept}
         with storing("start git in", self.folder):
-            held: Any = wrapper.execute(
-                command, istream=subprocess.PIPE if stdin else None, as_process=True, env=environment
+            return subprocess.Popen(
+                [_executable(), *arguments],
+                cwd=self.folder,
+                env=inherited | self._environment | {"GIT_OPTIONAL_LOCKS": "1" if write else "0"} | dict(env or {}),
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
             )
-        process: subprocess.Popen[bytes] = held.proc
-        held.proc = None  # GitPython would interrupt it when the holder goes
-        return process
 
 
 def _executable() -> str:
@@ -169,14 +169,6 @@ def _executable() -> str:
     if found is None:
         raise WorkspaceError("git is not installed or not on the PATH; install it (https://git-scm.com/downloads)")
     return found
-
-
-def _command_wrapper() -> Any:
-    """GitPython's `git.cmd.Git`. Imported late: it costs 75 ms and looks for git at import."""
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    from git.cmd import Git as Wrapper
-
-    return Wrapper
 
 
 def close_pipes(process: subprocess.Popen[bytes]) -> None:
@@ -191,3 +183,32 @@ def close_pipes(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+# --- what we take from the user's own configuration: whom they trust, who they are, which filters there are ---
+
+
+def trusted_folders() -> tuple[str, ...]:
+    """`safe.directory` of the user's and the system's configuration: our own calls read neither. Runs nothing."""
+    nowhere = Git(Path(os.devnull), folder=Path("/"), personal=True)  # in no repository, so no local configuration
+    _, output, _ = nowhere.attempt("config", "-z", "--get-all", "safe.directory")
+    return tuple(as_text(output).split("\0")[:-1])  # an empty one takes back those before it
+
+
+def identity(git: Git) -> dict[str, str]:
+    """What is missing of the user's name and address, as git variables, for a commit that is the user's act."""
+    found = dict[str, str]()
+    for key, name, ours in (("user.name", "NAME", IDENTITY[0]), ("user.email", "EMAIL", IDENTITY[1])):
+        known = as_text(git.attempt("config", key)[1]).strip()
+        for role in ("AUTHOR", "COMMITTER"):
+            variable = f"GIT_{role}_{name}"
+            found[variable] = os.environ.get(variable) or known or ours
+    return found
+
+
+def neutral_filters(git: Git) -> dict[str, str]:
+    """Settings that switch every filter of this repository's configuration off, by name: there is no other way."""
+    _, output, _ = git.attempt("config", "-z", "--name-only", "--get-regexp", r"^filter\.")
+    names = {key[len("filter.") :].rpartition(".")[0] for key in as_text(output).split("\0") if key}
+    off = {"clean": "", "smudge": "", "process": "", "required": "false"}
+    return {f"filter.{name}.{key}": value for name in sorted(names) for key, value in off.items()}

@@ -19,7 +19,7 @@ from maabarium.workspace.private import check_run_id, home_of
 from maabarium.workspace.storage import make_folder, remove_folder, storing
 from maabarium.workspace.target import Target
 
-__all__ = ["Flock", "RunLock", "remove_snapshot", "snapshots", "sweep"]
+__all__ = ["Flock", "RunLock", "dead_folders", "is_alive", "is_held", "remove_snapshot", "snapshots", "sweep"]
 
 _ALIVE = "alive"
 _GRACE = 3600.0
@@ -130,9 +130,7 @@ def sweep(cache: Path) -> list[Path]:
         return []
     removed = []
     with _sweeping(cache):
-        for folder in sorted(cache.glob("*/runs/*")):
-            if folder.is_symlink() or not folder.is_dir() or not _is_dead(folder):
-                continue
+        for folder in dead_folders(cache):
             _remove_run(folder)
             removed.append(folder)
         for scratch in (*cache.glob("*/.new-*"), *cache.glob("*/*/.new-*")):
@@ -149,16 +147,34 @@ def _remove_run(folder: Path) -> None:
         remove_folder(path)
 
 
+def dead_folders(cache: Path) -> list[Path]:
+    """Folders of runs without a living process, as `sweep` removes them. Changes nothing."""
+    folders = (path for path in sorted(cache.glob("*/runs/*")) if path.is_dir() and not path.is_symlink())
+    return [path for path in folders if _is_dead(path)]
+
+
+def is_alive(folder: Path) -> bool:
+    """Whether the run whose folder in the cache this is has a living process. Changes nothing."""
+    return is_held(folder / _ALIVE)
+
+
+def is_held(path: Path) -> bool:
+    """Whether somebody holds a lock; one that is not ours to judge counts as held, a missing one does not."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
 def _is_dead(folder: Path) -> bool:
-    alive = folder / _ALIVE
-    if not alive.exists():
+    if not (folder / _ALIVE).exists():
         # Whoever makes a run's folder marks it before others may sweep, so an empty one is nobody's.
         return not any(folder.iterdir()) or time.time() - folder.lstat().st_mtime > _GRACE
-    lock = Flock(alive)
-    if not lock.acquire():
-        return False
-    lock.release()
-    return True
+    return not is_alive(folder)
 
 
 def snapshots(cache: Path) -> dict[str, Path]:

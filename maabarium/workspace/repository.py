@@ -17,15 +17,22 @@ from maabarium.errors import ProposalError, WorkspaceError
 from maabarium.records import FileEdit
 from maabarium.safe_text import printable
 from maabarium.workspace.branch import Branches
-from maabarium.workspace.copies import freeze_copies
 from maabarium.workspace.git import IDENTITY, Git
-from maabarium.workspace.merge import merge_change
 from maabarium.workspace.objects import Objects
 from maabarium.workspace.private import check_run_id, home_of, make_bare, private_repository
-from maabarium.workspace.snapshot import snapshot_tree
+from maabarium.workspace.snapshot import freeze_copies, snapshot_tree
 from maabarium.workspace.target import Target
-from maabarium.workspace.trees import EXECUTABLE, FILE, LINK, SUBMODULE, Change, Entry, Trees
-from maabarium.workspace.view import GitTree
+from maabarium.workspace.trees import (
+    EXECUTABLE,
+    FILE,
+    LINK,
+    SUBMODULE,
+    Entry,
+    GitTree,
+    PathChange,
+    Trees,
+    merge_change,
+)  # fmt: skip
 from maabarium.workspace.worktree import Worktree
 
 __all__ = ["Repository", "RepositoryHandle"]
@@ -61,7 +68,7 @@ class Repository:
         self.handle = handle
         self.objects = Objects(handle.git_dir, handle.object_format)
         self.trees = Trees(self.objects)
-        self.branches = Branches(handle.git_dir, handle.owner, handle.object_format)
+        self.branches = Branches(handle.git_dir, handle.owner)
         self.base_commit = handle.base_commit
         self.base_tree = self.tree_of(handle.base_commit)
         self._views: OrderedDict[str, GitTree] = OrderedDict()
@@ -138,7 +145,7 @@ class Repository:
         """The edits that make `new` out of `old`. Raises WorkspaceError where a link or submodule changed."""
         return tuple(self._edit_of(change) for change in self.trees.changed(old, new))
 
-    def _edit_of(self, change: Change) -> FileEdit:
+    def _edit_of(self, change: PathChange) -> FileEdit:
         path, old, new = change
         for entry in (old, new):
             if entry is not None and entry.mode in (LINK, SUBMODULE):

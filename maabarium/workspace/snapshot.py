@@ -1,24 +1,28 @@
-"""A plain folder as a tree: which files belong to it, and their bytes as objects.
+"""Files of a folder rather than of a commit: a plain folder as a tree, and untracked files that a run brings along.
 
-Must not know runs or branches. Files are stored as they are: no filter, no line-end conversion, links as links.
+Must not know branches. Files are stored as they are: no filter, no line-end conversion, links as links.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from maabarium.blueprint.globs import Globs
 from maabarium.errors import WorkspaceError
 from maabarium.safe_text import printable
 from maabarium.workspace.git import Git, as_text
-from maabarium.workspace.storage import storing
+from maabarium.workspace.names import objection
+from maabarium.workspace.storage import make_folder, remove_folder, storing
 from maabarium.workspace.trees import EXECUTABLE, FILE, LINK, Entry, Trees
 
-__all__ = ["folder_files", "snapshot_tree", "stored"]
+__all__ = ["folder_files", "freeze_copies", "frozen_copies", "generated_files", "snapshot_tree"]
 
+COPIES = "copies"
+"""Name of the folder inside a run's folder."""
 _SKIPPED = frozenset(
     {
         ".git", ".hg", ".svn", "__pycache__", ".venv", "venv", "node_modules", ".tox", ".nox", ".pytest_cache",
@@ -125,3 +129,55 @@ def _is_ignored(path: str, ignores: tuple[tuple[str, Globs], ...]) -> bool:
         if verdict is not None:
             return verdict
     return False
+
+
+# --- untracked files that the blueprint brings along (`[domain] copy`): every evaluation of a run sees the same bytes
+
+
+def freeze_copies(top: Path, patterns: tuple[str, ...], tracked: Iterable[str], run_folder: Path) -> None:
+    """Copy the untracked files that match into the run's folder; what is frozen there already stays.
+
+    Raises WorkspaceError if a pattern names one file and that is missing.
+    """
+    frozen = run_folder / COPIES
+    if not patterns or frozen.exists():
+        return
+    globs, known = Globs(patterns), set(tracked)
+    for name in globs.exact:
+        if not (top / name).exists():
+            raise WorkspaceError(
+                f'[domain] copy names "{printable(name)}", which is not in {top}; correct or remove it'
+            )
+    fresh = run_folder / f"{COPIES}.new"
+    remove_folder(fresh)
+    make_folder(fresh)
+    for path in _files_below(top):
+        if path not in known and globs.matches(path) and not objection(path):
+            with storing("copy", top / path):
+                (fresh / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(top / path, fresh / path)
+    with storing("store copies in", run_folder):
+        fresh.rename(frozen)
+
+
+def frozen_copies(run_folder: Path) -> dict[str, Path]:
+    """The frozen files by their path in the tree."""
+    frozen = run_folder / COPIES
+    return {path: frozen / path for path in _files_below(frozen)} if frozen.exists() else {}
+
+
+def _files_below(top: Path) -> Iterator[str]:
+    for folder, folders, files in os.walk(top):
+        folders[:] = sorted(name for name in folders if name != ".git")
+        inner = Path(folder).relative_to(top)
+        for name in sorted(files):
+            if (Path(folder) / name).is_file():
+                yield (inner / name).as_posix()
+
+
+def generated_files(top: Path, globs: Globs) -> tuple[str, ...]:
+    """Files of a git work tree that match but are in no commit (a generated `_version.py`): measurements lack them."""
+    git = Git(None, folder=top, safe=("*",))
+    places = {pattern.partition("*")[0].strip("/") for pattern in globs.patterns} - {""}
+    listed = git.run("ls-files", "--others", "-z", "--", *sorted(places)).split(b"\0") if places else []
+    return tuple(sorted(path for path in map(as_text, filter(None, listed)) if globs.matches(path)))

@@ -14,8 +14,7 @@ from typing import Literal
 
 from maabarium.errors import WorkspaceError
 from maabarium.safe_text import printable
-from maabarium.workspace.git import Git, as_path, as_text
-from maabarium.workspace.settings import neutral_filters, trusted_folders
+from maabarium.workspace.git import Git, as_path, as_text, neutral_filters, trusted_folders
 from maabarium.workspace.snapshot import folder_files
 from maabarium.workspace.storage import storing
 

@@ -1,18 +1,26 @@
-"""Trees as values: take one apart, change some paths, compare two. Reads only the folders that it must.
+"""Trees as values: take one apart, change some paths, compare two, merge a change. Reads only the folders it must.
 
-Works on objects alone: no index, no checkout, no git process of its own. Paths are text with surrogateescape.
+Works on objects alone: no index, no checkout. Paths are text with surrogateescape.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from maabarium.errors import WorkspaceError
-from maabarium.workspace.git import as_text
+from maabarium.workspace.git import Git, as_text, failure
+from maabarium.workspace.names import Layout
 from maabarium.workspace.objects import Objects
+from maabarium.workspace.storage import storing
 
-__all__ = ["EXECUTABLE", "FILE", "FOLDER", "LINK", "SUBMODULE", "Change", "Entry", "Trees"]
+__all__ = [
+    "EXECUTABLE", "FILE", "FOLDER", "LINK", "SUBMODULE", "Entry", "GitTree", "PathChange", "Trees", "merge_change",
+]  # fmt: skip
 
 FILE, EXECUTABLE, LINK, FOLDER, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o040000, 0o160000
 _IMPOSSIBLE = ("", ".", "..")
@@ -30,7 +38,7 @@ class Entry(NamedTuple):
         return self.mode & 0o170000 == 0o100000
 
 
-class Change(NamedTuple):
+class PathChange(NamedTuple):
     """One path that differs between two trees; None where it is absent. Never a folder."""
 
     path: str
@@ -95,7 +103,7 @@ class Trees:
             entry = found
         return entry
 
-    def changed(self, old: str, new: str, prefix: str = "") -> Iterator[Change]:
+    def changed(self, old: str, new: str, prefix: str = "") -> Iterator[PathChange]:
         """All paths that differ, equal folders skipped whole."""
         if old == new:
             return
@@ -111,7 +119,7 @@ class Trees:
             left = None if left and left.mode == FOLDER else left
             right = None if right and right.mode == FOLDER else right
             if left != right:
-                yield Change(path, left, right)
+                yield PathChange(path, left, right)
 
     def edited(self, oid: str, edits: Mapping[str, Entry | None]) -> str:
         """The tree with these paths set, or removed where None. Folders that become empty vanish.
@@ -148,3 +156,91 @@ class Trees:
             entries.pop(name, None)
         else:
             entries[name] = Entry(FOLDER, changed)
+
+
+class GitTree:
+    """A `TreeView` that also knows modes. Lists the tree once, when first asked; contents are read each time."""
+
+    def __init__(self, tree: str, trees: Trees) -> None:
+        self.tree = tree
+        self._trees = trees
+        self._lock = threading.Lock()
+        self._entries: dict[str, Entry] | None = None
+
+    def entries(self) -> Mapping[str, Entry]:
+        """Every path with its mode and object, links and submodules too."""
+        with self._lock:
+            if self._entries is None:
+                self._entries = dict(self._trees.walk(self.tree))
+            return self._entries
+
+    def paths(self) -> Sequence[str]:
+        """All files (and symbolic links), sorted; submodules are not files."""
+        return self._paths
+
+    @cached_property
+    def _paths(self) -> tuple[str, ...]:
+        return tuple(sorted(path for path, entry in self.entries().items() if entry.mode != SUBMODULE))
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The names of this tree, for the path rules."""
+        return Layout(self.modes())
+
+    def modes(self) -> Mapping[str, int]:
+        """Git's mode of every path, links (120000) and submodules (160000) too."""
+        return {path: entry.mode for path, entry in self.entries().items()}
+
+    def mode(self, path: str) -> int:
+        """Git's mode of one path; KeyError if there is none."""
+        return self.entries()[path].mode
+
+    def read(self, path: str) -> bytes:
+        """Content of one file, or the target of a link; KeyError if there is none or it is a submodule."""
+        entry = self.entries()[path]
+        if entry.mode == SUBMODULE:
+            raise KeyError(path)
+        return self._trees.objects.blob(entry.oid)
+
+
+def merge_change(objects: Objects, change: PathChange, current: Entry | None) -> dict[str, Entry | None] | None:
+    """What becomes of a path that `change` changes and that is `current` elsewhere; None on a conflict.
+
+    An empty result: `current` has the change already.
+    """
+    path, base, wanted = change
+    if current == base:
+        return {path: wanted}
+    if current == wanted:
+        return {}
+    if base is None or wanted is None or current is None:
+        return None
+    if not (base.is_file and wanted.is_file and current.is_file):
+        return None
+    if wanted.mode != base.mode and current.mode not in (base.mode, wanted.mode):
+        return None
+    mode = wanted.mode if wanted.mode != base.mode else current.mode
+    if wanted.oid == base.oid or current.oid == wanted.oid:
+        return {path: Entry(mode, current.oid)}
+    if current.oid == base.oid:
+        return {path: Entry(mode, wanted.oid)}
+    content = _merge_lines(objects.blob(current.oid), objects.blob(base.oid), objects.blob(wanted.oid))
+    return None if content is None else {path: Entry(mode, objects.write("blob", content))}
+
+
+def _merge_lines(ours: bytes, base: bytes, theirs: bytes) -> bytes | None:
+    """The merged text, None on a conflict or when one of the three is binary."""
+    if any(b"\0" in content[:8000] for content in (ours, base, theirs)):
+        return None
+    with storing("merge in a temporary folder"), TemporaryDirectory(prefix="maabarium-merge-") as folder:
+        files = []
+        for name, content in (("ours", ours), ("base", base), ("theirs", theirs)):
+            file = Path(folder) / name
+            file.write_bytes(content)
+            files.append(str(file))
+        status, merged, said = Git(None, folder=Path(folder)).attempt("merge-file", "--stdout", *files)
+    if 0 < status < 128:
+        return None
+    if status:
+        raise failure(("merge-file",), status, said)
+    return merged

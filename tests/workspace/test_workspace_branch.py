@@ -77,7 +77,8 @@ def test_users_commit_on_the_branch_is_never_lost(checkout, repository):
     checkout.git("checkout", "-q", BRANCH)
     users = checkout.commit("by the user", mine_py="x")
     checkout.git("checkout", "-q", "main")
-    with pytest.raises(WorkspaceError, match=f"somebody else moved {BRANCH}: it is at {users[:12]}"):
+    said = rf"somebody else moved {BRANCH}: it is at {users[:12]} \(.+: commit: by the user\)"
+    with pytest.raises(WorkspaceError, match=said):
         repository.promote(BRANCH, winner(repository, first, b"best\n"), first)
     assert checkout.git("rev-parse", BRANCH) == users
 
@@ -177,3 +178,18 @@ def test_lock_that_a_killed_git_left_is_waited_for_and_removed(checkout, reposit
     repository.promote(BRANCH, commit, None)
     assert checkout.git("rev-parse", BRANCH) == commit
     assert not list((checkout.top / ".git" / "refs").rglob("*.lock"))
+
+
+def test_a_branch_that_moved_is_told_without_a_reflog_too(checkout, repository):
+    first = winner(repository)
+    repository.promote(BRANCH, first, None)
+    moved = checkout.git("commit-tree", f"{BRANCH}^{{tree}}", "-p", first, "-m", "elsewhere")
+    checkout.git("update-ref", f"refs/heads/{BRANCH}", moved)
+    log = checkout.top / ".git/logs/refs/heads" / BRANCH
+    for content in (b"", b"no such line\n", None):
+        if content is None:
+            log.unlink()
+        else:
+            log.write_bytes(content)
+        with pytest.raises(WorkspaceError, match=f"it is at {moved[:12]}, but was expected"):
+            repository.promote(BRANCH, winner(repository, first, b"more\n"), first)

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from maabarium.errors import WorkspaceError
+from maabarium.workspace.git import Git, trusted_folders
 from maabarium.workspace.target import find_target
 
 
@@ -156,3 +158,28 @@ def test_dubious_ownership_and_the_command_that_helps(checkout, monkeypatch):
     subprocess.run(command, shell=True, check=True)
     assert find_target(checkout.top).kind == "git"
     assert Path(os.environ["GIT_CONFIG_GLOBAL"]).read_text()
+
+
+# --- git itself ---
+
+
+def test_git_is_started_without_gitpython_and_without_inherited_variables(checkout, monkeypatch):
+    monkeypatch.setenv("GIT_DIR", "/nowhere")
+    monkeypatch.setenv("GIT_INDEX_FILE", "/nowhere")
+    assert Git(None, folder=checkout.top, safe=("*",)).line("rev-parse", "--is-inside-work-tree") == "true"
+    source = (
+        "import sys; from pathlib import Path; from maabarium.workspace.target import find_target\n"
+        "print(find_target(Path(sys.argv[1])).kind, 'git' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", source, checkout.top], capture_output=True, text=True, check=True)
+    assert done.stdout == "git False\n"
+
+
+def test_an_empty_safe_directory_takes_back_what_was_trusted(tmp_path, monkeypatch):
+    file = tmp_path / "gitconfig"
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(file))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    file.write_text("[safe]\n\tdirectory = *\n\tdirectory =\n\tdirectory = /mine\n")
+    assert trusted_folders() == ("*", "", "/mine")
+    file.write_text("")
+    assert trusted_folders() == ()

@@ -27,8 +27,8 @@ from maabarium.plugins.hook_requests import BlueprintCheck
 from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import Evaluation, Gate
 from maabarium.safe_text import plain
+from maabarium.sandbox.file_access import WHOLE
 from maabarium.sandbox.interpreter import folders_of_program
-from maabarium.sandbox.view import WHOLE
 
 __all__ = ["ProcessEvaluator", "process_files", "process_problems"]
 

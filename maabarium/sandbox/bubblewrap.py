@@ -1,6 +1,6 @@
 """The door of bubblewrap: the tool of that name builds the new root.
 
-For systems where only it may make user namespaces (it carries an AppArmor profile on recent Ubuntu). The view, the
+For systems where only it may make user namespaces (it carries an AppArmor profile on recent Ubuntu). What is seen, the
 filter and the limits are the same as for `namespaces`; there is no Landlock on top. `bwrap` waits behind the plain
 door like any program.
 """
@@ -18,9 +18,9 @@ from maabarium.plugins.protocols import Completed
 from maabarium.sandbox.caps import Caps
 from maabarium.sandbox.clock import CpuClock
 from maabarium.sandbox.door import PlainDoor, Start, bare_environment
+from maabarium.sandbox.file_access import FileAccess, access_of
 from maabarium.sandbox.namespaces import HOST, HOSTS, private_places
 from maabarium.sandbox.seccomp import confining_rules, filter_program
-from maabarium.sandbox.view import View, view_of
 
 __all__ = ["PROGRAM", "BubblewrapDoor"]
 
@@ -40,7 +40,7 @@ class BubblewrapDoor:
         network = caps.options.network
         arguments = [
             *walls(network=network),
-            *furniture(view_of(start.command, caps.options, start.env), start.env, caps),
+            *furniture(access_of(start.command, caps.options, start.env), start.env, caps),
         ]
         arguments += ["--clearenv", *(word for pair in start.env.items() for word in ("--setenv", *pair))]
         arguments += ["--chdir", os.path.realpath(start.command.cwd)]
@@ -97,19 +97,14 @@ def walls(*, network: bool) -> list[str]:
     return [*words, "--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev"]
 
 
-def furniture(view: View, env: Mapping[str, str], caps: Caps) -> list[str]:
+def furniture(files: FileAccess, env: Mapping[str, str], caps: Caps) -> list[str]:
     """What is in the new root: what is above comes first, for it would cover what is beneath."""
-    steps = [(path, ["--ro-bind", path, path]) for path in view.readable]
-    steps += [(path, ["--bind", path, path]) for path in view.writable]
-    steps += [(place, ["--symlink", target, place]) for place, target in view.links.items() if not_below(place, view)]
+    steps = [(path, ["--ro-bind", path, path]) for path in files.readable]
+    steps += [(path, ["--bind", path, path]) for path in files.writable]
+    steps += [(place, ["--symlink", target, place]) for place, target in files.links.items() if not files.holds(place)]
     for place, mode in private_places(env).items():
         steps.append((place, ["--perms", f"{mode:04o}", "--size", str(caps.private), "--tmpfs", place]))
     return [word for _, words in sorted(steps, key=lambda step: step[0].count("/")) for word in words]
-
-
-def not_below(place: str, view: View) -> bool:
-    """Whether a link has to be made, because no bind brings it along."""
-    return not any(place.startswith(path + "/") for path in (*view.readable, *view.writable))
 
 
 def memory_file(content: bytes) -> int:

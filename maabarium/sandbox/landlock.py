@@ -17,9 +17,9 @@ from typing import Any
 
 from maabarium.sandbox.caps import Caps
 from maabarium.sandbox.door import Start
+from maabarium.sandbox.file_access import DEVICES, access_of
 from maabarium.sandbox.launcher import syscalls
 from maabarium.sandbox.seccomp import filter_program, standalone_rules
-from maabarium.sandbox.view import DEVICES, view_of
 
 __all__ = ["NOTE", "READ", "SCOPE_ABI", "Rights", "handled_rights", "landlock_plan", "path_rules"]
 
@@ -47,11 +47,11 @@ NOTE = (
 
 def landlock_plan(start: Start, caps: Caps) -> dict[str, Any]:
     """The plan of one run: rules and filter."""
-    view, abi = view_of(start.command, caps.options, start.env), syscalls.landlock_abi()
+    files, abi = access_of(start.command, caps.options, start.env), syscalls.landlock_abi()
     private = [place for place in (start.env["HOME"], start.env["TMPDIR"]) if place != "/"]
     devices = [f"/dev/{name}" for name in DEVICES]
     facts = ["/proc/self", *(f"/proc/{name}" for name in PROCESS_FILES)]  # its own folder, not its children's
-    rules = path_rules(abi, [*view.readable, *facts], [*view.writable, *private, *devices])
+    rules = path_rules(abi, [*files.readable, *facts], [*files.writable, *private, *devices])
     return {
         "landlock": (handled_rights(abi), rules),
         "filter": filter_program(standalone_rules(network=caps.options.network), os.uname().machine),

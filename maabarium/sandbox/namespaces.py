@@ -16,10 +16,10 @@ from typing import Any
 
 from maabarium.sandbox.caps import Caps
 from maabarium.sandbox.door import Start
+from maabarium.sandbox.file_access import DEVICES, FileAccess, access_of
 from maabarium.sandbox.landlock import READ, Rights, handled_rights, path_rules
 from maabarium.sandbox.launcher import syscalls
 from maabarium.sandbox.seccomp import confining_rules, filter_program
-from maabarium.sandbox.view import DEVICES, View, view_of
 
 __all__ = ["HOME", "HOST", "HOSTS", "namespaces_plan", "private_places"]
 
@@ -37,7 +37,7 @@ LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/sel
 def namespaces_plan(start: Start, caps: Caps, *, strict: bool) -> dict[str, Any]:
     """The plan of one run: namespaces, the new root, rules and filter."""
     options = caps.options
-    view = view_of(start.command, options, start.env)
+    files = access_of(start.command, options, start.env)
     private = private_places(start.env)
     flags = syscalls.NEWUSER | syscalls.NEWNS | syscalls.NEWPID | syscalls.NEWIPC | syscalls.NEWUTS
     flags |= syscalls.NEWCGROUP | (0 if options.network else syscalls.NEWNET)
@@ -48,19 +48,19 @@ def namespaces_plan(start: Start, caps: Caps, *, strict: bool) -> dict[str, Any]
         "gid": os.getgid(),
         "host": HOST,
         "loopback": not options.network,
-        "mounts": steps_of(view, private, caps.private, network=options.network),
+        "mounts": steps_of(files, private, caps.private, network=options.network),
         "filter": filter_program(confining_rules(strict=strict), os.uname().machine),
-        "landlock": write_domain(abi, view, private) if abi else None,
+        "landlock": write_domain(abi, files, private) if abi else None,
     }
 
 
-def write_domain(abi: int, view: View, private: Mapping[str, int]) -> tuple[Rights, list[tuple[str, int]]]:
+def write_domain(abi: int, files: FileAccess, private: Mapping[str, int]) -> tuple[Rights, list[tuple[str, int]]]:
     """A Landlock domain for the new root: the listed places may be written, nothing else. What may be read is what
     is there, so reading is not handled, which spares a walk up the path for every file that is opened."""
-    files, network, scopes = handled_rights(abi)
-    handled = files & ~READ
+    rights, network, scopes = handled_rights(abi)
+    handled = rights & ~READ
     folders = [(place, handled) for place in (*private, "/dev/pts")]
-    listed = path_rules(abi, [], [*view.writable, *(f"/dev/{name}" for name in DEVICES)])
+    listed = path_rules(abi, [], [*files.writable, *(f"/dev/{name}" for name in DEVICES)])
     return (handled, network, scopes), [*((path, access & handled) for path, access in listed), *folders]
 
 
@@ -69,21 +69,21 @@ def private_places(env: Mapping[str, str]) -> dict[str, int]:
     return {"/tmp": 0o1777, "/var/tmp": 0o1777, "/dev/shm": 0o1777, env["HOME"]: 0o700, env["TMPDIR"]: 0o700}
 
 
-def steps_of(view: View, private: dict[str, int], size: int, *, network: bool) -> list[tuple[Any, ...]]:
+def steps_of(files: FileAccess, private: dict[str, int], size: int, *, network: bool) -> list[tuple[Any, ...]]:
     """The new root, step by step: what is above comes first, for it would cover what is beneath."""
     steps: list[tuple[Any, ...]] = [("device", f"/dev/{name}", f"/dev/{name}") for name in DEVICES]
     steps += [("link", f"/dev/{name}", target) for name, target in LINKS.items()]
     steps += [("terminals", "/dev/pts"), ("link", "/dev/ptmx", "pts/ptmx"), ("processes", "/proc", MASKED)]
     if not network:
         steps.append(("text", "/etc/hosts", HOSTS))
-    rest: list[tuple[Any, ...]] = [shown(path) for path in view.readable]
-    rest += [("write", path, path, os.path.isdir(path)) for path in view.writable]  # noqa: PTH112
-    rest += [("link", place, target) for place, target in view.links.items()]
+    rest: list[tuple[Any, ...]] = [shown(path) for path in files.readable]
+    rest += [("write", path, path, os.path.isdir(path)) for path in files.writable]  # noqa: PTH112
+    rest += [("link", place, target) for place, target in files.links.items()]
     data = f"size={size},nr_inodes={INODES},mode=0755"
     pool = [(str(number), place, mode) for number, (place, mode) in enumerate(private.items())]
     # One pool for all private places; those that lie beneath a bind are attached behind it.
     rest.sort(key=lambda step: step[1].count("/"))
-    first = [entry for entry in pool if not beneath(entry[1], view)]
+    first = [entry for entry in pool if not files.holds(entry[1])]
     return [*steps, ("memory", POOL, data, pool, first), *rest, ("attach", POOL, [e for e in pool if e not in first])]
 
 
@@ -101,8 +101,3 @@ def shown(path: str) -> tuple[Any, ...]:
 def content(path: str, stamp: int) -> bytes:
     """The content of a file of settings, read once."""
     return Path(path).read_bytes()
-
-
-def beneath(place: str, view: View) -> bool:
-    """Whether a place lies below something that is bound."""
-    return any(place.startswith(path + "/") for path in (*view.readable, *view.writable))

@@ -72,6 +72,6 @@ def test_a_confined_tree_has_a_value_for_every_cap() -> None:
     assert limits[resource.RLIMIT_NOFILE] == caps.OPEN_FILES and resource.RLIMIT_AS not in limits
     assert {resource.RLIMIT_DATA, resource.RLIMIT_NPROC, resource.RLIMIT_CPU, resource.RLIMIT_CORE} <= set(limits)
     assert bounded.processes == caps.PROCESSES and bounded.private <= bounded.written
-    own = Caps(SandboxOptions(memory_mb=100, processes=7, written_mb=5, open_files=9), bounded=True)
-    assert own.rlimits(1)[resource.RLIMIT_NOFILE] == 9 and own.rlimits(1)[resource.RLIMIT_DATA] == 100 * 1024 * 1024
+    own = Caps(SandboxOptions(memory_mb=100, processes=7, written_mb=5, open_files=19), bounded=True)
+    assert own.rlimits(1)[resource.RLIMIT_NOFILE] == 19 and own.rlimits(1)[resource.RLIMIT_DATA] == 100 * 1024 * 1024
     assert (own.processes, own.written, own.private) == (7, 5 * 1024 * 1024, 5 * 1024 * 1024)

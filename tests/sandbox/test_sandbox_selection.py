@@ -168,7 +168,6 @@ def test_a_refused_plan_is_told_by_the_launcher(cancel: threading.Event, living:
         observe(broken)
 
 
-
 def test_a_backend_is_tried_for_itself_whatever_was_known_under_its_name() -> None:
     """A registry is rebuilt in a long-lived process: a new factory may even lie where a forgotten one was."""
 

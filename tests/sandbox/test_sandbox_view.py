@@ -10,10 +10,11 @@ import pytest
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
 from maabarium.plugins.protocols import Command
+from maabarium.sandbox import file_access
+from maabarium.sandbox.file_access import access_of, traced, without
 from maabarium.sandbox.interpreter import folders_of_program
 from maabarium.sandbox.landlock import handled_rights, path_rules
 from maabarium.sandbox.usage import UsageGuard, bytes_below
-from maabarium.sandbox.view import traced, view_of, without
 
 ENV = {"PATH": "/usr/bin:/bin"}
 
@@ -44,27 +45,36 @@ def test_what_is_hidden_is_left_out(tmp_path: Path) -> None:
     assert without(str(tmp_path / "a"), []) == [str(tmp_path / "a")]
 
 
+def test_settings_of_every_interpreter_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("python3", "python3.9", "python3.14", "shadow"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(file_access, "ETC", tmp_path)
+    found = access_of(Command(["sh"], tmp_path / "python3"), SandboxOptions(), ENV).readable
+    assert {str(tmp_path / name) for name in ("python3", "python3.9", "python3.14")} <= {*found}
+    assert str(tmp_path / "shadow") not in found
+
+
 def test_nothing_of_the_user_is_in_a_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home, tree = tmp_path / "home", tmp_path / "tree"
     for place in (home / ".ssh", tree):
         place.mkdir(parents=True)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(home)
-    view = view_of(Command(["sh"], tree, writable=(tree,)), SandboxOptions(), ENV)
+    view = access_of(Command(["sh"], tree, writable=(tree,)), SandboxOptions(), ENV)
     assert view.writable == (str(tree),)
     assert not [path for path in view.readable if path.startswith((str(tmp_path), "/root", "/home", "/var", "/tmp"))]
     assert not {"/", "/usr", "/etc", "/opt", "/usr/src", "/etc/shadow", "/etc/hostname", "/etc/hosts"} & {
         *view.readable
     }
-    granted = view_of(Command(["sh"], tree, writable=(tree,)), SandboxOptions(readable=("~/.ssh",)), ENV)
+    granted = access_of(Command(["sh"], tree, writable=(tree,)), SandboxOptions(readable=("~/.ssh",)), ENV)
     assert {*granted.readable} - {*view.readable} == {str(home / ".ssh")}
-    networked = view_of(Command(["sh"], tree), SandboxOptions(network=True), ENV)
+    networked = access_of(Command(["sh"], tree), SandboxOptions(network=True), ENV)
     assert "/etc/hosts" in networked.readable or not Path("/etc/hosts").exists()
 
 
 def test_what_is_writable_is_not_listed_twice(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
-    view = view_of(Command(["sh"], tmp_path / "sub", writable=(tmp_path, tmp_path / "sub")), SandboxOptions(), ENV)
+    view = access_of(Command(["sh"], tmp_path / "sub", writable=(tmp_path, tmp_path / "sub")), SandboxOptions(), ENV)
     assert view.writable == (str(tmp_path),) and str(tmp_path / "sub") not in view.readable
 
 

@@ -17,7 +17,7 @@ from maabarium.errors import SandboxError
 from maabarium.plugins.protocols import Command
 from maabarium.sandbox.interpreter import folders_of_program
 
-__all__ = ["DEVICES", "View", "traced", "view_of", "without"]
+__all__ = ["DEVICES", "FileAccess", "access_of", "traced", "without"]
 
 SYSTEM = (
     "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib32",
@@ -25,11 +25,14 @@ SYSTEM = (
     "/sys/devices/system/cpu",
 )  # fmt: skip
 """Programs and libraries of the operating system. Not `/usr/src`, `/opt`, `/srv`, where applications are put."""
+ETC = Path("/etc")
+INTERPRETERS = "python3*"
+"""Settings of interpreters, whichever there are: the target's may be another than ours."""
 SETTINGS = (
     "alternatives", "ca-certificates", "ca-certificates.conf", "debian_version", "default/locale", "fonts", "gai.conf",
     "group", "host.conf", "inputrc", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "locale.alias", "localtime",
-    "magic", "mime.types", "nsswitch.conf", "os-release", "passwd", "pki", "profile", "protocols", "python3",
-    "python3.11", "rpc", "services", "shells", "ssl/certs", "ssl/openssl.cnf", "terminfo", "timezone",
+    "magic", "mime.types", "nsswitch.conf", "os-release", "passwd", "pki", "profile", "protocols", "rpc",
+    "services", "shells", "ssl/certs", "ssl/openssl.cnf", "terminfo", "timezone",
 )  # fmt: skip
 """What programs look up in /etc; no host name, no keys, no passwords."""
 WHOLE = ("/", "/usr", "/opt", "/home", "/root", "/var", "/tmp", "/etc")
@@ -40,17 +43,22 @@ LIBRARIES = "LD_LIBRARY_PATH"
 
 
 @dataclass(frozen=True)
-class View:
+class FileAccess:
     """Real paths: readable, writable, and the links by which they are also known (place -> target)."""
 
     readable: tuple[str, ...]
     writable: tuple[str, ...]
     links: Mapping[str, str]
 
+    def holds(self, place: str) -> bool:
+        """Whether a place lies below something that is shown."""
+        return any(place.startswith(path + "/") for path in (*self.readable, *self.writable))
 
-def view_of(command: Command, options: SandboxOptions, env: Mapping[str, str]) -> View:
-    """The view for one command. Raises SandboxError for a path of the blueprint that cannot be meant."""
-    settings = [f"/etc/{name}" for name in (*SETTINGS, *(NETWORKED if options.network else ()))]
+
+def access_of(command: Command, options: SandboxOptions, env: Mapping[str, str]) -> FileAccess:
+    """What one command may see. Raises SandboxError for a path of the blueprint that cannot be meant."""
+    settings = [str(ETC / name) for name in (*SETTINGS, *(NETWORKED if options.network else ()))]
+    settings += map(str, sorted(ETC.glob(INTERPRETERS)))
     program = folders_of_program(command.argv[0], env["PATH"], command.cwd) if command.argv else ()
     libraries = [entry for entry in env.get(LIBRARIES, "").split(os.pathsep) if entry.startswith("/")]
     hidden = hidden_places()
@@ -63,7 +71,7 @@ def view_of(command: Command, options: SandboxOptions, env: Mapping[str, str]) -
     for wanted in (command.cwd, *command.readable, *chosen):
         readable.update(_seen(str(wanted), links))
     writable = {real for place in command.writable for real in _seen(str(place), links)}
-    return View(tuple(_tops(readable, beneath=writable)), tuple(_tops(writable)), links)
+    return FileAccess(tuple(_tops(readable, beneath=writable)), tuple(_tops(writable)), links)
 
 
 def hidden_places() -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from pathlib import Path
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 from maabarium.blueprint.schema import SandboxOptions
-from maabarium.plugins.protocols import Command, Sandbox
+from maabarium.plugins.processes import Command, Sandbox
 from maabarium.sandbox import SANDBOXES
 from maabarium.sandbox.selection import available, describe
 

@@ -18,7 +18,7 @@ from maabarium.doctor import canary
 from maabarium.doctor.bait import Bait, planted
 from maabarium.doctor.findings import Finding, Observation, failed, passed, warned
 from maabarium.errors import SandboxError
-from maabarium.plugins.protocols import Command, Sandbox, SandboxFactory
+from maabarium.plugins.processes import Command, Sandbox, SandboxFactory
 from maabarium.safe_text import one_line
 from maabarium.sandbox.selection import Reach, available, notes_of
 

@@ -16,7 +16,7 @@ from maabarium.code.python_file import parse
 from maabarium.doctor.findings import Finding, failed, passed, warned
 from maabarium.errors import BlueprintError, MaabariumError
 from maabarium.plugins.manager import PluginManager, contributions
-from maabarium.plugins.protocols import Sandbox
+from maabarium.plugins.processes import Sandbox
 from maabarium.records import Evaluation, Gate, Measured
 from maabarium.run.banner import rough_time
 from maabarium.run.binding import Binding, bind_blueprint, worker_setup

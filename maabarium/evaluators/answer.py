@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from maabarium.blueprint.schema import Metric
 from maabarium.blueprint.sentences import quote
 from maabarium.errors import EvaluationError
-from maabarium.plugins.protocols import Completed
+from maabarium.plugins.processes import Completed
 from maabarium.records import Evaluation, Gate, Measurement, ReasonCode
 from maabarium.safe_text import one_line
 from maabarium.suggestions import listed, suggestion

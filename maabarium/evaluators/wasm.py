@@ -21,7 +21,8 @@ from maabarium.evaluators.answer import LARGEST_ANSWER, answered, ended_badly
 from maabarium.evaluators.manifest import find_manifest
 from maabarium.evaluators.question import own_metrics, question, question_folder
 from maabarium.plugins.hook_requests import BlueprintCheck
-from maabarium.plugins.protocols import Completed, EvaluationRequest
+from maabarium.plugins.processes import Completed
+from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import Evaluation, Gate, ReasonCode
 from maabarium.safe_text import one_line, plain
 from maabarium.sandbox.wasi import LARGEST_PROGRAM, WasiEnding, WasiFiles, WasiProgram

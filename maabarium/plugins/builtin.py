@@ -14,14 +14,8 @@ from maabarium.models.providers import PROVIDERS
 from maabarium.plugins.completion import ProviderFactory
 from maabarium.plugins.hook_requests import BlueprintCheck, ProposalCheck
 from maabarium.plugins.hookspecs import hookimpl
-from maabarium.plugins.protocols import (
-    EvaluatorFactory,
-    ExecutorFactory,
-    Proposer,
-    ProposerContext,
-    ProposerFactory,
-    SandboxFactory,
-)
+from maabarium.plugins.processes import SandboxFactory
+from maabarium.plugins.protocols import EvaluatorFactory, ExecutorFactory, Proposer, ProposerContext, ProposerFactory
 from maabarium.proposers.command import CommandProposer, command_problems
 from maabarium.proposers.council import Council
 from maabarium.proposers.scripted import ScriptedProposer

@@ -26,14 +26,8 @@ from maabarium.plugins.hook_requests import (
     RunStart,
     StopRequest,
 )
-from maabarium.plugins.protocols import (
-    ContextRequest,
-    EvaluatorFactory,
-    ExecutorFactory,
-    ProposerFactory,
-    SandboxFactory,
-    Section,
-)
+from maabarium.plugins.processes import SandboxFactory
+from maabarium.plugins.protocols import ContextRequest, EvaluatorFactory, ExecutorFactory, ProposerFactory, Section
 from maabarium.records import Outcome, ReasonCode, Verdict
 
 __all__ = [

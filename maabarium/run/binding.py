@@ -22,7 +22,7 @@ from maabarium.evaluators import outside_files
 from maabarium.models.keys import find_key
 from maabarium.plugins.hookspecs import BlueprintCheck
 from maabarium.plugins.manager import PluginManager, bare_evaluators, contributions
-from maabarium.plugins.protocols import Sandbox
+from maabarium.plugins.processes import Sandbox
 from maabarium.run.models import model_problems
 from maabarium.sandbox.policy import anchored
 from maabarium.worker.worker import WorkerSetup

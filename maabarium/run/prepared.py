@@ -12,14 +12,8 @@ from maabarium.errors import Problem
 from maabarium.events import RunRecord
 from maabarium.models.pool import ModelPool
 from maabarium.plugins.manager import PluginManager, contributions, lookup
-from maabarium.plugins.protocols import (
-    ContextRequest,
-    ExecutorFactory,
-    Proposer,
-    ProposerContext,
-    Sandbox,
-    Section,
-)
+from maabarium.plugins.processes import Sandbox
+from maabarium.plugins.protocols import ContextRequest, ExecutorFactory, Proposer, ProposerContext, Section
 from maabarium.run.banner import header_lines
 from maabarium.run.binding import Binding, bind_blueprint
 from maabarium.run.models import models_of, open_pool

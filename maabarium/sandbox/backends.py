@@ -9,7 +9,7 @@ import threading
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
-from maabarium.plugins.protocols import SandboxFactory
+from maabarium.plugins.processes import SandboxFactory
 from maabarium.sandbox.bubblewrap import PROGRAM, BubblewrapDoor
 from maabarium.sandbox.caps import NPROC_UNBOUND, ROOT_UNBOUND, Caps
 from maabarium.sandbox.door import PlainDoor

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 
 from maabarium.errors import SandboxError
-from maabarium.plugins.protocols import Completed
+from maabarium.plugins.processes import Completed
 from maabarium.sandbox.caps import Caps
 from maabarium.sandbox.clock import CpuClock
 from maabarium.sandbox.door import PlainDoor, Start, bare_environment

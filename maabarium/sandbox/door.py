@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from maabarium.plugins.protocols import Command, Completed
+from maabarium.plugins.processes import Command, Completed
 from maabarium.sandbox.caps import CAN_LIMIT_FROM_OUTSIDE, apply_limits, shell_settings
 from maabarium.sandbox.cgroups import Group
 from maabarium.sandbox.clock import CpuClock

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
-from maabarium.plugins.protocols import Command
+from maabarium.plugins.processes import Command
 from maabarium.sandbox.interpreter import folders_of_program
 
 __all__ = ["DEVICES", "FileAccess", "access_of", "traced", "without"]

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from maabarium.errors import SandboxError
-from maabarium.plugins.protocols import Completed
+from maabarium.plugins.processes import Completed
 from maabarium.sandbox.cgroups import Group
 from maabarium.sandbox.clock import CpuClock
 from maabarium.sandbox.door import Start, bare_environment

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maabarium.errors import SandboxError
-from maabarium.plugins.protocols import Command, Sandbox
+from maabarium.plugins.processes import Command, Sandbox
 
 __all__ = ["Observed", "observe"]
 

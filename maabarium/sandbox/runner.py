@@ -21,7 +21,7 @@ from pathlib import Path
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
 from maabarium.folders import discard
-from maabarium.plugins.protocols import Command, Completed
+from maabarium.plugins.processes import Command, Completed
 from maabarium.sandbox.caps import Caps
 from maabarium.sandbox.clock import CpuClock, RunClock, probe_clock
 from maabarium.sandbox.door import Door, DoorMaker, Start, find_program

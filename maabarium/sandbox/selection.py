@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
-from maabarium.plugins.protocols import DescribesSandbox, Sandbox, SandboxFactory
+from maabarium.plugins.processes import DescribesSandbox, Sandbox, SandboxFactory
 from maabarium.sandbox.probe import observe
 
 __all__ = ["Reach", "available", "describe", "notes_of", "select"]

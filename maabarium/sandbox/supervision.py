@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from maabarium.plugins.protocols import Clockface, Command
+from maabarium.plugins.processes import Clockface, Command
 
 __all__ = ["HEAD", "TAIL", "Ending", "ExitNotice", "KeptOutput", "Supervision"]
 

@@ -20,7 +20,7 @@ import wasmtime.component
 
 from maabarium.errors import SandboxError
 from maabarium.folders import discard
-from maabarium.plugins.protocols import Completed
+from maabarium.plugins.processes import Completed
 from maabarium.safe_text import one_line
 from maabarium.sandbox import wasm_child
 from maabarium.sandbox.wasm import CORE, MAGIC, WasmLimits

@@ -17,7 +17,8 @@ from typing import Any
 from maabarium.blueprint.schema import Blueprint
 from maabarium.blueprint.sources import Offer
 from maabarium.plugins.manager import PluginManager, bare_evaluators, build_plugins, lookup
-from maabarium.plugins.protocols import Command, Completed, Evaluator, Sandbox
+from maabarium.plugins.processes import Command, Completed, Sandbox
+from maabarium.plugins.protocols import Evaluator
 from maabarium.workspace.repository import Repository, RepositoryHandle
 from maabarium.workspace.worktree import Worktree
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from maabarium.errors import WorkspaceError
 from maabarium.folders import stamp, write_file
+from maabarium.safe_text import printable
 from maabarium.workspace.lock import Flock
 from maabarium.workspace.snapshot import frozen_copies
 from maabarium.workspace.storage import make_folder, remove_folder, storing

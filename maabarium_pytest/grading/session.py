@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-from maabarium.plugins.protocols import Completed, EvaluationRequest
+from maabarium.plugins.processes import Completed
+from maabarium.plugins.protocols import EvaluationRequest
 from maabarium_pytest.grading.configuration import filtered
 from maabarium_pytest.grading.rules import FOLDER, mounted
 from maabarium_pytest.grading.stream import Stream

@@ -12,7 +12,7 @@ import socket
 import struct
 import sys
 
-from maabarium.plugins.protocols import Clockface
+from maabarium.plugins.processes import Clockface
 from maabarium_pytest.grading.transcript import Transcript
 from maabarium_pytest.target.channel import LIMIT, Frames, packed
 

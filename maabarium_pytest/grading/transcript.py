@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from maabarium.plugins.protocols import Clockface
+from maabarium.plugins.processes import Clockface
 from maabarium.records import Clock, TestOutcome
 from maabarium.safe_text import plain
 

@@ -16,7 +16,7 @@ from maabarium.doctor.bait import VARIABLE, planted
 from maabarium.doctor.confinement import HOGS, Cage, check_sandbox, observe, taken
 from maabarium.doctor.findings import Observation, failed, passed
 from maabarium.errors import SandboxError
-from maabarium.plugins.protocols import Command, Completed, Sandbox
+from maabarium.plugins.processes import Command, Completed, Sandbox
 from maabarium.sandbox import SANDBOXES, subprocess_sandbox
 from maabarium.sandbox.selection import Reach, available
 

@@ -11,7 +11,8 @@ import pytest
 
 from maabarium.blueprint.schema import Blueprint, SandboxOptions
 from maabarium.errors import SandboxError
-from maabarium.plugins.protocols import Command, Completed, EvaluationRequest, Sandbox
+from maabarium.plugins.processes import Command, Completed, Sandbox
+from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.sandbox import SANDBOXES, subprocess_sandbox
 
 

@@ -12,7 +12,8 @@ import pytest
 from target_texts import LEAN
 
 from maabarium.blueprint.schema import Blueprint
-from maabarium.plugins.protocols import Command, Completed, EvaluationRequest
+from maabarium.plugins.processes import Command, Completed
+from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import Evaluation
 from maabarium.sandbox import subprocess_sandbox
 from maabarium_pytest.grading.evaluator import PytestEvaluator

@@ -15,7 +15,8 @@ from proposal_requests import BLUEPRINT, Files, make_context, make_request
 from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import ProposalError
-from maabarium.plugins.protocols import ProposalRequest, Sandbox
+from maabarium.plugins.processes import Sandbox
+from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.command import CommandProposer
 from maabarium.records import FileEdit, Proposal
 from maabarium.sandbox import SANDBOXES

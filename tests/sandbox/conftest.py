@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from maabarium.blueprint.schema import SandboxOptions
-from maabarium.plugins.protocols import Command, Completed
+from maabarium.plugins.processes import Command, Completed
 from maabarium.sandbox import subprocess_sandbox
 
 Runner = Callable[..., Completed]

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from maabarium.blueprint.schema import SandboxOptions
-from maabarium.plugins.protocols import Command, Sandbox
+from maabarium.plugins.processes import Command, Sandbox
 from maabarium.sandbox import SANDBOXES
 
 SECRET = "s3cr3t-s3cr3t-s3cr3t"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from maabarium.blueprint.schema import SandboxOptions
-from maabarium.plugins.protocols import Completed
+from maabarium.plugins.processes import Completed
 from maabarium.sandbox import subprocess_sandbox
 
 Runner = Callable[..., Completed]
@@ -155,7 +155,7 @@ def test_a_run_inside_a_run_ends_with_the_outer_one(run: Runner, tmp_path: Path)
         sys.path[:0] = {sys.path!r}
         from pathlib import Path
         from maabarium.blueprint.schema import SandboxOptions
-        from maabarium.plugins.protocols import Command
+        from maabarium.plugins.processes import Command
         from maabarium.sandbox import subprocess_sandbox
         print("inner", flush=True)
         code = "import os, time; os.setsid() if os.fork() == 0 else open('started', 'w'); time.sleep(60)"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from maabarium.plugins.protocols import Clockface, Completed
+from maabarium.plugins.processes import Clockface, Completed
 from maabarium.sandbox import clock as clocks
 from maabarium.sandbox.clock import GroupClock, PerfClock, ProcClock, clock_seconds, open_perf_event, probe_clock
 from maabarium.sandbox.process_tree import ProcessTree, new_mark
@@ -137,7 +137,7 @@ import os, sys, threading
 from pathlib import Path
 sys.path[:0] = {sys.path!r}
 from maabarium.blueprint.schema import SandboxOptions
-from maabarium.plugins.protocols import Command
+from maabarium.plugins.processes import Command
 from maabarium.sandbox import subprocess_sandbox
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 loop = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done"

@@ -19,7 +19,7 @@ import pytest
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
-from maabarium.plugins.protocols import Clockface, Command, Completed
+from maabarium.plugins.processes import Clockface, Command, Completed
 from maabarium.sandbox import SANDBOXES
 from maabarium.sandbox.cgroups import Group, controllers
 from maabarium.sandbox.selection import available
@@ -232,7 +232,7 @@ import sys, threading
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
 from maabarium.blueprint.schema import SandboxOptions
-from maabarium.plugins.protocols import Command
+from maabarium.plugins.processes import Command
 from maabarium.sandbox import SANDBOXES
 sandbox = SANDBOXES[{backend!r}](SandboxOptions(level={level!r}), threading.Event())
 script = "(setsid sleep {token} &); echo up > up; sleep {token}"

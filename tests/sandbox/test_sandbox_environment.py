@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maabarium.plugins.protocols import Completed
+from maabarium.plugins.processes import Completed
 from maabarium.sandbox.environment import FIXED, INHERITED, scrubbed_environment
 
 Runner = Callable[..., Completed]

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from maabarium.blueprint.schema import SandboxOptions
-from maabarium.plugins.protocols import Command, Completed
+from maabarium.plugins.processes import Command, Completed
 from maabarium.sandbox import SANDBOXES
 from maabarium.sandbox.selection import available
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from maabarium.plugins.protocols import Command, Completed
+from maabarium.plugins.processes import Command, Completed
 from maabarium.sandbox.cgroups import Group
 from maabarium.sandbox.clock import probe_clock
 from maabarium.sandbox.door import PlainDoor, Start, find_program

@@ -96,7 +96,7 @@ import sys, threading
 sys.path[:0] = {sys.path!r}
 from pathlib import Path
 from maabarium.blueprint.schema import SandboxOptions
-from maabarium.plugins.protocols import Command
+from maabarium.plugins.processes import Command
 from maabarium.sandbox import subprocess_sandbox
 command = Command(["/bin/sh", "-c", "setsid sleep 60 & sleep 60"], Path({str(tmp_path)!r}), dict(TOKEN={token!r}))
 subprocess_sandbox(SandboxOptions(), threading.Event()).run(command)

@@ -15,7 +15,7 @@ import pytest
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
-from maabarium.plugins.protocols import Command, Completed, Sandbox
+from maabarium.plugins.processes import Command, Completed, Sandbox
 from maabarium.sandbox import SANDBOXES, subprocess_sandbox
 from maabarium.sandbox.backends import landlock_sandbox
 from maabarium.sandbox.launcher import syscalls

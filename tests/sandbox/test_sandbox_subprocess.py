@@ -17,7 +17,7 @@ import pytest
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
-from maabarium.plugins.protocols import Command, Completed, Sandbox, SandboxFactory
+from maabarium.plugins.processes import Command, Completed, Sandbox, SandboxFactory
 from maabarium.sandbox import SANDBOXES, subprocess_sandbox
 
 Runner = Callable[..., Completed]
@@ -27,7 +27,7 @@ import os, sys, threading
 from pathlib import Path
 sys.path[:0] = {path!r}
 from maabarium.blueprint.schema import SandboxOptions
-from maabarium.plugins.protocols import Command
+from maabarium.plugins.processes import Command
 from maabarium.sandbox import subprocess_sandbox
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 sandbox = subprocess_sandbox(SandboxOptions(memory_mb=500), threading.Event())

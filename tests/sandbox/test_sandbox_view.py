@@ -9,7 +9,7 @@ import pytest
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
-from maabarium.plugins.protocols import Command
+from maabarium.plugins.processes import Command
 from maabarium.sandbox import file_access
 from maabarium.sandbox.file_access import access_of, traced, without
 from maabarium.sandbox.interpreter import folders_of_program

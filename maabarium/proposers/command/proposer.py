@@ -16,7 +16,8 @@ from pathlib import Path
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import BlueprintError, Problem, ProposalError, ProviderError, SandboxError, WorkspaceError
 from maabarium.folders import discard
-from maabarium.plugins.protocols import Command, Completed, ContextRequest, ProposalRequest, ProposerContext, TreeView
+from maabarium.plugins.processes import Command, Completed
+from maabarium.plugins.protocols import ContextRequest, ProposalRequest, ProposerContext, TreeView
 from maabarium.proposers.command.changes import Changes, changes_of
 from maabarium.proposers.command.options import CommandOptions, agent_of
 from maabarium.proposers.command.program import installation

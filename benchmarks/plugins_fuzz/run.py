@@ -28,7 +28,7 @@ from evaluator_desk import Desk, blueprint_of  # noqa: E402
 
 from maabarium.errors import MaabariumError, Problem  # noqa: E402
 from maabarium.evaluators import ProcessEvaluator, WasmEvaluator  # noqa: E402
-from maabarium.plugins.protocols import EvaluationRequest
+from maabarium.plugins.protocols import EvaluationRequest  # noqa: E402
 from maabarium.records import Evaluation, FileEdit, Proposal  # noqa: E402
 from maabarium.sandbox.policy import WasmPolicy  # noqa: E402
 from maabarium.sandbox.wasm import WasmLimits  # noqa: E402

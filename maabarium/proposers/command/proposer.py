@@ -24,9 +24,7 @@ from maabarium.proposers.command.program import installation
 from maabarium.proposers.command.report import COST, TOKENS, AgentBudget, AgentReport, kept, last_line, read_report
 from maabarium.proposers.command.task import AgentTask, task_text, words_of
 from maabarium.proposers.command.tree_copy import survey, write_copy
-from maabarium.proposers.council.context import pack
-from maabarium.proposers.council.context.ignored import Ignored
-from maabarium.proposers.council.context.library import SourceFiles
+from maabarium.proposers.council.context import SourceFiles, pack
 from maabarium.proposers.council.feedback import DIGEST, advice_on, edits_digest
 from maabarium.proposers.prompt_scanner import PromptScanner
 from maabarium.proposers.proposal_log import ProposalLog
@@ -126,7 +124,7 @@ class CommandProposer:
             survey(copy),
             request,
             most_bytes=self.options.max_changed_bytes,
-            ignored=Ignored(library.paths, request.files.read),
+            ignored=library.ignored,
         )
         return self._proposal(request, changes, answer, log)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from context_room import Files, make_blueprint
 
 from maabarium.code.imports import Imports
-from maabarium.proposers.council.context.library import SourceFiles
+from maabarium.proposers.council.context.source_files import SourceFiles
 
 FILES = {
     "src/pkg/__init__.py": "from .core import run\n",

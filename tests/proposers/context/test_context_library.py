@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from context_room import Files, make_blueprint
 
-from maabarium.proposers.council.context.library import SourceFiles
+from maabarium.proposers.council.context.source_files import SourceFiles
 
 
 def library(files: dict[str, bytes | str], **options: object) -> SourceFiles:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from maabarium.code.symbols import Chunk
-from maabarium.proposers.council.context.library import SourceFiles, printable
 from maabarium.proposers.council.context.part import PromptPart, cost_of, cost_of_text
+from maabarium.proposers.council.context.source_files import SourceFiles, printable
 from maabarium.proposers.council.replies import Shown
 
 __all__ = ["Excerpt", "Excerpts"]

@@ -13,8 +13,8 @@ from maabarium.code.imports import Imports
 from maabarium.code.symbols import Chunk
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.council.context.excerpts import Excerpts
-from maabarium.proposers.council.context.library import SourceFiles
 from maabarium.proposers.council.context.priorities import Priorities
+from maabarium.proposers.council.context.source_files import SourceFiles
 
 __all__ = ["ranked", "show_code"]
 

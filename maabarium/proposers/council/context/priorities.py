@@ -15,7 +15,7 @@ from maabarium.code.reach import lines_by_name
 from maabarium.code.symbols import Chunk
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.council.context.failures import FailedFunction
-from maabarium.proposers.council.context.library import SourceFiles
+from maabarium.proposers.council.context.source_files import SourceFiles
 from maabarium.records import LineMap
 
 __all__ = ["Priorities"]

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from maabarium.blueprint.globs import Globs
-from maabarium.proposers.council.context.library import SourceFiles
+from maabarium.proposers.council.context.source_files import SourceFiles
 
 __all__ = ["style_text"]
 

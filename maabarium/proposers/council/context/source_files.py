@@ -1,4 +1,4 @@
-"""The files of one tree as text, read once and only when asked for. Knows what may be shown, not what is worth it."""
+"""The files of one tree as text, read once and only when asked for; and those that may not enter a prompt."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from maabarium.blueprint.schema import Blueprint
 from maabarium.code.symbols import Chunk, chunks_of
 from maabarium.code.tree import CodeTree
 from maabarium.plugins.protocols import TreeView
-from maabarium.proposers.council.context.ignored import Ignored
-from maabarium.proposers.holdout import held_out_files
 from maabarium.safe_text import one_line
 
 __all__ = ["HOLDOUT", "SourceFiles", "printable"]
 
 HOLDOUT = "holdout"
-"""Why a file of the holdout is hidden; it is not even named."""
-_HUGE = 2_000_000
-"""Bytes above which a file is only listed."""
+"""Why a file of the rules that proposers never see is hidden (`[evaluator] holdout`); it is not even named."""
 _PRIVATE = re.compile(
     r"(^|/)(\.env(\.(?!example|sample|template)[\w.-]+)?|\.netrc|\.pypirc|\.npmrc|id_(rsa|dsa|ecdsa|ed25519)"
     r"|[^/]*\.(pem|key|p12|pfx|keystore|kdbx))$"
 )
 """Names that hold keys in practice: what is sent to a model may leave the machine."""
+_LONGEST = 2000
+"""Lines of one `.gitignore` that are looked at."""
+_HUGE = 2_000_000
+"""Bytes above which a file is only listed."""
 
 
 class SourceFiles(CodeTree):
@@ -33,9 +33,11 @@ class SourceFiles(CodeTree):
 
     def __init__(self, files: TreeView, blueprint: Blueprint) -> None:
         super().__init__(files.paths(), files.read)
-        self._ignored = Ignored(self.paths, files.read)
         self._named = frozenset(Globs(blueprint.domain.target_files).exact)
-        self._holdout = held_out_files(blueprint.evaluator.holdout)
+        self._holdout = _anywhere(blueprint.evaluator.holdout)
+        listings = (path for path in self.paths if f"/{path}".endswith("/.gitignore"))
+        self._listings = {path.removesuffix(".gitignore"): path for path in listings}
+        self._ignores: dict[str, Globs] = {}
         self._texts: dict[str, tuple[str | None, str]] = {}
         self._hidden: dict[str, str] = {}
         self._chunks: dict[str, tuple[Chunk, ...]] = {}
@@ -52,9 +54,18 @@ class SourceFiles(CodeTree):
             return HOLDOUT
         if _PRIVATE.search(path):
             return "its name says that it holds keys"
-        if path not in self._named and self._ignored(path):
-            return "ignored by .gitignore"
-        return ""
+        return "ignored by .gitignore" if path not in self._named and self.ignored(path) else ""
+
+    def ignored(self, path: str) -> bool:
+        """Whether git would ignore the path: the nearest `.gitignore` of the tree that speaks of it decides."""
+        ignored = False
+        for folder in ("", *(path[: found.end()] for found in re.finditer("/", path))) if self._listings else ():
+            if folder in self._listings:
+                if folder not in self._ignores:
+                    self._ignores[folder] = _patterns(self.content(self._listings[folder]))
+                decided = self._ignores[folder].decides(path[len(folder) :])
+                ignored = ignored if decided is None else decided
+        return ignored
 
     def obstacle(self, path: str) -> str:
         """Why a file cannot be shown, as the end of a sentence; empty when it can."""
@@ -98,6 +109,29 @@ class SourceFiles(CodeTree):
 def printable(path: str) -> str:
     """A path as it may stand in a sentence: on one line, without what a terminal or a reader could mistake."""
     return one_line(path, 160)
+
+
+def _anywhere(entries: Iterable[str]) -> Globs:
+    """Matches these files wherever the blueprint's folder, to which they are relative, is in the tree.
+
+    Their namesakes match, too; steps that lead out of the folder are left aside.
+    """
+    bare = ("/".join(part for part in entry.split("/") if part not in ("", ".", "..")) for entry in entries)
+    return Globs(f"**/{entry}" for entry in bare if entry)
+
+
+def _patterns(listing: bytes) -> Globs:
+    """The patterns of a `.gitignore` but for those that make no sense."""
+    lines = listing.decode("utf-8", "replace").splitlines()[:_LONGEST]
+    return Globs(line for line in lines if line.strip() and not line.startswith("#") and _is_pattern(line))
+
+
+def _is_pattern(line: str) -> bool:
+    try:
+        Globs([line])
+    except ValueError:
+        return False
+    return True
 
 
 def _decoded(content: bytes) -> tuple[str | None, str]:

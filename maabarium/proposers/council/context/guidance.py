@@ -1,15 +1,13 @@
-"""Files that a proposal may create: those that the blueprint names, and first drafts of documents. Also what to say.
-
-Knows globs and paths, no budget.
-"""
+"""What a prompt says in our own words: how to work on documents, where the measurements are, what may be created."""
 
 from __future__ import annotations
 
 from maabarium.blueprint.globs import Globs, is_exact
 from maabarium.plugins.protocols import ProposalRequest
-from maabarium.proposers.council.context.library import SourceFiles
+from maabarium.proposers.council.context.source_files import SourceFiles
+from maabarium.safe_text import one_line
 
-__all__ = ["creatable_files", "guidance"]
+__all__ = ["creatable_files", "guidance", "measured_now"]
 
 _NAMES = {"research": "research-brief.md", "markdown": "draft.md", "prompt": "draft.md"}
 _MOST = 8
@@ -56,6 +54,27 @@ def guidance(request: ProposalRequest, library: SourceFiles, language: str) -> s
     if language in ("markdown", "prompt") and len(patterns) == 1 and is_exact(patterns[0].removeprefix("/")):
         said.append(_ONE_SECTION if patterns[0].removeprefix("/") in library else _FIRST_DRAFT)
     return "\n".join(said)
+
+
+def measured_now(request: ProposalRequest) -> str:
+    """One line for each metric that was measured, and how many tests pass; empty when nothing is known."""
+    evaluation = request.champion.evaluation
+    now, before = evaluation.values(), request.baseline.values()
+    possible = {m.source: m.possible for m in evaluation.measurements if m.possible is not None}
+    lines = []
+    for metric in request.blueprint.metrics.metrics:
+        source = str(metric.source or metric.name)
+        if source not in now:
+            continue
+        of = f" of {possible[source]:.6g}" if source in possible else ""
+        unit = f" {one_line(metric.unit, 20)}" if metric.unit else ""
+        since = f" (at first {before[source]:.6g})" if source in before and before[source] != now[source] else ""
+        wish = "must not get worse" if metric.role == "guard" else f"{metric.direction}"
+        lines.append(f"- {one_line(metric.name, 60)}: {now[source]:.6g}{of}{unit}{since}, {wish}")
+    if evaluation.tests:
+        passed = sum(test.outcome in ("passed", "xpassed") for test in evaluation.tests)
+        lines.append(f"- tests: {passed} of {len(evaluation.tests)} pass")
+    return "The present version measures:\n" + "\n".join(lines) if lines else ""
 
 
 def _draft(pattern: str, name: str, globs: Globs, library: SourceFiles) -> str:

@@ -24,20 +24,9 @@ if TYPE_CHECKING:
     from maabarium.records import Call, Draft, ReasonCode
 
 __all__ = [
-    "BlueprintError",
-    "BudgetError",
-    "EvaluationError",
-    "MaabariumError",
-    "MissingKeyError",
-    "PluginError",
-    "Problem",
-    "ProposalError",
-    "ProviderError",
-    "SandboxError",
-    "StoreError",
-    "UsageProblem",
-    "WorkspaceError",
-]
+    "BlueprintError", "BudgetError", "EvaluationError", "MaabariumError", "MissingKeyError", "PluginError", "Problem",
+    "ProposalError", "ProviderError", "SandboxError", "StoreError", "UsageProblem", "WorkspaceError",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,7 @@ def unscorable(metrics: Iterable[Metric], evaluation: Evaluation) -> str | None:
 
 
 def _shifted(before: float, after: float) -> tuple[float, float]:
-    """Both values moved off zero: by 1 for counts and from a zero, else (down to zero) by 1 % of `before`.
-
-    From a zero any share of the other value would make all gains alike, so that no second one could be seen.
-    """
+    """Both values moved off zero: by 1 for counts and from a zero, else (down to zero) by 1 % of `before`."""
     if before > 0 and after > 0:
         return before, after
     counts = float(before).is_integer() and float(after).is_integer()
@@ -49,10 +46,7 @@ def _shifted(before: float, after: float) -> tuple[float, float]:
 def factor(metric: Metric, before: float, after: float) -> float:
     """How many times better `after` is than `before`; values of a metric with a range are brought to [0, 1] first."""
     if metric.range is not None:
-        low, high = metric.range
-        before, after = (min(1.0, max(0.0, (value - low) / (high - low))) for value in (before, after))
-        if metric.direction == "minimize":
-            before, after = 1.0 - before, 1.0 - after
+        before, after = (_share(metric, *metric.range, value) for value in (before, after))
         if before <= 0 or after <= 0:
             before, after = before + 0.01, after + 0.01
         ratio = after / before
@@ -86,16 +80,18 @@ def normalise(metric: Metric, baseline: float, measurement: Measurement) -> floa
     A declared range and points are absolute; everything else is relative to the baseline, r / (1 + r) with r
     the improvement factor, so that the baseline itself is 0.5.
     """
-    value = measurement.value
     if metric.range is not None:
-        low, high = metric.range
-        share = min(1.0, max(0.0, (value - low) / (high - low)))
-        return share if metric.direction == "maximize" else 1.0 - share
+        return _share(metric, *metric.range, measurement.value)
     if measurement.possible:
-        share = min(1.0, max(0.0, value / measurement.possible))
-        return share if metric.direction == "maximize" else 1.0 - share
-    ratio = factor(metric, baseline, value)
+        return _share(metric, 0.0, measurement.possible, measurement.value)
+    ratio = factor(metric, baseline, measurement.value)
     return ratio / (1.0 + ratio)
+
+
+def _share(metric: Metric, low: float, high: float, value: float) -> float:
+    """Where a value lies between two bounds, as a share of the way to the better one."""
+    share = min(1.0, max(0.0, (value - low) / (high - low)))
+    return share if metric.direction == "maximize" else 1.0 - share
 
 
 def weighted_total(objectives: Iterable[Metric], baseline: Values, evaluation: Evaluation) -> float:
@@ -109,15 +105,12 @@ def weighted_total(objectives: Iterable[Metric], baseline: Values, evaluation: E
 
 def log_effect(objectives: Iterable[Metric], before: Values, after: Values) -> float:
     """The weighted mean of the logarithms of the objectives' improvement factors; above 0 is better."""
-    metrics = tuple(objectives)
-    weight = sum(metric.weight for metric in metrics) or 1.0
-    return (
-        sum(
-            metric.weight * math.log(factor(metric, before[str(metric.source)], after[str(metric.source)]))
-            for metric in metrics
-        )
-        / weight
-    )
+    weights, total = 0.0, 0.0
+    for metric in objectives:
+        source = str(metric.source)
+        weights += metric.weight
+        total += metric.weight * math.log(factor(metric, before[source], after[source]))
+    return total / (weights or 1.0)
 
 
 def effects(
@@ -129,11 +122,9 @@ def effects(
     rows = []
     for metric in blueprint.metrics.metrics:
         source = str(metric.source)
-        measurement = by_source.get(source)
-        if measurement is None or source not in base:
-            continue
         if unscorable([metric], evaluation) or unscorable([metric], baseline):
-            continue  # a number that nothing can be divided by is a failed gate, told by its sentence
+            continue  # said by the sentence of a failed gate
+        measurement = by_source[source]
         rows.append(
             MetricEffect(
                 name=metric.name,

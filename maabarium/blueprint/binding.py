@@ -141,7 +141,7 @@ def _missing_evaluator(selection: Selection, metrics: list[str], offer: Offer) -
 
 
 def _slower(binding: SourceBinding, where: str) -> list[Problem]:
-    """A timer's value is work per second; minimising it asks for slow code, which nobody means."""
+    """A problem for a timer's value that is minimised: it is work per second, so that would ask for slow code."""
     if binding.timed and binding.source.startswith("score:") and binding.metric.direction == "minimize":
         said = f'score.timer gives work per second for {quote(binding.source)}: more is better; write "maximize"'
         return [Problem(where, said)]
@@ -154,7 +154,7 @@ def _is_timed(binding: SourceBinding, facts: BindFacts) -> bool:
 
 
 def _unheeded(blueprint: Blueprint) -> list[Problem]:
-    """What is asked for and nobody enforces yet. A protection that is ignored in silence is worse than none."""
+    """Problems for protections that this version does not enforce: they are refused rather than ignored."""
     asked = {
         "integrity.equivalence": blueprint.integrity.equivalence != "off",
         "integrity.split": blueprint.integrity.split,
@@ -195,7 +195,7 @@ def _targets(blueprint: Blueprint, facts: BindFacts) -> tuple[list[Problem], lis
 
 
 def _protection(blueprint: Blueprint, facts: BindFacts) -> tuple[list[Problem], list[Problem]]:
-    """Problems and warnings of `protected`: an entry that protects nothing does no harm, but was meant to."""
+    """Problems and warnings of `protected`; an entry that matches nothing is a warning."""
     problems, doubts = [], []
     for index, pattern in enumerate(blueprint.domain.protected):
         where, found = f"domain.protected[{index}]", _found(pattern, facts)

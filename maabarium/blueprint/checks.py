@@ -1,7 +1,7 @@
 """What the schema cannot say about a blueprint: sums, duplicates, references, and values that can only fail.
 
 Works on the parsed document rather than on the finished record, so that these problems are reported together with
-the schema's. Each check looks only at values of the right type; the others already are somebody's problem.
+the schema's. Each check looks only at values of the right type; the schema reports the others.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From a file to a `Blueprint`: reading, TOML, unknown keys, schema and checks, with all problems at once.
 
-Looks at the blueprint's own file and nothing else: repository, plug-ins and environment are the affair of `binding`.
+Looks at the blueprint's own file and nothing else; `binding` compares it with repository, plug-ins and environment.
 """
 
 from __future__ import annotations

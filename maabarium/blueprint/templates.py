@@ -6,19 +6,10 @@ Pure: what the project looks like comes from `project`. What is drafted here alw
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from maabarium.blueprint.project import InitFacts
 
 __all__ = ["draft", "draft_rules"]
-
-
-@dataclass(frozen=True)
-class _Line:
-    """One metric of a draft, with the comment above it."""
-
-    comment: str
-    fields: tuple[str, ...]
 
 
 def draft(facts: InitFacts) -> str:
@@ -92,38 +83,38 @@ min_improvement = 0.01        # of the total, for metrics without noise; [accept
 
 
 def _metrics(facts: InitFacts) -> str:
-    lines = []
-    speed = 0.8
+    speed, lines = 0.8, []
     if facts.rules:
         speed = 0.4
         lines.append(
-            _Line(
+            _metric(
                 "What the rules file measures: score.timer gives work per second by a clock the code cannot touch.",
-                ('name = "start_up"', "weight = 0.4", 'direction = "maximize"', 'source = "score:imports_per_s"'),
+                'name = "start_up"', "weight = 0.4", 'direction = "maximize"', 'source = "score:imports_per_s"',
             )
-        )
+        )  # fmt: skip
     elsewhere = "".join(
         f"\n# or time one benchmark of yours: source = {_toml(f'benchmark:{name}')}" for name in facts.benchmarks[:3]
     )
     lines += [
-        _Line(
+        _metric(
             f"CPU seconds of the whole test suite, user and system time of all its processes.{elsewhere}",
-            ('name = "cpu_time"', f"weight = {speed}", 'direction = "minimize"', 'source = "tests.cpu"'),
+            'name = "cpu_time"', f"weight = {speed}", 'direction = "minimize"', 'source = "tests.cpu"',
         ),
-        _Line(
+        _metric(
             "Cyclomatic complexity of the target files.",
-            ('name = "complexity"', "weight = 0.2", 'direction = "minimize"', 'source = "complexity"'),
+            'name = "complexity"', "weight = 0.2", 'direction = "minimize"', 'source = "complexity"',
         ),
-        _Line(
+        _metric(
             "A guard earns nothing; it refuses what makes this worse by more than the tolerance (0.05 is 5 %).",
-            (
-                'name = "maintainability"', 'role = "guard"', "tolerance = 0.05", 'direction = "maximize"',
-                'source = "maintainability"',
-            ),
+            'name = "maintainability"', 'role = "guard"', "tolerance = 0.05", 'direction = "maximize"',
+            'source = "maintainability"',
         ),
     ]  # fmt: skip
-    body = "\n".join(f"# {line.comment}\n[[metrics.metrics]]\n" + "\n".join(line.fields) + "\n" for line in lines)
-    return f"[metrics]                     # the weights of the objectives sum to 1\n\n{body}"
+    return "\n".join(["[metrics]                     # the weights of the objectives sum to 1\n", *lines])
+
+
+def _metric(comment: str, *fields: str) -> str:
+    return "\n".join([f"# {comment}", "[[metrics.metrics]]", *fields, ""])
 
 
 def _evaluator(facts: InitFacts) -> str:

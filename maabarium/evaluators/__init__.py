@@ -28,4 +28,6 @@ def outside_files(blueprint: Blueprint, folder: Path) -> tuple[Path, ...]:
 
     `folder`: where the blueprint lies. What is not there, or not asked for, is left out.
     """
-    return (*process_files(blueprint, folder), *wasm_files(blueprint, folder))
+    wanted = {blueprint.evaluator.kind, *blueprint.evaluator.options}
+    files = process_files(blueprint, folder) if "process" in wanted else ()
+    return files + (wasm_files(blueprint, folder) if "wasm" in wanted else ())

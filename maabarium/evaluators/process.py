@@ -113,8 +113,6 @@ def process_problems(request: BlueprintCheck) -> list[Problem]:
 
 def process_files(blueprint: Blueprint, folder: Path) -> tuple[Path, ...]:
     """The manifest, and the files that its command line names in its working folder."""
-    if blueprint.evaluator.kind != NAME and NAME not in blueprint.evaluator.options:
-        return ()
     options = ProcessOptions.model_validate(blueprint.evaluator.options.get(NAME, {}))
     named = options.manifest_path or blueprint.evaluator.manifest_path
     try:

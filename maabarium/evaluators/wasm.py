@@ -1,7 +1,7 @@
 """The evaluator `wasm`: a WASI module of the user's, asked as JSON and answering as JSON.
 
-It sees the evaluated tree read-only and nothing else, whatever its author meant. It must not know how scores are
-judged, nor anything of WebAssembly: `sandbox.wasi` does.
+The module sees the evaluated tree read-only and nothing else. Knows neither how scores are judged nor WebAssembly;
+`sandbox.wasi` does.
 """
 
 from __future__ import annotations
@@ -146,8 +146,6 @@ def wasm_problems(request: BlueprintCheck) -> list[Problem]:
 
 def wasm_files(blueprint: Blueprint, folder: Path) -> tuple[Path, ...]:
     """The module, when one is asked for and there."""
-    if blueprint.evaluator.kind != NAME and NAME not in blueprint.evaluator.options:
-        return ()
     try:
         path = _module_path(blueprint, folder, WasmOptions.model_validate(blueprint.evaluator.options.get(NAME, {})))
     except EvaluationError:

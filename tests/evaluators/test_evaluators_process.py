@@ -15,6 +15,7 @@ from evaluator_desk import Asking, blueprint_of
 from pydantic import ValidationError
 
 from maabarium.errors import EvaluationError
+from maabarium.evaluators import outside_files
 from maabarium.evaluators.manifest import read_manifest
 from maabarium.evaluators.process import ProcessEvaluator, process_files, process_problems
 from maabarium.plugins.hook_requests import BlueprintCheck
@@ -221,7 +222,7 @@ def test_what_a_proposal_may_not_change(plug: Any, tmp_path: Path) -> None:
     script = f'[plugin]\nid = "a"\n[process]\ncommand = "sh"\nargs = ["-c", "{"true;" * 900}"]'
     assert process_files(plug(OK, script), tmp_path) == (folder / "plugin.toml",)
     assert process_files(plug(OK, "no manifest"), tmp_path) == ()
-    assert process_files(plug(OK, kind="pytest"), tmp_path) == ()
+    assert outside_files(plug(OK, kind="pytest"), tmp_path) == ()
 
 
 def test_options_are_checked() -> None:

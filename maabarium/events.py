@@ -43,7 +43,7 @@ class RunRecord(Record):
     blueprint_hash: str
     """SHA-256 over the blueprint's text and what it names beside it (proposals, manifests)."""
     grader_hash: str
-    """SHA-256 over rules, protected files and evaluator options."""
+    """SHA-256 over rules, metrics and evaluator options, a plus, and one over the protected files of the start."""
     seed: int
     max_iterations: int
     target: str
@@ -156,3 +156,14 @@ class RunView(Record):
     drafts: dict[int, tuple[Draft, ...]] = Field(default_factory=dict)
     samples: tuple[Sample, ...] = ()
     baseline: Evaluation | None = None
+
+    def ends_of(self, number: int) -> tuple[str, str] | None:
+        """Before and after one experiment, as commits or trees; None when it never had a tree, and for the baseline.
+
+        Of a winner it is what was kept, also when it had been moved onto a newer champion.
+        """
+        outcome = next((outcome for outcome in self.outcomes if outcome.number == number), None)
+        if outcome is not None and outcome.verdict == "promoted" and outcome.commit:
+            return f"{outcome.commit}^", outcome.commit
+        experiment = self.experiments.get(number)
+        return (experiment.parent_tree, experiment.tree) if number and experiment and experiment.tree else None

@@ -168,7 +168,7 @@ class Evaluation(Record):
     gates: tuple[Gate, ...] = ()
     tests: tuple[TestResult, ...] = ()
     grader: str = ""
-    """Fingerprint of all that may change the verdict: rules, options, protected files, metric definitions."""
+    """Fingerprint of what may change the verdict beside tree and environment: rules, options, metric definitions."""
     environment: str = ""
     """Fingerprint of interpreter, packages and machine."""
     log: str = ""

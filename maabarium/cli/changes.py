@@ -56,13 +56,9 @@ def net_ends(view: RunView) -> tuple[str, str] | None:
 
 
 def experiment_ends(view: StoredView, number: int) -> tuple[str, str] | None:
-    """Before and after one experiment, as commits or trees; None when it never had a tree."""
-    outcome, experiment = outcome_of(view, number), view.experiments.get(number)
-    if outcome.verdict == "promoted" and outcome.commit:
-        return f"{outcome.commit}^", outcome.commit  # what was kept, also when it had been moved onto a newer champion
-    if experiment is None or not experiment.tree or number == 0:
-        return None
-    return experiment.parent_tree, experiment.tree
+    """See `RunView.ends_of`. UsageProblem when there is no such experiment."""
+    outcome_of(view, number)
+    return view.ends_of(number)
 
 
 def files_of(view: StoredView, repository: Repository, outcome: Outcome, *, alone: bool) -> Mapping[str, bytes | None]:

@@ -14,8 +14,9 @@ from maabarium.run.binding import Binding
 from maabarium.state_paths import StatePaths, state_paths_of
 from maabarium.store import Store
 from maabarium.workspace.repository import Repository
+from maabarium.workspace.trees import GitTree
 
-__all__ = ["RunOptions", "blueprint_hash", "branch_of", "grader_hash", "new_record", "spent_before", "stored_record"]
+__all__ = ["RunOptions", "blueprint_hash", "branch_of", "new_record", "rules_hash", "spent_before", "stored_record"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ def _hash(parts: list[bytes]) -> str:
 def new_record(binding: Binding, path: Path, options: RunOptions, repository: Repository, branch: str) -> RunRecord:
     """The record of a run that is about to begin. Raises WorkspaceError when branch and HEAD have diverged."""
     start, _ = repository.start_point(branch)
+    start_tree = repository.tree_of(start)
     blueprint = binding.bound.blueprint
     return RunRecord(
         run_id=repository.handle.run_id,
@@ -59,7 +61,7 @@ def new_record(binding: Binding, path: Path, options: RunOptions, repository: Re
         blueprint_path=str(path.resolve()),
         blueprint_text=binding.bound.loaded.text,
         blueprint_hash=blueprint_hash(binding, path),
-        grader_hash=grader_hash(binding, path),
+        grader_hash=f"{rules_hash(binding, path)}+{_protected_hash(binding, repository.view(start_tree))}",
         seed=options.seed or 0,
         max_iterations=options.iterations or blueprint.constraints.max_iterations,
         target=str(binding.target.top),
@@ -67,7 +69,7 @@ def new_record(binding: Binding, path: Path, options: RunOptions, repository: Re
         repository=str(repository.handle.git_dir),
         base_commit=repository.base_commit,
         start_commit=start,
-        start_tree=repository.tree_of(start),
+        start_tree=start_tree,
         branch=branch,
         promote=options.promote and blueprint.promotion.autonomy >= 2,
         version=__version__,
@@ -83,7 +85,7 @@ def blueprint_hash(binding: Binding, path: Path) -> str:
     return _hash(parts)
 
 
-def grader_hash(binding: Binding, path: Path) -> str:
+def rules_hash(binding: Binding, path: Path) -> str:
     """Over the rules with all that they bring along, the options of the evaluator and the metrics."""
     blueprint, folder = binding.bound.blueprint, path.resolve().parent
     files = set(binding.rules)
@@ -92,6 +94,13 @@ def grader_hash(binding: Binding, path: Path) -> str:
         files.update(file for file in (folder / entry).rglob("*") if file.is_file() and "__pycache__" not in file.parts)
     parts = [part for file in sorted(files) for part in (file.name.encode(errors="surrogateescape"), file.read_bytes())]
     return _hash([*parts, blueprint.evaluator.model_dump_json().encode(), blueprint.metrics.model_dump_json().encode()])
+
+
+def _protected_hash(binding: Binding, start: GitTree) -> str:
+    """Over the files of the start that no proposal may change: the tests, their configuration, and what is listed."""
+    entries = sorted(start.entries().items())
+    found = (f"{path}\0{entry.mode:o} {entry.oid}" for path, entry in entries if binding.protected.matches(path))
+    return _hash([text.encode("utf-8", "surrogateescape") for text in found])
 
 
 def stored_record(path: Path, binding: Binding, options: RunOptions) -> RunRecord:
@@ -107,7 +116,8 @@ def stored_record(path: Path, binding: Binding, options: RunOptions) -> RunRecor
             f"run {record.run_id} cannot be resumed: {path.name}, or the proposals it names, changed since it began; "
             "put them back, or start a new run"
         )
-    if record.grader_hash != grader_hash(binding, path):
+    # The protected files are those of the run's own start, which does not change; version 0.1 hashed the rules alone.
+    if record.grader_hash.partition("+")[0] != rules_hash(binding, path):
         raise UsageProblem(
             f"run {record.run_id} cannot be resumed: its rules or evaluator changed since it began, so that scores "
             "before and after would not compare; put them back, or start a new run"

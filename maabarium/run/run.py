@@ -76,11 +76,9 @@ class OpenRun:
         return self.store.view(self.prepared.run_id)
 
     def diff(self, number: int) -> str:
-        """Unified diff of one experiment against its parent; empty when it has no tree."""
-        experiment = self.view().experiments.get(number)
-        if experiment is None or not experiment.tree:
-            return ""
-        return self.repository.diff(experiment.parent_tree, experiment.tree)
+        """Unified diff of what an experiment proposed, or of what was kept of it; empty when it has no tree."""
+        ends = self.view().ends_of(number)
+        return self.repository.diff(*ends) if ends else ""
 
 
 @contextmanager

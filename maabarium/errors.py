@@ -138,3 +138,7 @@ class SandboxError(MaabariumError):
 
 class StoreError(MaabariumError):
     """The database could not be opened, read or written."""
+
+
+class ReplayError(StoreError):
+    """What is stored of a run would be decided otherwise today, so it cannot be resumed."""

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from maabarium.errors import MaabariumError, UsageProblem
+from maabarium.errors import MaabariumError, PluginError, UsageProblem
 from maabarium.plugins.hookspecs import ReportRequest
-from maabarium.plugins.manager import build_plugins
+from maabarium.plugins.manager import ask, build_plugins
 from maabarium.records import Outcome
 from maabarium.report import require_report_path, summary_lines, write_report
 from maabarium.run.prepared import PreparedRun, prepare_run
@@ -138,9 +138,12 @@ class Host:
     def _hook_lines(self, each: Progressed, part: str) -> list[str]:
         """The lines of the plug-ins, in the order in which they were registered."""
         request = ReportRequest(each.run.run_id, each.run.blueprint)
-        caller = getattr(each.run.plugins.hook, f"maabarium_report_{part}")
-        given = caller(request=request)
-        return [plain(line) for lines in reversed(given) for line in lines]
+        try:
+            given = list(ask(each.run.plugins, f"report_{part}", request))
+        except PluginError as error:
+            self._warned.append(one_line(str(error), 500))
+            return []
+        return [plain(line) for _, lines in reversed(given) for line in lines]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: Any) -> Any:
@@ -183,6 +186,8 @@ class Host:
                     opened = True
                     self._report_all(each, under_way, file, session)
                     self._summarise(each, under_way)
+                    if under_way.end and under_way.end.state == "failed" and each.outcomes[1:]:
+                        each.broken = plain(under_way.end.reason)
             except MaabariumError as error:
                 if not opened:
                     raise pytest.UsageError(plain(str(error))) from error

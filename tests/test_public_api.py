@@ -108,7 +108,7 @@ def test_a_hook_is_documented_with_an_example(name: str) -> None:
 
 def test_the_page_lists_every_registry() -> None:
     section = PLUGINS_PAGE.split("## Registries")[1].split("\n## ")[0]
-    assert tuple(re.findall(r"^\| (\w+) \| (?!a factory)", section, flags=re.MULTILINE)) == KINDS
+    assert tuple(re.findall(r"^\| (\w+) \| (?!a factory)", section, flags=re.MULTILINE)) == tuple(KINDS)
 
 
 def test_our_own_contributions_come_through_entry_points() -> None:

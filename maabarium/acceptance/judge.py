@@ -1,14 +1,14 @@
 """The judge: from what was measured of a candidate to what happens next. Pure, no memory of its own.
 
 A candidate is screened once; a promising one is confirmed by pairs (noisy objectives or guards) or audited by
-one more cold run (deterministic ones); then it is kept or it loses, with a reason a person can act on.
+one more cold run (deterministic objectives); then it is kept or it loses, with a reason a person can act on.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal
 
@@ -122,7 +122,7 @@ class Judge:
         return _lose("worse", f"score {total:.4f} {how} the champion's {self.champion.total:.4f}; needs > {needed:.4f}")
 
     def confirm(self, screened: Evaluation, pairs: Sequence[Measured], index: int) -> Decision:
-        """After each pair: gates of both sides, noisy guards, then the sequential test."""
+        """After each pair: gates of both sides, the sequential test of a noisy objective, then noisy guards."""
         last = pairs[-1]
         for side, evaluation in (("champion", last.champion), ("candidate", last.candidate)):
             failed = self._gates(evaluation or Evaluation(), self.noisy_metrics)
@@ -149,10 +149,10 @@ class Judge:
         guarded = self._noisy_guards(pairs)
         if guarded is not None:
             return guarded
-        exact = math.exp(effect)
+        exact = any(metric.source not in self.noisy for metric in self.blueprint.objectives)
         bounds = interval and (math.exp(interval[0]), math.exp(interval[1]))
         reason = f"better by {_percent(effect)} in {len(ratios)} pairs" if self.decides_by_pairs else "guards held"
-        return Decision("keep", "promoted", "kept", reason, exact, bounds)
+        return Decision("audit" if exact else "keep", "promoted", "kept", reason, math.exp(effect), bounds)
 
     def pair_effect(self, screened: Evaluation, pair: Measured) -> float:
         """Weighted log ratio of one pair; deterministic objectives keep their screening values."""
@@ -183,19 +183,23 @@ class Judge:
                 )
         return None
 
-    def audit(self, screened: Evaluation, audited: Evaluation) -> Decision:
-        """After the cold second run of a deterministic winner: it must give the same numbers."""
+    def audit(self, screened: Evaluation, audited: Evaluation, confirmed: Decision | None = None) -> Decision:
+        """After the cold second run: what is not noisy must give the same numbers. `confirmed`: what pairs said."""
         failed = self._gates(audited, self.blueprint.metrics.metrics)
         if failed:
             return failed
         first, second = screened.values(), audited.values()
         for metric in self.blueprint.metrics.metrics:
             source = str(metric.source)
-            if not math.isclose(first[source], second[source], rel_tol=1e-9, abs_tol=1e-12):
+            if source not in self.noisy and not math.isclose(
+                first[source], second[source], rel_tol=1e-9, abs_tol=1e-12
+            ):
                 return _lose(
                     "undecided",
                     f"{metric.name} gave {first[source]:g}, then {second[source]:g}: it is noisy; say `noisy = true`",
                 )
+        if confirmed and self.decides_by_pairs:
+            return replace(confirmed, next="keep")
         total = weighted_total(self.blueprint.objectives, self.baseline.values(), screened)
         effect = log_effect(self.blueprint.objectives, self.champion.evaluation.values(), first)
         return Decision("keep", "promoted", "kept", f"score {self.champion.total:.4f} -> {total:.4f}", math.exp(effect))

@@ -38,7 +38,6 @@ class BindFacts:
     proposers: frozenset[str] = frozenset()
     executors: frozenset[str] = frozenset()
     strategies: frozenset[str] = frozenset()
-    """Known strategies. No key of a blueprint names one yet, so nothing is checked against them."""
     further: tuple[Problem, ...] = ()
     rule_scores: frozenset[str] | None = None
     timed_scores: frozenset[str] = frozenset()
@@ -247,11 +246,12 @@ def _names(blueprint: Blueprint, facts: BindFacts) -> list[Problem]:
         if blueprint.proposer.kind is None:
             said += '. [agents] and [models] ask for it; [proposer] kind = "mutate" needs no model'
         problems.append(Problem("proposer.kind", said))
-    executor = blueprint.execution.executor
-    if executor not in facts.executors:
-        problems.append(
-            Problem("execution.executor", f"no executor named {quote(executor)}{suggestion(executor, facts.executors)}")
-        )
+    for where, what, name, known in (
+        ("execution.executor", "executor", blueprint.execution.executor, facts.executors),
+        ("strategy.kind", "strategy", blueprint.strategy.kind, facts.strategies),
+    ):
+        if name not in known:
+            problems.append(Problem(where, f"no {what} named {quote(name)}{suggestion(name, known)}"))
     return problems
 
 

@@ -11,19 +11,20 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
-    "ORIGINAL_SECTIONS", "Acceptance", "Agent", "Agents", "Blueprint", "Budget", "Constraints", "Direction",
-    "Domain", "EditFormat", "EvaluatorOptions", "Execution", "Identity", "Integrity", "Library", "Metric", "Metrics",
-    "Model", "Models", "Policy", "Promotion", "ProposerOptions", "SandboxOptions", "Settings",
+    "ORIGINAL_SECTIONS", "Acceptance", "Agent", "Agents", "Blueprint", "Budget", "Constraints", "Direction", "Domain",
+    "EditFormat", "EvaluatorOptions", "Execution", "Identity", "Integrity", "Library", "Metric", "Metrics", "Model",
+    "Models", "Policy", "Promotion", "ProposerOptions", "SandboxOptions", "Settings", "StrategyOptions",
 ]  # fmt: skip
 
 Direction = Literal["maximize", "minimize"]
 EditFormat = Literal["whole", "blocks", "diff", "lines"]
 """How a model writes edits: whole files, search and replace, unified diffs, or one of the listed lines replaced."""
+Template = Literal[
+    "code_quality", "prompt_optimization", "product_builder", "general_research", "lora_validation", "custom"
+]
 Text = Annotated[str, Field(min_length=1)]
 
-ORIGINAL_SECTIONS = (
-    "blueprint", "domain", "constraints", "metrics", "agents", "models", "evaluator", "library",
-)  # fmt: skip
+ORIGINAL_SECTIONS = ("blueprint", "domain", "constraints", "metrics", "agents", "models", "evaluator", "library")
 """Sections in which an unknown key is a warning, because the original ignored it."""
 
 
@@ -119,8 +120,7 @@ class Model(Settings):
     context_tokens: int = Field(default=16_384, ge=512)
     """What prompt and answer may hold together; the prompt is packed to fit."""
     edit_format: EditFormat | Literal["auto"] = "auto"
-    """How it writes edits; `lines` is what even a very small model can do. `auto`: as its provider says (`lines` for
-    `local`, `diff` for `mock`), else `blocks`."""
+    """How it writes edits; `auto`: as its provider says (`lines` for `local`, `diff` for `mock`), else `blocks`."""
     price_input: float | None = Field(default=None, ge=0)
     """US dollars for a million tokens of prompt; `None`: from the catalogue, if it knows the model."""
     price_output: float | None = Field(default=None, ge=0)
@@ -162,13 +162,7 @@ class Library(Settings):
 
     kind: Literal["workflow", "template"] = "workflow"
     setup_required: bool = False
-    template: (
-        Literal[
-            "code_quality", "prompt_optimization", "product_builder", "general_research", "lora_validation",
-            "custom",
-        ]
-        | None
-    ) = None  # fmt: skip
+    template: Template | None = None
 
 
 class ProposerOptions(BaseModel):
@@ -177,13 +171,20 @@ class ProposerOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     kind: str | None = None
-    """`None`: `council` if there are models, else `mutate`."""
     evaluate_top: int = Field(default=1, ge=1)
 
     @property
     def own(self) -> dict[str, Any]:
         """The proposer's own options, as written."""
         return dict(self.__pydantic_extra__ or {})
+
+
+class StrategyOptions(Settings):
+    """`[strategy]`: from which champion a proposal starts, and which winners are kept."""
+
+    kind: str = "keep-winner"
+    options: dict[str, Any] = Field(default_factory=dict)
+    """The strategy's own options, which it checks itself: `[strategy.options]`."""
 
 
 class Acceptance(Settings):
@@ -269,6 +270,7 @@ class Blueprint(Settings):
     evaluator: EvaluatorOptions = EvaluatorOptions()
     library: Library | None = None
     proposer: ProposerOptions = ProposerOptions()
+    strategy: StrategyOptions = StrategyOptions()
     acceptance: Acceptance = Acceptance()
     integrity: Integrity = Integrity()
     budget: Budget = Budget()

@@ -11,11 +11,9 @@ import click
 
 from maabarium.cli.terminal import print_json, print_lines, print_table
 from maabarium.errors import MaabariumError
-from maabarium.plugins.manager import KINDS, PluginManager, build_plugins, contributions
+from maabarium.plugins.manager import KINDS, PluginManager, build_plugins, contributors
 
 __all__ = ["command"]
-
-_SINGULAR = {"strategies": "strategy", "sandboxes": "sandbox"}
 
 
 @click.command("plugins")
@@ -41,23 +39,16 @@ def _listing(manager: PluginManager) -> Iterator[dict[str, Any]]:
         for entry in importlib.metadata.entry_points(group="maabarium")
         if entry.dist is not None
     }
-    for kind in KINDS:
-        owners = _owners(manager, kind)
-        for name, factory in contributions(manager, kind).items():
+    for kind, singular in KINDS.items():
+        for name, (factory, plugin) in contributors(manager, kind).items():
             yield {
-                "kind": _SINGULAR.get(kind, kind.removesuffix("s")),
+                "kind": singular,
                 "name": name,
-                "plugin": owners[name],
-                "distribution": distributions.get(owners[name], ""),
+                "plugin": plugin,
+                "distribution": distributions.get(plugin, ""),
                 "doc": _first_line(factory),
                 "sources": sorted(_sources(factory)) if kind == "evaluators" else [],
             }
-
-
-def _owners(manager: PluginManager, kind: str) -> dict[str, str]:
-    """The name of the plug-in behind each contribution."""
-    implementations = getattr(manager.hook, f"maabarium_{kind}").get_hookimpls()
-    return {name: each.plugin_name for each in implementations for name in each.function()}
 
 
 def _first_line(factory: Any) -> str:

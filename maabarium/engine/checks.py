@@ -5,21 +5,47 @@ Both can only be stricter than the engine. Writes nothing but git objects.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 from maabarium.acceptance.judge import Decision
 from maabarium.blueprint.schema import Blueprint
 from maabarium.engine.actions import RunRepository
 from maabarium.engine.budget import since_promotion
 from maabarium.engine.running_experiment import RunningExperiment
-from maabarium.errors import BudgetError, MaabariumError, ProposalError, ProviderError, WorkspaceError
+from maabarium.errors import (
+    BudgetError,
+    MaabariumError,
+    PluginError,
+    ProposalError,
+    ProviderError,
+    ReplayError,
+    WorkspaceError,
+)
 from maabarium.events import RunRecord
 from maabarium.plugins.hookspecs import DecisionRequest, ProposalCheck, StopRequest
-from maabarium.plugins.manager import PluginManager
-from maabarium.records import Call, Draft, Evaluation, Experiment, Outcome, Proposal, ReasonCode
+from maabarium.plugins.manager import PluginManager, ask, ask_lists
+from maabarium.plugins.protocols import Strategy
+from maabarium.records import (
+    REASON_CODES,
+    Call,
+    Champion,
+    Draft,
+    Evaluation,
+    Experiment,
+    Outcome,
+    Proposal,
+    ReasonCode,
+    Verdict,
+)
 
 __all__ = ["Checks", "calls_and_drafts_of"]
+
+Answer = TypeVar("Answer")
+
+OVERRULING = ("promoted", "rejected", "invalid", "tampered", "error")
+"""What a plug-in may make of a winner; `promoted` leaves it one."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +55,24 @@ class Checks:
     blueprint: Blueprint
     repository: RunRepository
     plugins: PluginManager
+    strategy: Strategy
+
+    def parent(self, champions: Sequence[Champion]) -> Champion:
+        """The champion from which the next proposal starts. Raises PluginError when the strategy breaks."""
+        chosen = self._of_strategy(lambda: self.strategy.parent(tuple(champions)))
+        if chosen not in champions:
+            raise PluginError(f'the strategy "{self._kind}" chose {chosen!r:.80}, which is no champion of this run')
+        return chosen
+
+    def _of_strategy(self, question: Callable[[], Answer]) -> Answer:
+        try:
+            return question()
+        except Exception as error:
+            raise PluginError(f'the strategy "{self._kind}" failed: {type(error).__name__}: {error}') from error
+
+    @property
+    def _kind(self) -> str:
+        return self.blueprint.strategy.kind
 
     def check_answer(
         self, experiment: Experiment, answer: Proposal | MaabariumError, seen: Mapping[str, int]
@@ -51,28 +95,67 @@ class Checks:
         if tree in seen:
             return tree, "duplicate", f"the same tree as experiment {seen[tree]}"
         check = ProposalCheck(self.blueprint, answer, experiment)
-        objections = [str(p) for found in self.plugins.hook.maabarium_check_proposal(request=check) for p in found]
+        try:
+            objections = [str(problem) for problem in ask_lists(self.plugins, "check_proposal", check)]
+        except PluginError as error:
+            return tree, "internal", str(error)
         return tree, "policy_objection" if objections else None, "; ".join(objections)
 
     def check_winner(
-        self, running: RunningExperiment, decision: Decision, baseline: Evaluation, run: RunRecord
+        self, running: RunningExperiment, decision: Decision, baseline: Evaluation, champion: Champion, run: RunRecord
     ) -> Decision:
-        """The decision itself, or a rejection: promotion may be off, and a plug-in may be stricter than the judge."""
+        """The decision itself, or a rejection: promotion may be off, strategy and plug-ins stricter than the judge."""
         if not run.promote:
             reason = f"{decision.reason}; not kept, because promotion is off"
             return Decision("lose", "rejected", "policy_objection", reason, decision.effect, decision.interval)
         outcome = running.outcome(self.blueprint, baseline, decision, branch=run.branch)
-        said = self.plugins.hook.maabarium_decide(request=DecisionRequest(self.blueprint, outcome))
-        if said is None or said[0] == "promoted":
+        request = DecisionRequest(self.blueprint, outcome)
+        try:
+            if not self._of_strategy(lambda: self.strategy.replaces(outcome, champion)):
+                reason = f'{decision.reason}; the strategy "{self._kind}" keeps the champion'
+                return Decision("lose", "rejected", "policy_objection", reason, decision.effect, decision.interval)
+            plugin, said = next(ask(self.plugins, "decide", request), ("", None))
+        except PluginError as error:
+            return Decision("error", "error", "internal", str(error))
+        if said is None:
             return decision
-        return Decision("lose", said[0], said[1], said[2], decision.effect, decision.interval)
+        match said:
+            case [str(verdict), str(code), str(reason)] if verdict in OVERRULING and code in REASON_CODES:
+                if verdict == "promoted":
+                    return decision
+                return Decision("lose", cast(Verdict, verdict), code, reason, decision.effect, decision.interval)
+        wanted = "which is not (verdict, reason code, reason)"
+        problem = f"the plug-in {plugin} answered maabarium_decide with {said!r:.80}, {wanted}"
+        return Decision("error", "error", "internal", problem)
+
+    def compare(self, running: RunningExperiment, stored: Outcome, decision: Decision | None) -> None:
+        """Whether a replayed experiment was decided as it is stored. Raises ReplayError.
+
+        What may have been decided elsewhere: the time was over between pairs; a winner was not let through.
+        """
+        if decision is None:
+            matches = stored.reason_code == "budget_spent" and bool(running.pairs)
+        elif decision.next == "keep" and running.number and stored.verdict != "promoted":
+            others = any(True for _ in self.plugins.hook.maabarium_decide.get_hookimpls())
+            matches = others or stored.reason_code in ("policy_objection", "promotion_failed", "internal")
+        else:
+            matches = (stored.verdict, stored.reason_code) == (decision.verdict, decision.reason_code)
+        if not matches:
+            now = f"{decision.verdict} ({decision.reason_code})" if decision else "not decided"
+            raise ReplayError(
+                f"experiment {stored.number} is stored as {stored.verdict} ({stored.reason_code}), but by what was "
+                f"measured it is {now}: the run cannot be resumed with this version; start a new run"
+            )
 
     def reason_to_stop(self, latest: Sequence[Outcome], evaluations: int, seconds: float) -> str | None:
-        """Why a plug-in wants the run to end, if one does. `latest`: outcomes without the baseline, newest first."""
+        """Why a plug-in wants the run to end, if one does. `latest`: outcomes without the baseline, newest first.
+
+        Raises PluginError when one breaks.
+        """
         since = since_promotion(latest)
         promoted = sum(outcome.verdict == "promoted" for outcome in latest)
         request = StopRequest(self.blueprint, len(latest), promoted, since, evaluations, seconds)
-        reason = self.plugins.hook.maabarium_should_stop(request=request)
+        _, reason = next(ask(self.plugins, "should_stop", request), ("", None))
         return str(reason) if reason else None
 
 

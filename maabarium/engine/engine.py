@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 
@@ -19,8 +19,8 @@ from maabarium.engine.budget import out_of_time, spent_budget
 from maabarium.engine.checks import Checks, calls_and_drafts_of
 from maabarium.engine.run_state import RunState
 from maabarium.engine.running_experiment import RunningExperiment, baseline_of, experiment_of
-from maabarium.engine.strategies import KeepWinner, Strategy
-from maabarium.errors import BudgetError, MaabariumError, ProposalError, WorkspaceError
+from maabarium.engine.strategies import KeepWinner
+from maabarium.errors import BudgetError, MaabariumError, PluginError, ProposalError, WorkspaceError
 from maabarium.events import (
     Decided,
     Journal,
@@ -35,8 +35,8 @@ from maabarium.events import (
 )
 from maabarium.plugins.hookspecs import ExperimentStart, RunFinish, RunStart
 from maabarium.plugins.manager import PluginManager, notify
-from maabarium.plugins.protocols import ProposalRequest
-from maabarium.records import Evaluation, FileEdit, Measured, Outcome, Proposal, ReasonCode
+from maabarium.plugins.protocols import ProposalRequest, Strategy
+from maabarium.records import Evaluation, Measured, Outcome, Proposal, ReasonCode
 
 __all__ = ["Engine"]
 
@@ -63,8 +63,7 @@ class Engine:
         self._store = store
         self._repository = repository
         self._plugins = plugins
-        self._checks = Checks(blueprint, repository, plugins)
-        self._strategy = strategy or KeepWinner()
+        self._checks = Checks(blueprint, repository, plugins, strategy or KeepWinner())
         self._capacity = capacity
         self._clock = clock
         self._began = clock()
@@ -76,7 +75,10 @@ class Engine:
     # --- starting and resuming ---
 
     def start(self) -> list[Outcome]:
-        """Begin the run, or take it up where its journal ends. Gives the outcomes that are already known."""
+        """Begin the run, or take it up where its journal ends. Gives the outcomes that are already known.
+
+        Raises ReplayError when what is stored would be decided otherwise today.
+        """
         journal = self._store.journal(self.run.run_id)
         self._latest = journal[-1] if journal else None
         notify(self._plugins, "run_start", RunStart(self.run.run_id, self.blueprint, bool(journal)))
@@ -100,7 +102,7 @@ class Engine:
                 self._repository.examine(running.experiment.parent_tree, running.proposal.edits)
 
     def _replay(self, journal: Journal) -> list[Outcome]:
-        """Repeat what was stored, then carry out what was decided but not concluded."""
+        """Repeat what was stored, then carry out what was decided but not concluded. Raises ReplayError."""
         under_way = self.state.under_way
         pending: dict[int, Decision] = {}
         intents: dict[int, Promoting] = {}
@@ -116,6 +118,7 @@ class Engine:
                 continue
             elif isinstance(event, Decided) and event.outcome.verdict != "cancelled":
                 number, decision = event.outcome.number, None
+                self._checks.compare(under_way[number], event.outcome, pending.get(number))
                 self._conclude(under_way[number], event.outcome)
                 done.append(event.outcome)
             else:
@@ -143,32 +146,14 @@ class Engine:
             return self.stopping or Wait()
         if not state.champions or len(state.under_way) + len(self._proposing) >= self._capacity:
             return Wait()
+        try:
+            parent = self._checks.parent(state.champions)
+        except PluginError as error:
+            self._stop("failed", "internal", str(error))
+            return self.ask()
         self._proposing.add(number)
         notify(self._plugins, "experiment_start", ExperimentStart(self.run.run_id, number))
-        return Propose(self._request(number))
-
-    def _request(self, number: int) -> ProposalRequest:
-        state = self.state
-        champion = self._strategy.parent(state.champions)
-
-        def is_new(edits: Sequence[FileEdit]) -> bool:
-            try:
-                tree = self._repository.examine(champion.tree, edits)
-            except ProposalError:
-                return False
-            return tree not in state.seen
-
-        return ProposalRequest(
-            number=number,
-            seed=state.seed_of(number),
-            blueprint=self.blueprint,
-            champion=champion,
-            baseline=state.baseline,
-            files=self._repository.view(champion.tree),
-            targets=self._repository.targets(champion.tree),
-            history=tuple(state.attempts[key] for key in sorted(state.attempts)),
-            is_new=is_new,
-        )
+        return Propose(self.state.request(number, parent))
 
     # --- being told ---
 
@@ -246,7 +231,8 @@ class Engine:
         """Carry a decision out and conclude the experiment."""
         commit = "" if running.number else self.run.start_commit
         if decision.next == "keep" and running.number and intent is None:  # with an intent it was settled before
-            decision = self._checks.check_winner(running, decision, self.state.baseline, self.run)
+            baseline, champion = self.state.baseline, self.state.champions[-1]
+            decision = self._checks.check_winner(running, decision, baseline, champion, self.run)
         if decision.next == "keep" and running.number:
             try:
                 commit = self._promote(running, intent)
@@ -281,7 +267,10 @@ class Engine:
             state, seconds = self.state, self._seconds
             latest = [state.outcomes[number] for number in sorted(state.outcomes, reverse=True) if number]
             reason = spent_budget(self.blueprint.budget, latest, state.evaluations, seconds)
-            reason = reason or self._checks.reason_to_stop(latest, state.evaluations, seconds)
+            try:
+                reason = reason or self._checks.reason_to_stop(latest, state.evaluations, seconds)
+            except PluginError as error:
+                self._stop("failed", "internal", str(error))
             if reason:
                 self._stop("completed", "budget_spent", str(reason))
 

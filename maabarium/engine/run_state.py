@@ -7,6 +7,7 @@ writes to the store or moves the branch; git objects are read and made, which is
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from maabarium.acceptance.judge import Decision, Judge, noisy_sources
 from maabarium.blueprint.schema import Blueprint
@@ -14,7 +15,8 @@ from maabarium.engine.actions import RunRepository, RunStore
 from maabarium.engine.running_experiment import RunningExperiment, pair_values
 from maabarium.errors import ProposalError
 from maabarium.events import Proposed
-from maabarium.records import Attempt, Champion, Evaluation, Measured, Outcome, Proposal, Stage, Verdict
+from maabarium.plugins.protocols import ProposalRequest
+from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Measured, Outcome, Proposal, Stage, Verdict
 from maabarium.scoring import unscorable, weighted_total
 from maabarium.worker.job import MeasureJob
 
@@ -51,6 +53,27 @@ class RunState:
     def seed_of(self, number: int) -> int:
         """The seed of an experiment: a function of the run's seed and the number alone."""
         return int.from_bytes(hashlib.sha256(f"{self.seed}:{number}".encode()).digest()[:6])
+
+    def request(self, number: int, champion: Champion) -> ProposalRequest:
+        """What a proposer is asked for an experiment that starts from this champion."""
+
+        def is_new(edits: Sequence[FileEdit]) -> bool:
+            try:
+                return self.repository.examine(champion.tree, edits) not in self.seen
+            except ProposalError:
+                return False
+
+        return ProposalRequest(
+            number=number,
+            seed=self.seed_of(number),
+            blueprint=self.blueprint,
+            champion=champion,
+            baseline=self.baseline,
+            files=self.repository.view(champion.tree),
+            targets=self.repository.targets(champion.tree),
+            history=tuple(self.attempts[key] for key in sorted(self.attempts)),
+            is_new=is_new,
+        )
 
     def known(self, tree: str, store: RunStore) -> Evaluation | None:
         """What an earlier run measured of this tree: an answer when nothing in it is noisy."""
@@ -160,7 +183,8 @@ class RunState:
             return judge.screen(candidate)
         screened = running.screened or Evaluation()
         if measured.stage == "audit":
-            return judge.audit(screened, candidate)
+            confirmed = judge.confirm(screened, running.pairs, running.index) if running.pairs else None
+            return judge.audit(screened, candidate, confirmed)
         running.pairs.append(measured)
         if current:
             for source, values in pair_values([measured], "champion").items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from maabarium.engine import executors
 from maabarium.engine.strategies import KeepWinner
@@ -15,7 +14,14 @@ from maabarium.plugins.completion import ProviderFactory
 from maabarium.plugins.hook_requests import BlueprintCheck, ProposalCheck
 from maabarium.plugins.hookspecs import hookimpl
 from maabarium.plugins.processes import SandboxFactory
-from maabarium.plugins.protocols import EvaluatorFactory, ExecutorFactory, Proposer, ProposerContext, ProposerFactory
+from maabarium.plugins.protocols import (
+    EvaluatorFactory,
+    ExecutorFactory,
+    Proposer,
+    ProposerContext,
+    ProposerFactory,
+    StrategyFactory,
+)
 from maabarium.proposers.command import CommandProposer, command_problems
 from maabarium.proposers.council import Council
 from maabarium.proposers.scripted import ScriptedProposer
@@ -77,6 +83,6 @@ def maabarium_sandboxes() -> Mapping[str, SandboxFactory]:
 
 
 @hookimpl
-def maabarium_strategies() -> Mapping[str, Any]:
+def maabarium_strategies() -> Mapping[str, StrategyFactory]:
     """Keep the winner."""
     return {"keep-winner": KeepWinner}

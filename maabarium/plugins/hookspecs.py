@@ -9,7 +9,6 @@ Report: lines of text. Main process.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pluggy
 
@@ -27,7 +26,14 @@ from maabarium.plugins.hook_requests import (
     StopRequest,
 )
 from maabarium.plugins.processes import SandboxFactory
-from maabarium.plugins.protocols import ContextRequest, EvaluatorFactory, ExecutorFactory, ProposerFactory, Section
+from maabarium.plugins.protocols import (
+    ContextRequest,
+    EvaluatorFactory,
+    ExecutorFactory,
+    ProposerFactory,
+    Section,
+    StrategyFactory,
+)
 from maabarium.records import Outcome, ReasonCode, Verdict
 
 __all__ = [
@@ -112,13 +118,13 @@ def maabarium_sandboxes() -> Mapping[str, SandboxFactory]:
 
 
 @hookspec
-def maabarium_strategies() -> Mapping[str, Any]:
+def maabarium_strategies() -> Mapping[str, StrategyFactory]:
     """Contribute strategies by name: which parent a proposal starts from, and when a winner replaces it.
 
     Example:
         @hookimpl
         def maabarium_strategies():
-            return {"keep-winner": KeepWinner}
+            return {"my-strategy": lambda context: MyStrategy(context.options)}
     """
     raise AssertionError("a hookspec is never called")
 

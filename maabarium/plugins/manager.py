@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import warnings
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pluggy
@@ -15,7 +16,8 @@ from maabarium.plugins.protocols import BareSources
 from maabarium.suggestions import suggestion
 
 __all__ = [
-    "KINDS", "PluginManager", "PluginWarning", "bare_evaluators", "build_plugins", "contributions", "lookup", "notify",
+    "KINDS", "PluginManager", "PluginWarning", "ask", "ask_lists", "bare_evaluators", "build_plugins", "contributions",
+    "contributors", "lookup", "notify",
 ]  # fmt: skip
 
 PluginManager = pluggy.PluginManager
@@ -25,8 +27,15 @@ class PluginWarning(UserWarning):
     """A plug-in failed where that must not end a run."""
 
 
-KINDS = ("providers", "proposers", "evaluators", "executors", "sandboxes", "strategies")
-"""The registries that plug-ins contribute to, as hook suffixes."""
+KINDS = {
+    "providers": "provider",
+    "proposers": "proposer",
+    "evaluators": "evaluator",
+    "executors": "executor",
+    "sandboxes": "sandbox",
+    "strategies": "strategy",
+}
+"""The registries that plug-ins contribute to, as hook suffixes, and what one entry of each is called."""
 
 
 def build_plugins(*extra: object, entry_points: bool = True) -> PluginManager:
@@ -36,15 +45,15 @@ def build_plugins(*extra: object, entry_points: bool = True) -> PluginManager:
     """
     manager = PluginManager("maabarium")
     manager.add_hookspecs(hookspecs)
-    if entry_points:
-        for entry in importlib.metadata.entry_points(group="maabarium"):
-            if manager.has_plugin(entry.name):
-                continue
-            try:
-                manager.register(entry.load(), name=entry.name)
-            except Exception as error:
-                origin = f" of {entry.dist.name}" if entry.dist else ""
-                raise PluginError(f"the plug-in {entry.name}{origin} cannot be loaded: {error}") from error
+    entries = list(importlib.metadata.entry_points(group="maabarium")) if entry_points else []
+    times = Counter(entry.name for entry in entries)
+    for entry in entries:
+        origin = f" of {entry.dist.name}" if entry.dist else ""
+        name = entry.name if times[entry.name] == 1 else entry.name + origin
+        try:
+            manager.register(entry.load(), name=name)
+        except Exception as error:
+            raise PluginError(f"the plug-in {entry.name}{origin} cannot be loaded: {error}") from error
     try:
         for plugin in extra:
             manager.register(plugin)
@@ -54,21 +63,49 @@ def build_plugins(*extra: object, entry_points: bool = True) -> PluginManager:
     return manager
 
 
-def contributions(manager: PluginManager, kind: str) -> dict[str, Any]:
-    """All factories of one kind by name. Raises PluginError when two plug-ins give the same name."""
-    merged: dict[str, Any] = {}
-    owners: dict[str, str] = {}
-    caller = getattr(manager.hook, f"maabarium_{kind}")
-    for implementation in caller.get_hookimpls():
-        given: Mapping[str, Any] = implementation.function()
+def ask(manager: PluginManager, hook: str, request: object = None) -> Iterator[tuple[str, Any]]:
+    """What plug-ins answer to `maabarium_<hook>`, with their names, in the order of pluggy; None is no answer.
+
+    Raises PluginError naming the plug-in that raises. Wrappers of hooks are not called.
+    """
+    for implementation in reversed(getattr(manager.hook, f"maabarium_{hook}").get_hookimpls()):
+        if implementation.wrapper or implementation.hookwrapper:
+            continue
+        try:
+            answer = implementation.function(*([request] if implementation.argnames else []))
+        except Exception as error:
+            who, what = implementation.plugin_name, f"{type(error).__name__}: {error}"
+            raise PluginError(f"the plug-in {who} failed in maabarium_{hook}: {what}") from error
+        if answer is not None:
+            yield implementation.plugin_name, answer
+
+
+def ask_lists(manager: PluginManager, hook: str, request: object) -> list[Any]:
+    """All that plug-ins answer to a hook that gives a sequence. Raises PluginError, also for anything else."""
+    found: list[Any] = []
+    for name, answer in ask(manager, hook, request):
+        if isinstance(answer, str) or not isinstance(answer, Iterable):
+            raise PluginError(f"the plug-in {name} answered maabarium_{hook} with {answer!r:.80}, which is no sequence")
+        found += answer
+    return found
+
+
+def contributors(manager: PluginManager, kind: str) -> dict[str, tuple[Any, str]]:
+    """All factories of one kind by name, each with its plug-in. Raises PluginError when a name is given twice."""
+    merged: dict[str, tuple[Any, str]] = {}
+    for plugin, given in ask(manager, kind):
+        if not isinstance(given, Mapping):
+            raise PluginError(f"the plug-in {plugin} answered maabarium_{kind} with {given!r:.80}, which is no mapping")
         for name, factory in given.items():
             if name in merged:
-                raise PluginError(
-                    f"{kind}: {name!r} is contributed twice, by {owners[name]} and {implementation.plugin_name}"
-                )
-            merged[name] = factory
-            owners[name] = implementation.plugin_name
+                raise PluginError(f"{kind}: {name!r} is contributed twice, by {merged[name][1]} and {plugin}")
+            merged[name] = factory, plugin
     return dict(sorted(merged.items()))
+
+
+def contributions(manager: PluginManager, kind: str) -> dict[str, Any]:
+    """All factories of one kind by name. Raises PluginError when two plug-ins give the same name."""
+    return {name: factory for name, (factory, _) in contributors(manager, kind).items()}
 
 
 def bare_evaluators(manager: PluginManager) -> frozenset[str]:
@@ -81,7 +118,7 @@ def lookup(manager: PluginManager, kind: str, name: str) -> Any:
     """The factory of that name. Raises PluginError with a suggestion."""
     known = contributions(manager, kind)
     if name not in known:
-        raise PluginError(f'no {kind.rstrip("s")} named "{name}"{suggestion(name, known)}')
+        raise PluginError(f'no {KINDS[kind]} named "{name}"{suggestion(name, known)}')
     return known[name]
 
 

@@ -20,12 +20,13 @@ from maabarium.blueprint.schema import Blueprint, SandboxOptions
 from maabarium.errors import Problem
 from maabarium.plugins.completion import Pool
 from maabarium.plugins.processes import Completed, Sandbox
-from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Proposal, Stage
+from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Outcome, Proposal, Stage
 
 __all__ = [
     "BareSources", "ContextRequest", "DescribesProposer", "EvaluationRequest", "Evaluator", "EvaluatorFactory",
     "ExecutorFactory", "NeedsModels", "NotesTargets", "ProposalRequest", "Proposer", "ProposerContext",
-    "ProposerFactory", "Section", "TellsModes", "TreeView", "Workspace",
+    "ProposerFactory", "Section", "Strategy", "StrategyContext", "StrategyFactory", "TellsModes", "TreeView",
+    "Workspace",
 ]  # fmt: skip
 
 
@@ -211,3 +212,26 @@ class ExecutorFactory(Protocol):
     """Makes an executor for `workers` measurements at a time."""
 
     def __call__(self, workers: int) -> Executor: ...
+
+
+class Strategy(Protocol):
+    """Decides from which champion proposals start, and which winners are kept. Main process, one thread."""
+
+    def parent(self, champions: Sequence[Champion]) -> Champion:
+        """The champion from which the next proposal starts; `champions` is oldest first, the baseline is [0]."""
+
+    def replaces(self, winner: Outcome, champion: Champion) -> bool:
+        """Whether a confirmed winner takes the place of the latest champion; if not, it is rejected."""
+
+
+@dataclass(frozen=True)
+class StrategyContext:
+    """What a strategy may know when it is made. `options`: `[strategy.options]`."""
+
+    blueprint: Blueprint
+    options: Mapping[str, Any]
+    seed: int
+
+
+StrategyFactory = Callable[[StrategyContext], Strategy]
+"""Makes a strategy; raises BlueprintError or pydantic.ValidationError on bad options."""

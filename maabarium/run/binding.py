@@ -16,13 +16,15 @@ from maabarium.blueprint.document import apart_from
 from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.loading import Loaded, load, mended
 from maabarium.blueprint.rules import ANY, find_rules, rule_scores, timed_scores
+from maabarium.blueprint.schema import Blueprint
 from maabarium.blueprint.sentences import problem_of
 from maabarium.errors import BlueprintError, MaabariumError, Problem, WorkspaceError
 from maabarium.evaluators import outside_files
 from maabarium.models.keys import find_key
 from maabarium.plugins.hookspecs import BlueprintCheck
-from maabarium.plugins.manager import PluginManager, bare_evaluators, contributions
+from maabarium.plugins.manager import PluginManager, ask_lists, bare_evaluators, contributions, lookup
 from maabarium.plugins.processes import Sandbox
+from maabarium.plugins.protocols import Strategy, StrategyContext
 from maabarium.run.models import model_problems
 from maabarium.sandbox.policy import anchored
 from maabarium.worker.worker import WorkerSetup
@@ -30,7 +32,7 @@ from maabarium.workspace.paths import protected_globs, targets_of
 from maabarium.workspace.repository import RepositoryHandle
 from maabarium.workspace.target import Target, find_target
 
-__all__ = ["Binding", "bind_blueprint", "worker_setup"]
+__all__ = ["Binding", "bind_blueprint", "make_strategy", "worker_setup"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,17 @@ def worker_setup(binding: Binding, path: Path, repository: RepositoryHandle, san
         evaluators=binding.bound.evaluators,
         sandbox=sandbox.name,
     )
+
+
+def make_strategy(blueprint: Blueprint, plugins: PluginManager, seed: int) -> Strategy:
+    """The strategy that the blueprint names. Raises BlueprintError when it refuses its options."""
+    section = blueprint.strategy
+    try:
+        made: Strategy = lookup(plugins, "strategies", section.kind)(StrategyContext(blueprint, section.options, seed))
+    except ValidationError as error:
+        found = [problem_of({**one, "loc": ("strategy", "options", *one["loc"])}) for one in error.errors()]
+        raise BlueprintError(blueprint.name, found) from error
+    return made
 
 
 def _with_further(error: BlueprintError, path: Path, plugins: PluginManager, keys: bool) -> BlueprintError:
@@ -173,7 +186,7 @@ def _with_checks(loaded: Loaded, facts: BindFacts, path: Path, plugins: PluginMa
     """The facts with the problems that plug-ins see."""
     check = BlueprintCheck(loaded.blueprint, path.resolve(), needed_sources(loaded, facts))
     try:
-        found = [problem for problems in plugins.hook.maabarium_check_blueprint(request=check) for problem in problems]
+        found = ask_lists(plugins, "check_blueprint", check)
     except MaabariumError as error:
         found = [Problem("", str(error))]
     return replace(facts, further=(*facts.further, *found))

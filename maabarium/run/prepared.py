@@ -11,11 +11,11 @@ from maabarium.engine.driver import Cancellation
 from maabarium.errors import Problem
 from maabarium.events import RunRecord
 from maabarium.models.pool import ModelPool
-from maabarium.plugins.manager import PluginManager, contributions, lookup
+from maabarium.plugins.manager import PluginManager, ask_lists, contributions, lookup
 from maabarium.plugins.processes import Sandbox
-from maabarium.plugins.protocols import ContextRequest, ExecutorFactory, Proposer, ProposerContext, Section
+from maabarium.plugins.protocols import ExecutorFactory, Proposer, ProposerContext, Strategy
 from maabarium.run.banner import header_lines
-from maabarium.run.binding import Binding, bind_blueprint
+from maabarium.run.binding import Binding, bind_blueprint, make_strategy
 from maabarium.run.models import models_of, open_pool
 from maabarium.run.record import RunOptions, spent_before, stored_record
 from maabarium.sandbox.selection import describe, notes_of, select
@@ -44,6 +44,7 @@ class PreparedRun:
     sandbox: Sandbox
     pool: ModelPool | None
     proposer: Proposer
+    strategy: Strategy
     cancellation: Cancellation
 
     @property
@@ -93,16 +94,14 @@ def prepare_run(path: Path, options: RunOptions, plugins: PluginManager) -> Prep
         replay=options.replay,
     )
 
-    def sections(request: ContextRequest) -> list[Section]:
-        return [section for found in plugins.hook.maabarium_context(request=request) for section in found]
-
+    seed = (stored.seed if stored else options.seed) or 0
     context = ProposerContext(
         blueprint,
         folder,
         blueprint.proposer.own,
-        (stored.seed if stored else options.seed) or 0,
+        seed,
         pool=pool,
-        sections=sections,
+        sections=lambda request: ask_lists(plugins, "context", request),
         sandbox=lambda wanted: select(wanted, sandboxes, cancellation),
     )
     return PreparedRun(
@@ -120,6 +119,7 @@ def prepare_run(path: Path, options: RunOptions, plugins: PluginManager) -> Prep
         sandbox=sandbox,
         pool=pool,
         proposer=lookup(plugins, "proposers", blueprint.proposer_kind)(context),
+        strategy=make_strategy(blueprint, plugins, seed),
         cancellation=cancellation,
     )
 

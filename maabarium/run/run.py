@@ -133,6 +133,7 @@ def _open(prepared: PreparedRun, stack: ExitStack) -> OpenRun:
         store=store,
         repository=bounded,
         plugins=plugins,
+        strategy=prepared.strategy,
         capacity=prepared.workers,
     )
     executor = prepared.executor(prepared.workers)

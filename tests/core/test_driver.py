@@ -93,6 +93,19 @@ def test_whatever_a_proposer_does_is_an_outcome(broken: Any) -> None:
     assert outcomes[1].reason
 
 
+def test_planning_seconds_are_the_proposers_own() -> None:
+    def think() -> Any:
+        time.sleep(0.2)
+        return change("a.py", str(time.monotonic()))
+
+    trees = FakeTrees()
+    engine = make_engine(trees, MemoryJournal(), capacity=3, max_iterations=3)
+    outcomes = drive(engine, Proposer(think, think, think), Measuring(3, lambda job: count_of(trees, job)))
+    seconds = [outcome.phases["planning"] for outcome in outcomes if outcome.number]
+    assert len(seconds) == 3
+    assert all(0.2 <= each < 0.4 for each in seconds), seconds  # all three were asked for at once
+
+
 def test_exclusive_jobs_run_alone_and_others_together() -> None:
     trees = FakeTrees()
     engine = make_engine(trees, MemoryJournal(), make_blueprint(TIME), capacity=3, max_iterations=6)

@@ -106,7 +106,7 @@ def test_the_candidates_gate_loses_and_the_champions_is_our_error() -> None:
     assert (ours.next, ours.verdict, ours.reason_code) == ("error", "error", "internal")
 
 
-@pytest.mark.parametrize(("heat", "following", "code"), [(1.0, "keep", "kept"), (2.0, "lose", "guard_failed")])
+@pytest.mark.parametrize(("heat", "following", "code"), [(1.0, "audit", "kept"), (2.0, "lose", "guard_failed")])
 def test_a_noisy_guard_is_shown_not_to_be_worse(heat: float, following: str, code: str) -> None:
     case = judge(COUNT, HEAT, base={"score:count": 1, "heat": 1.0})
     assert not case.decides_by_pairs

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from worth_case import install
 
 from maabarium import hookimpl
 from maabarium.errors import PluginError
@@ -60,8 +63,54 @@ def test_an_unknown_name_gets_a_suggestion() -> None:
         lookup(manager, "executors", "thread")
     with pytest.raises(PluginError, match="there is: serial, threads"):
         lookup(manager, "executors", "zzz")
-    with pytest.raises(PluginError, match=r'no sandbox.* named "x"; there is none'):
-        lookup(manager, "sandboxes", "x")
+
+
+@pytest.mark.parametrize(
+    ("kind", "one"),
+    [
+        ("providers", "provider"), ("proposers", "proposer"), ("evaluators", "evaluator"), ("executors", "executor"),
+        ("sandboxes", "sandbox"), ("strategies", "strategy"),
+    ],
+)  # fmt: skip
+def test_every_kind_has_its_word(kind: str, one: str) -> None:
+    with pytest.raises(PluginError, match=f'^no {one} named "x"; there is none'):
+        lookup(build_plugins(entry_points=False), kind, "x")
+
+
+def test_two_distributions_with_one_entry_point_name_are_both_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "from maabarium import hookimpl\n@hookimpl\ndef maabarium_executors():\n    return {%r: print}\n"
+    for name in ("one", "two"):
+        install(tmp_path, f"outside-{name}", f"outside_{name}", text % name, entry="extra")
+    monkeypatch.syspath_prepend(tmp_path)
+    manager = build_plugins()
+    assert {"one", "two"} <= contributions(manager, "executors").keys()
+    names = {name for name, _ in manager.list_name_plugin() if name.startswith("extra")}
+    assert names == {"extra of outside-one", "extra of outside-two"}
+    (tmp_path / "outside_two.py").write_text(text % "one")
+    sys.modules.pop("outside_two")
+    with pytest.raises(PluginError, match=r"'one' is contributed twice, by extra of outside-\w+ and extra of outside-"):
+        contributions(build_plugins(), "executors")
+    for name in ("one", "two"):
+        sys.modules.pop(f"outside_{name}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"), [(RuntimeError("no"), "RuntimeError: no"), ([], r"with \[\], which is no")]
+)
+def test_contributions_that_break_are_named(answer: Any, said: str) -> None:
+    class Breaks:
+        @hookimpl
+        def maabarium_executors(self) -> Any:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    manager = build_plugins(entry_points=False)
+    manager.register(Breaks(), name="breaks")
+    with pytest.raises(PluginError, match=f"the plug-in breaks .*maabarium_executors.*{said}"):
+        contributions(manager, "executors")
 
 
 def test_suggestions_take_any_collection_of_names() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import signal
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from worth_case import build_worth
 
 from maabarium import hookimpl
 from maabarium.engine.executors import processes
@@ -29,61 +29,11 @@ from maabarium.worker.worker import Worker
 VALUES = (90, 89, 88, 87, 86, 120, 85, 84, 83, 82, 81, 80, 79, 130, 78, 77, 76, 75, 74, 73)
 """What each proposal is worth; the target is worth 100. Winners are far apart, so that no two are under way at once."""
 
-BLUEPRINT = """
-[blueprint]
-name = "worth"
-version = "1"
-description = "a number in a file"
-[domain]
-repo_path = "target"
-target_files = ["worth.py"]
-language = "python"
-isolation = "snapshot"
-[constraints]
-max_iterations = 20
-timeout_seconds = 60
-require_tests_pass = true
-min_improvement = 0.0
-[[metrics.metrics]]
-name = "worth"
-weight = 1.0
-direction = "maximize"
-[evaluator]
-kind = "process"
-manifest_path = "plugin.toml"
-plugin_id = "worth"
-[sandbox]
-level = "trusted"
-[proposer]
-kind = "scripted"
-path = "proposals.jsonl"
-[budget]
-consecutive_failures = 20
-"""
-PROGRAM = """
-import json, pathlib, sys, time
-asked = json.load(sys.stdin)
-value = int((pathlib.Path(asked["workspacePath"]) / "worth.py").read_text().split()[-1])
-time.sleep(0.1 if value < 100 else 0.0)  # a winner does not stay under way until the next one
-print(json.dumps({"scores": [{"name": "worth", "value": value / 1000}]}))
-"""
-
 
 @pytest.fixture
 def blueprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "target").mkdir()
-    (tmp_path / "target" / "worth.py").write_text("WORTH = 100\n")
-    (tmp_path / "program.py").write_text(PROGRAM)
-    (tmp_path / "plugin.toml").write_text(
-        f'[plugin]\nid = "worth"\n[process]\ncommand = {json.dumps(sys.executable)}\nargs = ["-I", "program.py"]\n'
-    )
-    patches = [[{"path": "worth.py", "operation": "modify", "content": f"WORTH = {value}\n"}] for value in VALUES]
-    lines = [json.dumps({"summary": f"number {n}", "file_patches": one}) for n, one in enumerate(patches, 1)]
-    (tmp_path / "proposals.jsonl").write_text("\n".join(lines))
-    path = tmp_path / "worth.toml"
-    path.write_text(BLUEPRINT)
-    return path
+    return build_worth(tmp_path, VALUES)
 
 
 class Pool:

@@ -1,4 +1,4 @@
-"""Who imports a Python file of the tree, and what it imports: found when asked, by text first and syntax second.
+"""Who imports a Python file of the tree, and what it imports: found when asked, by the text of import statements.
 
 Modules are matched by the ends of their dotted names, so that it does not matter which folder is on the path.
 Imports that are computed at run time are not seen.
@@ -6,7 +6,6 @@ Imports that are computed at run time are not seen.
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
 from collections import Counter
@@ -16,12 +15,15 @@ from maabarium.code.tree import LARGE, CodeTree
 
 __all__ = ["Imports"]
 
-_LINE = re.compile(rb"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]+import[ \t]+([^\n#]*)|import[ \t]+([^\n#]+))", re.M)
+_STATEMENT = re.compile(
+    r"^[ \t]*(?:from[ \t]+([.\w]+)[ \t]*import[ \t]*(?:\(([^()]*)\)|([^\n(;]*))|import[ \t]+([^\n(;]+))", re.M
+)
+_COMMENT = re.compile(r"#[^\n]*")
 _SCANNED = 4_000
 """Files that are searched for imports."""
 _SCANNED_BYTES = 32_000_000
-_PARSED = 12
-"""Importers that are parsed for one file."""
+_IMPORTERS = 12
+"""Importers that are looked for."""
 _FOLLOWED = 60
 """Files that are followed from import to import."""
 
@@ -37,44 +39,52 @@ class Imports:
                 self._modules.setdefault(name, []).append(path)
 
     def centrality(self, paths: Sequence[str]) -> Counter[str]:
-        """How many of these files import each file of the tree, as far as their import lines say."""
+        """How many of these files import each file of the tree."""
         found: Counter[str] = Counter()
         for path in self._searched(paths):
-            names = {name for match in _LINE.finditer(self._tree.content(path)) for name in _names_in(match)}
-            found.update({target for name in names if (target := self._resolve(name, path)) and target != path})
+            named = {part for module, name, _ in self._named(path) for part in (module, _within(module, name))}
+            found.update({target for part in named if (target := self._resolve(part, path)) and target != path})
         return found
 
     def importers(self, path: str) -> Iterator[tuple[str, frozenset[str]]]:
         """Files that import this one, near ones first and tests last, with the names by which they know it."""
-        ends = list(_dotted_ends(path))
-        if not ends:
-            return
-        stem = ends[0].encode()
-        near = [other for other in self._searched(self._tree.paths) if other != path]
-        near = [other for other in near if stem in self._tree.content(other)]
+        stem = next(_dotted_ends(path), "").encode()
+        near = [other for other in self._searched(self._tree.paths) if stem and stem in self._tree.content(other)]
         near.sort(key=lambda other: (_is_test(other), -_shared(path, other), other))
-        tried = 0
+        count = 0
         for other in near:
-            if not self._may_import(other, path):
-                continue
-            names = self._known_as(other, path)
-            tried += 1
+            names = frozenset(known for target, _, known in self._targets(other) if known and target == path)
             if names:
+                count += 1
                 yield other, names
-            if tried >= _PARSED:
+            if count >= _IMPORTERS:
                 return
 
     def imported(self, path: str) -> Iterator[tuple[str, frozenset[str]]]:
         """Files of the tree that this one imports, with the names that it takes from them (`*`: the module)."""
         found: dict[str, set[str]] = {}
-        for node in _statements(self._tree.tree(path)):
-            for module, name in _imports(node):
-                target = self._resolve(_within(module, name), path)
-                taken = name if name and not target else "*"
-                target = target or self._resolve(module, path)
-                if target and target != path:
-                    found.setdefault(target, set()).add(taken)
+        for target, taken, _ in self._targets(path):
+            found.setdefault(target, set()).add(taken)
         yield from ((target, frozenset(names)) for target, names in found.items())
+
+    def _targets(self, path: str) -> Iterator[tuple[str, str, str]]:
+        """Each file that is imported, what is taken from it (`*`: the module), and the name by which that is known."""
+        for module, name, alias in self._named(path):
+            inner = self._resolve(_within(module, name), path) if name else ""
+            target = inner or self._resolve(module, path)
+            if target and target != path:
+                yield target, name if name and not inner else "*", name or alias
+
+    def _named(self, path: str) -> Iterator[tuple[str, str, str]]:
+        """Module, name and alias of all that is imported, last ones first; `import a.b as c` gives (a.b, "", c)."""
+        text = self._tree.content(path).decode("utf-8", "replace").replace("\\\n", " ")
+        for match in reversed(list(_STATEMENT.finditer(text))):
+            for piece in _COMMENT.sub("", match[2] or match[3] or match[4] or "").split(","):
+                name, *rest = piece.split() or [""]
+                if match[1]:
+                    yield match[1], name, ""
+                elif name:
+                    yield name, "", rest[1] if len(rest) > 1 else name.rpartition(".")[2]
 
     def reached(self, paths: Iterable[str]) -> list[str]:
         """These files, what they import, and what that imports, nearest first, up to a bounded number."""
@@ -100,27 +110,6 @@ class Imports:
             if length <= LARGE:
                 size += length
                 yield path
-
-    def _may_import(self, path: str, target: str) -> bool:
-        """Whether the import lines may mean the target; what stands in brackets on further lines is not looked at."""
-        for match in _LINE.finditer(self._tree.content(path)):
-            if match[2] and match[2].rstrip().endswith((b"(", b",", b"\\")):
-                return True
-            if any(self._resolve(name, path) == target for name in _names_in(match)):
-                return True
-        return False
-
-    def _known_as(self, path: str, target: str) -> frozenset[str]:
-        """The names that a file binds by importing the target or things out of it."""
-        names: set[str] = set()
-        for node in _statements(self._tree.tree(path)):
-            for module, name in _imports(node):
-                if isinstance(node, ast.Import):
-                    if self._resolve(module, path) == target:
-                        names.add(next(a.asname or a.name.rpartition(".")[2] for a in node.names if a.name == module))
-                elif target in (self._resolve(_within(module, name), path), self._resolve(module, path)):
-                    names.add(name)
-        return frozenset(names)
 
     def _resolve(self, name: str, importer: str) -> str:
         """The file that a module name means; of several, the one that shares most folders with the importer."""
@@ -150,47 +139,9 @@ def _dotted_ends(path: str) -> Iterator[str]:
         yield ".".join(parts[start:])
 
 
-def _names_in(match: re.Match[bytes]) -> Iterator[str]:
-    """Module names that an import line may mean."""
-    if match[3]:
-        for piece in match[3].split(b","):
-            words = piece.split()
-            if words:
-                yield words[0].decode("utf-8", "replace")
-        return
-    module = match[1].decode("utf-8", "replace")
-    yield module
-    for piece in match[2].strip(b" ()\t").split(b","):
-        words = piece.split()
-        if words:
-            name = words[0].decode("utf-8", "replace")
-            yield _within(module, name)
-
-
-def _statements(tree: ast.AST | None) -> Iterator[ast.AST]:
-    """All statements below a node; expressions, of which there are many more, hold no import."""
-    waiting = [tree] if tree is not None else []
-    while waiting:
-        node = waiting.pop()
-        yield node
-        for field in ("body", "orelse", "finalbody", "handlers", "cases"):
-            below = getattr(node, field, None)
-            if isinstance(below, list):
-                waiting.extend(below)
-
-
-def _imports(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """(module, name) of an import statement; `import a.b` gives (a.b, "")."""
-    if isinstance(node, ast.Import):
-        yield from ((alias.name, "") for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        module = "." * node.level + (node.module or "")
-        yield from ((module, alias.name) for alias in node.names)
-
-
 def _within(module: str, name: str) -> str:
     """The dotted name of something in a module, which may be relative."""
-    return f"{module}.{name}" if module.strip(".") else module + name
+    return f"{module}.{name}" if name and module.strip(".") else module + name
 
 
 def _shared(one: str, two: str) -> int:

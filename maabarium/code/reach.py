@@ -40,7 +40,8 @@ def lines_by_name(
     """The lines of target files that failing and passing tests (ids) may run."""
     tests = [*failing, *passing]
     files = {name: tree.find(name) for name in dict.fromkeys(test.partition("::")[0] for test in tests)}
-    near = [path for path in imports.reached(files[test.partition("::")[0]] for test in failing) if path in targets]
+    roots = dict.fromkeys(files[test.partition("::")[0]] for test in failing)
+    near = [path for path in imports.reached(filter(None, roots)) if path in targets]
     known: _Units = {}
     for path in near or targets:
         _add_units(known, path, tree)

@@ -58,6 +58,8 @@ def _callers(excerpts: Excerpts, excerpt: Excerpt, imports: Imports, limit: int)
         return 0
     shown = _names(excerpts, excerpt)
     for path, known in imports.importers(excerpt.path):
+        if excerpts.library.obstacle(path):
+            continue
         wanted = (known & shown) or (shown if _stem(excerpt.path) in known else frozenset())
         for chunk in excerpts.library.users(path, wanted)[:_OF_ONE]:
             spent += excerpts.chunk(path, chunk, limit - spent) or 0

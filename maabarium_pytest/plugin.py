@@ -16,7 +16,7 @@ import pytest
 from maabarium_pytest.target.score import ScorePlugin
 
 SESSION = "maabarium_pytest.session"
-LAUNCH = "maabarium_pytest.launch"
+INNER_SESSION = "maabarium_pytest.inner_session"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -87,9 +87,9 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     if sys.platform == "win32":
         raise pytest.UsageError("--maabarium does not run on Windows; use Linux, macOS or WSL")
     try:
-        config.pluginmanager.import_plugin(LAUNCH)
-        launch: Any = config.pluginmanager.get_plugin(LAUNCH)
-        return int(launch.launch(config))
+        config.pluginmanager.import_plugin(INNER_SESSION)
+        inner: Any = config.pluginmanager.get_plugin(INNER_SESSION)
+        return int(inner.run_inner_session(config))
     except KeyboardInterrupt:  # while our modules are imported
         sys.stderr.write("\nmaabarium: interrupted before the run began; nothing was changed\n")
         return int(pytest.ExitCode.INTERRUPTED)

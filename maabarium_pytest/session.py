@@ -1,6 +1,6 @@
 """The session that runs blueprints: prepares them, drives each one, reports outcomes, settles the exit status.
 
-It is registered in the hermetic session only (see `launch`). It decides nothing about experiments: the engine
+It is registered in the hermetic session only (see `inner_session`). It decides nothing about experiments: the engine
 does. PYTEST_DONT_REWRITE
 """
 
@@ -25,8 +25,7 @@ from maabarium.run.record import RunOptions
 from maabarium.run.run import OpenRun, open_run
 from maabarium.safe_text import one_line, plain
 from maabarium.state_paths import state_paths_of
-from maabarium_pytest.collection import BlueprintFile, Collection, Slot
-from maabarium_pytest.conftests import conftests_above
+from maabarium_pytest.collection import BlueprintFile, Collection, Slot, conftests_above
 from maabarium_pytest.live import LiveLine
 from maabarium_pytest.reporting import RunReporter, is_failed_baseline, reports_of, status_of
 from maabarium_pytest.signals import watching

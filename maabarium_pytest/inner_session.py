@@ -17,13 +17,13 @@ import pytest
 
 from maabarium.state_paths import state_paths_of
 
-__all__ = ["launch"]
+__all__ = ["run_inner_session"]
 
 EMPTY = Path(__file__).with_name("empty.ini")
 REMOVED = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 
 
-def launch(config: pytest.Config) -> int:
+def run_inner_session(config: pytest.Config) -> int:
     """Run the session and return its exit status. UsageError for what cannot be said beside --maabarium."""
     began = Began()
     try:

@@ -185,7 +185,7 @@ class Host:
                     opened = True
                     self._report_all(each, under_way, file, session)
                     self._summarise(each, under_way)
-                    if under_way.end and under_way.end.state == "failed" and each.outcomes[1:]:
+                    if under_way.end and under_way.end.state == "failed" and not is_failed_baseline(each.outcomes[0]):
                         each.broken = plain(under_way.end.reason)
             except MaabariumError as error:
                 if not opened:

@@ -96,6 +96,24 @@ def test_errors_are_loud_and_x_stops_at_the_first(target: Target) -> None:
     assert failures == ["experiment[2]"]
 
 
+def test_a_plug_in_that_breaks_is_named_and_exit_1(target: Target) -> None:
+    target.blueprint(iterations=3)
+    target.write(
+        "conftest.py",
+        "from maabarium import hookimpl\n"
+        "@hookimpl\ndef maabarium_should_stop(request):\n    raise ValueError('no clock')\n"
+        "@hookimpl\ndef maabarium_report_header(request):\n    raise ValueError('no ink')\n",
+    )
+    target.commit()
+    done = target.pytest("--maabarium", "bp.toml")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert re.search(
+        r"speed broke off: the plug-in \S+ failed in maabarium_should_stop: ValueError: no clock", done.stdout
+    )
+    assert re.search(r"warning: the plug-in \S+ failed in maabarium_report_header: ValueError: no ink", done.stdout)
+    assert "Traceback" not in done.stdout + done.stderr and "INTERNALERROR" not in done.stdout + done.stderr
+
+
 def test_a_red_baseline_is_a_sentence_and_exit_1(target: Target) -> None:
     target.write("app/__init__.py", "SPEED = 0\n")
     target.commit()

@@ -11,41 +11,21 @@ import dataclasses
 import functools
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 import libcst as cst
 from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
 
 from maabarium.code.python_file import PythonFile
+from maabarium.code.splices import Edit, splice
 from maabarium.code.variables import Variables
 
-__all__ = ["ConcreteFile", "Edit", "splice"]
+__all__ = ["ConcreteFile"]
 
 Node = TypeVar("Node", bound=cst.CSTNode)
 MAX_DEPTH = 120
 """Of the syntax tree. The parser is native and recursive: it ends the process on a tree that is some thousand deep."""
 SKIPPED = ("whitespace", "leading_", "lpar", "rpar", "header", "footer", "comma", "semicolon", "lines_after")
-
-
-@dataclass(frozen=True)
-class Edit:
-    """Replace the UTF-8 bytes `start` to `end` of the text; equal numbers insert."""
-
-    start: int
-    end: int
-    text: str
-
-
-def splice(raw: bytes, edits: Iterable[Edit]) -> bytes | None:
-    """The text with the edits made; None when they overlap."""
-    parts, last = [], 0
-    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
-        if edit.start < last:
-            return None
-        parts += [raw[last : edit.start], edit.text.encode()]
-        last = edit.end
-    return b"".join([*parts, raw[last:]])
 
 
 class ConcreteFile:

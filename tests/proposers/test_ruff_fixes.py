@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from proposal_requests import BLUEPRINT, Files, make_context, make_request
 
-from maabarium.code.concrete import splice
+from maabarium.code.splices import splice
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate import Mutate
 from maabarium.proposers.mutate.mutation import Mutation, compiles

@@ -12,7 +12,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from maabarium.code.concrete import Edit, splice
+from maabarium.code.splices import Edit, splice
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate.mutation import Mutation, numbered
 

@@ -7,10 +7,11 @@ does not matter and they must not overlap.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from maabarium.code.diffs import quoted_line
+from maabarium.code.splices import Edit, splice
 from maabarium.errors import ProposalError
 from maabarium.proposers.council.replies.edited_file import EditedFile
 from maabarium.proposers.council.replies.reply import Replacement
@@ -21,87 +22,70 @@ MOST_TRIED = 1000
 """A piece of text that occurs more often than this is refused without looking at all its places."""
 
 
-@dataclass(frozen=True, order=True)
-class Splice:
-    """Bytes `low` to `high` of the body make place for others."""
-
-    low: int
-    high: int
-    new: bytes
-
-
 def replaced(original: EditedFile, edits: Sequence[Replacement], *, lines_only: bool = False) -> bytes:
     """The body after all replacements. Raises ProposalError (`unparseable`, `does_not_apply`)."""
     if not original.body and original.is_whole and len(edits) == 1 and not edits[0].search.strip():
         return original.spelled(edits[0].replace)  # an empty file gets its first content
-    splices = sorted(_splice(original, edit, lines_only) for edit in edits)
-    result: list[bytes] = []
-    done = 0
-    last = (-1, -1)
-    for splice in splices:
-        if splice.low < done or (splice.low, splice.high) == last:
-            sentence = f"{original.path}: two edits overlap; put them in one"
-            raise ProposalError("does_not_apply", sentence, detail="search_replace.overlap")
-        result += [original.body[done : splice.low], splice.new]
-        done, last = splice.high, (splice.low, splice.high)
-    return b"".join([*result, original.body[done:]])
+    placed = [_placed(original, edit, lines_only) for edit in edits]
+    different = len({(edit.start, edit.end) for edit in placed}) == len(placed)
+    body = splice(original.body, placed) if different else None
+    if body is None:
+        sentence = f"{original.path}: two edits overlap; put them in one"
+        raise ProposalError("does_not_apply", sentence, detail="search_replace.overlap")
+    return body
 
 
-def _splice(original: EditedFile, edit: Replacement, lines_only: bool) -> Splice:
-    """The one place of an edit. A final newline of either text ends its last line and is no line of its own."""
+def _placed(original: EditedFile, edit: Replacement, lines_only: bool) -> Edit:
+    """The edit at its one place. A final newline of either text ends its last line and is no line of its own."""
     if not edit.search:
         sentence = f"{original.path}: an edit searches for nothing; copy the lines to replace, or one to add after"
         raise ProposalError("unparseable", sentence, detail="search_replace.empty_search")
     search, new = _unended(original.spelled(edit.search)), _unended(original.spelled(edit.replace))
-    places = list(_lines(original, search))
-    if places:
-        low = _only(original, edit, places)
-        high = low + len(search)
-        if not edit.replace:  # no lines at all: the newline goes, too
-            high += 2 if original.body[high : high + 2] == b"\r\n" else original.body[high : high + 1] == b"\n"
-        return Splice(low, high, new)
-    if not lines_only and search.strip():
-        pieces = list(_pieces(original, search))
-        if pieces:
-            low = _only(original, edit, pieces)
-            return Splice(low, low + len(search), new)
-    sentence = f"{original.path}: {_where_it_differs(original, search)}"
-    raise ProposalError("does_not_apply", sentence, detail="search_replace.no_match")
+    lines = _lines(original, search)
+    places = lines or ([] if lines_only or not search.strip() else _pieces(original, search))
+    if not places:
+        sentence = f"{original.path}: {_where_it_differs(original, search)}"
+        raise ProposalError("does_not_apply", sentence, detail="search_replace.no_match")
+    if len(set(places)) > 1:
+        searched = quoted_line(original.spelled(edit.search))
+        sentence = (
+            f"{original.path}: {searched} occurs more than once in the lines shown; copy more of the lines around it"
+        )
+        raise ProposalError("does_not_apply", sentence, detail="search_replace.ambiguous_match")
+    low, high = places[0], places[0] + len(search)
+    if lines and not edit.replace:  # no lines at all: the newline goes, too
+        high += 2 if original.body[high : high + 2] == b"\r\n" else original.body[high : high + 1] == b"\n"
+    return Edit(low, high, new.decode("utf-8", "surrogateescape"))
 
 
 def _unended(data: bytes) -> bytes:
     return data[:-2] if data.endswith(b"\r\n") else data.removesuffix(b"\n")
 
 
-def _lines(original: EditedFile, search: bytes) -> Iterator[int]:
+def _found(text: bytes, wanted: bytes, spans: Iterable[tuple[int, int]]) -> Iterator[int]:
+    for low, high in spans:
+        place = text.find(wanted, low, high)
+        while place >= 0:
+            yield place
+            place = text.find(wanted, place + 1, high)
+
+
+def _lines(original: EditedFile, search: bytes) -> list[int]:
     """Where whole shown lines are the search; at most two places of each kind of newline, which is one too many."""
     text = b"\n" + original.body + (b"" if original.body.endswith(b"\n") else b"\n")
-    for ending in (b"\n", b"\r\n"):
-        wanted = b"\n" + search + ending
-        found = 0
-        for low, high in original.spans:
-            place = text.find(wanted, low, high + 1)
-            while place >= 0 and found < 2:
-                yield place
-                found += 1
-                place = text.find(wanted, place + 1, high + 1)
+    spans = [(low, high + 1) for low, high in original.spans]
+    endings = (b"\n", b"\r\n")
+    return [place for end in endings for place in islice(_found(text, b"\n" + search + end, spans), 2)]
 
 
-def _pieces(original: EditedFile, search: bytes) -> Iterator[int]:
-    """Where shown text is the search and no word is cut; two are enough to know that it is not the only one."""
+def _pieces(original: EditedFile, search: bytes) -> list[int]:
+    """Where shown text is the search and no word is cut; all places when there are too many to look at."""
     body = original.body
-    tried = found = 0
-    for low, high in original.spans:
-        place = body.find(search, low, min(high, len(body)))
-        while place >= 0 and found < 2:
-            tried += 1
-            if tried > MOST_TRIED:
-                yield from (-1, -1)
-                return
-            if not _cuts_word(body, place) and not _cuts_word(body, place + len(search)):
-                yield place
-                found += 1
-            place = body.find(search, place + 1, min(high, len(body)))
+    spans = ((low, min(high, len(body))) for low, high in original.spans)
+    tried = list(islice(_found(body, search, spans), MOST_TRIED + 1))
+    if len(tried) > MOST_TRIED:
+        return tried
+    return [place for place in tried if not (_cuts_word(body, place) or _cuts_word(body, place + len(search)))]
 
 
 def _cuts_word(body: bytes, place: int) -> bool:
@@ -110,16 +94,6 @@ def _cuts_word(body: bytes, place: int) -> bool:
 
 def _in_word(byte: int) -> bool:
     return byte >= 0x80 or byte == 0x5F or chr(byte).isalnum()
-
-
-def _only(original: EditedFile, edit: Replacement, places: Sequence[int]) -> int:
-    if len(set(places)) == 1 and places[0] >= 0:
-        return places[0]
-    sentence = (
-        f"{original.path}: {quoted_line(original.spelled(edit.search))} occurs more than once in the lines shown; "
-        "copy more of the lines around it"
-    )
-    raise ProposalError("does_not_apply", sentence, detail="search_replace.ambiguous_match")
 
 
 def _where_it_differs(original: EditedFile, search: bytes) -> str:

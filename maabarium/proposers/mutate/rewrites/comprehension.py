@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import libcst as cst
 
-from maabarium.code.concrete import ConcreteFile, Edit
+from maabarium.code.concrete import ConcreteFile
+from maabarium.code.splices import Edit
 from maabarium.code.variables import Variable
 from maabarium.proposers.mutate.rewrites.knowledge import opaque
 from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from maabarium.code.concrete import ConcreteFile, Edit
+from maabarium.code.concrete import ConcreteFile
+from maabarium.code.splices import Edit
 from maabarium.proposers.mutate.rewrites.comprehension import initial_value, loop_names_stay_inside
 from maabarium.proposers.mutate.rewrites.knowledge import literal_value
 from maabarium.proposers.mutate.rewrites.loops import LoopOperator

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from maabarium.code.concrete import ConcreteFile, Edit
+from maabarium.code.concrete import ConcreteFile
+from maabarium.code.splices import Edit
 from maabarium.code.variables import Variable
 from maabarium.proposers.mutate.rewrites.knowledge import called, unchanged
 from maabarium.proposers.mutate.rewrites.loops import LoopOperator

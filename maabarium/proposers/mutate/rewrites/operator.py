@@ -9,7 +9,8 @@ from typing import ClassVar
 
 import libcst as cst
 
-from maabarium.code.concrete import ConcreteFile, Edit
+from maabarium.code.concrete import ConcreteFile
+from maabarium.code.splices import Edit
 
 __all__ = ["Operator", "Rewrite"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import libcst as cst
 
-from maabarium.code.concrete import ConcreteFile, Edit
+from maabarium.code.concrete import ConcreteFile
+from maabarium.code.splices import Edit
 
 __all__ = ["add_constant", "add_import", "before_definition"]
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import libcst as cst
 
-from maabarium.code.concrete import ConcreteFile, Edit
+from maabarium.code.concrete import ConcreteFile
+from maabarium.code.splices import Edit
 from maabarium.proposers.mutate.rewrites.comprehension import initial_value, layout, loop_names_stay_inside, plain_loop
 from maabarium.proposers.mutate.rewrites.counting import single
 from maabarium.proposers.mutate.rewrites.loops import LoopOperator

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-from maabarium.code.concrete import Edit, splice
 from maabarium.code.python_file import parse
+from maabarium.code.splices import Edit, splice
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate.file_arm import FileArm, FileChange
 from maabarium.proposers.mutate.ruff_fixes.fixes import RuffFix, find_fixes, fixable_rules

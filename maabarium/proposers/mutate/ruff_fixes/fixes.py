@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from maabarium.code.concrete import Edit, splice
+from maabarium.code.splices import Edit, splice
 
 __all__ = ["RuffFix", "find_fixes", "find_ruff", "fixable_rules"]
 

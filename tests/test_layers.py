@@ -235,6 +235,19 @@ def test_the_plug_in_that_every_session_imports_is_small() -> None:
     assert outside == {"maabarium_pytest", "pytest"}
 
 
+def test_python_files_are_read_in_one_room() -> None:
+    """A single expression, such as a marker's rule, is no file; the target's side may import nothing of ours."""
+    outside = [n for n in MODULES if not within(n, "maabarium.code") and not within(n, "maabarium_pytest.target")]
+    calls = (
+        (name, node)
+        for name in outside
+        for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("ast.parse", "compile", "cst.parse_module")
+    )
+    readers = [f"{name}:{node.lineno}" for name, node in calls if "mode='eval'" not in ast.unparse(node)]
+    assert readers == []
+
+
 def test_modules_are_short() -> None:
     lengths = {name: length_of(path) for name, path in MODULES.items()}
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}

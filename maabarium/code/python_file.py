@@ -16,7 +16,7 @@ from collections import Counter
 
 from maabarium.code.statements import Statement, statements_of
 
-__all__ = ["PythonFile", "decode", "parse", "parse_strictly"]
+__all__ = ["PythonFile", "compiles", "decode", "parse", "parse_strictly"]
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _LARGEST = 1_000_000
@@ -45,6 +45,17 @@ def decode(content: bytes) -> tuple[str, str]:
     """The text of a file, and the encoding it declares. Raises SyntaxError, UnicodeError or LookupError."""
     encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
     return content.decode(encoding), encoding
+
+
+def compiles(content: bytes) -> bool:
+    """Whether this interpreter accepts a whole file, which says more than that it parses. Warnings are not shown."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            compile(content, "<file>", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return False
+    return True
 
 
 class PythonFile:

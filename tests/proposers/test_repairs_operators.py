@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maabarium.code.python_file import PythonFile, parse
-from maabarium.proposers.mutate.repairs.drafting import compiles, repairs_of
+from maabarium.proposers.mutate.repairs.ideas import repairs_of, still_parses
 from maabarium.proposers.mutate.repairs.place import Words
 
 STDLIB = Path(sysconfig.get_path("stdlib"))
@@ -27,7 +27,7 @@ def repaired(code: str, words: Words = Words()) -> set[tuple[str, str]]:  # noqa
         (draft.operator, source.replaced(draft.start, draft.end, draft.new))
         for statement in source.statements
         for draft in repairs_of(source, statement, words)
-        if compiles(source, statement, draft)
+        if still_parses(source, statement, draft)
     }
 
 
@@ -177,7 +177,7 @@ def test_every_change_of_real_code_compiles_and_touches_one_statement(name: str,
     lines = source.text.splitlines(keepends=True)
     for draft in repairs_of(source, statement, words):
         assert statement.first <= source.line(draft.start) <= source.line(draft.end) <= statement.last
-        if not compiles(source, statement, draft):
+        if not still_parses(source, statement, draft):
             continue
         changed = source.replaced(draft.start, draft.end, draft.new)
         with warnings.catch_warnings():

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from proposal_requests import BLUEPRINT, Files, make_context, make_request
 
+from maabarium.code.python_file import compiles
 from maabarium.code.splices import splice
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate import Mutate
-from maabarium.proposers.mutate.mutation import Mutation, compiles
+from maabarium.proposers.mutate.mutation import Mutation
 from maabarium.proposers.mutate.ruff_fixes import SPEED, RuffFixes, find_ruff, fixes
 from maabarium.proposers.mutate.ruff_fixes.arm import oldest_python
 from maabarium.proposers.mutate.ruff_fixes.fixes import find_fixes, fixable_rules

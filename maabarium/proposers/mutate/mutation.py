@@ -6,7 +6,6 @@ Knows no bandit, no budget and no engine.
 from __future__ import annotations
 
 import re
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import Protocol
 
 from maabarium.plugins.protocols import ProposalRequest
 
-__all__ = ["Arm", "Mutation", "MutationKey", "compiles", "key_of", "numbered"]
+__all__ = ["Arm", "Mutation", "MutationKey", "key_of", "numbered"]
 
 MutationKey = tuple[str, str, str]
 _ORDINAL = re.compile(r", \d+(?:st|nd|rd|th)(?=\):)")
@@ -74,14 +73,3 @@ def numbered(texts: Sequence[str]) -> Iterator[str]:
 def _ordinal(number: int) -> str:
     ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
-
-
-def compiles(content: bytes) -> bool:
-    """Whether the interpreter accepts the file. Warnings are about the user's code, not about a mutation."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            compile(content, "<mutation>", "exec", dont_inherit=True)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return False
-    return True

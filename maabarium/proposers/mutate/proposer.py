@@ -15,11 +15,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from maabarium.code.python_file import compiles
 from maabarium.errors import Problem
 from maabarium.plugins.protocols import ProposalRequest, ProposerContext, TreeView
 from maabarium.proposers.mutate.bandit import Bandit
 from maabarium.proposers.mutate.combinations import combinations
-from maabarium.proposers.mutate.mutation import Arm, Mutation, compiles
+from maabarium.proposers.mutate.mutation import Arm, Mutation
 from maabarium.proposers.mutate.parameters import Parameters
 from maabarium.proposers.mutate.repairs import Repairs
 from maabarium.proposers.mutate.rewrites import Rewrites

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from maabarium.code.python_file import PythonFile
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate.mutation import Mutation
-from maabarium.proposers.mutate.repairs.drafting import compiles
 from maabarium.proposers.mutate.repairs.history import learn, undone
-from maabarium.proposers.mutate.repairs.ideas import Idea, think, weight
+from maabarium.proposers.mutate.repairs.ideas import Idea, still_parses, think, weight
 from maabarium.proposers.mutate.repairs.localisation import Localisation
 from maabarium.records import Evaluation
 
@@ -120,7 +119,7 @@ def _first(ranked: list[tuple[float, Idea, _State]]) -> Iterator[Mutation]:
     for value, idea, state in ranked:
         path, repair = idea.suspect.path, idea.repair
         file = state.localisation.files[path]
-        if not compiles(file, idea.suspect.statement, repair):
+        if not still_parses(file, idea.suspect.statement, repair):
             continue
         content = file.encoded(file.replaced(repair.start, repair.end, repair.new))
         if content is None or (path, content) in seen:

@@ -1,4 +1,4 @@
-"""Where an operator stands, and the edit it drafts there. Knows no operator by name."""
+"""What a repair operator is given, a node in its place, and what it gives: replacements of a span of the text."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class NodePlace:
     def replace(
         self, operator: str, node: ast.AST, new: str, prior: float, tags: tuple[str, ...] = ()
     ) -> Iterator[Repair]:
-        """Repair the replacement of a whole node, unless nothing would change."""
+        """The replacement of a whole node, unless nothing would change."""
         start, end = self.source.span(node)
         if self.source.text[start:end] != new:
             yield Repair(operator, start, end, new, prior, tags)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from maabarium.code.concrete import ConcreteFile
+from maabarium.code.python_file import compiles
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate.file_arm import FileArm, FileChange
-from maabarium.proposers.mutate.mutation import compiles
 from maabarium.proposers.mutate.rewrites.catalogue import ALL_OPERATORS
 from maabarium.proposers.mutate.rewrites.operator import Operator
 

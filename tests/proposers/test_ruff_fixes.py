@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -125,6 +127,38 @@ def test_a_byte_order_mark_stays() -> None:
 def test_formatting_by_percent_becomes_an_f_string_in_one_step() -> None:
     found = changes_of(request_for({"a.py": SOURCE}, "tests.cpu"))
     assert b'    return f"{name}: {value}"\n' in found["UP031"].content
+
+
+@pytest.mark.parametrize(
+    ("rule", "body", "expected", "given_"),
+    [
+        ("PLR6201", 'x not in ("a", "b", "c")', 'x not in {"a", "b", "c"}', "z"),
+        ("FURB192", "(sorted(x)[0], 1)", "(min(x), 1)", [3, 1]),
+        ("FURB192", "sorted(x, reverse=True)[-1]", "min(x)", [3, 1]),
+        ("FURB192", "sorted((-y for y in x), key=abs)[0]", "min((-y for y in x), key=abs)", [3, 1]),
+        ("FURB118", "sorted(x, key=lambda row: (row[1], row[0]))", "key=operator.itemgetter(1, 0)", [(1, 2), (0, 2)]),
+        ("C419", "any([y > 1 for y in x])", "any(y > 1 for y in x)", [1, 2]),
+        ("C403", "set([y + 1 for y in x])", "{y + 1 for y in x}", [1, 1]),
+        ("C404", "dict([(y, 1) for y in x])", "{y: 1 for y in x}", [1, 2]),
+        ("C419", "sum([y for y in x], 5)", "sum((y for y in x), 5)", [1, 2]),
+        ("C414", "sorted(list(x))", "sorted(x)", [2, 1]),
+        ("SIM118", "[k for k in x.keys()]", "[k for k in x]", {"a": 1}),
+        ("SIM401", "x['a'] if 'a' in x else 0", "x.get('a', 0)", {"a": 1}),
+        ("SIM101", "not (isinstance(x, int) or isinstance(x, str))", "not (isinstance(x, (int, str)))", 1),
+        ("PLR1714", "x == 1 or x == 2 or x == 3", "x in {1, 2, 3}", 9),
+        ("PIE810", "x.startswith('a') or x.startswith('b')", "x.startswith(('a', 'b'))", "bc"),
+    ],
+)
+def test_what_operators_of_ours_did_ruff_does(rule: str, body: str, expected: str, given_: object) -> None:
+    code = f"def f(x{': dict' if rule == 'SIM401' else ''}):\n    return {body}\n".encode()
+    made = changes_of(request_for({"a.py": code}, "tests.cpu"))[rule].content
+    assert expected in made.decode()
+    results = []
+    for text in (code, made):
+        scope: dict[str, Any] = {}
+        exec(compile(text, "<example>", "exec"), scope)
+        results.append(scope["f"](copy.deepcopy(given_)))
+    assert results[0] == results[1]
 
 
 # --- which of them are proposed

@@ -58,7 +58,7 @@ def test_standard_library() -> None:
 
 
 def test_warnings_of_the_file_are_not_ours() -> None:
-    content = b'def f(x):\n    if x is 1: return "\\d"\n    return x in [1, 2, 3]\n'
+    content = b'def f(x):\n    if x is 1: return "\\d"\n    return sorted(x)[:2]\n'
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(list(find(content, ALL_OPERATORS))) == 1

@@ -65,15 +65,6 @@ POSITIVE: list[tuple[str, str, str, list[tuple[Any, ...]]]] = [
     (
         "constant-membership",
         """
-        def f(x):
-            return x not in ("a", "b", "c")
-        """,
-        'x not in {"a", "b", "c"}',
-        [("a",), ("z",), (1,)],
-    ),
-    (
-        "constant-membership",
-        """
         WORDS = [
             "if",  # a comment stays
             "else",
@@ -226,17 +217,13 @@ POSITIVE: list[tuple[str, str, str, list[tuple[Any, ...]]]] = [
         "        groups.setdefault(first, []).append(word)",
         [(["ab", "ac", "b"],), ([],)],
     ),
-    ("sorted-to-min", "def f(x):\n    return sorted(x)[0], 1", "return min(x), 1", [([3, 1],), ("b",)]),
-    ("sorted-to-min", "def f(x):\n    return sorted(x, reverse=True)[-1]", "return min(x)", [([3, 1],)]),
-    ("sorted-to-min", "def f(x):\n    return sorted((-y for y in x), key=abs)[0]", "min((-y for y in x), key=abs)",
-     [([3, 1],)]),
     ("sorted-to-heap", "def f(x, n):\n    return sorted(x, reverse=True)[:n]", "return nlargest(n, x)",
      [([3, 1, 2], 2), ([], 3)]),
     (
         "key-getter",
-        "def f(x):\n    return sorted(x, key=lambda row: (row[1], row[0]))",
-        "key=itemgetter(1, 0)",
-        [([(1, 2), (0, 2), (5, 1)],)],
+        "def f(x):\n    return sorted(x, key=lambda row: (row.imag, row.real))",
+        'key=attrgetter("imag", "real")',
+        [([1 + 2j, 0 + 2j, 5 + 1j],)],
     ),
     (
         "invariant-call",
@@ -311,12 +298,7 @@ POSITIVE: list[tuple[str, str, str, list[tuple[Any, ...]]]] = [
         "in zip(xs, ys):",
         [([1, 2], [3, 4])],
     ),
-    ("generator-argument", "def f(x):\n    return any([y > 1 for y in x])", "any(y > 1 for y in x)", [([1, 2],)]),
-    ("generator-argument", "def f(x):\n    return set([y + 1 for y in x])", "return {y + 1 for y in x}", [([1, 1],)]),
-    ("generator-argument", "def f(x):\n    return dict([(y, 1) for y in x])", "return {y: 1 for y in x}", [([1, 2],)]),
-    ("generator-argument", "def f(x):\n    return sum([y for y in x], 5)", "sum((y for y in x), 5)", [([1, 2],)]),
-    ("generator-argument", "def f(x):\n    return sorted(list(x))", "return sorted(x)", [([2, 1],)]),
-    ("dict-keys", "def f(d):\n    return [k for k in d.keys() if k in d.keys()]", "for k in d if", [({"a": 1},)]),
+    ("dict-keys", "def f(d):\n    return list(d.keys()), len(d.keys())", "return list(d), len", [({"a": 1},)]),
     (
         "iterate-file",
         """
@@ -373,30 +355,6 @@ POSITIVE: list[tuple[str, str, str, list[tuple[Any, ...]]]] = [
         [(["a", "", "b"],), ([],)],
     ),
     (
-        "any-all",
-        """
-        def f(rows):
-            for row in rows:
-                if row > 3:
-                    return True
-            return False
-        """,
-        "    return any(row > 3 for row in rows)\n",
-        [([1, 9],), ([],)],
-    ),
-    (
-        "any-all",
-        """
-        def f(rows):
-            for row in rows:
-                if row > 3:
-                    return False
-            return True
-        """,
-        "    return not any(row > 3 for row in rows)\n",
-        [([1, 9],), ([],)],
-    ),
-    (
         "sum-loop",
         """
         def f(rows):
@@ -409,8 +367,6 @@ POSITIVE: list[tuple[str, str, str, list[tuple[Any, ...]]]] = [
         "    total = sum([len(row) for row in rows if row])\n",
         [(["a", "", "bcd"],), ([],)],
     ),
-    ("get-with-default", "def f(d: dict, k):\n    return d[k] if k in d else 0", "return d.get(k, 0)",
-     [({1: 2}, 1), ({}, 1)]),
     (
         "get-with-default",
         """
@@ -424,15 +380,6 @@ POSITIVE: list[tuple[str, str, str, list[tuple[Any, ...]]]] = [
         "    value = d.get(k, None)\n    return value",
         [({1: 2}, 1), ({}, 1)],
     ),
-    (
-        "merge-tests",
-        "def f(x):\n    return not (isinstance(x, int) or isinstance(x, str))",
-        "not (isinstance(x, (int, str)))",
-        [(1,), (1.5,)],
-    ),
-    ("merge-tests", "def f(x):\n    return x == 1 or x == 2 or x == 3", "x in {1, 2, 3}", [(1,), (9,)]),
-    ("merge-tests", "def f(x):\n    return x.startswith('a') or x.startswith('b')", "x.startswith(('a', 'b'))",
-     [("ab",), ("c",)]),
     (
         "length-test",
         "def f(x: list):\n    if len(x) == 0:\n        return 1\n    return 2",
@@ -470,7 +417,6 @@ NEGATIVE: list[tuple[str, str]] = [
     ("compile-pattern", "def f(t):\n    import re\n    return re.match('a', t)"),
     ("compile-pattern", "import re\ndef f(t, flags):\n    return re.match('a', t, flags)"),
     ("compile-pattern", "import re\nX = re.match('a', 'b')"),
-    ("constant-membership", "def f(x, y):\n    return x in [1, y]"),
     ("constant-membership", "W = ['a', 'b']\ndef f(x):\n    return x in W, W[0]"),
     ("constant-membership", "W = ['a', 'b']\nW = W\ndef f(x):\n    return x in W"),
     ("constant-membership", "W = ['a', 'b']\ndef g():\n    global W\n    W = []\ndef f(x):\n    return x in W"),
@@ -554,12 +500,8 @@ NEGATIVE: list[tuple[str, str]] = [
     ),
     ("setdefault", "def f(d, k, j, v):\n    if k not in d:\n        d[k] = []\n    d[j].append(v)"),
     ("setdefault", "def f(d, v):\n    if v.pop() not in d:\n        d[v.pop()] = []\n    d[v.pop()].append(v)"),
-    ("sorted-to-min", "def f(x):\n    return sorted(x, key=len)[-1]"),
-    ("sorted-to-min", "def f(x):\n    return sorted(x)[1]"),
-    ("sorted-to-min", "def f(x):\n    try:\n        return sorted(x)[0]\n    except IndexError:\n        return None"),
-    ("sorted-to-min", "def sorted(x):\n    return x\ndef f(x):\n    return sorted(x)[0]"),
     ("sorted-to-heap", "def f(x):\n    return sorted(x)[1:3], sorted(x)[:-2], sorted(x)[::2]"),
-    ("key-getter", "def f(x):\n    return sorted(x, key=lambda row: (-row[1], row[0]))"),
+    ("key-getter", "def f(x):\n    return sorted(x, key=lambda row: (-row.a, row.b))"),
     ("key-getter", "def f(x):\n    return sorted(x, key=lambda row: (row[1], row.a))"),
     ("invariant-call", "def f(rows, name):\n    for row in rows:\n        if row:\n            g(name.lower())"),
     ("invariant-call", "def f(rows):\n    while len(rows) > 1:\n        rows.pop()"),
@@ -578,9 +520,6 @@ NEGATIVE: list[tuple[str, str]] = [
     ("enumerate", "def f(rows):\n    for i in range(len(rows)):\n        print(rows[i])\n    return i"),
     ("enumerate", "def f(rows):\n    for i in range(len(rows)):\n        if rows[i]:\n            rows.pop()"),
     ("enumerate", "def f(rows):\n    for i in range(len(rows)):\n        i += 1\n        print(rows[i])"),
-    ("generator-argument", "def f(x):\n    return ''.join([y for y in x])"),
-    ("generator-argument", "def f(x):\n    return sum(*[y for y in x])"),
-    ("generator-argument", "def any(x):\n    return len(x)\ndef f(x):\n    return any([y for y in x])"),
     ("dict-keys", "def f(d):\n    return d.keys() & {1}"),
     ("iterate-file", "def f(file):\n    for line in file.readlines(10):\n        pass"),
     ("iterate-file", "def f(file):\n    for line in file.readlines():\n        file.seek(0)"),
@@ -604,16 +543,12 @@ NEGATIVE: list[tuple[str, str]] = [
         "def f(rows):\n    text = ''\n    for row in rows:\n        text += row\n"
         "        if row:\n            return text",
     ),
-    ("any-all", "def f(rows):\n    for row in rows:\n        if row:\n            return True\n    return None"),
-    ("any-all", "def f(rows):\n    for row in rows:\n        if row:\n            return row\n    return False"),
     ("sum-loop", "def f(rows, n):\n    for row in rows:\n        n += row\n    return n"),
     ("sum-loop", "def f(rows):\n    n = 0\n    for row in rows:\n        n += row\n    return n, row"),
     ("sum-loop", "def f(rows):\n    n = 0\n    for row in rows:\n        n += n\n    return n"),
-    ("get-with-default", "def f(d, k):\n    return d[k] if k in d else 0"),
-    ("get-with-default", "def f(d: dict, k):\n    return d[k] if k in d else compute()"),
-    ("get-with-default", "def f(d: dict, k):\n    return d[k] if k in d.x else 0"),
-    ("merge-tests", "def f(x, y):\n    return x == 1 or y == 2"),
-    ("merge-tests", "def f(x):\n    return x().startswith('a') or x().startswith('b')"),
+    ("get-with-default", "def f(d, k):\n    try:\n        v = d[k]\n    except KeyError:\n        v = 0\n    return v"),
+    ("get-with-default", "def f(d: dict, k):\n    try:\n        v = d[k]\n    except KeyError:\n        v = g()"),
+    ("get-with-default", "def f(d: dict, k):\n    try:\n        v = d.x[k]\n    except KeyError:\n        v = 0"),
     ("length-test", "def f(x):\n    if len(x) == 0:\n        return 1"),
     ("length-test", "def f(x: list):\n    return len(x) == 0"),
 ]  # fmt: skip

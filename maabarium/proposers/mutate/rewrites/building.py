@@ -1,4 +1,4 @@
-"""Operators on values that a function builds step by step: `join`, `append-in-place`, `deque`."""
+"""Operators on values that a function builds step by step: `join`, `sum-loop`, `append-in-place`, `deque`."""
 
 from __future__ import annotations
 
@@ -9,193 +9,195 @@ import libcst as cst
 from maabarium.code.concrete import ConcreteFile
 from maabarium.code.splices import Edit
 from maabarium.code.variables import Variable
-from maabarium.proposers.mutate.rewrites.comprehension import initial_value
+from maabarium.proposers.mutate.rewrites.comprehension import initial_value, layout, loop_names_stay_inside, plain_loop
 from maabarium.proposers.mutate.rewrites.knowledge import called, kind, literal_value
-from maabarium.proposers.mutate.rewrites.loops import LoopOperator
-from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
+from maabarium.proposers.mutate.rewrites.operator import Rewrite, loop_operator, operator
 from maabarium.proposers.mutate.rewrites.preamble import add_import
+from maabarium.proposers.mutate.rewrites.shapes import assignment, guarded, index, is_membership, method
 
-__all__ = ["AppendInPlace", "Join", "UseDeque"]
+__all__ = ["append_in_place", "join", "sum_loop", "use_deque"]
+
+ESCAPES = (cst.AssignTarget, cst.Assign, cst.Element, cst.DictElement, cst.Yield, cst.NamedExpr)
+READING = ("len", "sum", "min", "max", "sorted", "any", "all", "list", "tuple", "set", "enumerate")
+QUEUE_METHODS = ("append", "extend", "clear", "remove", "count")
 
 
-class Join(LoopOperator):
+def _is_local(source: ConcreteFile, variable: Variable, node: cst.CSTNode) -> bool:
+    """Whether the function around a node owns the variable alone: no closure or other scope reaches it."""
+    if variable.shared or variable.scope is not source.function(node):
+        return False
+    return all(source.names.scope(name) is variable.scope for name in (*variable.loads, *variable.stores))
+
+
+@loop_operator("join", "collect the parts of a text and join them once", 0.35)
+def join(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
     """`text += part` in a loop becomes `parts.append(part)` and one `"".join` after the loop.
 
     Pays when the text grows long and something else refers to it. Refused unless the text starts as a literal right
     above the loop, is only added to in it (never read, rebound or captured), and the loop has no `return` or `yield`.
     """
+    inside = source.within(loop)
+    if any(isinstance(node, (cst.Return, cst.Yield, cst.Await)) for node in inside) or guarded(source, loop):
+        return
+    targets = [node.target for node in inside if isinstance(node, cst.AugAssign)]
+    texts = {source.names[target] for target in targets if isinstance(target, cst.Name)}
+    for variable in sorted(texts, key=lambda item: item.name):
+        edits = _join_edits(source, loop, variable)
+        if edits is not None:
+            yield Rewrite(loop, f"join {variable.name} once", "the text was copied as it grew", edits)
 
-    name = "join"
-    description = "collect the parts of a text and join them once"
-    prior = 0.35
 
-    def _of_loop(self, source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
-        added = [node for node in source.within(loop) if isinstance(node, cst.AugAssign)]
-        texts = {source.names[node.target] for node in added if isinstance(node.target, cst.Name)}
-        leaves = (cst.Return, cst.Yield, cst.Await)
-        if any(isinstance(node, leaves) for node in source.within(loop)):
-            return
-        for variable in sorted(texts, key=lambda item: item.name):
-            found = self._site(source, loop, variable)
-            if found is not None:
-                yield found
-
-    def _site(self, source: ConcreteFile, loop: cst.For, variable: Variable) -> Rewrite | None:
-        start = initial_value(source, loop, variable)
-        assign = start.body[0] if start is not None else None
-        if not isinstance(assign, cst.Assign) or not isinstance(literal_value(assign.value), str):
+def _join_edits(source: ConcreteFile, loop: cst.For, variable: Variable) -> tuple[Edit, ...] | None:
+    start, indent = initial_value(source, loop, variable), source.indent(loop)
+    _, first = (assignment(start.body[0]) if start is not None else None) or (None, None)
+    text = literal_value(first) if first is not None else None
+    if start is None or first is None or not isinstance(text, str) or indent is None:
+        return None
+    if not _is_local(source, variable, loop) or any(source.holds(loop, name) for name in variable.loads):
+        return None
+    name = source.names.fresh(f"{variable.name}_parts")
+    edits = [Edit(*source.span(start.body[0]), f"{name} = [{source.code(first) if text else ''}]")]
+    for store in variable.stores:
+        addition = source.parent[store]
+        if not source.holds(loop, store):
+            continue
+        if not isinstance(addition, cst.AugAssign) or not isinstance(addition.operator, cst.AddAssign):
             return None
-        if variable.shared or variable.scope is not source.function(loop) or len(assign.targets) != 1:
-            return None
-        if any(source.holds(loop, name) for name in variable.loads) or not _unguarded(source, loop):
-            return None
-        if any(source.names.scope(name) is not variable.scope for name in (*variable.loads, *variable.stores)):
-            return None
-        name = source.names.fresh(f"{variable.name}_parts")
-        empty = literal_value(assign.value) == ""
-        edits = [Edit(*source.span(assign), f"{name} = [{'' if empty else source.code(assign.value)}]")]
-        for store in variable.stores:
-            if not source.holds(loop, store):
-                continue
-            addition = source.parent[store]
-            if not isinstance(addition, cst.AugAssign) or not isinstance(addition.operator, cst.AddAssign):
-                return None
-            value = source.code(addition.value)
-            edits.append(Edit(*source.span(addition), f"{name}.append({value})"))
-        stop = source.span(loop)[1]
-        stop = source.end_of_line(stop)
-        indent = source.indent(loop)
-        if indent is None:
-            return None
-        edits.append(Edit(stop, stop, f'{source.newline}{indent}{variable.name} = "".join({name})'))
-        return Rewrite(loop, f"join {variable.name} once", "the text was copied as it grew", tuple(edits))
+        edits.append(Edit(*source.span(addition), f"{name}.append({source.code(addition.value)})"))
+    stop = source.end_of_line(source.span(loop)[1])
+    return (*edits, Edit(stop, stop, f'{source.newline}{indent}{variable.name} = "".join({name})'))
 
 
-def _unguarded(source: ConcreteFile, loop: cst.CSTNode) -> bool:
-    for parent in source.ancestors(loop):
-        if isinstance(parent, cst.FunctionDef):
-            return True
-        if isinstance(parent, (cst.Try, cst.TryStar)):
-            return False
-    return True
+@loop_operator("sum-loop", "add up with sum() instead of a loop", 0.35)
+def sum_loop(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
+    """`total = 0` and `for x in xs: total += value` become `total = sum([value for x in xs])`.
+
+    Pays because sum adds in C. Refused unless the total starts as 0 right above, is only added to in the loop, and the
+    loop has nothing else but ifs. Sums of floats may differ in the last digit where sum() compensates (Python 3.12).
+    """
+    filling = plain_loop(source, loop)
+    last = filling.last if filling is not None else None
+    if filling is None or not isinstance(last, cst.AugAssign) or not isinstance(last.operator, cst.AddAssign):
+        return
+    variable = source.names.get(last.target)
+    if variable is None or not _is_local(source, variable, loop):
+        return
+    start = initial_value(source, loop, variable)
+    removal = source.delete_line(start) if start is not None else None
+    _, value = (assignment(start.body[0]) if start is not None else None) or (None, None)
+    if value is None or source.code(value) != "0" or removal is None:
+        return
+    if any(source.holds(loop, name) for name in variable.loads) or source.comments(*source.span(loop)):
+        return
+    if not loop_names_stay_inside(source, filling.loops) or guarded(source, loop):
+        return
+    text = layout(source, loop, f"{variable.name} = sum([", (source.code(last.value), *filling.clauses), "])")
+    edits = (removal, Edit(*source.span(loop), text))
+    yield Rewrite(loop, f"add up {variable.name} with sum()", "a loop added one by one", edits)
 
 
-class AppendInPlace(Operator):
-    """`rows = rows + [x]` becomes `rows.append(x)`; several elements or a whole list become `extend`.
+@operator("append-in-place", "append to a list instead of copying it with `+`", 0.8, cst.Assign)
+def append_in_place(source: ConcreteFile, node: cst.Assign) -> Iterator[Rewrite]:
+    """`rows = rows + [x]` becomes `rows.append(x)`; several elements become `extend`.
 
     Pays because the old form copies the list each time. Refused unless the list is made in the same function (nobody
     else may hold it) and is neither captured nor handed on before the loop; outside loops there is nothing to gain.
     """
-
-    name = "append-in-place"
-    description = "append to a list instead of copying it with `+`"
-    prior = 0.8
-
-    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
-        for node in source.of(cst.Assign):
-            found = self._addition(source, node)
-            if found is None or not any(isinstance(parent, (cst.For, cst.While)) for parent in source.ancestors(node)):
-                continue
-            name, added = found
-            variable = source.names[name]
-            if variable.scope is not source.function(node) or variable.shared or not self._owned(source, variable):
-                continue
-            if isinstance(added, cst.List) and len(added.elements) == 1 and isinstance(added.elements[0], cst.Element):
-                text = f"{variable.name}.append({source.code(added.elements[0].value)})"
-            else:
-                text = f"{variable.name}.extend({source.code(added)})"
-            edit = Edit(*source.span(node), text)
-            yield Rewrite(node, f"append to {variable.name} in place", "the list was copied on every pass", (edit,))
-
-    def _addition(self, source: ConcreteFile, node: cst.CSTNode) -> tuple[cst.Name, cst.BaseExpression] | None:
-        if not isinstance(node, cst.Assign) or len(node.targets) != 1:
-            return None
-        target, value = node.targets[0].target, node.value
-        if not isinstance(target, cst.Name) or not isinstance(value, cst.BinaryOperation):
-            return None
-        same = isinstance(value.left, cst.Name) and value.left.value == target.value
-        if not same or not isinstance(value.operator, cst.Add) or not isinstance(value.right, cst.List):
-            return None
-        return target, value.right
-
-    def _owned(self, source: ConcreteFile, variable: Variable) -> bool:
-        for store in variable.stores:
-            assign = source.parent[source.parent[store]]
-            made = isinstance(assign, cst.Assign) and isinstance(assign.value, (cst.List, cst.ListComp))
-            if not made and self._addition(source, assign) is None:
-                return False
-        escapes = (cst.AssignTarget, cst.Assign, cst.Element, cst.DictElement, cst.Yield, cst.NamedExpr)
-        for load in variable.loads:
-            parent = source.parent[load]
-            if source.names.scope(load) is not variable.scope or isinstance(parent, escapes):
-                return False
-            if isinstance(parent, cst.Arg) and called(source, source.parent[parent]) is None:
-                return False
-        return True
+    found = _addition(node)
+    if found is None or not any(isinstance(parent, (cst.For, cst.While)) for parent in source.ancestors(node)):
+        return
+    name, added = found
+    variable = source.names[name]
+    if not _is_local(source, variable, node) or not _is_owned(source, variable):
+        return
+    only = added.elements[0] if len(added.elements) == 1 else None
+    if isinstance(only, cst.Element):
+        text = f"{variable.name}.append({source.code(only.value)})"
+    else:
+        text = f"{variable.name}.extend({source.code(added)})"
+    edit = Edit(*source.span(node), text)
+    yield Rewrite(node, f"append to {variable.name} in place", "the list was copied on every pass", (edit,))
 
 
-class UseDeque(Operator):
+def _addition(node: cst.CSTNode) -> tuple[cst.Name, cst.List] | None:
+    """Name and added list of `name = name + [...]`."""
+    target, value = assignment(node) or (None, None)
+    if not isinstance(target, cst.Name) or not isinstance(value, cst.BinaryOperation):
+        return None
+    same = isinstance(value.left, cst.Name) and value.left.value == target.value
+    return (
+        (target, value.right)
+        if same and isinstance(value.operator, cst.Add) and isinstance(value.right, cst.List)
+        else None
+    )
+
+
+def _is_owned(source: ConcreteFile, variable: Variable) -> bool:
+    for store in variable.stores:
+        assign = source.parent[source.parent[store]]
+        made = isinstance(assign, cst.Assign) and isinstance(assign.value, (cst.List, cst.ListComp))
+        if not made and _addition(assign) is None:
+            return False
+    for load in variable.loads:
+        parent = source.parent[load]
+        if isinstance(parent, ESCAPES) or (
+            isinstance(parent, cst.Arg) and called(source, source.parent[parent]) is None
+        ):
+            return False
+    return True
+
+
+@operator("deque", "use a deque for a list that is emptied or filled from the left", 0.6, cst.Assign)
+def use_deque(source: ConcreteFile, node: cst.Assign) -> Iterator[Rewrite]:
     """A local list that is used as a queue (`pop(0)`, `insert(0, x)`) becomes a `collections.deque`.
 
     Pays because a list moves all its elements for each of them. Refused unless the list is made in the same function
     and every use is one that a deque has too: append, extend, pop, length, truth, iteration, `in`, item 0 and -1.
     """
-
-    name = "deque"
-    description = "use a deque for a list that is emptied or filled from the left"
-    prior = 0.6
-
-    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
-        for node in source.of(cst.Assign):
-            if len(node.targets) != 1:
-                continue
-            variable = source.names.get(node.targets[0].target)
-            function = source.function(node)
-            if variable is None or variable.scope is not function or len(variable.stores) != 1 or variable.shared:
-                continue
-            if function is None or kind(source, variable) != "list":
-                continue
-            uses = [_queue_use(source, load) for load in variable.loads]
-            edits = [edit for edit in uses if isinstance(edit, Edit)]
-            if "refused" in uses or not edits:
-                continue
-            imported = add_import(source, node, "collections", "deque")
-            if imported is None:
-                continue
-            name, added = imported
-            value = source.code(node.value)
-            first = source.replace(node.value, f"{name}()" if value in ("[]", "list()") else f"{name}({value})")
-            what = f"use a deque for {variable.name}"
-            yield Rewrite(node, what, "taking from the left moved the whole list", (*added, first, *edits))
+    target, value = assignment(node) or (None, None)
+    variable = source.names.get(target) if target is not None else None
+    function = source.function(node)
+    if value is None or variable is None or function is None or variable.scope is not function or variable.shared:
+        return
+    if len(variable.stores) != 1 or kind(source, variable) != "list":
+        return
+    uses = [_queue_use(source, load) for load in variable.loads]
+    edits = [edit for edit in uses if isinstance(edit, Edit)]
+    imported = add_import(source, node, "collections", "deque") if edits and None not in uses else None
+    if imported is not None:
+        name, added = imported
+        text = source.code(value)
+        first = source.replace(value, f"{name}()" if text in ("[]", "list()") else f"{name}({text})")
+        what = f"use a deque for {variable.name}"
+        yield Rewrite(node, what, "taking from the left moved the whole list", (*added, first, *edits))
 
 
-def _queue_use(source: ConcreteFile, load: cst.CSTNode) -> Edit | str:
-    """The edit for one use, `fine`, or `refused`."""
+def _queue_use(source: ConcreteFile, load: cst.CSTNode) -> Edit | bool | None:
+    """The edit for one use; True if it can stay, None if a deque does not have it."""
     parent = source.parent[load]
+    outer = source.parent[parent]
+    fine = is_membership(source, load)
     if isinstance(parent, cst.Attribute):
-        call = source.parent[parent]
-        if not isinstance(call, cst.Call) or call.func is not parent:
-            return "refused"
-        method = parent.attr.value
-        values = [source.code(item.value) for item in call.args]
-        if method == "pop" and values == ["0"]:
-            return source.replace(call, f"{source.code(load)}.popleft()")
-        if method == "insert" and len(values) == 2 and values[0] == "0":
-            return source.replace(call, f"{source.code(load)}.appendleft({values[1]})")
-        plain = (method == "pop" and not values) or method in ("append", "extend", "clear", "remove", "count")
-        return "fine" if plain else "refused"
-    if isinstance(parent, cst.Subscript):
-        index = parent.slice[0].slice
-        ends = isinstance(index, cst.Index) and literal_value(index.value) in (0, -1)
-        return "fine" if ends and parent.value is load and len(parent.slice) == 1 else "refused"
-    if isinstance(parent, cst.Arg):
-        reading = ("len", "sum", "min", "max", "sorted", "any", "all", "list", "tuple", "set", "enumerate")
-        return "fine" if called(source, source.parent[parent]) in reading else "refused"
-    if isinstance(parent, cst.ComparisonTarget):
-        return "fine" if isinstance(parent.operator, (cst.In, cst.NotIn)) else "refused"
-    if isinstance(parent, cst.BooleanOperation):
-        outer = source.parent[parent]
-        return "fine" if isinstance(outer, (cst.While, cst.If)) else "refused"
-    walked = isinstance(parent, (cst.For, cst.CompFor)) and parent.iter is load
-    tested = isinstance(parent, (cst.While, cst.If, cst.UnaryOperation))
-    return "fine" if walked or tested else "refused"
+        _, name, given = (method(outer) if isinstance(outer, cst.Call) and outer.func is parent else None) or (
+            None,
+            "",
+            (),
+        )
+        values = [source.code(item.value) for item in given]
+        if name == "pop" and values == ["0"]:
+            return source.replace(outer, f"{source.code(load)}.popleft()")
+        if name == "insert" and len(values) == 2 and values[0] == "0":
+            return source.replace(outer, f"{source.code(load)}.appendleft({values[1]})")
+        fine = (name == "pop" and not values) or name in QUEUE_METHODS
+    elif isinstance(parent, cst.Subscript):
+        container, place = index(parent) or (None, None)
+        fine = container is load and place is not None and literal_value(place) in (0, -1)
+    elif isinstance(parent, cst.Arg):
+        fine = called(source, outer) in READING
+    elif isinstance(parent, cst.BooleanOperation):
+        fine = isinstance(outer, (cst.While, cst.If))
+    elif isinstance(parent, (cst.For, cst.CompFor)):
+        fine = parent.iter is load
+    elif isinstance(parent, (cst.While, cst.If, cst.UnaryOperation)):
+        fine = True
+    return fine or None

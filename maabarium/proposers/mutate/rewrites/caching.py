@@ -15,10 +15,10 @@ from maabarium.proposers.mutate.rewrites.knowledge import (
     called,
     kind,
 )
-from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
+from maabarium.proposers.mutate.rewrites.operator import Rewrite, operator
 from maabarium.proposers.mutate.rewrites.preamble import add_import
 
-__all__ = ["CachePure", "is_pure"]
+__all__ = ["cache_pure", "is_pure"]
 
 IMPURE_PARTS = (
     cst.Yield, cst.Await, cst.Global, cst.Nonlocal, cst.With, cst.Lambda, cst.Import, cst.ImportFrom, cst.ClassDef,
@@ -109,7 +109,8 @@ def _reads(source: ConcreteFile, name: cst.CSTNode) -> bool:
     return not isinstance(parent, (cst.AugAssign, cst.Del))
 
 
-class CachePure(Operator):
+@operator("cache-pure", "cache the results of a pure function", 0.8, cst.FunctionDef)
+def cache_pure(source: ConcreteFile, function: cst.FunctionDef) -> Iterator[Rewrite]:
     """A pure module-level function gets `@functools.cache`.
 
     Pays when the same few arguments come again and again. Refused for generators, coroutines, decorated functions,
@@ -118,55 +119,38 @@ class CachePure(Operator):
     argument looks unhashable (annotation, iterated, asked by item, changed) or the result is a fresh mutable object,
     which callers would then share. The cache has no bound: memory is the price.
     """
-
-    name = "cache-pure"
-    description = "cache the results of a pure function"
-    prior = 0.8
-
-    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
-        for function in source.of(cst.FunctionDef):
-            if not self._fits(source, function):
-                continue
-            imported = add_import(source, function, "functools", "cache")
-            if imported is None or source.indent(function) is None:
-                continue
-            name, edits = imported
-            start = source.span(function)[0]
-            head = Edit(start, start, f"@{name}{source.newline}")
-            why = "it was computed anew for arguments it had seen"
-            yield Rewrite(function, "cache the pure function", why, (*edits, head), 1.0)
-
-    def _fits(self, source: ConcreteFile, function: cst.FunctionDef) -> bool:
-        parameters = function.params
-        plain = not (parameters.kwonly_params or parameters.star_kwarg or parameters.posonly_params)
-        if not plain or isinstance(parameters.star_arg, cst.Param) or not parameters.params:
-            return False
-        if function.decorators or function.asynchronous or not isinstance(source.parent[function], cst.Module):
-            return False
-        if not isinstance(function.body, cst.IndentedBlock) or not _worth_it(source, function):
-            return False
-        if not all(self._hashable(source, source.names[item.name]) for item in parameters.params):
-            return False
-        return self._shareable(source, function) and is_pure(source, function)
-
-    def _hashable(self, source: ConcreteFile, variable: Variable) -> bool:
-        annotated = isinstance(source.parent[variable.stores[0]], cst.Param) and any(
-            isinstance(source.parent[name], cst.Param) and source.parent[name].annotation is not None  # type: ignore[attr-defined]
-            for name in variable.stores
-        )
-        if annotated:
-            first = [name for name in variable.stores if isinstance(source.parent[name], cst.Param)]
-            return kind(source, Variable(variable.name, variable.scope, stores=first)) in HASHABLE
-        return all(_like_text(source, name) for name in variable.loads)
-
-    def _shareable(self, source: ConcreteFile, function: cst.FunctionDef) -> bool:
-        returned = [node.value for node in source.within(function.body) if isinstance(node, cst.Return)]
-        if not any(value is not None for value in returned):
-            return False
-        return all(value is None or _immutable(source, value) for value in returned)
+    parameters = function.params
+    plain = not (parameters.kwonly_params or parameters.star_kwarg or parameters.posonly_params)
+    if not plain or isinstance(parameters.star_arg, cst.Param) or not parameters.params:
+        return
+    if function.decorators or function.asynchronous or not isinstance(source.parent[function], cst.Module):
+        return
+    if not isinstance(function.body, cst.IndentedBlock) or not _is_worth_it(source, function):
+        return
+    if not all(_is_hashable(source, source.names[item.name]) for item in parameters.params):
+        return
+    returned = [node.value for node in source.within(function.body) if isinstance(node, cst.Return)]
+    values = [value for value in returned if value is not None]
+    if not values or not all(_is_immutable(source, value) for value in values) or not is_pure(source, function):
+        return
+    imported = add_import(source, function, "functools", "cache")
+    if imported is not None and source.indent(function) is not None:
+        name, edits = imported
+        start = source.span(function)[0]
+        head = Edit(start, start, f"@{name}{source.newline}")
+        why = "it was computed anew for arguments it had seen"
+        yield Rewrite(function, "cache the pure function", why, (*edits, head))
 
 
-def _like_text(source: ConcreteFile, name: cst.CSTNode) -> bool:
+def _is_hashable(source: ConcreteFile, variable: Variable) -> bool:
+    """By the annotation of a parameter, else by how it is used."""
+    first = [name for name in variable.stores if isinstance(source.parent[name], cst.Param)]
+    if any(getattr(source.parent[name], "annotation", None) is not None for name in first):
+        return kind(source, Variable(variable.name, variable.scope, stores=first)) in HASHABLE
+    return all(_is_like_text(source, name) for name in variable.loads)
+
+
+def _is_like_text(source: ConcreteFile, name: cst.CSTNode) -> bool:
     """No use that only a list, dict or object would allow."""
     parent = source.parent[name]
     if isinstance(parent, cst.Attribute):
@@ -181,7 +165,7 @@ def _like_text(source: ConcreteFile, name: cst.CSTNode) -> bool:
     return not isinstance(parent, cst.AugAssign)
 
 
-def _immutable(source: ConcreteFile, node: cst.CSTNode) -> bool:
+def _is_immutable(source: ConcreteFile, node: cst.CSTNode) -> bool:
     if isinstance(node, (cst.List, cst.Dict, cst.Set, cst.ListComp, cst.DictComp, cst.SetComp, cst.GeneratorExp)):
         return False
     if isinstance(node, cst.Call):
@@ -195,11 +179,11 @@ def _immutable(source: ConcreteFile, node: cst.CSTNode) -> bool:
         values = [
             source.parent[source.parent[name]] for name in stores if isinstance(source.parent[name], cst.AssignTarget)
         ]
-        fine = all(_immutable(source, value.value) for value in values if isinstance(value, cst.Assign))
+        fine = all(_is_immutable(source, value.value) for value in values if isinstance(value, cst.Assign))
         return held not in ("list", "dict", "set") and fine
     if isinstance(node, (cst.IfExp, cst.BooleanOperation, cst.Tuple)):
         inner = [child for child in source.within(node) if source.parent[child] is node]
-        return all(_immutable(source, getattr(child, "value", child)) for child in inner if _is_value(child))
+        return all(_is_immutable(source, getattr(child, "value", child)) for child in inner if _is_value(child))
     return True
 
 
@@ -207,7 +191,7 @@ def _is_value(node: cst.CSTNode) -> bool:
     return isinstance(node, (cst.BaseExpression, cst.Element)) and not isinstance(node, cst.SimpleString)
 
 
-def _worth_it(source: ConcreteFile, function: cst.FunctionDef) -> bool:
+def _is_worth_it(source: ConcreteFile, function: cst.FunctionDef) -> bool:
     """More work than the cache's own lookup: a loop, or at least two calls."""
     nodes = source.within(function.body)
     loops = any(isinstance(node, (cst.For, cst.While, cst.CompFor)) for node in nodes)

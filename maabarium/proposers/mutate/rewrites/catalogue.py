@@ -2,50 +2,29 @@
 
 from __future__ import annotations
 
-from maabarium.proposers.mutate.rewrites.building import AppendInPlace, Join, UseDeque
-from maabarium.proposers.mutate.rewrites.caching import CachePure
-from maabarium.proposers.mutate.rewrites.comprehension import Comprehension
-from maabarium.proposers.mutate.rewrites.counting import CountByCounter, GroupBySetdefault
-from maabarium.proposers.mutate.rewrites.hoisting import InvariantCall, LocalName, RepeatedCall
-from maabarium.proposers.mutate.rewrites.iteration import DictKeys, Enumerate, GeneratorArgument, IterateFile
-from maabarium.proposers.mutate.rewrites.membership import ConstantMembership, MembershipSet, SeenSet
-from maabarium.proposers.mutate.rewrites.operator import Operator
-from maabarium.proposers.mutate.rewrites.patterns import CompilePattern
-from maabarium.proposers.mutate.rewrites.reduction import AnyAll, SumLoop
-from maabarium.proposers.mutate.rewrites.simplification import GetWithDefault, LengthTest, MergeTests
-from maabarium.proposers.mutate.rewrites.sorting import KeyGetter, SortedToHeap, SortedToMin
-from maabarium.proposers.mutate.rewrites.timestamps import CacheTimestamps, IsoTimestamps
+from maabarium.proposers.mutate.rewrites.building import append_in_place, join, sum_loop, use_deque
+from maabarium.proposers.mutate.rewrites.caching import cache_pure
+from maabarium.proposers.mutate.rewrites.comprehension import comprehension
+from maabarium.proposers.mutate.rewrites.counting import count_by_counter, group_by_setdefault
+from maabarium.proposers.mutate.rewrites.hoisting import invariant_call, local_name, repeated_call
+from maabarium.proposers.mutate.rewrites.iteration import (
+    dict_keys,
+    enumerate_loop,
+    get_with_default,
+    iterate_file,
+    length_test,
+)
+from maabarium.proposers.mutate.rewrites.membership import constant_membership, membership_set, seen_set
+from maabarium.proposers.mutate.rewrites.patterns import compile_pattern
+from maabarium.proposers.mutate.rewrites.sorting import key_getter, sorted_to_heap
+from maabarium.proposers.mutate.rewrites.timestamps import cache_timestamps, iso_timestamps
 
 __all__ = ["ALL_OPERATORS"]
 
-ALL_OPERATORS: tuple[Operator, ...] = (
-    CompilePattern(),
-    ConstantMembership(),
-    MembershipSet(),
-    SeenSet(),
-    Comprehension(),
-    CacheTimestamps(),
-    IsoTimestamps(),
-    CachePure(),
-    CountByCounter(),
-    GroupBySetdefault(),
-    SortedToMin(),
-    SortedToHeap(),
-    KeyGetter(),
-    InvariantCall(),
-    RepeatedCall(),
-    LocalName(),
-    Enumerate(),
-    GeneratorArgument(),
-    IterateFile(),
-    DictKeys(),
-    AppendInPlace(),
-    UseDeque(),
-    Join(),
-    AnyAll(),
-    SumLoop(),
-    GetWithDefault(),
-    MergeTests(),
-    LengthTest(),
-)
+ALL_OPERATORS = (
+    compile_pattern, constant_membership, membership_set, seen_set, comprehension, cache_timestamps, iso_timestamps,
+    cache_pure, count_by_counter, group_by_setdefault, sorted_to_heap, key_getter, invariant_call, repeated_call,
+    local_name, enumerate_loop, iterate_file, dict_keys, append_in_place, use_deque, join, sum_loop, get_with_default,
+    length_test,
+)  # fmt: skip
 """In the order in which they are tried when nothing else tells them apart."""

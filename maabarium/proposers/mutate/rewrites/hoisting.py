@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
 from maabarium.code.concrete import ConcreteFile
+from maabarium.code.splices import Edit
 from maabarium.code.variables import Variable
 from maabarium.proposers.mutate.rewrites.knowledge import (
     TEXT_METHODS,
@@ -20,9 +22,10 @@ from maabarium.proposers.mutate.rewrites.knowledge import (
     simple_arguments,
     unchanged,
 )
-from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
+from maabarium.proposers.mutate.rewrites.operator import Rewrite, operator
+from maabarium.proposers.mutate.rewrites.shapes import method
 
-__all__ = ["InvariantCall", "LocalName", "RepeatedCall"]
+__all__ = ["invariant_call", "local_name", "repeated_call"]
 
 MEASURES = frozenset({"len", "sum", "min", "max", "sorted", "set", "frozenset", "tuple", "list", "dict", "abs", "round",
                       "str", "int", "float", "any", "all"})  # fmt: skip
@@ -82,7 +85,8 @@ def _loops(source: ConcreteFile, node: cst.CSTNode) -> list[cst.For | cst.While]
     return found
 
 
-class InvariantCall(Operator):
+@operator("invariant-call", "compute before the loop what does not change in it", 0.5, cst.Call)
+def invariant_call(source: ConcreteFile, node: cst.Call) -> Iterator[Rewrite]:
     """A pure call in a loop, whose arguments the loop leaves alone, is computed once before the loop.
 
     `while i < len(rows)`, `name.lower()`, `sorted(names)`. Refused when the loop may rebind or change an argument
@@ -90,152 +94,108 @@ class InvariantCall(Operator):
     when the call stands under a condition, `try` or lambda in the loop (it could fail where it never ran), and outside
     functions.
     """
-
-    name = "invariant-call"
-    description = "compute before the loop what does not change in it"
-    prior = 0.5
-
-    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
-        done: set[tuple[cst.CSTNode, str]] = set()
-        for node in source.of(cst.Call):
-            found = _pure_call(source, node)
-            function = source.function(node) if found is not None else None
-            if found is None or function is None or not _only_read(source, node):
-                continue
-            place = self._place(source, node, found[1])
-            text = source.code(node)
-            if place is None or (place, text) in done or "\n" in text or opaque(source, function):
-                continue
-            done.add((place, text))
-            name = source.names.fresh(found[0])
-            head = source.before(place, [f"{name} = {text}"])
-            same = [
-                other for other in source.within(place) if isinstance(other, cst.Call) and source.code(other) == text
-            ]
-            inside = [other for other in same if not isinstance(place, cst.For) or source.holds(place.body, other)]
-            if head is not None and all(_only_read(source, other) for other in inside if isinstance(other, cst.Call)):
-                edits = (head, *(source.replace(other, name) for other in inside))
-                yield Rewrite(node, f"compute {_short(text)} before the loop", "it was the same on every pass", edits)
-
-    def _place(self, source: ConcreteFile, call: cst.Call, read: Sequence[Variable]) -> cst.For | cst.While | None:
-        place: cst.For | cst.While | None = None
-        for loop in _loops(source, call):
-            between = (parent for parent in source.ancestors(call) if source.holds(loop, parent) and parent is not loop)
-            if any(isinstance(parent, CONDITIONAL) for parent in between) or source.indent(loop) is None:
-                break
-            if not all(unchanged(source, variable, loop) for variable in read):
-                break
-            place = loop
-        return place
+    label, read = _pure_call(source, node) or ("", [])
+    function = source.function(node) if label else None
+    if function is None or not _only_read(source, node):
+        return
+    place: cst.For | cst.While | None = None
+    for loop in _loops(source, node):
+        between = (parent for parent in source.ancestors(node) if source.holds(loop, parent) and parent is not loop)
+        if any(isinstance(parent, CONDITIONAL) for parent in between) or source.indent(loop) is None:
+            break
+        if not all(unchanged(source, variable, loop) for variable in read):
+            break
+        place = loop
+    text = source.code(node)
+    if place is None or "\n" in text or opaque(source, function):
+        return
+    within = source.within(place.body if isinstance(place, cst.For) else place)
+    same = [other for other in within if isinstance(other, cst.Call) and source.code(other) == text]
+    if all(_only_read(source, other) for other in same):
+        edits = _named_before(source, place, same, label)
+        yield Rewrite(node, f"compute {_short(text)} before the loop", "it was the same on every pass", edits)
 
 
-class LocalName(Operator):
+@operator("local-name", "look up a function or bound method once before a hot loop", 0.1, cst.Call)
+def local_name(source: ConcreteFile, node: cst.Call) -> Iterator[Rewrite]:
     """A function of a module, or a bound method such as `out.append`, that a loop calls is looked up once before it.
 
     Pays a little in hot loops: one lookup of a local instead of one or two of globals and attributes. Refused when the
     module or object is rebound in the loop, when nothing says that the object is a list, set, dict or str, when
     the call stands in a nested function, and outside functions.
     """
-
-    name = "local-name"
-    description = "look up a function or bound method once before a hot loop"
-    prior = 0.1
-
-    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
-        done: set[tuple[cst.CSTNode, str]] = set()
-        for node in source.of(cst.Call):
-            if not isinstance(node.func, cst.Attribute):
-                continue
-            text = source.code(node.func)
-            function, loops = source.function(node), _loops(source, node)
-            if function is None or not loops or opaque(source, function) or "\n" in text:
-                continue
-            if source.names.scope(node) is not function:
-                continue
-            place = self._place(source, node.func, loops)
-            if place is None or (place, text) in done:
-                continue
-            done.add((place, text))
-            name = source.names.fresh(f"{text.replace('.', '_').strip('_')}")
-            head = source.before(place, [f"{name} = {text}"])
-            uses = [
-                other.func for other in source.within(place)
-                if isinstance(other, cst.Call) and source.code(other.func) == text
-            ]  # fmt: skip
-            if head is not None:
-                edits = (head, *(source.replace(use, name) for use in uses))
-                yield Rewrite(node, f"look up {text} before the loop", "it was looked up on every pass", edits)
-
-    def _place(
-        self, source: ConcreteFile, func: cst.Attribute, loops: Sequence[cst.For | cst.While]
-    ) -> cst.For | cst.While | None:
-        path = dotted(source, func)
-        place: cst.For | cst.While | None = None
-        for loop in loops:
-            if source.indent(loop) is None:
-                break
-            if path is None and not self._bound_method(source, func, loop):
-                break
-            place = loop
-        return place
-
-    def _bound_method(self, source: ConcreteFile, func: cst.Attribute, loop: cst.CSTNode) -> bool:
-        variable = source.names.get(func.value)
-        if variable is None or variable.shared or variable.scope is not source.function(loop):
-            return False
-        rebound = any(source.holds(loop, store) for store in variable.stores)
-        started = any(source.order(store) < source.order(loop) for store in variable.stores)
-        return not rebound and started and kind(source, variable) in ("list", "set", "dict", "str")
+    text, function = source.code(node.func), source.function(node)
+    if not isinstance(node.func, cst.Attribute) or function is None or "\n" in text:
+        return
+    place: cst.For | cst.While | None = None
+    for loop in _loops(source, node):
+        bound = dotted(source, node.func) is not None or _is_bound_method(source, node.func, loop)
+        if source.indent(loop) is None or not bound:
+            break
+        place = loop
+    if place is None or opaque(source, function) or source.names.scope(node) is not function:
+        return
+    uses = [other.func for other in source.within(place) if isinstance(other, cst.Call)]
+    uses = [use for use in uses if source.code(use) == text]
+    label = text.replace(".", "_").strip("_")
+    edits = _named_before(source, place, uses, label)
+    yield Rewrite(node, f"look up {text} before the loop", "it was looked up on every pass", edits)
 
 
-class RepeatedCall(Operator):
+def _is_bound_method(source: ConcreteFile, func: cst.Attribute, loop: cst.CSTNode) -> bool:
+    variable = source.names.get(func.value)
+    if variable is None or variable.shared or variable.scope is not source.function(loop):
+        return False
+    rebound = any(source.holds(loop, store) for store in variable.stores)
+    started = any(source.order(store) < source.order(loop) for store in variable.stores)
+    return not rebound and started and kind(source, variable) in ("list", "set", "dict", "str")
+
+
+@operator("repeated-call", "keep the result of a text method that a block calls again", 0.5, cst.IndentedBlock)
+def repeated_call(source: ConcreteFile, block: cst.IndentedBlock) -> Iterator[Rewrite]:
     """The same pure text method, called several times on one name in one block, is called once.
 
     `line.split(",")[0]` ... `line.split(",")[3]`: the line was split for every field. Refused when the name is rebound
     between, when the block has anything but simple statements between the calls, when a result that could be
     changed is handed on, and for calls under a condition.
     """
+    if source.function(block.body[0]) is None:
+        return
+    for is_simple, run in itertools.groupby(
+        block.body, lambda statement: isinstance(statement, cst.SimpleStatementLine)
+    ):
+        if is_simple:
+            yield from _repeated_in(source, list(run))
 
-    name = "repeated-call"
-    description = "keep the result of a text method that a block calls again"
-    prior = 0.5
 
-    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
-        for block in source.of(cst.IndentedBlock):
-            if source.function(block.body[0]) is None:
+def _repeated_in(source: ConcreteFile, run: Sequence[cst.CSTNode]) -> Iterator[Rewrite]:
+    groups: dict[str, list[cst.Call]] = {}
+    for statement in run:
+        for node in source.within(statement):
+            if _pure_call(source, node) is None or not isinstance(node, cst.Call) or method(node) is None:
                 continue
-            run: list[cst.CSTNode] = []
-            for statement in [*block.body, None]:
-                if isinstance(statement, cst.SimpleStatementLine):
-                    run.append(statement)
-                    continue
-                yield from self._of_run(source, run)
-                run = []
+            between = (parent for parent in source.ancestors(node) if source.holds(statement, parent))
+            if not any(isinstance(parent, CONDITIONAL) for parent in between) and _only_read(source, node):
+                groups.setdefault(source.code(node), []).append(node)
+    for text, calls in groups.items():
+        if len(calls) < 2 or "\n" in text:
+            continue
+        place = next(statement for statement in run if source.holds(statement, calls[0]))
+        label, read = _pure_call(source, calls[0]) or ("", [])
+        stores = [store for variable in read for store in variable.stores]
+        moved = any(source.order(place) <= source.order(store) < source.order(calls[-1]) for store in stores)
+        if not moved and not any(variable.shared or variable.is_global for variable in read):
+            edits = _named_before(source, place, calls, label)
+            yield Rewrite(calls[0], f"call {_short(text)} once", "the same text was taken apart again", edits)
 
-    def _of_run(self, source: ConcreteFile, run: Sequence[cst.CSTNode]) -> Iterator[Rewrite]:
-        groups: dict[str, list[cst.Call]] = {}
-        for statement in run:
-            for node in source.within(statement):
-                found = _pure_call(source, node)
-                if found is None or not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
-                    continue
-                between = (parent for parent in source.ancestors(node) if source.holds(statement, parent))
-                if not any(isinstance(parent, CONDITIONAL) for parent in between) and _only_read(source, node):
-                    groups.setdefault(source.code(node), []).append(node)
-        for text, calls in groups.items():
-            if len(calls) < 2 or "\n" in text:
-                continue
-            place = next(statement for statement in run if source.holds(statement, calls[0]))
-            label, read = _pure_call(source, calls[0]) or ("", [])
-            last = calls[-1]
-            stores = [store for variable in read for store in variable.stores]
-            moved = any(source.order(place) <= source.order(store) < source.order(last) for store in stores)
-            rebinds_late = any(variable.shared or variable.is_global for variable in read)
-            name = source.names.fresh(label)
-            head = source.before(place, [f"{name} = {text}"])
-            if head is not None and not moved and not rebinds_late:
-                edits = (head, *(source.replace(call, name) for call in calls))
-                yield Rewrite(calls[0], f"call {_short(text)} once", "the same text was taken apart again", edits)
+
+def _named_before(
+    source: ConcreteFile, place: cst.CSTNode, uses: Sequence[cst.BaseExpression], label: str
+) -> tuple[Edit, ...]:
+    """Give the value that is used a name before a statement; nothing when there is no room for that."""
+    name = source.names.fresh(label)
+    head = source.before(place, [f"{name} = {source.code(uses[0])}"])
+    return (head, *(source.replace(use, name) for use in uses)) if head is not None else ()
 
 
 def _short(text: str) -> str:

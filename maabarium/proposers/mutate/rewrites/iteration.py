@@ -1,4 +1,7 @@
-"""Operators on how loops walk: `enumerate`, `generator-argument`, `iterate-file`, `dict-keys`."""
+"""Operators on how loops walk and what is asked of containers.
+
+`enumerate`, `iterate-file`, `dict-keys`, `length-test` and `get-with-default`.
+"""
 
 from __future__ import annotations
 
@@ -7,70 +10,52 @@ from collections.abc import Iterator
 import libcst as cst
 
 from maabarium.code.concrete import ConcreteFile
-from maabarium.code.splices import Edit
 from maabarium.code.variables import Variable
-from maabarium.proposers.mutate.rewrites.knowledge import called, unchanged
-from maabarium.proposers.mutate.rewrites.loops import LoopOperator
-from maabarium.proposers.mutate.rewrites.membership import is_membership
-from maabarium.proposers.mutate.rewrites.operator import Operator, Rewrite
+from maabarium.proposers.mutate.rewrites.knowledge import called, is_constant, kind, literal_value, unchanged
+from maabarium.proposers.mutate.rewrites.operator import Rewrite, loop_operator, operator
+from maabarium.proposers.mutate.rewrites.shapes import assignment, compared, index, method, single
 
-__all__ = ["DictKeys", "Enumerate", "GeneratorArgument", "IterateFile"]
+__all__ = ["dict_keys", "enumerate_loop", "get_with_default", "iterate_file", "length_test"]
 
-EAGER = {"set": ("{", "}"), "frozenset": ("", ""), "any": ("", ""), "all": ("", ""), "sum": ("", ""), "min": ("", ""),
-         "max": ("", ""), "tuple": ("", ""), "sorted": ("", ""), "dict": ("{", "}"), "list": ("[", "]")}  # fmt: skip
+EAGER = ("list", "sorted", "set", "tuple", "len", "min", "max")
+CONTAINERS = ("list", "dict", "set", "tuple", "str")
+SIMPLE_KEYS = (cst.Name, cst.Attribute, cst.SimpleString, cst.Integer)
 
 
-class Enumerate(LoopOperator):
+@loop_operator("enumerate", "walk over the elements instead of their numbers", 0.4)
+def enumerate_loop(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
     """`for i in range(len(rows))` with `rows[i]` becomes enumerate, zip, or a plain loop when `i` is not needed.
 
     Refused when the sequence is anything but a name that the loop only reads by `[i]` or measures, when `i` is stored
     in the loop or read after it, and when a zip could hide that one sequence is shorter and `i` is used elsewhere.
     """
-
-    name = "enumerate"
-    description = "walk over the elements instead of their numbers"
-    prior = 0.4
-
-    def _of_loop(self, source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
-        found = self._site(source, loop)
+    number, sequence = source.names.get(loop.target), _measured(source, _argument(source, loop.iter, "range"))
+    if number is None or sequence is None or number.shared or number.scope is not source.function(loop):
+        return
+    inside = [name for name in number.loads if source.holds(loop, name)]
+    outside = [name for name in number.loads if name not in inside]
+    looped = any(isinstance(parent, (cst.For, cst.While)) for parent in _same_function(source, loop))
+    if sum(source.holds(loop, store) for store in number.stores) != 1 or (looped and outside):
+        return
+    if any(source.order(name) > source.order(loop) for name in outside):
+        return
+    indexed: dict[Variable, list[cst.Subscript]] = {}
+    for name in inside:
+        found = _indexed(source, name, loop)
         if found is not None:
-            yield found
-
-    def _site(self, source: ConcreteFile, loop: cst.For) -> Rewrite | None:
-        number, sequence = source.names.get(loop.target), _length_range(source, loop.iter)
-        if number is None or sequence is None or number.shared or number.scope is not source.function(loop):
-            return None
-        inside = [name for name in number.loads if source.holds(loop, name)]
-        after = [name for name in number.loads if source.order(name) > source.order(loop) and name not in inside]
-        if after or sum(source.holds(loop, store) for store in number.stores) != 1:
-            return None
-        if any(isinstance(parent, (cst.For, cst.While)) for parent in _same_function(source, loop)) and len(
-            inside
-        ) != len(number.loads):
-            return None
-        indexed: dict[Variable, list[cst.Subscript]] = {}
-        for name in inside:
-            found = _indexed(source, name, loop)
-            if found is not None:
-                indexed.setdefault(found[0], []).append(found[1])
-        if sequence not in indexed or not all(unchanged(source, item, loop) for item in indexed):
-            return None
-        bare = sum(map(len, indexed.values())) == len(inside)
-        return self._rewrite(source, loop, sequence, indexed, number, bare)
-
-    def _rewrite(
-        self, source: ConcreteFile, loop: cst.For, sequence: Variable, indexed: dict[Variable, list[cst.Subscript]],
-        number: Variable, bare: bool,
-    ) -> Rewrite:  # fmt: skip
-        walked = sorted(indexed, key=lambda item: item is not sequence) if bare else [sequence]
-        names = [source.names.fresh(_element(item.name)) for item in walked]
-        targets, sources = ", ".join(names), ", ".join(item.name for item in walked)
-        over = f"zip({sources})" if len(walked) > 1 else sources
-        head, how = (targets, over) if bare else (f"{number.name}, {names[0]}", f"enumerate({sequence.name})")
-        edits = [source.replace(loop.target, head), source.replace(loop.iter, how)]
-        for item, name in zip(walked, names, strict=True):
-            edits += [source.replace(use, name) for use in indexed[item]]
-        return Rewrite(loop, f"walk over {sources}", "every element was looked up by its number", tuple(edits))
+            indexed.setdefault(found[0], []).append(found[1])
+    if sequence not in indexed or not all(unchanged(source, item, loop) for item in indexed):
+        return
+    bare = sum(map(len, indexed.values())) == len(inside)
+    walked = sorted(indexed, key=lambda item: item is not sequence) if bare else [sequence]
+    names = [source.names.fresh(_element(item.name)) for item in walked]
+    targets, sources = ", ".join(names), ", ".join(item.name for item in walked)
+    over = f"zip({sources})" if len(walked) > 1 else sources
+    head, how = (targets, over) if bare else (f"{number.name}, {names[0]}", f"enumerate({sequence.name})")
+    edits = [source.replace(loop.target, head), source.replace(loop.iter, how)]
+    for item, element in zip(walked, names, strict=True):
+        edits += [source.replace(use, element) for use in indexed[item]]
+    yield Rewrite(loop, f"walk over {sources}", "every element was looked up by its number", tuple(edits))
 
 
 def _same_function(source: ConcreteFile, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
@@ -80,31 +65,30 @@ def _same_function(source: ConcreteFile, node: cst.CSTNode) -> Iterator[cst.CSTN
         yield parent
 
 
-def _length_range(source: ConcreteFile, node: cst.CSTNode) -> Variable | None:
-    """The variable of `range(len(variable))`."""
-    if not isinstance(node, cst.Call) or called(source, node) != "range" or len(node.args) != 1:
+def _argument(source: ConcreteFile, node: cst.CSTNode | None, function: str) -> cst.BaseExpression | None:
+    """The only argument of a call of that builtin."""
+    if not isinstance(node, cst.Call) or called(source, node) != function or len(node.args) != 1:
         return None
-    inner = node.args[0].value
-    if not isinstance(inner, cst.Call) or called(source, inner) != "len" or len(inner.args) != 1:
-        return None
-    return source.names.get(inner.args[0].value)
+    return node.args[0].value
+
+
+def _measured(source: ConcreteFile, node: cst.CSTNode | None) -> Variable | None:
+    """The variable of `len(variable)`."""
+    measured = _argument(source, node, "len")
+    return source.names.get(measured) if measured is not None else None
 
 
 def _indexed(source: ConcreteFile, name: cst.CSTNode, loop: cst.For) -> tuple[Variable, cst.Subscript] | None:
-    index = source.parent[name]
-    element = source.parent[index]
-    item = source.parent[element]
-    if not isinstance(index, cst.Index) or not isinstance(item, cst.Subscript) or len(item.slice) != 1:
+    item = source.parent[source.parent[source.parent[name]]]
+    container, number = index(item) or (None, None)
+    if not isinstance(item, cst.Subscript) or number is not name or container is None:
         return None
-    variable = source.names.get(item.value)
+    variable = source.names.get(container)
     deferred = source.names.scope(item) is not source.names.scope(loop)
-    if variable is None or item in source.names.targets or (deferred and _late(source, item)):
+    late = any(isinstance(parent, (cst.Lambda, cst.GeneratorExp)) for parent in _same_function(source, item))
+    if variable is None or item in source.names.targets or (deferred and late):
         return None
     return variable, item
-
-
-def _late(source: ConcreteFile, node: cst.CSTNode) -> bool:
-    return any(isinstance(parent, (cst.Lambda, cst.GeneratorExp)) for parent in _same_function(source, node))
 
 
 def _element(name: str) -> str:
@@ -115,120 +99,81 @@ def _element(name: str) -> str:
     return f"{name}_item"
 
 
-class GeneratorArgument(Operator):
-    """A list that is built only to be consumed is not built: `any([...])`, `set([...])`, `sorted(list(x))`.
-
-    `set([...])` and `dict([...])` become comprehensions, the others take a generator. It pays where the consumer stops
-    early or the list is long; for short lists of `sum` it may not: the measurement tells. Refused for `join`, which
-    builds a list anyway, and with starred arguments.
-    """
-
-    name = "generator-argument"
-    description = "hand a generator or set comprehension on instead of a list built for it"
-    prior = 0.25
-
-    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
-        for node in source.of(cst.Call):
-            path = called(source, node)
-            if path not in EAGER or not node.args:
-                continue
-            first = node.args[0]
-            if first.keyword is not None or first.star:
-                continue
-            edit = self._edit(source, node, path, first.value)
-            if edit is not None:
-                why = "a list was built only to be consumed"
-                factor = 1.5 if path in ("any", "all", "set", "dict") else 0.7
-                yield Rewrite(node, f"build no list for {path}()", why, (edit,), factor)
-
-    def _edit(self, source: ConcreteFile, node: cst.Call, path: str, inner: cst.BaseExpression) -> Edit | None:
-        alone = len(node.args) == 1
-        if isinstance(inner, cst.Call):
-            wrapped = called(source, inner) in ("list", "tuple") and len(inner.args) == 1 and not inner.args[0].star
-            useful = path in ("set", "sorted", "sum", "min", "max", "any", "all", "frozenset")
-            if not wrapped or not useful or isinstance(inner.args[0].value, cst.GeneratorExp):
-                return None
-            return source.replace(inner, source.code(inner.args[0].value))
-        if isinstance(inner, (cst.ListComp, cst.GeneratorExp)) and alone and path in ("set", "dict", "list"):
-            body = source.code(inner)[1:-1] if not _has_parentheses(inner) else ""
-            if isinstance(inner, cst.GeneratorExp):
-                body = source.raw[slice(*source.span(inner))].decode()
-            if path == "dict":
-                return self._dictionary(source, node, inner)
-            if (path == "list" and isinstance(inner, cst.ListComp)) or not body:
-                return None
-            left, right = EAGER[path]
-            return source.replace(node, f"{left}{body}{right}")
-        if isinstance(inner, cst.ListComp) and not inner.lpar and path in ("any", "all", "sum", "min", "max", "tuple"):
-            start, end = source.outer(inner)
-            body = source.raw[start + 1 : end - 1].decode()
-            return Edit(start, end, body if alone else f"({body})")
-        return None
-
-    def _dictionary(self, source: ConcreteFile, node: cst.Call, inner: cst.ListComp | cst.GeneratorExp) -> Edit | None:
-        pair = inner.elt
-        if not isinstance(pair, cst.Tuple) or len(pair.elements) != 2:
-            return None
-        if not all(isinstance(item, cst.Element) for item in pair.elements):
-            return None
-        key, value = (source.code(item.value) for item in pair.elements)
-        clauses = source.code(inner.for_in).strip()
-        return source.replace(node, f"{{{key}: {value} {clauses}}}")
-
-
-def _has_parentheses(node: cst.BaseExpression) -> bool:
-    return bool(node.lpar) and not isinstance(node, cst.GeneratorExp)
-
-
-class IterateFile(Operator):
+@operator("iterate-file", "walk over a file instead of the list of its lines", 0.3, cst.Call)
+def iterate_file(source: ConcreteFile, call: cst.Call) -> Iterator[Rewrite]:
     """`for line in file.readlines()` becomes `for line in file`; a file is its own iterator of lines.
 
     Saves the list of all lines. Refused when readlines is given a size and when the file is read in the loop.
+    (Ruff's FURB129 does it where it sees the file opened.)
     """
-
-    name = "iterate-file"
-    description = "walk over a file instead of the list of its lines"
-    prior = 0.3
-
-    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
-        walks: list[cst.For | cst.CompFor] = [*source.of(cst.For), *source.of(cst.CompFor)]
-        for node in walks:
-            if not isinstance(node.iter, cst.Call):
-                continue
-            call = node.iter
-            if call.args or not isinstance(call.func, cst.Attribute) or call.func.attr.value != "readlines":
-                continue
-            variable = source.names.get(call.func.value)
-            if variable is None:
-                continue
-            uses = [name for name in variable.loads if source.holds(node, name)]
-            if len(uses) == 1:
-                edit = source.replace(call, variable.name)
-                yield Rewrite(node, f"iterate over {variable.name}", "all lines were kept in a list first", (edit,))
+    walk = source.parent[call]
+    file, name, given = method(call) or (None, "", ())
+    variable = source.names.get(file) if file is not None else None
+    if not isinstance(walk, (cst.For, cst.CompFor)) or walk.iter is not call or variable is None:
+        return
+    if name == "readlines" and not given and sum(source.holds(walk, load) for load in variable.loads) == 1:
+        edit = source.replace(call, variable.name)
+        yield Rewrite(walk, f"iterate over {variable.name}", "all lines were kept in a list first", (edit,))
 
 
-class DictKeys(Operator):
-    """`for k in d.keys()` and `k in d.keys()` ask the dictionary itself; `list(d.keys())` becomes `list(d)`.
+@operator("dict-keys", "collect a dictionary without its keys view", 0.2, cst.Call)
+def dict_keys(source: ConcreteFile, call: cst.Call) -> Iterator[Rewrite]:
+    """`list(d.keys())` becomes `list(d)`, and so for `sorted`, `set`, `len` and their like.
 
-    Refused when `keys` is called with arguments and when the keys are handed elsewhere. A mapping of its own making
-    whose iteration differs from its keys is for the tests to notice.
+    Refused when `keys` is called with arguments. A mapping of its own making whose iteration differs from its keys is
+    for the tests to notice. (Ruff's SIM118 does it for loops and `in`.)
     """
+    holder, name, given = method(call) or (None, "", ())
+    argument = source.parent[call]
+    if holder is None or name != "keys" or given or not isinstance(argument, cst.Arg):
+        return
+    if called(source, source.parent[argument]) in EAGER:
+        edit = source.replace(call, source.code(holder))
+        yield Rewrite(call, "ask the dictionary itself", "a view of its keys was made first", (edit,))
 
-    name = "dict-keys"
-    description = "ask and walk a dictionary without its keys view"
-    prior = 0.2
 
-    def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
-        for node in source.of(cst.Call):
-            if node.args or not isinstance(node.func, cst.Attribute):
-                continue
-            if node.func.attr.value != "keys":
-                continue
-            parent = source.parent[node]
-            walked = isinstance(parent, (cst.For, cst.CompFor)) and parent.iter is node
-            eager = isinstance(parent, cst.Arg) and called(source, source.parent[parent]) in (
-                "list", "sorted", "set", "tuple", "len", "min", "max",
-            )  # fmt: skip
-            if walked or eager or is_membership(source, node):
-                edit = source.replace(node, source.code(node.func.value))
-                yield Rewrite(node, "ask the dictionary itself", "a view of its keys was made first", (edit,))
+@operator("length-test", "ask whether a container is empty without measuring it", 0.15, cst.Comparison)
+def length_test(source: ConcreteFile, node: cst.Comparison) -> Iterator[Rewrite]:
+    """`len(x) == 0` in a condition becomes `not x`; `len(x) > 0` and `!= 0` become `x`.
+
+    Refused outside `if`, `while`, conditional expressions and filters of comprehensions, where the number itself could
+    be meant, and when nothing says that x is a builtin container or text.
+    """
+    parent, found = source.parent[node], compared(node)
+    tested = isinstance(parent, (cst.If, cst.While, cst.CompIf)) or (
+        isinstance(parent, cst.IfExp) and parent.test is node
+    )
+    if found is None or not tested or literal_value(found[2]) != 0:
+        return
+    variable = _measured(source, found[0])
+    if variable is None or kind(source, variable) not in CONTAINERS:
+        return
+    if isinstance(found[1], (cst.Equal, cst.GreaterThan, cst.NotEqual)):
+        text = f"not {variable.name}" if isinstance(found[1], cst.Equal) else variable.name
+        why = "its length was measured to compare it with 0"
+        yield Rewrite(node, f"ask {variable.name} itself", why, (source.inside(node, text),))
+
+
+@operator("get-with-default", "look up with dict.get instead of catching KeyError", 0.25, cst.Try)
+def get_with_default(source: ConcreteFile, node: cst.Try) -> Iterator[Rewrite]:
+    """`try: x = d[k]` with `except KeyError: x = default` becomes `x = d.get(k, default)`.
+
+    Refused when the default is more than a constant, when dictionary or key are more than names and constants, and when
+    nothing says that it is a dict (another mapping may compute what is missing). (Ruff's SIM401 does it for `if`.)
+    """
+    handler = node.handlers[0] if len(node.handlers) == 1 else None
+    if handler is None or handler.name is not None or handler.type is None or source.code(handler.type) != "KeyError":
+        return
+    first, second = assignment(single(node.body)), assignment(single(handler.body))
+    if first is None or second is None or node.orelse is not None or node.finalbody is not None:
+        return
+    (target, value), (other, default) = first, second
+    holder, key = index(value) or (None, None)
+    variable = source.names.get(holder) if holder is not None else None
+    if not isinstance(target, cst.Name) or source.code(target) != source.code(other) or variable is None:
+        return
+    if kind(source, variable) != "dict" or not isinstance(key, SIMPLE_KEYS) or not is_constant(default):
+        return
+    if not source.comments(*source.span(node)):
+        text = f"{target.value} = {variable.name}.get({source.code(key)}, {source.code(default)})"
+        yield Rewrite(node, "look up once with get()", "the key was looked up twice", (source.replace(node, text),))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, TypeVar
 
 import libcst as cst
 
 from maabarium.code.concrete import ConcreteFile
 from maabarium.code.splices import Edit
+from maabarium.proposers.mutate.rewrites.knowledge import opaque
 
-__all__ = ["Operator", "Rewrite"]
+__all__ = ["Operator", "Rewrite", "loop_operator", "operator"]
+
+Node = TypeVar("Node", bound=cst.CSTNode)
+Finder = Callable[[ConcreteFile, Node], Iterator["Rewrite"]]
 
 
 @dataclass(frozen=True)
@@ -26,15 +29,38 @@ class Rewrite:
     factor: float = 1.0
 
 
-class Operator(ABC):
+@dataclass(frozen=True)
+class Operator:
     """A named codemod. It refuses in silence: what it is not sure of it does not offer."""
 
-    name: ClassVar[str]
-    description: ClassVar[str]
+    name: str
+    description: str
     """One line for listings."""
-    prior: ClassVar[float]
+    prior: float
     """Chance, before anything was measured, that one of its rewrites in hot code pays."""
+    kind: type[cst.CSTNode]
+    find: Callable[[ConcreteFile, Any], Iterator[Rewrite]]
+    """The rewrites of one node of that kind; each is independent of the others."""
 
-    @abstractmethod
     def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
-        """All places in the file, in any order; each is independent of the others."""
+        """All places in the file, in the order of the nodes; one place may come more than once."""
+        return (rewrite for node in source.of(self.kind) for rewrite in self.find(source, node))
+
+
+def operator(name: str, description: str, prior: float, kind: type[Node]) -> Callable[[Finder[Node]], Operator]:
+    """Make an operator of the function that finds the rewrites of one node."""
+    return lambda find: Operator(name, description, prior, kind, find)
+
+
+def loop_operator(name: str, description: str, prior: float) -> Callable[[Finder[cst.For]], Operator]:
+    """The same for the loops in functions whose names can be told from their text."""
+
+    def made(find: Finder[cst.For]) -> Operator:
+        def of_loop(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
+            function = source.function(loop)
+            if function is not None and not opaque(source, function):
+                yield from find(source, loop)
+
+        return Operator(name, description, prior, cst.For, of_loop)
+
+    return made

@@ -6,29 +6,22 @@ sandboxes only; knows no blueprint but its `[sandbox]`.
 
 from __future__ import annotations
 
-import json
-import shutil
-import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from maabarium.blueprint.schema import SandboxOptions
-from maabarium.doctor import canary
-from maabarium.doctor.bait import Bait, planted
 from maabarium.doctor.findings import Finding, Observation, failed, passed, warned
 from maabarium.errors import SandboxError
-from maabarium.plugins.processes import Command, Sandbox, SandboxFactory
+from maabarium.plugins.processes import SandboxFactory
 from maabarium.safe_text import one_line
+from maabarium.sandbox.probe import observe_all
 from maabarium.sandbox.selection import Reach, available, notes_of
 
-__all__ = ["LEVELS", "Cage", "check_sandbox", "observe", "taken"]
+__all__ = ["LEVELS", "Cage", "check_sandbox", "taken"]
 
 LEVELS = ("trusted", "standard", "strict")
 PLAIN = "subprocess"
-HOGS = ("fork without end", "take memory without end", "fill the disk")
-"""Each runs alone: what stops them may end everything beside them."""
-SECONDS = 30.0
 LIMITS = {"memory_mb": 256, "processes": 32, "written_mb": 32, "file_mb": 16, "open_files": 256}
 """What the hogs should be stopped at; they go well beyond."""
 LATER = {"learn the host name"}
@@ -110,7 +103,7 @@ def _look_into(cage: Cage, factory: SandboxFactory, *, used: bool) -> Finding:
     """The finding about one cage; `used`: it is the one that runs take at this level."""
     try:
         sandbox = factory(SandboxOptions.model_validate({"level": cage.level, **LIMITS}), threading.Event())
-        observed = observe(sandbox)
+        observed = observe_all(sandbox)
     except (SandboxError, OSError) as error:
         said = f"the canary could not be let into it: {one_line(str(error), 300)}"
         return failed("sandbox", str(cage), said, "see docs/troubleshooting.md, and report what is said here")
@@ -132,49 +125,3 @@ def _look_into(cage: Cage, factory: SandboxFactory, *, used: bool) -> Finding:
     if not used:
         return passed("sandbox", str(cage), f"{said}, which is known; runs take another backend here", observed)
     return warned("sandbox", str(cage), said, notes if unbound else STRICTER, observed)
-
-
-def observe(sandbox: Sandbox) -> tuple[Observation, ...]:
-    """Let the canary try everything in a sandbox. Raises SandboxError when it cannot be started there."""
-    gentle = [name for name in canary.TRIES if name not in HOGS and _applies(name)]
-    seen: list[Observation] = []
-    for names in (gentle, *([hog] for hog in HOGS)):
-        with planted() as bait:
-            said = _let_loose(sandbox, bait, names)
-            for name in names:
-                worked, detail = said.get(name, (False, "the sandbox ended it"))
-                seen.append(bait.judged(name, worked, one_line(detail, 160)))
-    return tuple(seen)
-
-
-def _applies(name: str) -> bool:
-    """Whether there is such a thing on this system."""
-    return sys.platform == "linux" or name not in (
-        "connect to an abstract socket", "read the parent's environment", "trace the parent", "mount a file system",
-        "see other processes", "outlive the evaluation",
-    )  # fmt: skip
-
-
-def _let_loose(sandbox: Sandbox, bait: Bait, names: Sequence[str]) -> dict[str, tuple[bool, str]]:
-    """What the canary says. Raises SandboxError when it says nothing and was not a hog."""
-    program = bait.tree / "canary.py"
-    shutil.copyfile(canary.__file__, program)
-    command = Command(
-        argv=[sys.executable, "-I", "-S", str(program), str(bait.write()), *names],
-        cwd=bait.tree,
-        env={"HOME": str(bait.home), "TMPDIR": str(bait.home)},
-        timeout=SECONDS,
-        writable=(bait.tree, bait.home),
-    )
-    done = sandbox.run(command)
-    answers: dict[str, tuple[bool, str]] = {}
-    for line in done.output.splitlines():
-        if line.startswith("["):
-            try:
-                name, worked, detail = json.loads(line)
-            except ValueError:
-                continue
-            answers[str(name)] = (bool(worked), str(detail))
-    if not answers and names[0] not in HOGS:
-        raise SandboxError(f"it ended with status {done.returncode} and said {one_line(done.output, 300)!r}")
-    return answers

@@ -6,21 +6,14 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from maabarium.sandbox.bait import Observation
+
 __all__ = ["FUNNELS", "Finding", "Funnel", "Observation", "Status", "failed", "has_failed", "passed", "warned"]
 
 Status = Literal["pass", "warn", "fail"]
 Funnel = Literal["environment", "sandbox", "target", "models", "storage"]
 FUNNELS: tuple[Funnel, ...] = ("environment", "sandbox", "target", "models", "storage")
 """In the order in which they are looked at."""
-
-
-@dataclass(frozen=True)
-class Observation:
-    """One thing that was tried, and what came of it. `succeeded` of an attack means that it got through."""
-
-    attempt: str
-    succeeded: bool
-    detail: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,116 +1,84 @@
-"""What a sandbox really keeps in: a canary inside tries what a candidate might, and says what worked.
+"""What a sandbox really keeps in: a canary inside tries what a candidate might, and its traces are looked for outside.
 
 Probes, not configuration: kernels, containers and security modules forbid things in ways no file tells. Decides
-nothing; `selection` and the doctor do.
+nothing; `selection`, which asks for the quick attempts, and the doctor, which asks for all, do.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import secrets
-import socket
+import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from maabarium.errors import SandboxError
 from maabarium.plugins.processes import Command, Sandbox
+from maabarium.safe_text import one_line
+from maabarium.sandbox import canary
+from maabarium.sandbox.bait import Bait, Observation, planted
+from maabarium.sandbox.canary import WORK
 
-__all__ = ["Observed", "observe"]
+__all__ = ["HOGS", "WORK", "observe_all", "observe_quickly"]
 
-TIMEOUT = 20.0
-
-CANARY = """
-import json, os, socket, sys
-port, abstract, pathname, outside, secret, parent = sys.argv[1:]
-def connects(family, address):
-    with socket.socket(family) as s:
-        s.settimeout(2)
-        s.connect(address)
-def reads(path):
-    with open(path, "rb") as file:
-        return file.read(1)
-def writes(path):
-    with open(path, "wb") as file:
-        file.write(b"x")
-tries = {
-    "network": lambda: connects(socket.AF_INET, ("127.0.0.1", int(port))),
-    "abstract socket": lambda: connects(socket.AF_UNIX, "\\0" + abstract),
-    "socket file": lambda: connects(socket.AF_UNIX, pathname),
-    "write outside": lambda: writes(outside),
-    "mode outside": lambda: os.chmod(secret, 0o600),
-    "read outside": lambda: reads(secret),
-    "parent's environment": lambda: reads(f"/proc/{parent}/environ"),
-    "signal outside": lambda: os.kill(int(parent), 0),
-    "work inside": lambda: (writes("inside"), reads("inside"), writes(os.path.join(os.environ["TMPDIR"], "x"))),
-}
-done = []
-for name, attempt in tries.items():
-    try:
-        attempt()
-    except BaseException:
-        continue
-    done.append(name)
-print(json.dumps(done))
-"""
-WORK = "work inside"
+SECONDS = 30.0
+HOGS = ("fork without end", "take memory without end", "fill the disk")
+"""Each runs alone: what stops them may end everything beside them."""
+QUICK = (
+    "connect over TCP", "connect to an abstract socket", "connect to a socket file", "write outside",
+    "change a file outside", "read a secret file", "read the parent's environment", "signal the parent", WORK,
+)  # fmt: skip
+LINUX_ONLY = (
+    "connect to an abstract socket", "read the parent's environment", "trace the parent", "mount a file system",
+    "see other processes", "outlive the evaluation",
+)  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Observed:
-    """What the canary could do outside (`escapes`), and whether ordinary work inside was possible."""
-
-    escapes: tuple[str, ...]
-    works: bool
-
-
-def observe(sandbox: Sandbox) -> Observed:
-    """Let a canary try a sandbox. Raises SandboxError when it cannot even be started, or says nothing."""
-    with bait() as (tree, home, words):
-        command = Command(
-            argv=[sys.executable, "-I", "-S", "-c", CANARY, *words],
-            cwd=tree,
-            env={"HOME": str(home), "TMPDIR": str(home)},
-            timeout=TIMEOUT,
-            writable=(tree, home),
-        )
-        done = sandbox.run(command)
-    try:
-        found = json.loads(done.output.strip().splitlines()[-1])
-        escapes = tuple(str(name) for name in found if name != WORK)
-        return Observed(escapes, WORK in found)
-    except (ValueError, IndexError, TypeError):
-        raise SandboxError(
-            f"a small program ended with status {done.returncode} there and said {done.output.strip()[-300:]!r}"
-        ) from None
+def observe_quickly(sandbox: Sandbox) -> tuple[Observation, ...]:
+    """What can be tried in a tenth of a second, and whether ordinary work is possible. Raises SandboxError when the
+    canary cannot be started there."""
+    with planted(everything=False) as bait:
+        return _observed(sandbox, bait, [name for name in QUICK if _applies(name)])
 
 
-@contextlib.contextmanager
-def bait() -> Iterator[tuple[Path, Path, list[str]]]:
-    """Folders for the canary, and outside of them a secret and two sockets that listen; the canary's arguments."""
-    name = f"maabarium-{secrets.token_hex(8)}"
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="maabarium-probe-")))
-        tree, home, outside = folder / "tree", folder / "home", folder / "outside"
-        for place in (tree, home, outside):
-            place.mkdir()
-        (outside / "secret").write_text("secret")
-        wire = stack.enter_context(socket.socket(socket.AF_INET))
-        port = "9"
-        with contextlib.suppress(OSError):  # a machine without a loopback device
-            wire.bind(("127.0.0.1", 0))
-            wire.listen()
-            port = str(wire.getsockname()[1])
-        hidden = stack.enter_context(socket.socket(socket.AF_UNIX))
-        if sys.platform == "linux":
-            hidden.bind(f"\0{name}")
-            hidden.listen()
-        named = stack.enter_context(socket.socket(socket.AF_UNIX))
-        named.bind(str(outside / "socket"))
-        named.listen()
-        words = [port, name, str(outside / "socket"), str(outside / "new"), str(outside / "secret"), str(os.getpid())]
-        yield tree, home, words
+def observe_all(sandbox: Sandbox) -> tuple[Observation, ...]:
+    """Every attack; takes seconds. Raises SandboxError when the canary cannot be started there."""
+    gentle = [name for name in canary.TRIES if name not in HOGS and _applies(name)]
+    seen: list[Observation] = []
+    for names in (gentle, *([hog] for hog in HOGS)):
+        with planted() as bait:
+            seen += _observed(sandbox, bait, names)
+    return tuple(seen)
+
+
+def _applies(name: str) -> bool:
+    """Whether there is such a thing on this system."""
+    return sys.platform == "linux" or name not in LINUX_ONLY
+
+
+def _observed(sandbox: Sandbox, bait: Bait, names: Sequence[str]) -> tuple[Observation, ...]:
+    """Let the canary try these. Raises SandboxError when it says nothing and was not a hog."""
+    program = bait.tree / "canary.py"
+    shutil.copyfile(Path(canary.__file__), program)
+    command = Command(
+        argv=[sys.executable, "-I", "-S", str(program), str(bait.write()), *names],
+        cwd=bait.tree,
+        env={"HOME": str(bait.home), "TMPDIR": str(bait.home)},
+        timeout=SECONDS,
+        writable=(bait.tree, bait.home),
+    )
+    done = sandbox.run(command)
+    said: dict[str, tuple[bool, str]] = {}
+    for line in done.output.splitlines():
+        if line.startswith("["):
+            try:
+                name, worked, detail = json.loads(line)
+            except ValueError:
+                continue
+            said[str(name)] = (bool(worked), str(detail))
+    if not said and names[0] not in HOGS:
+        raise SandboxError(f"a small program ended with {done.ending} there and said {one_line(done.output, 300)!r}")
+    silent = (False, "the sandbox ended it")
+    return tuple(
+        bait.judged(name, said.get(name, silent)[0], one_line(said.get(name, silent)[1], 160)) for name in names
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
 from maabarium.plugins.processes import DescribesSandbox, Sandbox, SandboxFactory
-from maabarium.sandbox.probe import observe
+from maabarium.sandbox.probe import WORK, observe_quickly
 
 __all__ = ["Reach", "available", "describe", "notes_of", "select"]
 
@@ -107,11 +107,12 @@ def _tried(name: str, factory: SandboxFactory, level: str) -> Reach:
         sandbox = factory(SandboxOptions.model_validate({"level": level}), threading.Event())
         if sandbox.level != level:
             return Reach(name, level, False, f'it holds the level "{sandbox.level}"')
-        seen = observe(sandbox)
+        seen = observe_quickly(sandbox)
     except (SandboxError, OSError) as error:
         return Reach(name, level, False, str(error))
-    if seen.escapes:
-        return Reach(name, level, False, f"a program inside could: {', '.join(seen.escapes)}")
-    if not seen.works:
+    through = [one.attempt for one in seen if one.succeeded]
+    if set(through) - {WORK}:
+        return Reach(name, level, False, f"a program inside could: {', '.join(one for one in through if one != WORK)}")
+    if WORK not in through:
         return Reach(name, level, False, "a program inside could not write to its own folders")
     return Reach(name, level, True)

@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from doctor_calls import doctor, git, make_target
 
 from maabarium.cli import main
-from maabarium.doctor import FUNNELS, canary
+from maabarium.doctor import FUNNELS
 from maabarium.doctor.confinement import Cage
-from maabarium.sandbox import SANDBOXES
+from maabarium.sandbox import SANDBOXES, canary
 from maabarium.sandbox.selection import available
 from maabarium.store import Store
 

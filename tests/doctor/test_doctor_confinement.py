@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from maabarium.blueprint.schema import SandboxOptions
-from maabarium.doctor import canary, confinement
-from maabarium.doctor.bait import VARIABLE, planted
-from maabarium.doctor.confinement import HOGS, Cage, check_sandbox, observe, taken
+from maabarium.doctor import confinement
+from maabarium.doctor.confinement import Cage, check_sandbox, taken
 from maabarium.doctor.findings import Observation, failed, passed
 from maabarium.errors import SandboxError
 from maabarium.plugins.processes import Command, Completed, Sandbox
-from maabarium.sandbox import SANDBOXES, subprocess_sandbox
+from maabarium.sandbox import SANDBOXES, canary, subprocess_sandbox
+from maabarium.sandbox.bait import VARIABLE, planted
+from maabarium.sandbox.probe import HOGS, observe_all
 from maabarium.sandbox.selection import Reach, available
 
 
@@ -69,7 +70,7 @@ def test_what_is_held_here() -> None:
 def test_a_backend_that_lies_is_not_taken() -> None:
     first, trusted = check_sandbox({"subprocess": subprocess_sandbox, "liar": liar})
     assert first.status == "warn" and "nothing here confines" in first.sentence
-    assert "a program inside could: network" in first.sentence
+    assert "a program inside could: connect over TCP" in first.sentence
     assert trusted.name == "trusted (subprocess)"
 
 
@@ -107,7 +108,7 @@ def test_what_a_hog_did_not_say_was_stopped() -> None:
             hog = any(name in command.argv for name in HOGS)
             return Completed(-9, "", 0.1, 0.0, 0) if hog else super().run(command)
 
-    seen = {one.attempt: one for one in observe(Killer(SandboxOptions(level="trusted"), threading.Event()))}
+    seen = {one.attempt: one for one in observe_all(Killer(SandboxOptions(level="trusted"), threading.Event()))}
     assert [seen[name].succeeded for name in HOGS] == [False] * 3
     assert {seen[name].detail for name in HOGS} == {"the sandbox ended it"}
     assert seen["read a secret file"].succeeded
@@ -126,6 +127,7 @@ def test_the_canarys_word_is_checked() -> None:
         assert not bait.judged("signal the parent", True, "pid:[1]").succeeded  # a namesake
         (bait.outside / "new").write_text("x")
         assert bait.judged("write outside", False, "refused: EPERM").succeeded  # evidence wins
+        assert bait.victim is not None
         bait.victim.terminate()
         assert bait.judged("end another process", True, "").succeeded
         place = bait.outside

@@ -7,7 +7,6 @@ So wherever an attempt leaves a trace it is the trace that counts.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import secrets
@@ -20,9 +19,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from maabarium.doctor.findings import Observation
+from maabarium.sandbox.canary import digest, pid_namespace
 
-__all__ = ["Bait", "planted"]
+__all__ = ["Bait", "Observation", "planted"]
 
 VARIABLE = "MAABARIUM_DOCTOR_API_KEY"
 """Set while a canary is out; a name like those of real keys."""
@@ -41,6 +40,15 @@ HARMLESS = {
 """What an attempt that seemed to work came to."""
 
 
+@dataclass(frozen=True)
+class Observation:
+    """One thing that was tried, and what came of it. `succeeded` of an attack means that it got through."""
+
+    attempt: str
+    succeeded: bool
+    detail: str = ""
+
+
 @dataclass
 class Bait:
     """One set, for one sandbox. `tree` and `home` are the canary's own, `outside` is not."""
@@ -51,7 +59,7 @@ class Bait:
     word: str
     """Only in the command line of the victim."""
     secret: str
-    victim: subprocess.Popen[bytes]
+    victim: subprocess.Popen[bytes] | None = None
     sockets: dict[str, socket.socket] = field(default_factory=dict)
 
     def write(self) -> Path:
@@ -68,7 +76,7 @@ class Bait:
             "dotenv": str(self.outside / ".env"),
             "variable": VARIABLE,
             "parent": os.getpid(),
-            "victim": self.victim.pid,
+            "victim": self.victim.pid if self.victim else 0,
             "forks": FORKS,
             "memory": MEMORY_MB,
             "disk": DISK_MB,
@@ -134,7 +142,7 @@ class Bait:
 
     def _victim_died(self) -> bool:
         try:
-            return self.victim.wait(1.0) == -signal.SIGTERM
+            return self.victim is not None and self.victim.wait(1.0) == -signal.SIGTERM
         except subprocess.TimeoutExpired:
             return False
 
@@ -150,8 +158,8 @@ class Bait:
 
 
 @contextlib.contextmanager
-def planted() -> Iterator[Bait]:
-    """Plant everything, and take it away again."""
+def planted(*, everything: bool = True) -> Iterator[Bait]:
+    """Plant everything, or all but a process to end and a secret in our environment, and take it away again."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="maabarium-doctor-"))).resolve()
         tree, home, outside = folder / "tree", folder / "home", folder / "outside"
@@ -161,14 +169,15 @@ def planted() -> Iterator[Bait]:
         for name, content in (("secret", secret), (".env", secret), ("file", "")):
             (outside / name).write_text(content)
             (outside / name).chmod(0o600)
-        stack.enter_context(variable(VARIABLE, secret))
-        victim = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", f"import time; time.sleep(120)  # {word}"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        stack.callback(victim.wait)
-        stack.callback(victim.kill)
-        bait = Bait(tree, home, outside, word, secret, victim)
+        bait = Bait(tree, home, outside, word, secret)
+        if everything:
+            stack.enter_context(variable(VARIABLE, secret))
+            bait.victim = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", f"import time; time.sleep(120)  # {word}"],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            stack.callback(bait.victim.wait)
+            stack.callback(bait.victim.kill)
         bait.sockets.update(listeners(outside, word, stack))
         yield bait
 
@@ -207,25 +216,12 @@ def variable(name: str, value: str) -> Iterator[None]:
             os.environ[name] = before
 
 
-def digest(content: bytes) -> str:
-    """As the canary says what it read."""
-    return hashlib.sha256(content).hexdigest()
-
-
 def own_environment() -> bytes:
     """The environment with which we were started, as the kernel shows it; empty where there is no /proc."""
     try:
         return Path("/proc/self/environ").read_bytes()
     except OSError:
         return b""
-
-
-def pid_namespace() -> str:
-    """Whose process numbers ours are."""
-    try:
-        return os.readlink("/proc/self/ns/pid")  # noqa: PTH115
-    except OSError:
-        return ""
 
 
 def is_running(entry: Path) -> bool:

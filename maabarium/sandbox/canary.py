@@ -10,16 +10,19 @@ only what was planted for it, and every hog has a bound.
 
 from __future__ import annotations
 
-import ctypes
-import hashlib
 import json
 import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+
+TYPE_CHECKING = False  # `typing`, like `ctypes` and `hashlib`, would double the start-up time: every run waits for it
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Bait = dict[str, Any]
 
 NEWNS, NEWUSER = 0x00020000, 0x10000000
 PTRACE_SEIZE = 0x4206
@@ -27,22 +30,11 @@ MEGABYTE = 1024 * 1024
 CONNECT_SECONDS = 2.0
 OUTLIVE_SECONDS = 20.0
 
-Bait = dict[str, Any]
-TRIES: dict[str, Callable[[Bait], str]] = {}
-
-
-def attempt(name: str) -> Callable[[Callable[[Bait], str]], Callable[[Bait], str]]:
-    """Register an attempt under the name by which reports call it. It returns a detail, and raises when refused."""
-
-    def register(function: Callable[[Bait], str]) -> Callable[[Bait], str]:
-        TRIES[name] = function
-        return function
-
-    return register
-
 
 def digest(content: bytes) -> str:
     """What is said of a secret instead of the secret."""
+    import hashlib
+
     return hashlib.sha256(content).hexdigest()
 
 
@@ -53,79 +45,43 @@ def content_of(path: str) -> bytes:
 
 
 def connect(family: int, address: Any) -> str:
-    """Connect, say the word, go."""
+    """Connect, go."""
     with socket.socket(family, socket.SOCK_STREAM) as wire:
         wire.settimeout(CONNECT_SECONDS)
         wire.connect(address)
     return ""
 
 
-@attempt("connect over TCP")
-def connect_over_tcp(bait: Bait) -> str:
-    return connect(socket.AF_INET, ("127.0.0.1", bait["tcp"]))
-
-
-@attempt("send over UDP")
-def send_over_udp(bait: Bait) -> str:
+def send(bait: Bait) -> str:
+    """Send the word in a datagram."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
         wire.sendto(bait["word"].encode(), ("127.0.0.1", bait["udp"]))
     return ""
 
 
-@attempt("connect to a socket file")
-def connect_to_a_socket_file(bait: Bait) -> str:
-    return connect(socket.AF_UNIX, bait["socket"])
-
-
-@attempt("connect to an abstract socket")
-def connect_to_an_abstract_socket(bait: Bait) -> str:
-    return connect(socket.AF_UNIX, "\0" + bait["abstract"])
-
-
-@attempt("write outside")
-def write_outside(bait: Bait) -> str:
-    with open(bait["new"], "wb") as file:  # noqa: PTH123
+def write(path: str) -> str:
+    """Write a file anew."""
+    with open(path, "wb") as file:  # noqa: PTH123
         file.write(b"x")
     return ""
 
 
-@attempt("change a file outside")
-def change_a_file_outside(bait: Bait) -> str:
+def change(path: str) -> str:
+    """Change a file's mode, or its content."""
     try:
-        os.chmod(bait["file"], 0o640)  # noqa: PTH101
+        os.chmod(path, 0o640)  # noqa: PTH101
     except OSError:
-        with open(bait["file"], "ab") as file:  # noqa: PTH123
+        with open(path, "ab") as file:  # noqa: PTH123
             file.write(b"x")
     return ""
 
 
-@attempt("read a secret file")
-def read_a_secret_file(bait: Bait) -> str:
-    return digest(content_of(bait["secret"]))
-
-
-@attempt("read a .env file")
-def read_an_env_file(bait: Bait) -> str:
-    return digest(content_of(bait["dotenv"]))
-
-
-@attempt("find a secret in the environment")
-def find_a_secret_in_the_environment(bait: Bait) -> str:
-    return digest(os.environ[bait["variable"]].encode())
-
-
-@attempt("read the parent's environment")
-def read_the_parents_environment(bait: Bait) -> str:
-    return digest(content_of("/proc/%d/environ" % bait["parent"]))  # noqa: UP031
-
-
-@attempt("signal the parent")
-def signal_the_parent(bait: Bait) -> str:
-    os.kill(bait["parent"], 0)
+def kill(pid: int, number: int) -> str:
+    """Send a signal; 0 asks whether one may."""
+    os.kill(pid, number)
     return pid_namespace()
 
 
-@attempt("see other processes")
 def see_other_processes(bait: Bait) -> str:
     for name in os.listdir("/proc"):  # noqa: PTH208
         if name.isdigit():
@@ -137,24 +93,21 @@ def see_other_processes(bait: Bait) -> str:
     raise OSError("none of those outside is there")
 
 
-@attempt("end another process")
-def end_another_process(bait: Bait) -> str:
-    os.kill(bait["victim"], signal.SIGTERM)
-    return ""
+def trace(pid: int) -> str:
+    """Attach as a tracer; it does not stop what is traced, and our end lets go."""
+    import ctypes
 
-
-@attempt("trace the parent")
-def trace_the_parent(bait: Bait) -> str:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-    if libc.ptrace(PTRACE_SEIZE, bait["parent"], None, None):  # does not stop it; our end lets go
+    if libc.ptrace(PTRACE_SEIZE, pid, None, None):
         refuse()
     return pid_namespace()
 
 
-@attempt("mount a file system")
 def mount_a_file_system(bait: Bait) -> str:
     """In a mount namespace of its own, so that nothing is left of it on a machine that allows it."""
+    import ctypes
+
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(NEWNS) and libc.unshare(NEWNS | NEWUSER):
         refuse()
@@ -164,12 +117,6 @@ def mount_a_file_system(bait: Bait) -> str:
     return "in a mount namespace of its own"
 
 
-@attempt("learn the host name")
-def learn_the_host_name(bait: Bait) -> str:
-    return digest(os.uname().nodename.encode())
-
-
-@attempt("outlive the evaluation")
 def outlive_the_evaluation(bait: Bait) -> str:
     """Fork twice, leave the session, let go of the output, ignore SIGTERM. Whether it lives is seen from outside."""
     if os.fork() == 0:
@@ -185,7 +132,6 @@ def outlive_the_evaluation(bait: Bait) -> str:
     return ""
 
 
-@attempt("fork without end")
 def fork_without_end(bait: Bait) -> str:
     children: list[int] = []
     try:
@@ -205,7 +151,6 @@ def fork_without_end(bait: Bait) -> str:
     return f"{len(children)} processes"
 
 
-@attempt("take memory without end")
 def take_memory_without_end(bait: Bait) -> str:
     taken: list[bytearray] = []
     for step in range(bait["memory"] // 16):
@@ -218,7 +163,6 @@ def take_memory_without_end(bait: Bait) -> str:
     return f"{bait['memory']} MB"
 
 
-@attempt("fill the disk")
 def fill_the_disk(bait: Bait) -> str:
     for step in range(bait["disk"] // 8):
         try:
@@ -228,6 +172,41 @@ def fill_the_disk(bait: Bait) -> str:
             raise OSError(f"stopped after {step * 8} MB: {error.strerror}") from error
     time.sleep(bait["linger"])
     return f"{bait['disk']} MB"
+
+
+def work(bait: Bait) -> str:
+    """What every program must be able to do there: write to the tree and to the temporary folder, and read again."""
+    for path in ("worked", os.path.join(os.environ["TMPDIR"], "worked")):  # noqa: PTH118
+        write(path)
+        content_of(path)
+    return ""
+
+
+TRIES: dict[str, Callable[[Bait], str]] = {
+    "connect over TCP": lambda bait: connect(socket.AF_INET, ("127.0.0.1", bait["tcp"])),
+    "send over UDP": send,
+    "connect to a socket file": lambda bait: connect(socket.AF_UNIX, bait["socket"]),
+    "connect to an abstract socket": lambda bait: connect(socket.AF_UNIX, "\0" + bait["abstract"]),
+    "write outside": lambda bait: write(bait["new"]),
+    "change a file outside": lambda bait: change(bait["file"]),
+    "read a secret file": lambda bait: digest(content_of(bait["secret"])),
+    "read a .env file": lambda bait: digest(content_of(bait["dotenv"])),
+    "find a secret in the environment": lambda bait: digest(os.environ[bait["variable"]].encode()),
+    "read the parent's environment": lambda bait: digest(content_of(f"/proc/{bait['parent']}/environ")),
+    "signal the parent": lambda bait: kill(bait["parent"], 0),
+    "see other processes": see_other_processes,
+    "end another process": lambda bait: kill(bait["victim"], signal.SIGTERM),
+    "trace the parent": lambda bait: trace(bait["parent"]),
+    "mount a file system": mount_a_file_system,
+    "learn the host name": lambda bait: digest(os.uname().nodename.encode()),
+    "outlive the evaluation": outlive_the_evaluation,
+    "fork without end": fork_without_end,
+    "take memory without end": take_memory_without_end,
+    "fill the disk": fill_the_disk,
+}
+"""By the name under which reports call it. Each returns a detail, and raises when it is refused."""
+WORK = "work inside"
+"""No attack: without it nothing else is worth anything."""
 
 
 def pid_namespace() -> str:
@@ -240,6 +219,8 @@ def pid_namespace() -> str:
 
 def refuse() -> None:
     """Raise what errno says."""
+    import ctypes
+
     number = ctypes.get_errno()
     raise OSError(number, os.strerror(number))
 
@@ -247,7 +228,7 @@ def refuse() -> None:
 def outcome(name: str, bait: Bait) -> list[Any]:
     """Try one thing."""
     try:
-        return [name, True, TRIES[name](bait)]
+        return [name, True, (TRIES | {WORK: work})[name](bait)]
     except (OSError, MemoryError, AttributeError, LookupError, ValueError) as error:
         said = getattr(error, "strerror", None) or str(error) or "refused"
         return [name, False, f"{type(error).__name__}: {said}"]

@@ -1,4 +1,4 @@
-"""What Maabarium keeps: the database, the cache, and what dead runs left in them. Only looks; see `repairs`."""
+"""What Maabarium keeps: the database, the cache, and what dead runs left in them. Checks only look."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from maabarium.doctor.findings import Finding, failed, passed, warned
-from maabarium.errors import StoreError
+from maabarium.errors import MaabariumError, StoreError
 from maabarium.run.run_status import list_runs
 from maabarium.safe_text import one_line
-from maabarium.sandbox.process_tree import HAS_PROC, is_stray, process_ids
+from maabarium.sandbox.process_tree import end_strays, strays
 from maabarium.state_paths import StatePaths
 from maabarium.store import Store
 from maabarium.store.migrations import VERSION
-from maabarium.workspace.lock import dead_folders, is_held
+from maabarium.workspace.lock import Flock, dead_folders, is_held, sweep
+from maabarium.workspace.storage import make_folder
 
-__all__ = ["FIX", "check_storage", "schema_of", "stale_locks", "stray_count"]
+__all__ = ["FIX", "check_storage", "repair_storage", "schema_of"]
 
 FIX = "maabarium doctor --fix"
 SHOWN = 5
@@ -132,17 +133,8 @@ def _locks(state_paths: StatePaths, git_dir: Path | None) -> Finding:
     return warned("storage", "locks", said, FIX)
 
 
-def stray_count() -> int:
-    """Processes of this user that belong to a Maabarium that is gone."""
-    count = 0
-    for pid in process_ids() if HAS_PROC else ():
-        with contextlib.suppress(OSError):
-            count += is_stray(pid)
-    return count
-
-
 def _strays() -> Finding:
-    count = stray_count()
+    count = len(strays())
     if count:
         said = f"{count} process(es) of a Maabarium that was killed still run; the next run ends them"
         return warned("storage", "processes", said, FIX)
@@ -175,3 +167,55 @@ def _lost_its_target(repository: Path) -> bool:
         return False
     plain = [line for line in lines if line and not line.startswith((b"#", b'"'))]
     return bool(plain) and not any(os.path.isdir(os.fsdecode(line)) for line in plain)  # noqa: PTH112
+
+
+# --- what `--fix` does: the safe things, which the next run would do anyway. Rows, branches, snapshots and winners are
+# never touched: that is pruning ---
+
+
+def repair_storage(state_paths: StatePaths, git_dir: Path | None = None) -> list[Finding]:
+    """Put in order what can be without a loss; what was done, or why it could not be. Empty: there was nothing."""
+    findings = []
+    for repair in (_make_cache, _lift_database, _end_strays, _sweep, _release_locks):
+        try:
+            said = repair(state_paths, git_dir)
+        except MaabariumError as error:
+            findings.append(failed("storage", "repair", str(error), "do what it says, then run doctor --fix again"))
+            continue
+        if said:
+            findings.append(passed("storage", "repair", said))
+    return findings
+
+
+def _make_cache(state_paths: StatePaths, git_dir: Path | None) -> str:
+    if state_paths.cache.is_dir():
+        return ""
+    make_folder(state_paths.cache)
+    return f"made the cache folder {state_paths.cache}"
+
+
+def _lift_database(state_paths: StatePaths, git_dir: Path | None) -> str:
+    database = state_paths.database
+    found = schema_of(database) if database.is_file() else 0
+    if not 0 < found < VERSION:
+        return ""
+    with Store.open(database):
+        return f"lifted {database} from schema {found} to {VERSION}"
+
+
+def _end_strays(state_paths: StatePaths, git_dir: Path | None) -> str:
+    count = end_strays()
+    return f"ended {count} process(es) that a killed Maabarium had left" if count else ""
+
+
+def _sweep(state_paths: StatePaths, git_dir: Path | None) -> str:
+    removed = sweep(state_paths.cache)
+    return f"removed the folders of {len(removed)} dead run(s) from the cache" if removed else ""
+
+
+def _release_locks(state_paths: StatePaths, git_dir: Path | None) -> str:
+    locks = [Flock(path) for path in stale_locks(state_paths, git_dir)]
+    released = [lock for lock in locks if lock.acquire()]  # nobody came in between
+    for lock in released:
+        lock.release()
+    return f"removed {len(released)} lock file(s) of dead runs" if released else ""

@@ -43,9 +43,6 @@ class CpuClock(Protocol):
     complete: bool
     """Whether it sees every process of the tree."""
 
-    def start(self, pid: int, tree: ProcessTree) -> None:
-        """The first process runs."""
-
     def read(self) -> float:
         """Seconds so far, user and system; never less than before."""
 
@@ -82,9 +79,6 @@ class PerfClock:
     def __init__(self) -> None:
         self._descriptor = open_perf_event()
 
-    def start(self, pid: int, tree: ProcessTree) -> None:
-        """Nothing to do: the kernel started it at exec."""
-
     def read(self) -> float:
         """Seconds so far."""
         return int.from_bytes(os.read(self._descriptor, 8), sys.byteorder) / 1e9
@@ -99,17 +93,13 @@ class ProcClock:
 
     complete = False
 
-    def __init__(self) -> None:
-        self._tree: ProcessTree | None = None
-        self._last = 0.0
-
-    def start(self, pid: int, tree: ProcessTree) -> None:
-        """Look at this tree from now on."""
+    def __init__(self, tree: ProcessTree) -> None:
         self._tree = tree
+        self._last = 0.0
 
     def read(self) -> float:
         """Seconds so far; the largest sum ever seen, for a member that vanishes takes its time along."""
-        total = sum(process_seconds(pid) for pid in self._tree.members()[0]) if self._tree else 0.0
+        total = sum(process_seconds(pid) for pid in self._tree.members()[0])
         self._last = max(self._last, total)
         return self._last
 
@@ -134,13 +124,9 @@ class GroupClock:
 
     complete = False
 
-    def __init__(self) -> None:
-        self._group = 0
+    def __init__(self, tree: ProcessTree) -> None:
+        self._tree = tree
         self._last = 0.0
-
-    def start(self, pid: int, tree: ProcessTree) -> None:
-        """The first process leads the group."""
-        self._group = pid
 
     def read(self) -> float:
         """Seconds so far; the largest sum ever seen."""
@@ -148,7 +134,7 @@ class GroupClock:
             ["/bin/ps", "-A", "-o", "pgid=,time="], capture_output=True, text=True, check=False, timeout=10
         )
         rows = (line.split() for line in listing.stdout.splitlines())
-        total = sum(clock_seconds(row[1]) for row in rows if len(row) == 2 and row[0] == str(self._group))
+        total = sum(clock_seconds(row[1]) for row in rows if len(row) == 2 and row[0] == str(self._tree.leader))
         self._last = max(self._last, total)
         return self._last
 
@@ -165,13 +151,13 @@ def clock_seconds(text: str) -> float:
     return seconds + int(days or 0) * 86400
 
 
-def probe_clock() -> CpuClock:
-    """The best clock this system allows, opened on the calling thread."""
+def probe_clock(tree: ProcessTree) -> CpuClock:
+    """The best clock of a tree that this system allows, opened on the calling thread before the tree has a process."""
     if HAS_PROC:
         with contextlib.suppress(OSError):
             return PerfClock()
-        return ProcClock()
-    return GroupClock()
+        return ProcClock(tree)
+    return GroupClock(tree)
 
 
 class RunClock:

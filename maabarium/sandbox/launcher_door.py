@@ -22,12 +22,11 @@ from typing import Any
 
 from maabarium.errors import SandboxError
 from maabarium.plugins.processes import Completed
-from maabarium.sandbox.cgroups import Group
 from maabarium.sandbox.clock import CpuClock
 from maabarium.sandbox.door import Start, bare_environment
 from maabarium.sandbox.process_tree import PATIENCE, ProcessTree, state_and_parent
 
-__all__ = ["Launch", "LaunchDoor"]
+__all__ = ["LaunchDoor"]
 
 PROGRAM = Path(__file__).parent / "launcher" / "boot.py"
 READY = 30.0
@@ -42,16 +41,22 @@ class LaunchDoor:
     stdin: int = subprocess.DEVNULL
 
     def __init__(self, start: Start, plan: Callable[[], Mapping[str, Any]]) -> None:
-        self._launch, self._start, self._plan = Launch(), start, plan
-        self.argv: Sequence[str] = self._launch.argv()
+        self._start, self._plan = start, plan
+        self._ours, self._theirs = socket.socketpair()
+        self._held, self._leash = os.pipe()
+        self._buffer = b""
+        self.init = 0
+        """Process 1 of the new pid namespace, as we see it; 0 when there is none."""
+        self.descriptors: tuple[int, ...] = (self._theirs.fileno(), self._held)
+        # No site packages, no environment, nothing of the target's.
+        self.argv: Sequence[str] = [sys.executable, "-I", "-S", "-E", str(PROGRAM), *map(str, self.descriptors)]
         self.env: Mapping[str, str] = bare_environment(start.mark)
-        self.descriptors = self._launch.descriptors
-        self.tree: ProcessTree = LaunchedTree(start.mark, self._launch, start.group)
+        self.tree: ProcessTree = LaunchedTree(self, start)
 
     def open(self, pid: int, clock: CpuClock) -> float:
         """Hand over the plan, wait until the process is confined, note what that used, let it begin."""
         start, command = self._start, self._start.command
-        self._launch.started()
+        self._drop_theirs()  # the process has its copies: its end is seen now
         common = {
             "parent": os.getpid(),
             "unshare": 0,
@@ -62,98 +67,16 @@ class LaunchDoor:
             "limits": sorted(start.limits.items()),
             "landlock": None,
         }
-        self._launch.submit(common | dict(self._plan()))
+        self._submit(marshal.dumps(common | dict(self._plan())))
         own = clock.read()
-        self._launch.open(command.argv)
+        self._begin(command.argv[0])
         return own
 
-    def result(self, completed: Completed) -> Completed:
-        """As it is: the launcher ends as the program ended."""
-        return completed
-
-    def close(self) -> None:
-        """Close the leash."""
-        self._launch.close()
-
-
-class LaunchedTree(ProcessTree):
-    """The processes behind a launcher. With process 1 of a pid namespace at hand its end is the end of all."""
-
-    def __init__(self, mark: str, launch: Launch, group: Group) -> None:
-        super().__init__(mark)
-        self._launch, self._group = launch, group
-
-    def kill(self) -> None:
-        """End everything. With namespaces: process 1, and the kernel kills the rest before its end is seen. Without:
-        the helper kills what descends from it, then whatever still bears the marks is searched for.
-        """
-        if not self._leader:
-            return
-        if self._launch.init:
-            self._kill_namespace()
-            return
-        self._freeze()
-        self._launch.release()
-        with handle_of(self._leader) as helper:
-            ended = helper < 0 or wait_for_end([helper], PATIENCE)
-        super().kill()
-        if not ended:
-            raise SandboxError("processes of an evaluation do not die, even of SIGKILL; look at them with ps")
-
-    def _freeze(self) -> None:
-        """Stop what runs before it is killed: each death would make room for another fork, a halt does not."""
-        self._group.forbid_forks()
-        deadline = time.monotonic() + FREEZING
-        while time.monotonic() < deadline:
-            moving = [pid for pid in self.members()[0] if pid != self._leader and state_and_parent(pid)[0] not in "TZX"]
-            for pid in moving:
-                with handle_of(pid) as handle, contextlib.suppress(OSError):
-                    if handle >= 0 and self.owns(pid):
-                        signal.pidfd_send_signal(handle, signal.SIGSTOP)
-            if not moving:
-                return
-
-    def _kill_namespace(self) -> None:
-        with handle_of(self._launch.init) as first, handle_of(self._leader) as helper:
-            if first >= 0 and state_and_parent(self._launch.init)[1] == self._leader:  # still the same process
-                signal.pidfd_send_signal(first, signal.SIGKILL)
-            self._launch.release()
-            waiting = [handle for handle in (first, helper) if handle >= 0]
-            if not wait_for_end(waiting, PATIENCE):
-                raise SandboxError("processes of an evaluation do not die, even of SIGKILL; look at them with ps")
-
-
-class Launch:
-    """One launch: start `argv`, `submit` a plan, `open` the gate, `close` in any case."""
-
-    def __init__(self) -> None:
-        self._ours, self._theirs = socket.socketpair()
-        self._held, self._leash = os.pipe()
-        self._buffer = b""
-        self.init = 0
-        """Process 1 of the new pid namespace, as we see it; 0 when there is none."""
-
-    @property
-    def descriptors(self) -> tuple[int, ...]:
-        """What the launched process inherits."""
-        return self._theirs.fileno(), self._held
-
-    def argv(self) -> list[str]:
-        """The command that starts the launcher: no site packages, no environment, nothing of the target's."""
-        return [sys.executable, "-I", "-S", "-E", str(PROGRAM), *map(str, self.descriptors)]
-
-    def started(self) -> None:
-        """The process has its copies: drop ours, so that its end is seen."""
-        self._theirs.close()
-        os.close(self._held)
-        self._held = -1
-
-    def submit(self, plan: Mapping[str, Any]) -> None:
-        """Hand over the plan and wait until the process is confined. Raises SandboxError with its complaint."""
-        data = marshal.dumps(dict(plan))
+    def _submit(self, plan: bytes) -> None:
+        """Hand over a plan and wait until the process is confined. Raises SandboxError with its complaint."""
         self._ours.settimeout(READY)
         try:
-            self._ours.sendall(len(data).to_bytes(4, "little") + data)
+            self._ours.sendall(len(plan).to_bytes(4, "little") + plan)
         except OSError as error:
             raise SandboxError(f"the sandbox's launcher did not start: {error}") from error
         deadline = time.monotonic() + READY
@@ -165,7 +88,7 @@ class Launch:
             else:
                 raise SandboxError("the sandbox's launcher ended before the program was confined")
 
-    def open(self, argv: Sequence[str]) -> None:
+    def _begin(self, program: str) -> None:
         """Let the program begin. Raises SandboxError when it cannot be executed inside."""
         try:
             self._ours.sendall(b"G")
@@ -174,7 +97,7 @@ class Launch:
         line = self._line(time.monotonic() + READY)
         if line.startswith(b"E"):
             raise SandboxError(
-                f"{argv[0]} could not be started in the sandbox: {complaint(line)}; "
+                f"{program} could not be started in the sandbox: {complaint(line)}; "
                 "[sandbox] readable lists files and folders that are to be seen there"
             )
 
@@ -194,6 +117,10 @@ class Launch:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
 
+    def result(self, completed: Completed) -> Completed:
+        """As it is: the launcher ends as the program ended."""
+        return completed
+
     def release(self) -> None:
         """Close leash and control: the helper ends all it started, and itself; one that still waits just ends."""
         self._ours.close()
@@ -204,10 +131,60 @@ class Launch:
     def close(self) -> None:
         """Give all descriptors back."""
         self.release()
+        self._drop_theirs()
+
+    def _drop_theirs(self) -> None:
         self._theirs.close()
         if self._held >= 0:
             os.close(self._held)
             self._held = -1
+
+
+class LaunchedTree(ProcessTree):
+    """The processes behind a launcher. With process 1 of a pid namespace at hand its end is the end of all."""
+
+    def __init__(self, door: LaunchDoor, start: Start) -> None:
+        super().__init__(start.mark)
+        self._door, self._group = door, start.group
+
+    def kill(self) -> None:
+        """End everything. With namespaces: process 1, and the kernel kills the rest before its end is seen. Without:
+        the helper kills what descends from it, then whatever still bears the marks is searched for.
+        """
+        if not self.leader:
+            return
+        if self._door.init:
+            self._kill_namespace()
+            return
+        self._freeze()
+        self._door.release()
+        with handle_of(self.leader) as helper:
+            ended = helper < 0 or wait_for_end([helper], PATIENCE)
+        super().kill()
+        if not ended:
+            raise SandboxError("processes of an evaluation do not die, even of SIGKILL; look at them with ps")
+
+    def _freeze(self) -> None:
+        """Stop what runs before it is killed: each death would make room for another fork, a halt does not."""
+        self._group.forbid_forks()
+        deadline = time.monotonic() + FREEZING
+        while time.monotonic() < deadline:
+            moving = [pid for pid in self.members()[0] if pid != self.leader and state_and_parent(pid)[0] not in "TZX"]
+            for pid in moving:
+                with handle_of(pid) as handle, contextlib.suppress(OSError):
+                    if handle >= 0 and self.owns(pid):
+                        signal.pidfd_send_signal(handle, signal.SIGSTOP)
+            if not moving:
+                return
+
+    def _kill_namespace(self) -> None:
+        with handle_of(self._door.init) as first, handle_of(self.leader) as helper:
+            if first >= 0 and state_and_parent(self._door.init)[1] == self.leader:  # still the same process
+                signal.pidfd_send_signal(first, signal.SIGKILL)
+            self._door.release()
+            waiting = [handle for handle in (first, helper) if handle >= 0]
+            if not wait_for_end(waiting, PATIENCE):
+                raise SandboxError("processes of an evaluation do not die, even of SIGKILL; look at them with ps")
 
 
 def complaint(line: bytes) -> str:

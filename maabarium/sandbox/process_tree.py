@@ -26,7 +26,7 @@ from pathlib import Path
 from maabarium.errors import SandboxError
 from maabarium.sandbox.environment import RUN_MARK
 
-__all__ = ["HAS_PROC", "ProcessTree", "end_strays", "is_stray", "new_mark"]
+__all__ = ["HAS_PROC", "ProcessTree", "end_strays", "new_mark", "strays"]
 
 HAS_PROC = sys.platform == "linux" and Path("/proc/self/environ").exists()
 PATIENCE = 10.0
@@ -81,13 +81,14 @@ class ProcessTree:
     def __init__(self, mark: str) -> None:
         self._mark = f"{RUN_MARK}={mark}".encode()
         self._before = process_ids() if HAS_PROC else set()
-        self._leader = 0
+        self.leader = 0
+        """Id of the first process; it leads the session."""
         self._limit: int | None = None
         self._given_up = False
 
     def adopt(self, pid: int) -> None:
         """Take the first process, leader of its own session, not yet waited for."""
-        self._leader = pid
+        self.leader = pid
         if HAS_PROC:
             with contextlib.suppress(OSError, ValueError):
                 ceiling = resource.prlimit(pid, resource.RLIMIT_RTTIME)[1]
@@ -99,7 +100,7 @@ class ProcessTree:
 
     def owns(self, pid: int) -> bool:
         """Whether a process belongs to the run; a zombie still does. ProcessLookupError when it is gone."""
-        if os.getsid(pid) == self._leader:
+        if os.getsid(pid) == self.leader:
             return True
         if self._limit is not None:
             try:
@@ -132,12 +133,12 @@ class ProcessTree:
         """End every process of the run. Call it before the first process is waited for: until then nobody else
         can get its number. Raises SandboxError when some of them do not die.
         """
-        if not self._leader or self._given_up:
+        if not self.leader or self._given_up:
             return
         deadline = time.monotonic() + PATIENCE
         quiet = 0
         while quiet < 2:
-            self._kill_group(self._leader)
+            self._kill_group(self.leader)
             alive, vanished = self._strike() if HAS_PROC else ([], False)
             # A process that vanished while we looked may have forked a child that we did not see.
             quiet = 0 if alive else quiet + (1 if vanished else 2)
@@ -188,7 +189,7 @@ class ProcessTree:
 
     def _bury(self, pid: int, parent: int) -> None:
         """Wait for an orphan that became our child, as it does when we are process 1 of a container."""
-        if parent == os.getpid() and pid != self._leader:
+        if parent == os.getpid() and pid != self.leader:
             with contextlib.suppress(OSError):
                 os.waitpid(pid, os.WNOHANG)
 
@@ -201,16 +202,26 @@ def end_strays() -> int:
     environment is not found; its CPU time is limited from the start. Linux; elsewhere it does nothing.
     """
     ended = 0
-    for pid in process_ids() if HAS_PROC else ():
+    for pid in strays():
         with contextlib.suppress(OSError):
             handle = os.pidfd_open(pid)
             try:
-                if is_stray(pid):
+                if is_stray(pid):  # the number may have changed hands
                     signal.pidfd_send_signal(handle, signal.SIGKILL)
                     ended += 1
             finally:
                 os.close(handle)
     return ended
+
+
+def strays() -> list[int]:
+    """Processes of this user that belong to a Maabarium that is gone."""
+    found = []
+    for pid in process_ids() if HAS_PROC else ():
+        with contextlib.suppress(OSError):
+            if is_stray(pid):
+                found.append(pid)
+    return found
 
 
 def is_stray(pid: int) -> bool:

@@ -62,8 +62,6 @@ class Runner:
             return Completed(-signal.SIGKILL, "", 0.0, 0.0, 0, interrupted=True)
         with contextlib.ExitStack() as stack:
             home = self.home or stack.enter_context(private_folder(command))
-            clock = probe_clock()
-            stack.callback(clock.close)
             mark = new_mark(os.environ.get(RUN_MARK))
             start = Start(
                 command=command,
@@ -75,6 +73,8 @@ class Runner:
             stack.callback(start.group.close)
             door = self.door(start)
             stack.callback(door.close)
+            clock = probe_clock(door.tree)
+            stack.callback(clock.close)
             return door.result(self._run(start, clock, door))
 
     def _run(self, start: Start, clock: CpuClock, door: Door) -> Completed:
@@ -83,9 +83,7 @@ class Runner:
         tree, reaped = door.tree, False
         try:
             tree.adopt(process.pid)
-            pin(process.pid, command)
-            join(start, process.pid)
-            clock.start(process.pid, tree)
+            confine(process.pid, start)
             guard = self.caps.guard(lambda: tree.members()[0], self._growing(start), start.group)
             own = door.open(process.pid, clock)
             began = time.monotonic()
@@ -170,15 +168,12 @@ def started(start: Start, door: Door) -> tuple[subprocess.Popen[bytes], int]:
     return process, reading
 
 
-def pin(pid: int, command: Command) -> None:
-    """Always the same core, so that both sides of a pair meet the same cache and clock."""
-    if command.pin and hasattr(os, "sched_setaffinity"):
+def confine(pid: int, start: Start) -> None:
+    """Pin the waiting process to a core, if asked, and move it into its control group."""
+    if start.command.pin and hasattr(os, "sched_setaffinity"):
+        # Always the same core, so that both sides of a pair meet the same cache and clock.
         with contextlib.suppress(ProcessLookupError):
             os.sched_setaffinity(pid, {max(os.sched_getaffinity(0))})
-
-
-def join(start: Start, pid: int) -> None:
-    """Move the waiting process into its control group."""
     try:
         start.group.join(pid)
     except OSError as error:

@@ -61,8 +61,8 @@ _AARCH64 = {
 NUMBERS = {"x86_64": _X86_64 | _COMMON, "aarch64": _AARCH64 | _COMMON}
 """Number by name for each machine; a name that is missing does not exist there."""
 
-LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_ANY_BIT, JUMP, AND, RETURN = 0x20, 0x15, 0x35, 0x45, 0x05, 0x54, 0x06
-"""BPF_LD|W|ABS, BPF_JMP|JEQ|K, |JGE|K, |JSET|K, BPF_JMP|JA, BPF_ALU|AND|K, BPF_RET|K."""
+LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_ANY_BIT, AND, RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
+"""BPF_LD|W|ABS, BPF_JMP|JEQ|K, |JGE|K, |JSET|K, BPF_ALU|AND|K, BPF_RET|K."""
 ALLOW, ERROR, KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
 NUMBER, ARCHITECTURE = 0, 4
 X32 = 0x40000000
@@ -172,56 +172,25 @@ Code = list[tuple[int, int, int, int]]
 
 def _block(number: int, rule: Refusal) -> Code:
     """One call: skip it, or refuse it, or go on behind it with the number loaded again."""
-    refuse = (RETURN, 0, 0, ERROR | rule.error)
+    body: Code = [(RETURN, 0, 0, ERROR | rule.error)]
     if not rule.when and not rule.unless:
-        return [(JUMP_EQUAL, 0, 1, number), refuse]
-    tests = [_all_of(rule.when)] if rule.when else []
-    exceptions = [_all_of(group) for group in rule.unless]
-    # behind it all: reload the number, then the next rule
-    tail: Code = [(LOAD, 0, 0, NUMBER)]
-    body: Code = [refuse]
-    for exception in exceptions:  # holds: jump over what follows, to the tail
-        body = [*_resolve(exception, yes=len(body), no=0), *body]
-    for test in tests:  # does not hold: jump to the tail
-        body = [*_resolve(test, yes=0, no=len(body)), *body]
-    return [(JUMP_EQUAL, 0, len(body), number), *body, *tail]
+        return [(JUMP_EQUAL, 0, 1, number), *body]
+    for group in rule.unless:  # holds: jump over what follows
+        body = [*_jumps(group, yes=len(body), no=0), *body]
+    body = [*_jumps(rule.when, yes=0, no=len(body)), *body]
+    return [(JUMP_EQUAL, 0, len(body), number), *body, (LOAD, 0, 0, NUMBER)]
 
 
-def _all_of(tests: Sequence[Test]) -> list[tuple[Code, int]]:
-    """For each test the loading code and the final jump's code word; resolved later."""
-    found = []
-    for test in tests:
-        low = 16 + 8 * test.argument
-        if test.kind == "nonzero":
-            # either half: two loads, each with its own jump
-            found.append(([(LOAD, 0, 0, low), (LOAD, 0, 0, low + 4)], 0))
-            continue
-        load: Code = [(LOAD, 0, 0, low)]
-        if test.mask != ADDR:
-            load.append((AND, 0, 0, test.mask))
-        jump = JUMP_EQUAL if test.kind == "equal" else JUMP_ANY_BIT
-        found.append(([*load, (jump, 0, 0, test.value)], 1))
-    return found
-
-
-def _resolve(parts: list[tuple[Code, int]], *, yes: int, no: int) -> Code:
-    """Put the tests in a row; fall out behind them by `yes` instructions when all hold, by `no` when one fails."""
+def _jumps(tests: Sequence[Test], *, yes: int, no: int) -> Code:
+    """The tests in a row; fall out behind them by `yes` instructions when all hold, by `no` when one fails."""
     code: Code = []
-    for part, plain in reversed(parts):
-        after = len(code)
-        # reaching the end of `code` with success continues at `yes` beyond it
-        success = 0 if code else yes
-        failure = after + no
-        if plain:
-            load, (jump, _, _, value) = part[:-1], part[-1]
-            code = [*load, (jump, success, failure, value), *code]
-        else:
-            first, second = part
-            code = [
-                first,
-                (JUMP_EQUAL, 0, 2 + success, 0),
-                second,
-                (JUMP_EQUAL, failure, success, 0),
-                *code,
-            ]
+    for test in reversed(tests):
+        success, failure, low = (0 if code else yes), len(code) + no, 16 + 8 * test.argument
+        if test.kind == "nonzero":  # either half
+            high = [(LOAD, 0, 0, low + 4), (JUMP_EQUAL, failure, success, 0)]
+            code = [(LOAD, 0, 0, low), (JUMP_EQUAL, 0, 2 + success, 0), *high, *code]
+            continue
+        mask = [(AND, 0, 0, test.mask)] if test.mask != ADDR else []
+        jump = JUMP_EQUAL if test.kind == "equal" else JUMP_ANY_BIT
+        code = [(LOAD, 0, 0, low), *mask, (jump, success, failure, test.value), *code]
     return code

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from maabarium.doctor.findings import Finding
-from maabarium.doctor.repairs import repair_storage
-from maabarium.doctor.storage_checks import check_storage, schema_of
+from maabarium.doctor.storage_checks import check_storage, repair_storage, schema_of
 from maabarium.sandbox.environment import RUN_MARK
 from maabarium.sandbox.process_tree import pid_namespace
 from maabarium.state_paths import StatePaths

@@ -87,7 +87,7 @@ def test_an_unknown_machine_has_no_kernel_clock() -> None:
 @needs_proc
 def test_without_permission_the_fallback_counts_and_says_so(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(clocks.PERF_EVENT_OPEN, os.uname().machine, 9999)  # the kernel answers ENOSYS
-    assert isinstance(probe_clock(), ProcClock)
+    assert isinstance(probe_clock(ProcessTree("mark")), ProcClock)
     done = run(BURN + WAYS["a child waited for"] + "\nburn(0.1)")
     assert 0.28 < done.cpu < 0.5
     assert not done.cpu_complete
@@ -104,8 +104,7 @@ def test_the_fallbacks_count_the_living_and_never_go_back(
     child = subprocess.Popen([sys.executable, "-c", BURN + "os.fork(); burn(60)"], start_new_session=True)
     try:
         tree.adopt(child.pid)
-        clock = kind()
-        clock.start(child.pid, tree)
+        clock = kind(tree)
         deadline = time.monotonic() + 15
         while clock.read() < enough and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -28,7 +28,7 @@ def test_nothing_happens_before_it_opens(tmp_path: Path) -> None:
     child = subprocess.Popen(door.argv, stdin=door.stdin, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     time.sleep(0.2)
     assert child.poll() is None and not (tmp_path / "here").exists()
-    door.open(child.pid, probe_clock())
+    door.open(child.pid, probe_clock(door.tree))
     assert child.communicate(timeout=20)[0] == f"{child.pid}\n"  # the same process, with nothing to read
     assert (tmp_path / "here").exists()
     door.close()  # twice is no error

@@ -16,7 +16,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -71,14 +70,6 @@ class ScriptedProposal(BaseModel):
     author: str = ""
 
 
-@dataclass(frozen=True)
-class ScriptLine:
-    """One line that counts, with its number in the file."""
-
-    number: int
-    text: str
-
-
 class ScriptedProposer:
     """Replays the file of its options. Raises BlueprintError when made, if the file cannot be read."""
 
@@ -86,20 +77,19 @@ class ScriptedProposer:
 
     def __init__(self, context: ProposerContext) -> None:
         self.options = ScriptedProposerOptions.model_validate(dict(context.options))
-        path = context.folder / self.options.path
         try:
-            text = path.read_bytes().decode("utf-8-sig")
+            text = (context.folder / self.options.path).read_bytes().decode("utf-8-sig")
+            problem = "contains no proposal; write one JSON object a line"
         except OSError as error:
-            problem = f"{self.options.path} cannot be read: {error.strerror or error}"
-            raise BlueprintError(context.blueprint.name, [Problem("proposer.path", problem)]) from error
+            text, problem = "", f"cannot be read: {error.strerror or error}"
         except UnicodeDecodeError as error:
-            problem = f"{self.options.path} is not UTF-8: byte {error.start} cannot be decoded"
-            raise BlueprintError(context.blueprint.name, [Problem("proposer.path", problem)]) from error
-        numbered = (ScriptLine(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1))
-        self.lines = tuple(line for line in numbered if line.text and not line.text.startswith("#"))
+            text, problem = "", f"is not UTF-8: byte {error.start} cannot be decoded"
+        numbered = ((number, line.strip()) for number, line in enumerate(text.split("\n"), start=1))
+        self.lines = tuple((number, line) for number, line in numbered if line and not line.startswith("#"))
+        """Every line that counts, with its number in the file."""
         if not self.lines:
-            problem = f"{self.options.path} contains no proposal; write one JSON object a line"
-            raise BlueprintError(context.blueprint.name, [Problem("proposer.path", problem)])
+            named = Problem("proposer.path", f"{self.options.path} {problem}")
+            raise BlueprintError(context.blueprint.name, [named])
 
     def propose(self, request: ProposalRequest) -> Proposal | None:
         """The proposal of line `request.number`; None behind the last. Raises ProposalError for a bad line."""
@@ -108,25 +98,24 @@ class ScriptedProposer:
             index %= len(self.lines)
         if index >= len(self.lines):
             return None
-        line = self.lines[index]
-        where = f"{self.options.path} line {line.number}"
-        parsed = _parse(line.text, where)
+        number, line = self.lines[index]
+        where = f"{self.options.path} line {number}"
+        parsed = _parse(line, where)
         try:
             edits = tuple(_edit(patch, request.files) for patch in parsed.file_patches)
         except ProposalError as error:
             raise ProposalError(error.reason_code, f"{where}: {error}") from error
-        origin = Origin(agent="scripted", site=f"line {line.number}")
+        origin = Origin(agent="scripted", site=f"line {number}")
         return Proposal(summary=parsed.summary, edits=edits, author=parsed.author or "scripted", origin=origin)
 
 
 def _parse(text: str, where: str) -> ScriptedProposal:
     try:
         raw = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        reason = (
-            f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else "nested too deep"
-        )
-        raise ProposalError("unparseable", f"{where} is not JSON: {reason}") from error
+    except json.JSONDecodeError as error:
+        raise ProposalError("unparseable", f"{where} is not JSON: {error.msg} at column {error.colno}") from error
+    except RecursionError as error:
+        raise ProposalError("unparseable", f"{where} is not JSON: nested too deep") from error
     try:
         parsed = ScriptedProposal.model_validate(raw)
     except ValidationError as error:

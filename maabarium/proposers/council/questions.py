@@ -1,7 +1,6 @@
-"""What members are asked, as messages: the task, the material as data, and the form of the answer.
+"""What agents are asked, as messages: the task, the material as data, and the form of the answer.
 
-Everything that does not come from the blueprint or from us stands between fences (`maabarium.scanner.fence`). Knows no
-pool, no files and no votes.
+Everything that does not come from the blueprint or from us stands between fences (`maabarium.scanner.fence`).
 """
 
 from __future__ import annotations
@@ -15,24 +14,15 @@ from maabarium.proposers.council.context import Packed
 from maabarium.scanner import DATA_RULE, fence
 
 __all__ = [
-    "CRITIQUES",
-    "VETO",
-    "ballot_schema",
-    "critique_messages",
-    "critique_schema",
-    "propose_messages",
-    "repair_messages",
-    "revise_messages",
-    "system_message",
-    "veto_messages",
-    "vote_messages",
+    "CRITIQUES", "RANKING", "VETO", "ballot_schema", "critique_messages", "critique_schema", "propose_messages",
+    "repair_messages", "revise_messages", "system_message", "veto_messages", "veto_schema", "vote_messages",
 ]  # fmt: skip
 
 CRITIQUES, RANKING, VETO = "critiques", "ranking", "veto"
 
 
 def system_message(agent: Agent) -> Message:
-    """Who the member is. The role and the name are said, because the others refer to them."""
+    """Who the agent is. The role and the name are said, because the others refer to them."""
     role = f", {agent.role}" if agent.role and agent.role != agent.name else ""
     return Message("system", f"You are {agent.name}{role}, a member of a council.\n{agent.system_prompt}\n{DATA_RULE}")
 

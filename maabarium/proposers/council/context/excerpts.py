@@ -36,33 +36,30 @@ class Excerpt:
         """Whether nothing is shown yet."""
         return not (self.whole or self._lines)
 
-    def whole_cost(self) -> int:
-        """What it costs more to show the whole file."""
-        return cost_of(self._part_whole()) - self.cost
+    def show_whole(self, limit: int) -> int | None:
+        """Show the whole file if that costs at most `limit` more. Returns the cost, or None: no room."""
+        cost = 0 if self.whole else cost_of(self._part_whole()) - self.cost
+        return self._spent(cost, limit, whole=True)
 
-    def show_whole(self) -> None:
-        """Show the whole file."""
-        self.cost += self.whole_cost()
-        self.whole = True
-
-    def lines_cost(self, ranges: Iterable[tuple[int, int]]) -> int:
-        """What it costs more to show these lines, too (from 1, both ends included)."""
-        if self.whole:
-            return 0
-        fresh = self._fresh(ranges)
-        if not fresh:
-            return 0
-        base = cost_of(PromptPart(self._title(), "", self.path)) + _GAP if self.is_empty else 0
+    def show_lines(self, ranges: Iterable[tuple[int, int]], limit: int) -> int | None:
+        """Show these lines, too (from 1, both ends included), if that costs at most `limit` more."""
         every = self._library.lines(self.path)
-        text = "\n".join(every[n - 1] for n in fresh) + "\n"
-        pieces = sum(1 for n in fresh if n - 1 not in fresh)
-        return base + cost_of_text(text) + pieces * _GAP
+        wanted = {n for first, end in ranges for n in range(max(first, 1), min(end, len(every)) + 1)}
+        fresh = set[int]() if self.whole else wanted - self._lines
+        cost = 0
+        if fresh:
+            text = "\n".join(every[n - 1] for n in fresh) + "\n"
+            cost = cost_of_text(text) + sum(n - 1 not in fresh for n in fresh) * _GAP
+            cost += cost_of(PromptPart(self._title(), "", self.path)) + _GAP if self.is_empty else 0
+        return self._spent(cost, limit, fresh)
 
-    def show_lines(self, ranges: Iterable[tuple[int, int]]) -> None:
-        """Show these lines, too."""
-        kept = list(ranges)
-        self.cost += self.lines_cost(kept)
-        self._lines |= self._fresh(kept)
+    def _spent(self, cost: int, limit: int, lines: Iterable[int] = (), *, whole: bool = False) -> int | None:
+        if cost > limit:
+            return None
+        self.cost += cost
+        self._lines.update(lines)
+        self.whole = self.whole or whole
+        return cost
 
     def shows(self, chunk: Chunk) -> bool:
         """Whether all of a chunk is shown."""
@@ -127,14 +124,9 @@ class Excerpt:
     def _title(self) -> str:
         return f"{self.title} {printable(self.path)} (in part)"
 
-    def _fresh(self, ranges: Iterable[tuple[int, int]]) -> set[int]:
-        last = len(self._library.lines(self.path))
-        wanted = {n for first, end in ranges for n in range(max(first, 1), min(end, last) + 1)}
-        return wanted - self._lines
-
 
 class Excerpts:
-    """Views by path in the order in which they were begun. Methods that show return the cost, or None: no room."""
+    """Excerpts by path in the order in which they were begun. Methods that show return the cost, or None: no room."""
 
     def __init__(self, library: SourceFiles, targets: Iterable[str]) -> None:
         self.library = library
@@ -146,23 +138,16 @@ class Excerpts:
     def whole(self, path: str, limit: int) -> int | None:
         """Show a whole file if that costs at most `limit`."""
         excerpt = self._excerpt(path)
-        cost = excerpt.whole_cost()
-        if excerpt.whole or cost > limit:
-            return 0 if excerpt.whole else None
-        excerpt.show_whole()
-        self.by_path[path] = excerpt
-        return cost
+        return self._kept(excerpt, excerpt.show_whole(limit))
 
     def lines(self, path: str, ranges: Iterable[tuple[int, int]], limit: int) -> int | None:
         """Show these lines of a file if what is not shown of them yet costs at most `limit`."""
-        wanted = list(ranges)
         excerpt = self._excerpt(path)
-        cost = excerpt.lines_cost(wanted)
-        if cost > limit:
-            return None
-        excerpt.show_lines(wanted)
+        return self._kept(excerpt, excerpt.show_lines(ranges, limit))
+
+    def _kept(self, excerpt: Excerpt, cost: int | None) -> int | None:
         if not excerpt.is_empty:
-            self.by_path[path] = excerpt
+            self.by_path[excerpt.path] = excerpt
         return cost
 
     def chunk(self, path: str, chunk: Chunk, limit: int) -> int | None:
@@ -179,20 +164,13 @@ class Excerpts:
         cost = self.lines(path, [own, *around], limit)
         return self.lines(path, [own], limit) if cost is None else cost
 
-    def shows(self, path: str) -> bool:
-        """Whether anything of a file is shown."""
-        return path in self.by_path
-
     def editable(self) -> list[Excerpt]:
-        """Views of files that may be changed."""
+        """Excerpts of files that may be changed."""
         return [excerpt for excerpt in self.by_path.values() if excerpt.editable]
 
     def _excerpt(self, path: str) -> Excerpt:
-        excerpt = self.by_path.get(path)
-        if excerpt is None:
-            editable = path in self.targets
-            excerpt = Excerpt(self.library, path, _CHANGEABLE if editable else _READABLE, editable=editable)
-        return excerpt
+        title = _CHANGEABLE if path in self.targets else _READABLE
+        return self.by_path.get(path) or Excerpt(self.library, path, title, editable=path in self.targets)
 
 
 def _gap(count: int) -> str:

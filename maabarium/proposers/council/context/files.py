@@ -7,7 +7,6 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 from maabarium.code.imports import Imports
 from maabarium.code.symbols import Chunk
@@ -15,10 +14,9 @@ from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.council.context.excerpts import Excerpts
 from maabarium.proposers.council.context.priorities import Priorities
 from maabarium.proposers.council.context.source_files import SourceFiles
+from maabarium.proposers.council.feedback import AdviceScope
 
 __all__ = ["ranked", "show_code"]
-
-Scope = Literal["normal", "narrow", "wide"]
 
 _FEWEST = 60
 """Tokens below which no further file is begun."""
@@ -34,7 +32,7 @@ _TRIED = 0.2
 
 
 def ranked(
-    request: ProposalRequest, priorities: Priorities, library: SourceFiles, imports: Imports, scope: Scope
+    request: ProposalRequest, priorities: Priorities, library: SourceFiles, imports: Imports, scope: AdviceScope
 ) -> list[str]:
     """Target files, the most deserving first. Without evidence: small ones that many others import.
 
@@ -63,7 +61,7 @@ def ranked(
 
 
 def show_code(
-    excerpts: Excerpts, order: Sequence[str], priorities: Priorities, *, limit: int, scope: Scope, seed: int
+    excerpts: Excerpts, order: Sequence[str], priorities: Priorities, *, limit: int, scope: AdviceScope, seed: int
 ) -> int:
     """Show files for at most `limit` tokens; returns what was spent.
 
@@ -96,7 +94,7 @@ def _prior(size: int, importers: int) -> float:
 
 def _by_worth(
     excerpts: Excerpts, path: str, chunks: Sequence[Chunk], priorities: Priorities, seed: int
-) -> list[tuple[float, Chunk]]:
+) -> dict[Chunk, float]:
     """Chunks with their worth, best first; of equals the shorter, then a different one in each experiment.
 
     Constants run on import, outside of all tests: they are worth a little less than the best chunk that reads them.
@@ -111,9 +109,8 @@ def _by_worth(
             read = max((value for value, mentioned in words if not mentioned.isdisjoint(names)), default=0.0)
             worth[chunk] = max(worth[chunk], _CONSTANT * read)
     chance = random.Random(f"{seed}:{path}")
-    rows = [(-round(worth[chunk], 2), chunk.last - chunk.first, chance.random(), chunk) for chunk in worth]
-    rows.sort(key=lambda row: row[:3])
-    return [(worth[row[3]], row[3]) for row in rows]
+    place = {chunk: (-round(worth[chunk], 2), chunk.last - chunk.first, chance.random()) for chunk in worth}
+    return {chunk: worth[chunk] for chunk in sorted(worth, key=place.__getitem__)}
 
 
 def _begin(excerpts: Excerpts, path: str, priorities: Priorities, limit: int, seed: int) -> int:
@@ -121,9 +118,8 @@ def _begin(excerpts: Excerpts, path: str, priorities: Priorities, limit: int, se
     spent = excerpts.whole(path, limit)
     if spent is not None:
         return spent
-    rows = _by_worth(excerpts, path, excerpts.library.chunks(path), priorities, seed)
-    deserving = [chunk for worth, chunk in rows if worth > 0]
-    return _show_chunks(excerpts, path, deserving or [chunk for _, chunk in rows], limit)
+    worth = _by_worth(excerpts, path, excerpts.library.chunks(path), priorities, seed)
+    return _show_chunks(excerpts, path, [chunk for chunk in worth if worth[chunk] > 0] or worth, limit)
 
 
 def _finish(excerpts: Excerpts, path: str, priorities: Priorities, limit: int, seed: int) -> int:
@@ -132,10 +128,8 @@ def _finish(excerpts: Excerpts, path: str, priorities: Priorities, limit: int, s
     if spent is not None or priorities.narrow:
         return spent or 0
     excerpt = excerpts.by_path.get(path)
-    hidden = excerpt.hidden_chunks() if excerpt is not None else list(excerpts.library.chunks(path))
-    return _show_chunks(
-        excerpts, path, [chunk for _, chunk in _by_worth(excerpts, path, hidden, priorities, seed)], limit
-    )
+    hidden = excerpts.library.chunks(path) if excerpt is None else excerpt.hidden_chunks()
+    return _show_chunks(excerpts, path, _by_worth(excerpts, path, hidden, priorities, seed), limit)
 
 
 def _show_chunks(excerpts: Excerpts, path: str, chunks: Iterable[Chunk], limit: int) -> int:
@@ -152,10 +146,9 @@ def _show_chunks(excerpts: Excerpts, path: str, chunks: Iterable[Chunk], limit: 
 
 def _window(excerpts: Excerpts, path: str, priorities: Priorities, limit: int) -> int:
     """No symbol fits: as many lines around the most deserving one as there is room for."""
-    rows = _by_worth(excerpts, path, excerpts.library.chunks(path), priorities, 0)
-    if not rows:
+    chunk = next(iter(_by_worth(excerpts, path, excerpts.library.chunks(path), priorities, 0)), None)
+    if chunk is None:
         return 0
-    chunk = rows[0][1]
     middle = priorities.hottest(path, chunk)
     spent = 0
     for reach in (0, 2, 5, 10, 20, 40):

@@ -11,16 +11,17 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from statistics import median
 from typing import Literal
 
 from maabarium.proposers.council.feedback.repetition import alike, idea_of, is_ours
 from maabarium.records import Attempt
 
-__all__ = ["Advice", "advice_on", "plateau_length"]
+__all__ = ["Advice", "AdviceScope", "advice_on", "plateau_length"]
 
 _SHORTEST, _LONGEST, _UNKNOWN = 4, 20, 6
-"""Bounds of a run's patience in attempts, and what it is before anything was kept."""
+"""Bounds of the length of a plateau in attempts, and what it is before anything was kept."""
 _RECENT = 6
 _UNUSABLE: dict[str, str] = {
     "unparseable": "could not be read; keep to the form exactly",
@@ -29,6 +30,8 @@ _UNUSABLE: dict[str, str] = {
 }
 """Reason codes of replies that could not be used, and what is said of them."""
 _COOLEST, _HOTTEST = -0.3, 0.6
+AdviceScope = Literal["normal", "narrow", "wide"]
+"""How much of the tree is shown."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Advice:
     """To be added to each model's temperature; -0.3 to 0.6."""
     lead: int = 0
     """Index of the agent that goes first."""
-    scope: Literal["normal", "narrow", "wide"] = "normal"
+    scope: AdviceScope = "normal"
     note: str = ""
     """A sentence or two for the prompt, in our own words; may be empty."""
 
@@ -47,11 +50,12 @@ class Advice:
 def advice_on(history: Sequence[Attempt], agents: int, seed: int) -> Advice:
     """The advice after these attempts, for so many agents. Attempts that broke on our side do not count."""
     counted = [attempt for attempt in history if not is_ours(attempt)]
-    since = _since_kept(counted)
-    patience = plateau_length(counted)
-    waited = len(since) // patience
+    last = max((index for index, each in enumerate(counted) if each.outcome.verdict == "promoted"), default=-1)
+    since = counted[last + 1 :]
+    waited = len(since) // plateau_length(counted)
     invalid, repeated = _invalid(since), _repeated(since)
-    delta, scope, notes = 0.15 * min(waited, 2), "wide" if waited >= 2 else "normal", []
+    delta, notes = 0.15 * min(waited, 2), []
+    scope: AdviceScope = "wide" if waited >= 2 else "normal"
     if waited:
         notes.append(
             f"Nothing was kept in the last {len(since)} attempts: try another kind of change than those listed"
@@ -63,11 +67,12 @@ def advice_on(history: Sequence[Attempt], agents: int, seed: int) -> Advice:
     if invalid:
         delta -= 0.1 * min(invalid, 3)
         scope = "narrow"
-        notes.append(_usable(since[-1], invalid))
+        how = _UNUSABLE[since[-1].outcome.reason_code]
+        notes.append(f"The last {invalid} replies {how}. Change a few lines of one file only.")
     return Advice(
         temperature_delta=round(min(max(delta, _COOLEST), _HOTTEST), 2),
         lead=_lead(waited, agents, seed),
-        scope="narrow" if scope == "narrow" else "wide" if scope == "wide" else "normal",
+        scope=scope,
         note=" ".join(notes),
     )
 
@@ -81,18 +86,9 @@ def plateau_length(history: Sequence[Attempt]) -> int:
     return max(_SHORTEST, min(_LONGEST, round(2 * median(distances))))
 
 
-def _since_kept(history: Sequence[Attempt]) -> list[Attempt]:
-    last = max((index for index, each in enumerate(history) if each.outcome.verdict == "promoted"), default=-1)
-    return list(history[last + 1 :])
-
-
 def _invalid(since: Sequence[Attempt]) -> int:
     """How many replies in a row, up to now, could not be used; a single one is an accident."""
-    count = 0
-    for attempt in reversed(since):
-        if attempt.outcome.reason_code not in _UNUSABLE:
-            break
-        count += 1
+    count = len(list(takewhile(lambda attempt: attempt.outcome.reason_code in _UNUSABLE, reversed(since))))
     return count if count >= 2 else 0
 
 
@@ -103,23 +99,13 @@ def _repeated(since: Sequence[Attempt]) -> int:
         attempt = since[index]
         own = idea_of(attempt.outcome.summary)
         before = (each for each in since[:index] if each.outcome.parent == attempt.outcome.parent)
-        if _is_repetition(attempt) or any(alike(own, idea_of(each.outcome.summary)) for each in before):
-            count += 1
+        same = attempt.outcome.reason_code in ("duplicate", "no_effect")
+        count += same or any(alike(own, idea_of(each.outcome.summary)) for each in before)
     return count if count >= 2 else 0
-
-
-def _is_repetition(attempt: Attempt) -> bool:
-    return attempt.outcome.reason_code in ("duplicate", "no_effect")
-
-
-def _usable(last: Attempt, count: int) -> str:
-    return f"The last {count} replies {_UNUSABLE[last.outcome.reason_code]}. Change a few lines of one file only."
 
 
 def _lead(waited: int, agents: int, seed: int) -> int:
     """The first agent until a plateau, then the others in an order of the seed's, then the first again."""
-    if agents <= 1:
-        return 0
     others = list(range(1, agents))
     random.Random(seed).shuffle(others)
-    return [0, *others][waited % agents]
+    return [0, *others][waited % (len(others) + 1)]

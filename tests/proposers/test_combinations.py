@@ -9,7 +9,7 @@ from proposal_requests import Files, make_attempt, make_context, make_request
 
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate import Mutate
-from maabarium.proposers.mutate.combinations import PATIENCE, combinations
+from maabarium.proposers.mutate.combinations import MAX_FRUITLESS, combinations
 from maabarium.proposers.mutate.mutation import Mutation
 from maabarium.proposers.mutate.rewrites import Rewrites
 from maabarium.records import Attempt, Origin
@@ -116,7 +116,7 @@ def test_the_last_experiment_of_a_place_counts() -> None:
 def test_after_a_few_fruitless_combinations_on_a_champion_no_more_are_made() -> None:
     request, _ = request_with([1.01, 1.01, 1.01])
     joined = next(iter(combinations([Rewrites()], request)))
-    failed = [attempt_of(number, origin_of(joined), 0.99) for number in range(4, 4 + PATIENCE)]
+    failed = [attempt_of(number, origin_of(joined), 0.99) for number in range(4, 4 + MAX_FRUITLESS)]
     fewer = make_request({"a.py": SOURCE}, history=[*request.history, *failed[1:]])
     assert list(combinations([Rewrites()], fewer))
     history = [*request.history, *failed]

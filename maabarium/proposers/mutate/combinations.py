@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from statistics import median
 
-from maabarium.plugins.protocols import ProposalRequest, TreeView
-from maabarium.proposers.mutate.mutation import Arm, Mutation
+from maabarium.plugins.protocols import ProposalRequest
+from maabarium.proposers.mutate.mutation import Arm, KnownFiles, Mutation
 from maabarium.records import Attempt, Outcome
 
 __all__ = ["combinations"]
 
 OPERATOR = "combination"
-PATIENCE = 4
+MAX_FRUITLESS = 4
 """Combinations that fail on one champion before no more are made: small gains that add up show in the first ones."""
 NEAR = 0.5
 """How far below 1 a part may have looked, in standard deviations of the noise that was seen."""
@@ -49,26 +49,9 @@ class TriedMutation:
         return self.tried.effect is not None and self.tried.effect > 1
 
 
-class EditedFiles:
-    """A tree with some files changed; it goes by the name of the tree it was."""
-
-    def __init__(self, files: TreeView, contents: Mapping[str, bytes]) -> None:
-        self.tree = files.tree
-        self.files = files
-        self.contents = contents
-
-    def paths(self) -> Sequence[str]:
-        """All file paths, sorted."""
-        return self.files.paths()
-
-    def read(self, path: str) -> bytes:
-        """Content of one file; KeyError if there is none."""
-        return self.contents[path] if path in self.contents else self.files.read(path)
-
-
 def combinations(arms: Sequence[Arm], request: ProposalRequest) -> Iterator[Mutation]:
     """All promising changes together first, those that looked better, those of one file each, then random subsets."""
-    if _fruitless(request) >= PATIENCE:
+    if _fruitless(request) >= MAX_FRUITLESS:
         return
     parts = _promising(arms, request)
     if len(parts) < 2:
@@ -135,7 +118,7 @@ def _joined(arms: Sequence[Arm], request: ProposalRequest, wanted: Mapping[Place
     contents: dict[str, bytes] = {}
     left = dict(wanted)
     while left:
-        now = replace(request, files=EditedFiles(request.files, contents))
+        now = replace(request, files=KnownFiles(request.files, dict(contents)))
         found = (change for arm in arms for change in arm.changes(now) if (change.operator, change.site) in left)
         # The last place of a function first: what was changed is no longer counted, so that later ones move up.
         change = max(found, key=lambda change: _ordinal(change.site), default=None)

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from maabarium.plugins.protocols import ProposalRequest
+from maabarium.plugins.protocols import ProposalRequest, TreeView
 
-__all__ = ["Arm", "Mutation", "MutationKey", "key_of", "numbered"]
+__all__ = ["Arm", "KnownFiles", "Mutation", "MutationKey", "key_of", "numbered"]
 
 MutationKey = tuple[str, str, str]
 _ORDINAL = re.compile(r", \d+(?:st|nd|rd|th)(?=\):)")
@@ -42,6 +42,22 @@ class Mutation:
     def key(self) -> MutationKey:
         """What makes two mutations the same idea on different champions."""
         return key_of(self.operator, self.site, self.summary)
+
+
+class KnownFiles:
+    """A tree of which some files are known: what was read once, or is edited. Its name stays that of the tree."""
+
+    def __init__(self, files: TreeView, contents: dict[str, bytes]) -> None:
+        self.tree = files.tree
+        self.paths = files.paths
+        self._files = files
+        self._contents = contents
+
+    def read(self, path: str) -> bytes:
+        """Content of one file; KeyError if there is none."""
+        if path not in self._contents:
+            self._contents[path] = self._files.read(path)
+        return self._contents[path]
 
 
 class Arm(Protocol):

@@ -20,7 +20,7 @@ from maabarium.errors import Problem
 from maabarium.plugins.protocols import ProposalRequest, ProposerContext, TreeView
 from maabarium.proposers.mutate.bandit import Bandit
 from maabarium.proposers.mutate.combinations import combinations
-from maabarium.proposers.mutate.mutation import Arm, Mutation
+from maabarium.proposers.mutate.mutation import Arm, KnownFiles, Mutation
 from maabarium.proposers.mutate.parameters import Parameters
 from maabarium.proposers.mutate.repairs import Repairs
 from maabarium.proposers.mutate.rewrites import Rewrites
@@ -61,25 +61,6 @@ class MutateOptions(BaseModel):
     operators: Operators = Operators()
 
 
-class CachedFiles:
-    """A tree whose files are read once, into `contents`."""
-
-    def __init__(self, files: TreeView, contents: dict[str, bytes]) -> None:
-        self.tree = files.tree
-        self._files = files
-        self._contents = contents
-
-    def paths(self) -> Sequence[str]:
-        """All file paths, sorted."""
-        return self._files.paths()
-
-    def read(self, path: str) -> bytes:
-        """Content of one file; KeyError if there is none."""
-        if path not in self._contents:
-            self._contents[path] = self._files.read(path)
-        return self._contents[path]
-
-
 class Mutate:
     """Proposes the change that is most likely to pay, until there is none left."""
 
@@ -93,7 +74,7 @@ class Mutate:
 
     def propose(self, request: ProposalRequest) -> Proposal | None:
         """The next change, or None when every arm is exhausted."""
-        request = replace(request, files=CachedFiles(request.files, self._contents(request.files.tree)))
+        request = replace(request, files=KnownFiles(request.files, self._contents(request.files.tree)))
         bandit = Bandit.of(request.history, request.seed)
         candidates: list[tuple[Mutation, str]] = []
         if self._uses("repairs") and _is_red(request):
@@ -124,9 +105,7 @@ class Mutate:
         """What the user should know of the target files: markers that cannot be used, and what is not installed."""
         notes = self.parameters.notes(files, targets) if self._uses("parameters") else ()
         if self._uses("ruff") and find_ruff() is None:
-            notes += (
-                Problem("ruff", "is not installed, so that its fixes are not proposed; pip install ruff adds them"),
-            )
+            notes += (Problem("ruff", "it is not installed, so that its fixes are left out: pip install ruff"),)
         return notes
 
     def _uses(self, arm: ArmName) -> bool:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from maabarium.proposers.mutate.rewrites.arm import find
-from maabarium.proposers.mutate.rewrites.catalogue import ALL_OPERATORS
+from maabarium.proposers.mutate.rewrites.arm import ALL_OPERATORS, find
 
 LIBRARY = Path(ast.__file__).parent
 SMALL, LARGE = 2_000, 20_000

@@ -10,7 +10,7 @@ import pytest
 
 from maabarium.code.concrete import ConcreteFile
 from maabarium.proposers.mutate.rewrites import OPERATORS
-from maabarium.proposers.mutate.rewrites.catalogue import ALL_OPERATORS
+from maabarium.proposers.mutate.rewrites.arm import ALL_OPERATORS
 
 BY_NAME = {operator.name: operator for operator in ALL_OPERATORS}
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from maabarium.proposers.mutate.rewrites.arm import Rewrites
-from maabarium.proposers.mutate.rewrites.catalogue import ALL_OPERATORS
+from maabarium.proposers.mutate.rewrites.arm import ALL_OPERATORS, Rewrites
 
 __all__ = ["OPERATORS", "Rewrites"]
 

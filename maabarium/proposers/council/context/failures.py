@@ -66,8 +66,7 @@ def show_failures(
 
     At most `most` functions are shown with source and traceback; the others are named as far as there is room.
     """
-    base = cost_of(PromptPart(_TITLE, "", _SOURCE))
-    left = limit - base
+    left = limit - cost_of(PromptPart(_TITLE, "", _SOURCE))
     texts: list[str] = []
     told = 0
     for failure in failures[:most]:
@@ -86,8 +85,7 @@ def show_failures(
     missing = len(named) - len(kept)
     if not texts:
         return None, 0, missing
-    part = PromptPart(_TITLE, "\n\n".join(texts) + "\n", _SOURCE)
-    return part, limit - left, missing
+    return PromptPart(_TITLE, "\n\n".join(texts) + "\n", _SOURCE), limit - left, missing
 
 
 def _text(failure: FailedFunction, room: int) -> str:

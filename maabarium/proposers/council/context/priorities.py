@@ -61,8 +61,9 @@ class Priorities:
 
     def of_chunk(self, path: str, chunk: Chunk) -> float:
         """What a chunk deserves: its most blamed line, and its share of the heat."""
-        score = _peak(self.blame.get(path), chunk.first, chunk.last)
-        return score + 0.5 * _sum(self.heat.get(path), chunk.first, chunk.last)
+        blame, heat = self.blame.get(path, {}), self.heat.get(path, {})
+        lines = range(chunk.first, chunk.last + 1)
+        return max((blame.get(n, 0.0) for n in lines), default=0.0) + 0.5 * sum(heat.get(n, 0.0) for n in lines)
 
     def of_file(self, path: str) -> float:
         """What a file deserves."""
@@ -89,11 +90,3 @@ class Priorities:
         total = sum(sum(rows.values()) for rows in raw.values())
         if total > 0:
             self.heat = {path: {n: hits / total for n, hits in rows.items()} for path, rows in raw.items()}
-
-
-def _peak(rows: dict[int, float] | None, first: int, last: int) -> float:
-    return max((rows.get(n, 0.0) for n in range(first, last + 1)), default=0.0) if rows else 0.0
-
-
-def _sum(rows: dict[int, float] | None, first: int, last: int) -> float:
-    return sum(rows.get(n, 0.0) for n in range(first, last + 1)) if rows else 0.0

@@ -43,33 +43,23 @@ class Repairs:
         self._states: dict[object, _State | None] = {}
 
     def changes(self, request: ProposalRequest) -> Iterable[Mutation]:
-        """Changes of the champion's target files, best guess first; none when no test fails."""
-        if not any(test.failed for test in request.champion.evaluation.tests):
-            return
-        ranked: list[tuple[float, Idea, _State]] = []
-        for state in (self._of_champion(request), self._of_baseline(request)):
-            if state is None:
-                continue
-            lessons = learn(
-                request.history, 0 if state.instead else request.champion.number, state.localisation.faults.tests
-            )
-            ranked += [(weight(idea, lessons), idea, state) for idea in state.ideas if idea.key not in lessons.tried]
-        ranked.sort(key=_rank)
-        yield from _first(ranked)
-
-    def _of_champion(self, request: ProposalRequest) -> _State | None:
-        """Ideas for the champion as it is."""
-        return self._state(request, request.champion.evaluation, self._contents, instead=False)
-
-    def _of_baseline(self, request: ProposalRequest) -> _State | None:
-        """Ideas for the baseline's version of files in which a change was kept.
+        """Changes of the champion's target files, best guess first; none when no test fails.
 
         A kept change may only have hidden the fault from some tests; then the true repair is one to be made
-        instead of it, and would never be found from the champion.
+        instead of it, and is found in the baseline's version of the files in which a change was kept.
         """
-        if not any(attempt.outcome.verdict == "promoted" for attempt in request.history):
-            return None
-        return self._state(request, request.baseline, self._undone, instead=True)
+        if not any(test.failed for test in request.champion.evaluation.tests):
+            return
+        states = [self._state(request, request.champion.evaluation, self._contents, instead=False)]
+        if any(attempt.outcome.verdict == "promoted" for attempt in request.history):
+            states.append(self._state(request, request.baseline, self._undone, instead=True))
+        ranked: list[tuple[float, Idea, _State]] = []
+        for state in filter(None, states):
+            number = 0 if state.instead else request.champion.number
+            lessons = learn(request.history, number, state.localisation.faults.tests)
+            ranked += [(weight(idea, lessons), idea, state) for idea in state.ideas if idea.key not in lessons.tried]
+        ranked.sort(key=lambda entry: (-entry[0], entry[2].instead, entry[1].suspect.path, entry[1].repair.key))
+        yield from _first(ranked)
 
     def _contents(self, request: ProposalRequest) -> dict[str, bytes]:
         """Target files that exist (an exact target may be absent) and are Python."""
@@ -81,11 +71,9 @@ class Repairs:
         """Those of them in which a change was kept, as they were before."""
         found: dict[str, bytes] = {}
         for path, content in self._contents(request).items():
-            file = self._read(content)
-            text = None if file is None else undone(request.history, path, file.text)
-            before = None if file is None or text is None else file.encoded(text)
-            if before is not None:
-                found[path] = before
+            if (file := self._read(content)) and (text := undone(request.history, path, file.text)) is not None:
+                before = file.encoded(text)
+                found |= {path: before} if before is not None else {}
         return found
 
     def _state(
@@ -104,11 +92,6 @@ class Repairs:
                 del self._states[next(iter(self._states))]
             self._states[key] = None if found is None else _State(found, think(found), instead)
         return self._states[key]
-
-
-def _rank(entry: tuple[float, Idea, _State]) -> tuple[object, ...]:
-    value, idea, state = entry
-    return (-value, state.instead, idea.suspect.path, idea.repair.start, idea.repair.end, idea.repair.new)
 
 
 def _first(ranked: list[tuple[float, Idea, _State]]) -> Iterator[Mutation]:

@@ -56,7 +56,7 @@ def think(localisation: Localisation) -> list[Idea]:
     ideas: list[Idea] = []
     for suspect in suspects:
         source, statement = localisation.files[suspect.path], suspect.statement
-        own = sorted(repairs_of(source, statement, found), key=lambda repair: (repair.start, repair.end, repair.new))
+        own = sorted(repairs_of(source, statement, found), key=lambda repair: repair.key)
         sites = _sites(suspect, own)
         for repair, site, natural in zip(own, sites, _factors(source, statement, own, known), strict=True):
             hint = max((hints.get(tag, 1.0) for tag in repair.tags), default=1.0)
@@ -94,9 +94,8 @@ def repairs_of(source: PythonFile, statement: Statement, words: Words) -> list[R
             continue
         for operator in OPERATORS:
             for repair in operator(node, place):
-                key = (repair.start, repair.end, repair.new)
-                if key not in found or found[key].prior < repair.prior:
-                    found[key] = repair
+                if repair.key not in found or found[repair.key].prior < repair.prior:
+                    found[repair.key] = repair
     return list(found.values())
 
 

@@ -29,6 +29,11 @@ class Repair:
     prior: float
     tags: tuple[str, ...] = ()
 
+    @property
+    def key(self) -> tuple[int, int, str]:
+        """What makes two repairs the same edit."""
+        return self.start, self.end, self.new
+
 
 @dataclass(slots=True)
 class NodePlace:

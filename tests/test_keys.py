@@ -6,7 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keyring
@@ -19,8 +19,8 @@ from keyring_doubles import InMemory
 from maabarium.blueprint.schema import Model
 from maabarium.errors import UsageProblem
 from maabarium.models import keys
-from maabarium.models.keys import KEYLESS, VARIABLES, delete_key, find_key, get_key, list_keys, set_key
-from maabarium.models.providers import DEFAULT_KEY_ENV, PROVIDERS
+from maabarium.models.providers import PROVIDERS
+from maabarium.plugins.completion import ProviderFacts, facts_of
 from maabarium.secret import Secret
 
 
@@ -28,10 +28,34 @@ def model(provider: str = "openai", variable: str | None = None) -> Model:
     return Model(name="m", provider=provider, api_key_env=variable, temperature=0, max_tokens=1)
 
 
+FACTS = {name: facts_of(factory) for name, factory in PROVIDERS.items()}
+KEYLESS = {name for name, facts in FACTS.items() if facts.key_env is None}
+
+
+def facts_about(provider: str) -> ProviderFacts:
+    return FACTS.get(provider.strip().lower(), ProviderFacts())
+
+
+def find_key(member: Model, environment: Mapping[str, str] | None = None) -> Secret | None:
+    return keys.find_key(member, facts_about(member.provider), environment)
+
+
+def get_key(provider: str, environment: Mapping[str, str] | None = None) -> Secret | None:
+    return keys.get_key(provider, facts_about(provider), environment)
+
+
+def set_key(provider: str, value: str) -> str:
+    return keys.set_key(provider, facts_about(provider), value)
+
+
+def delete_key(provider: str) -> bool:
+    return keys.delete_key(provider, facts_about(provider))
+
+
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No key and no choice of whoever runs the tests."""
-    for name in [*filter(None, VARIABLES.values()), keys.CHOICE]:
+    for name in [*filter(None, (facts.key_env for facts in FACTS.values())), keys.CHOICE]:
         monkeypatch.delenv(name, raising=False)
     before = keyring.get_keyring()
     yield
@@ -93,7 +117,8 @@ def test_a_keyring_in_trouble_does_not_keep_anybody_from_working_without_a_key(
 
 def test_the_library_is_imported_only_if_the_environment_has_no_key() -> None:
     code = (
-        "import sys; from maabarium.models.keys import find_key; from maabarium.blueprint.schema import Model\n"
+        "import sys; from maabarium.models.keys import key_finder; from maabarium.blueprint.schema import Model\n"
+        "from maabarium.models.providers import PROVIDERS; find_key = key_finder(PROVIDERS)\n"
         "make = lambda provider: Model(name='m', provider=provider, temperature=0, max_tokens=1)\n"
         "assert find_key(make('openai')).reveal() == 'sk-1' and find_key(make('local')) is None\n"
         "assert 'keyring' not in sys.modules"
@@ -102,10 +127,16 @@ def test_the_library_is_imported_only_if_the_environment_has_no_key() -> None:
     subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
 
 
-def test_the_table_is_that_of_the_providers() -> None:
-    """Adapters do not import one another, so the names are in both."""
-    assert {name: variable for name, variable in VARIABLES.items() if variable} == dict(DEFAULT_KEY_ENV)
-    assert {*VARIABLES, *KEYLESS} == set(PROVIDERS)
+def test_each_provider_says_where_its_key_usually_is() -> None:
+    hosted = {name: facts.key_env for name, facts in FACTS.items() if facts.key_env}
+    assert hosted == {
+        "openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "gemini": "GEMINI_API_KEY",
+        "deepseek": "DEEPSEEK_API_KEY", "groq": "GROQ_API_KEY", "openrouter": "OPENROUTER_API_KEY",
+        "xai": "XAI_API_KEY",
+    }  # fmt: skip
+    assert {"local", "ollama", "mock", "scripted", "llm"} == KEYLESS
+    assert {name for name, facts in FACTS.items() if facts.needs_key} == {"anthropic", "gemini"}
+    assert {name for name, facts in FACTS.items() if facts.free} == KEYLESS - {"llm"}
 
 
 # --- storing and removing ---
@@ -188,7 +219,8 @@ def test_without_a_usual_variable_the_blueprint_names_one(memory: InMemory) -> N
 def test_a_backend_that_does_not_exist_is_a_sentence() -> None:
     code = (
         "from maabarium.models.keys import set_key; from maabarium.errors import UsageProblem\n"
-        "try: set_key('openai', 'x')\nexcept UsageProblem as error: print(error)"
+        "from maabarium.plugins.completion import ProviderFacts\n"
+        "try: set_key('openai', ProviderFacts(), 'x')\nexcept UsageProblem as error: print(error)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, keys.CHOICE: "nowhere.Keyring"}, check=True, timeout=60,
@@ -202,10 +234,10 @@ def test_a_backend_that_does_not_exist_is_a_sentence() -> None:
 
 def test_all_providers_are_listed_with_the_place_of_their_key(memory: InMemory) -> None:
     set_key("xai", "x")
-    places, trouble = list_keys(["My-Models", "openai"], {"OPENAI_API_KEY": "sk-1"})
+    places, trouble = keys.list_keys({**FACTS, "My-Models": ProviderFacts()}, {"OPENAI_API_KEY": "sk-1"})
     found = {place.provider: (place.origin, place.takes_key) for place in places}
     assert trouble == ""
-    assert set(found) == {*VARIABLES, *KEYLESS, "my-models"}
+    assert set(found) == {*PROVIDERS, "my-models"}
     assert found["openai"] == ("the environment variable OPENAI_API_KEY", True)
     assert found["xai"] == ("the keyring (keyring_doubles)", True)
     assert found["my-models"] == ("", True)
@@ -215,14 +247,14 @@ def test_all_providers_are_listed_with_the_place_of_their_key(memory: InMemory) 
 
 def test_the_list_is_there_without_a_keyring() -> None:
     keyring.set_keyring(fail.Keyring())
-    places, trouble = list_keys((), {"OPENAI_API_KEY": "sk-1"})
+    places, trouble = keys.list_keys(FACTS, {"OPENAI_API_KEY": "sk-1"})
     assert trouble == "this machine has no keyring that keeps secrets; set environment variables instead"
     assert [place.provider for place in places if place.origin] == ["openai"]
 
 
 def test_a_keyring_that_fails_halfway_is_named_once(memory: InMemory) -> None:
     memory.trouble = KeyringLocked("locked")
-    places, trouble = list_keys((), {})
+    places, trouble = keys.list_keys(FACTS, {})
     assert trouble == "the keyring (keyring_doubles) refused: locked"
     assert not any(place.origin for place in places)
     assert memory.asked == 1

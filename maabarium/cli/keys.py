@@ -10,7 +10,9 @@ import click
 from maabarium.cli.stored import json_option
 from maabarium.cli.terminal import note, print_json, print_table
 from maabarium.errors import MaabariumError
-from maabarium.models.keys import VARIABLES, delete_key, get_key, list_keys, set_key
+from maabarium.models.keys import delete_key, get_key, list_keys, set_key
+from maabarium.models.providers import PROVIDERS
+from maabarium.plugins.completion import ProviderFacts, facts_of
 from maabarium.plugins.manager import build_plugins, contributions
 
 __all__ = ["command"]
@@ -39,9 +41,10 @@ def set_command(provider: str) -> None:
         value = click.prompt(f"key for {provider.strip().lower()}", hide_input=True, err=True)
     else:
         value = sys.stdin.read() if sys.stdin is not None else ""
-    place = set_key(provider, value)
+    facts = _facts(provider)
+    place = set_key(provider, facts, value)
     note(f"the key for {provider.strip().lower()} is in the keyring ({place})")
-    _warn_of_environment(provider)
+    _warn_of_environment(provider, facts)
 
 
 @command.command("get", short_help="Say whether a provider has a key, and where.")
@@ -49,7 +52,7 @@ def set_command(provider: str) -> None:
 @click.option("--reveal", is_flag=True, help="Print the key itself.")
 def get_command(provider: str, reveal: bool) -> int:
     """Say whether PROVIDER has a key, and where; exit code 1 if it has none."""
-    key = get_key(provider)
+    key = get_key(provider, _facts(provider))
     if key is None:
         note(f"there is no key for {provider.strip().lower()}; store one with `maabarium keys set {provider}`")
         return ABSENT
@@ -61,10 +64,11 @@ def get_command(provider: str, reveal: bool) -> int:
 @click.argument("provider")
 def delete_command(provider: str) -> int:
     """Remove the key of PROVIDER from the keyring; exit code 1 if there is none."""
-    removed = delete_key(provider)
+    facts = _facts(provider)
+    removed = delete_key(provider, facts)
     name = provider.strip().lower()
     note(f"the key for {name} was removed" if removed else f"the keyring has no key for {name}")
-    _warn_of_environment(provider)
+    _warn_of_environment(provider, facts)
     return 0 if removed else ABSENT
 
 
@@ -72,7 +76,7 @@ def delete_command(provider: str) -> int:
 @json_option
 def list_command(as_json: bool) -> None:
     """List all providers, and where their keys come from. Shows no key."""
-    places, trouble = list_keys(_contributed())
+    places, trouble = list_keys(_known())
     if as_json:
         print_json([asdict(place) for place in places])
     else:
@@ -87,18 +91,23 @@ def list_command(as_json: bool) -> None:
         note(trouble)
 
 
-def _contributed() -> list[str]:
-    """Names of providers that plug-ins bring. A broken plug-in must not stand between a person and the keys."""
+def _known() -> dict[str, ProviderFacts]:
+    """What is known of all providers. A broken plug-in must not stand between a person and the keys."""
     try:
-        return list(contributions(build_plugins(), "providers"))
+        known = contributions(build_plugins(), "providers")
     except MaabariumError as error:
         note(f"the providers of plug-ins are not listed: {error}")
-        return []
+        known = dict(PROVIDERS)
+    return {name: facts_of(factory) for name, factory in known.items()}
 
 
-def _warn_of_environment(provider: str) -> None:
+def _facts(provider: str) -> ProviderFacts:
+    """What is known of one provider; of one that nobody brings, nothing."""
+    return _known().get(provider.strip().lower(), ProviderFacts())
+
+
+def _warn_of_environment(provider: str, facts: ProviderFacts) -> None:
     """Say so when the environment has a key, too: that one is used."""
-    variable = VARIABLES.get(provider.strip().lower(), "")
-    key = get_key(provider)
-    if variable and key is not None and variable in key.origin:
+    key = get_key(provider, facts)
+    if facts.key_env and key is not None and facts.key_env in key.origin:
         note(f"{key.origin} is set, too, and comes first")

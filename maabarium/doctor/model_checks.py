@@ -14,9 +14,8 @@ from urllib.parse import urlsplit
 from maabarium.blueprint.schema import Blueprint, Model
 from maabarium.doctor.findings import Finding, failed, passed, warned
 from maabarium.errors import MaabariumError
-from maabarium.models.keys import KEYLESS, find_key
-from maabarium.models.providers import NEEDS_KEY
-from maabarium.plugins.completion import Provider, ProviderContext
+from maabarium.models.keys import find_key
+from maabarium.plugins.completion import ProviderContext, ProviderFactory, ProviderFacts, facts_of
 from maabarium.plugins.manager import PluginManager, contributions
 from maabarium.run.models import asks_models, models_of
 from maabarium.safe_text import one_line
@@ -41,29 +40,31 @@ def check_models(blueprint: Blueprint, folder: Path, plugins: PluginManager, *, 
             said = f'no provider named "{model.provider}"{suggestion(provider, known)}'
             yield failed("models", model.name, said, "correct it, or install the plug-in that brings it")
             continue
-        yield _key(model, provider)
-        yield from _made(model, known[provider], folder, network=network)
+        facts = facts_of(known[provider])
+        yield _key(model, provider, facts)
+        key = find_key(model, facts)
+        yield from _made(known[provider], ProviderContext(model, folder, key), network=network)
 
 
-def _key(model: Model, provider: str) -> Finding:
+def _key(model: Model, provider: str, facts: ProviderFacts) -> Finding:
     name = f"{model.name}: key"
-    found = find_key(model)
+    found = find_key(model, facts)
     if found is not None:
         return passed("models", name, f"comes from {found.origin}")
-    if not model.api_key_env and provider in KEYLESS:
+    if not model.api_key_env and facts.key_env is None:
         return passed("models", name, f"{provider} needs none")
     variable = f"set {model.api_key_env}, or " if model.api_key_env else ""
     advice = f"{variable}maabarium keys set {provider}"
-    if model.api_key_env or provider in NEEDS_KEY:
+    if model.api_key_env or facts.needs_key:
         return failed("models", name, "there is none, and the model cannot be asked without", advice)
     return warned("models", name, "there is none; a hosted server will refuse", advice)
 
 
-def _made(model: Model, factory: object, folder: Path, *, network: bool) -> Iterator[Finding]:
+def _made(factory: ProviderFactory, context: ProviderContext, *, network: bool) -> Iterator[Finding]:
     """Whether the provider takes the model's entry. Making it connects to nothing."""
-    assert callable(factory)
+    model = context.model
     try:
-        provider: Provider = factory(ProviderContext(model, folder, find_key(model)))
+        provider = factory(context)
     except MaabariumError as error:
         advice = f'correct [[models.models]] "{model.name}", or install what is missing'
         yield failed("models", f"{model.name}: provider", one_line(str(error), 400), advice)

@@ -1,7 +1,7 @@
 """What went wrong while a model was asked: codes, whether to ask again, and after how long.
 
 Pure: it is given status, headers and text of an answer, and knows neither httpx nor any provider's format. What it
-says is not yet redacted; `_http` does that for everything that leaves a provider.
+says is not yet redacted; `connection.provider_error` does that for everything that leaves a provider.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, get_args
 
-__all__ = ["LONGEST_WAIT", "REASONS", "Failure", "Reason", "excerpt", "failure_of_status", "retry_after"]
+__all__ = ["LONGEST_WAIT", "REASONS", "CallFailure", "Reason", "excerpt", "failure_of_status", "retry_after"]
 
 Reason = Literal[
     "http_404", "http_429", "http_5xx", "http_other", "timeout", "connect", "malformed_body", "empty_content",
@@ -41,38 +40,49 @@ DELAY = re.compile(r'"retryDelay"\s*:\s*"(\d+(?:\.\d+)?)s"')
 """Where Google's APIs put what others say in `Retry-After`."""
 
 
-@dataclass(frozen=True)
-class Failure:
-    """One failed call. `detail` is what the server said, `status` 0 where it said nothing."""
+class CallFailure(Exception):
+    """One failed call of a provider. `detail` is what the server said, `status` 0 where it said nothing.
 
-    reason: Reason
-    message: str
-    retry: bool = False
-    after: float | None = None
-    status: int = 0
-    detail: str = ""
+    A format raises it while it reads an answer that cannot be used. It is not redacted, and never leaves a provider.
+    """
+
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        retry: bool = False,
+        after: float | None = None,
+        status: int = 0,
+        detail: str = "",
+    ) -> None:
+        self.reason, self.message, self.retry, self.after = reason, message.strip(), retry, after
+        self.status, self.detail = status, detail
+        super().__init__(message)
 
 
-def failure_of_status(status: int, headers: Mapping[str, str], text: str, *, now: datetime | None = None) -> Failure:
+def failure_of_status(
+    status: int, headers: Mapping[str, str], text: str, *, now: datetime | None = None
+) -> CallFailure:
     """The failure that a status outside 200 to 299 stands for; 408, 429 and 5xx may be asked again."""
     said = excerpt(text)
     if (status in (400, 413, 422, 500) and TOO_LONG.search(text)) or status == 413:
         message = f"HTTP {status}: the prompt does not fit; lower `context_tokens` of the model. {said}"
-        return Failure("context_exceeded", message.strip(), status=status, detail=text)
+        return CallFailure("context_exceeded", message, status=status, detail=text)
     after = retry_after(headers, text, now=now)
     if status == 429:
         if NO_CREDIT.search(text):
             message = f"HTTP 429: the account has no credit left. {said}"
-            return Failure("http_429", message.strip(), status=status, detail=text)
+            return CallFailure("http_429", message, status=status, detail=text)
         advice = f"Retry after {after:g} s." if after is not None else "Lower `requests_per_minute` of the model."
         message = f"HTTP 429: rate limited. {advice} {said}"
-        return Failure("http_429", message.strip(), retry=True, after=after, status=status, detail=text)
+        return CallFailure("http_429", message, retry=True, after=after, status=status, detail=text)
     retry = status == 408 or status >= 500
     reason: Reason = "http_404" if status == 404 else "http_5xx" if status >= 500 else "http_other"
     if 300 <= status < 400:
         said = f"It redirects to {headers.get('location', 'nowhere')}, which is not followed; correct `endpoint`."
     message = f"HTTP {status}: {said or 'no explanation'}"
-    return Failure(reason, message, retry=retry, after=after if retry else None, status=status, detail=text)
+    return CallFailure(reason, message, retry=retry, after=after if retry else None, status=status, detail=text)
 
 
 def retry_after(headers: Mapping[str, str], text: str = "", *, now: datetime | None = None) -> float | None:

@@ -1,6 +1,6 @@
 """Where the keys of models are: the environment first, then the keyring of the person who runs this.
 
-Knows the names of providers and none of their code. `keyring` is imported only when the environment has no key; the
+Knows no provider; what they declare of keys it is told. `keyring` is imported only when the environment has no key; the
 service is `maabarium`, the account the provider's name in lower case, as in the original. A machine without a
 keyring (a container, a CI runner) is no error until somebody wants to store a key.
 """
@@ -8,37 +8,22 @@ keyring (a container, a CI runner) is no error until somebody wants to store a k
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from maabarium.blueprint.schema import Model
 from maabarium.errors import UsageProblem
+from maabarium.plugins.completion import ProviderFactory, ProviderFacts, facts_of
 from maabarium.secret import Secret
 
 if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
 
-__all__ = [
-    "KEYLESS", "SERVICE", "VARIABLES", "KeyPlace", "delete_key", "find_key", "get_key", "list_keys", "set_key",
-]  # fmt: skip
+__all__ = ["SERVICE", "KeyPlace", "delete_key", "find_key", "get_key", "key_finder", "list_keys", "set_key"]
 
 SERVICE = "maabarium"
-VARIABLES: Mapping[str, str] = {
-    "openai": "OPENAI_API_KEY",
-    "anthropic": "ANTHROPIC_API_KEY",
-    "gemini": "GEMINI_API_KEY",
-    "deepseek": "DEEPSEEK_API_KEY",
-    "groq": "GROQ_API_KEY",
-    "openrouter": "OPENROUTER_API_KEY",
-    "xai": "XAI_API_KEY",
-    "openai-compat": "",
-    "custom": "",
-}
-"""Providers that take a key -> the environment variable in which it usually is; empty: only `api_key_env` says."""
-KEYLESS = frozenset({"local", "ollama", "mock", "scripted", "llm"})
-"""Providers for which no key is looked for unless the blueprint names a variable."""
 CHOICE = "PYTHON_KEYRING_BACKEND"
 """The environment variable by which a person names a backend."""
 
@@ -53,50 +38,53 @@ class KeyPlace:
     takes_key: bool = True
 
 
-def find_key(model: Model, environment: Mapping[str, str] | None = None) -> Secret | None:
+def find_key(model: Model, facts: ProviderFacts, environment: Mapping[str, str] | None = None) -> Secret | None:
     """The key for a model: from the variable that the blueprint names, the provider's usual one, or the keyring.
 
     None when there is none, also when the keyring cannot be read: whoever needs a key says what to do.
     """
-    provider = _account(model.provider)
-    variables = [model.api_key_env or "", VARIABLES.get(provider, "")]
-    found = _in_environment(variables, environment)
-    if found is not None or provider in KEYLESS:
+    found = _in_environment((model.api_key_env, facts.key_env), environment)
+    if found is not None or facts.key_env is None:
         return found
     try:
-        return _in_keyring(provider)
+        return _in_keyring(_account(model.provider), facts)
     except UsageProblem:
         return None
 
 
-def get_key(provider: str, environment: Mapping[str, str] | None = None) -> Secret | None:
+def key_finder(factories: Mapping[str, ProviderFactory]) -> Callable[[Model], Secret | None]:
+    """`find_key` for models of these providers."""
+    return lambda model: find_key(model, facts_of(factories.get(_account(model.provider))))
+
+
+def get_key(provider: str, facts: ProviderFacts, environment: Mapping[str, str] | None = None) -> Secret | None:
     """The key that models of a provider get if their blueprint names no variable. Raises as `set_key`."""
-    account = _account(provider)
-    found = _in_environment([VARIABLES.get(account, "")], environment)
-    return found if found is not None else _in_keyring(account)
+    found = _in_environment((facts.key_env,), environment)
+    return found if found is not None else _in_keyring(_account(provider), facts)
 
 
-def set_key(provider: str, value: str) -> str:
+def set_key(provider: str, facts: ProviderFacts, value: str) -> str:
     """Store a key and return the backend's name. UsageProblem if it cannot be stored, or was not."""
     account = _account(provider)
-    if account in KEYLESS:
+    if facts.key_env is None:
         raise UsageProblem(f"{account} takes no key")
     value = value.strip()
     if not value or not value.isascii() or not value.isprintable() or " " in value:
         raise UsageProblem("a key is one word of visible ASCII characters; nothing was stored")
-    backend = _backend(account)
+    instead = _instead(account, facts)
+    backend = _backend(instead)
     with _named(backend):
         backend.set_password(SERVICE, account, value)
         kept = backend.get_password(SERVICE, account)
     if kept != value:
-        raise UsageProblem(f"the keyring ({_label(backend)}) did not keep the key; {_instead(account)}")
+        raise UsageProblem(f"the keyring ({_label(backend)}) did not keep the key; {instead}")
     return _label(backend)
 
 
-def delete_key(provider: str) -> bool:
+def delete_key(provider: str, facts: ProviderFacts) -> bool:
     """Remove a key from the keyring; False if there was none. Raises as `set_key`."""
     account = _account(provider)
-    backend = _backend(account)
+    backend = _backend(_instead(account, facts))
     with _named(backend):
         if backend.get_password(SERVICE, account) is None:
             return False
@@ -105,26 +93,25 @@ def delete_key(provider: str) -> bool:
 
 
 def list_keys(
-    providers: Iterable[str] = (), environment: Mapping[str, str] | None = None
+    providers: Mapping[str, ProviderFacts], environment: Mapping[str, str] | None = None
 ) -> tuple[tuple[KeyPlace, ...], str]:
     """Each provider with the place of its key, and why the keyring could not be looked into, if it could not."""
+    places, trouble = [], ""
     try:
-        _backend()
-        trouble = ""
+        _backend("set environment variables instead")
     except UsageProblem as error:
         trouble = str(error)
-    places = []
-    for provider in sorted({*VARIABLES, *KEYLESS, *map(_account, providers)}):
+    known = {_account(name): facts for name, facts in providers.items()}
+    for provider, facts in sorted(known.items()):
         found = None
-        if provider not in KEYLESS:
-            found = _in_environment([VARIABLES.get(provider, "")], environment)
+        if facts.key_env is not None:
+            found = _in_environment((facts.key_env,), environment)
             try:
-                found = found or (None if trouble else _in_keyring(provider))
+                found = found or (None if trouble else _in_keyring(provider, facts))
             except UsageProblem as error:
                 trouble = str(error)
-        places.append(
-            KeyPlace(provider, VARIABLES.get(provider, ""), found.origin if found else "", provider not in KEYLESS)
-        )
+        origin = found.origin if found else ""
+        places.append(KeyPlace(provider, facts.key_env or "", origin, facts.key_env is not None))
     return tuple(places), trouble
 
 
@@ -135,7 +122,7 @@ def _account(provider: str) -> str:
     return name
 
 
-def _in_environment(variables: Iterable[str], environment: Mapping[str, str] | None) -> Secret | None:
+def _in_environment(variables: Iterable[str | None], environment: Mapping[str, str] | None) -> Secret | None:
     """The first variable that is set and not blank."""
     values = os.environ if environment is None else environment
     for variable in variables:
@@ -144,15 +131,15 @@ def _in_environment(variables: Iterable[str], environment: Mapping[str, str] | N
     return None
 
 
-def _in_keyring(account: str) -> Secret | None:
-    backend = _backend(account)
+def _in_keyring(account: str, facts: ProviderFacts) -> Secret | None:
+    backend = _backend(_instead(account, facts))
     with _named(backend):
         value = backend.get_password(SERVICE, account)
     return Secret(value.strip(), f"the keyring ({_label(backend)})") if value and value.strip() else None
 
 
-def _backend(account: str = "") -> KeyringBackend:
-    """The keyring. UsageProblem where there is none that keeps secrets.
+def _backend(instead: str) -> KeyringBackend:
+    """The keyring. UsageProblem, with what to do `instead`, where there is none that keeps secrets.
 
     Backends below priority 1 write plain text or keep nothing: they count only when the person named one.
     """
@@ -162,9 +149,9 @@ def _backend(account: str = "") -> KeyringBackend:
         backend = keyring.get_keyring()
         usable = bool(os.environ.get(CHOICE)) or backend.priority >= 1
     except (ImportError, AttributeError, ValueError, OSError, RuntimeError) as error:
-        raise UsageProblem(f"the keyring cannot be opened: {error}; {_instead(account)}") from error
+        raise UsageProblem(f"the keyring cannot be opened: {error}; {instead}") from error
     if not usable:
-        raise UsageProblem(f"this machine has no keyring that keeps secrets; {_instead(account)}")
+        raise UsageProblem(f"this machine has no keyring that keeps secrets; {instead}")
     return backend
 
 
@@ -184,10 +171,9 @@ def _label(backend: KeyringBackend) -> str:
     return type(backend).__module__.removeprefix("keyring.backends.").removeprefix("keyring.")
 
 
-def _instead(account: str) -> str:
+def _instead(account: str, facts: ProviderFacts) -> str:
     """What to do without a keyring."""
-    if not account:
-        return "set environment variables instead"
-    variable = VARIABLES.get(account) or f"{''.join(c if c.isalnum() else '_' for c in account).upper()}_API_KEY"
-    named = "" if VARIABLES.get(account) else f', and name it in the blueprint: api_key_env = "{variable}"'
-    return f"set the environment variable {variable} instead{named}"
+    if facts.key_env:
+        return f"set the environment variable {facts.key_env} instead"
+    variable = f"{''.join(c if c.isalnum() else '_' for c in account).upper()}_API_KEY"
+    return f'set the environment variable {variable} instead, and name it in the blueprint: api_key_env = "{variable}"'

@@ -1,4 +1,4 @@
-"""What a call costs: the blueprint's own prices first, then the catalogue that `genai-prices` ships, offline.
+"""What a call costs: the blueprint's own prices first, then the catalogue of `genai-prices` (extra `prices`), offline.
 
 An unknown price is None and never 0. Knows no budget. Prices are US dollars.
 """
@@ -6,36 +6,29 @@ An unknown price is None and never 0. Knows no budget. Prices are US dollars.
 from __future__ import annotations
 
 from maabarium.blueprint.schema import Model
-from maabarium.plugins.completion import Usage
+from maabarium.plugins.completion import ProviderFacts, Usage
 
-__all__ = ["FREE", "cost_of", "is_priced"]
+__all__ = ["cost_of", "is_priced"]
 
-FREE = frozenset({"local", "ollama", "mock", "scripted"})
-"""Providers that run on one's own machine, or nowhere."""
-CATALOGUE = {
-    "openai": "openai", "anthropic": "anthropic", "gemini": "google", "deepseek": "deepseek", "groq": "groq",
-    "openrouter": "openrouter", "xai": "x-ai",
-}  # fmt: skip
-"""Our names of providers -> the catalogue's."""
 MILLION = 1_000_000
 
 
-def is_priced(model: Model) -> bool:
+def is_priced(model: Model, facts: ProviderFacts) -> bool:
     """Whether a call of this model can be given a price."""
-    return cost_of(model, Usage(prompt=1, completion=1)) is not None
+    return cost_of(model, facts, Usage(prompt=1, completion=1)) is not None
 
 
-def cost_of(model: Model, usage: Usage) -> float | None:
+def cost_of(model: Model, facts: ProviderFacts, usage: Usage) -> float | None:
     """What these tokens cost; None when a price is not known, or the number of tokens that it is for.
 
     The blueprint's price of a prompt counts for cached tokens, too: more than they cost, never less.
     """
-    free = 0.0 if model.provider.strip().lower() in FREE else None
+    free = 0.0 if facts.free else None
     prices = [free if own is None else own for own in (model.price_input, model.price_output)]
     counts = (usage.prompt, usage.completion)
     if None in prices and None in counts:
         return None
-    listed = _listed(model, usage) if None in prices else (0.0, 0.0)
+    listed = _listed(model, facts, usage) if None in prices else (0.0, 0.0)
     if listed is None:
         return None
     cost = 0.0
@@ -49,18 +42,19 @@ def cost_of(model: Model, usage: Usage) -> float | None:
     return cost
 
 
-def _listed(model: Model, usage: Usage) -> tuple[float, float] | None:
+def _listed(model: Model, facts: ProviderFacts, usage: Usage) -> tuple[float, float] | None:
     """The catalogue's price of these counts: prompt, and completion with all that is asked beside them."""
-    import genai_prices  # a quarter of a second, and most runs need no price
-
-    name = model.provider.strip().lower()
+    try:
+        import genai_prices  # a quarter of a second, and most runs need no price
+    except ImportError:
+        return None
     cached = min(usage.cached or 0, usage.prompt or 0) or None
     counts = genai_prices.Usage(input_tokens=usage.prompt, cache_read_tokens=cached, output_tokens=usage.completion)
     try:
         if model.endpoint:
             found = genai_prices.calc_price(counts, model.name, provider_api_url=model.endpoint)
-        elif name in CATALOGUE:
-            found = genai_prices.calc_price(counts, model.name, provider_id=CATALOGUE[name])
+        elif facts.price_list:
+            found = genai_prices.calc_price(counts, model.name, provider_id=facts.price_list)
         else:
             return None
     except (LookupError, ValueError):

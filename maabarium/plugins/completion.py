@@ -6,8 +6,8 @@ the main process. Times are seconds, token counts are the provider's own, prices
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -16,8 +16,19 @@ from maabarium.records import Call, CallKind
 from maabarium.secret import Secret
 
 __all__ = [
-    "Answer", "Completion", "CompletionRequest", "EditsInFormat", "Message", "Pool", "Provider",
-    "ProviderContext", "ProviderFactory", "Purpose", "Usage",
+    "Answer",
+    "Completion",
+    "CompletionRequest",
+    "Message",
+    "Pool",
+    "Provider",
+    "ProviderContext",
+    "ProviderFactory",
+    "ProviderFacts",
+    "Purpose",
+    "SharingFactory",
+    "Usage",
+    "facts_of",
 ]  # fmt: skip
 
 
@@ -97,14 +108,34 @@ class ProviderFactory(Protocol):
     def __call__(self, context: ProviderContext) -> Provider: ...
 
 
+@dataclass(frozen=True)
+class ProviderFacts:
+    """What a factory may declare of its providers, in attributes of these names. All of them are optional."""
+
+    needs_key: bool = False
+    """Whether nothing can be asked without a key; other providers send one if there is one."""
+    key_env: str | None = ""
+    """The environment variable that usually holds the key; "": only a blueprint names one; None: none is looked for."""
+    free: bool = False
+    """Whether a call costs nothing: it is answered on this machine, or by nobody."""
+    price_list: str = ""
+    """The provider's name in the catalogue of `genai-prices`."""
+    edit_format: EditFormat = "blocks"
+    """How its models write edits best; it counts for models whose `edit_format` is `auto` in the blueprint."""
+
+
+def facts_of(factory: object) -> ProviderFacts:
+    """What a provider factory declares; the usual values where it says nothing. None is a factory that says nothing."""
+    names = [field.name for field in fields(ProviderFacts)]
+    return ProviderFacts(**{name: getattr(factory, name) for name in names if hasattr(factory, name)})
+
+
 @runtime_checkable
-class EditsInFormat(Protocol):
-    """A provider factory that says how its models write edits best; those of others write `blocks`.
+class SharingFactory(Protocol):
+    """A factory whose providers share something costly, such as a loaded model."""
 
-    It counts for models whose `edit_format` is `auto` in the blueprint.
-    """
-
-    edit_format: EditFormat
+    def sharing(self, context: ProviderContext, made: Sequence[Provider]) -> Provider:
+        """As `ProviderFactory`, given the providers that the pool has made so far."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +156,7 @@ class Answer:
     """A completion, and a record of every call that it took (failed ones of other members first)."""
 
     completion: Completion
-    calls: tuple[Call, ...] = field(default=())
+    calls: tuple[Call, ...] = ()
 
 
 class Pool(Protocol):
@@ -135,7 +166,7 @@ class Pool(Protocol):
         """The model whose turn it is: the named one, or under `round_robin` the next."""
 
     def edit_format(self, model: Model) -> EditFormat:
-        """How a model writes edits: as the blueprint says, else as its provider does (`EditsInFormat`)."""
+        """How a model writes edits: as the blueprint says, else as its provider does (`ProviderFacts`)."""
 
     def ask(self, model: Model, request: CompletionRequest, purpose: Purpose) -> Answer:
         """Wait for the model's rate, check the budgets, ask, retry, and turn to the next member when it fails.

@@ -3,7 +3,7 @@
 Whatever a plug-in may offer beyond that is a small `runtime_checkable` protocol of its own, beside the one that it adds
 to. The core asks `isinstance(thing, ThatProtocol)`, never for an attribute by name or for a built-in by name; a plug-in
 need not inherit from anything, and the protocol's docstring says what holds for those that do not offer it. Objects add
-methods (`NotesTargets`), factories add attributes (`NeedsModels`, `EditsInFormat` in `completion`).
+methods (`NotesTargets`), factories add attributes (`NeedsModels`, `ProviderFacts` in `completion`).
 
 Nothing here starts a process or touches a file; the objects behind `Workspace` and `TreeView` do.
 """

@@ -31,7 +31,7 @@ DIFF_LINES = {".html": 5000, ".md": 300}
 
 
 @dataclass(frozen=True)
-class Change:
+class ShownDiff:
     """The diff of one experiment as a template shows it."""
 
     number: int
@@ -137,14 +137,14 @@ def _smallest(view: RunView) -> str:
     return "" if smallest is None else phrases.percent(smallest)
 
 
-def _changes(view: RunView, diffs: Mapping[int, str], most: int) -> list[Change]:
+def _changes(view: RunView, diffs: Mapping[int, str], most: int) -> list[ShownDiff]:
     outcomes: dict[int, Outcome] = {outcome.number: outcome for outcome in view.outcomes}
     numbers = sorted({winner.number for winner in gains.kept(view)} | set(diffs))
     changes = []
     for number in numbers:
         lines, more = clipped(diffs.get(number, ""), most)
         summary = outcomes[number].summary if number in outcomes else ""
-        changes.append(Change(number, summary, diff_lines(lines), fenced(lines, "diff"), more, number in diffs))
+        changes.append(ShownDiff(number, summary, diff_lines(lines), fenced(lines, "diff"), more, number in diffs))
     return changes
 
 

@@ -20,7 +20,6 @@ from maabarium.blueprint.schema import Blueprint
 from maabarium.blueprint.sentences import problem_of
 from maabarium.errors import BlueprintError, MaabariumError, Problem, WorkspaceError
 from maabarium.evaluators import outside_files
-from maabarium.models.keys import find_key
 from maabarium.plugins.hookspecs import BlueprintCheck
 from maabarium.plugins.manager import PluginManager, ask_lists, bare_evaluators, contributions, lookup
 from maabarium.plugins.processes import Sandbox
@@ -147,7 +146,7 @@ def _bind(loaded: Loaded, path: Path, plugins: PluginManager, keys: bool) -> Bin
             *rules.problems,
             *holdout.problems,
             *misfits,
-            *model_problems(blueprint, folder, plugins, find_key if keys else None),
+            *model_problems(blueprint, folder, plugins, replayed=not keys),
         ),
         rule_scores=rule_scores(files),
         timed_scores=timed_scores(files),

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-from maabarium.blueprint.schema import Blueprint, Model
-from maabarium.blueprint.sentences import quote
+from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import Problem
-from maabarium.models.keys import find_key
+from maabarium.models.keys import key_finder
 from maabarium.models.pool import ModelPool
-from maabarium.models.providers import DEFAULT_KEY_ENV, NEEDS_KEY
+from maabarium.models.problems import problems_of_models
 from maabarium.plugins.manager import PluginManager, contributions
 from maabarium.plugins.protocols import DescribesProposer, NeedsModels
-from maabarium.secret import Secret
-from maabarium.suggestions import suggestion
 
 __all__ = ["asks_models", "model_problems", "models_of", "open_pool"]
 
@@ -50,12 +46,13 @@ def open_pool(
     """
     if blueprint.models is None or not asks_models(blueprint, plugins):
         return None
+    known = contributions(plugins, "providers")
     return ModelPool(
         blueprint.models,
         blueprint.budget,
-        contributions(plugins, "providers"),
+        known,
         folder=folder,
-        find_key=find_key,
+        find_key=key_finder(known),
         tokens=spent[0],
         money=spent[1],
         record=record,
@@ -64,28 +61,10 @@ def open_pool(
 
 
 def model_problems(
-    blueprint: Blueprint,
-    folder: Path,
-    plugins: PluginManager,
-    find: Callable[[Model], Secret | None] | None = find_key,
+    blueprint: Blueprint, folder: Path, plugins: PluginManager, *, replayed: bool = False
 ) -> tuple[Problem, ...]:
-    """Providers that do not exist, keys that cannot be found, budgets without prices. `find` None: replayed."""
-    if blueprint.models is None or not asks_models(blueprint, plugins):
+    """What is wrong with the blueprint's models; nothing when none is asked, or a recording answers for them."""
+    if blueprint.models is None or replayed or not asks_models(blueprint, plugins):
         return ()
     known = contributions(plugins, "providers")
-    problems: list[Problem] = []
-    for index, model in enumerate(blueprint.models.models):
-        where, provider = f"models.models[{index}]", model.provider.strip().lower()
-        if provider not in known:
-            said = f"no provider named {quote(model.provider)}{suggestion(provider, tuple(known))}"
-            problems.append(Problem(f"{where}.provider", said))
-        elif find is not None and (model.api_key_env or provider in NEEDS_KEY) and find(model) is None:
-            problems.append(Problem(f"{where}.api_key_env", _missing(model, provider)))
-    pool = None if problems or find is None else open_pool(blueprint, folder, plugins)
-    return (*problems, *(pool.problems() if pool else ()))
-
-
-def _missing(model: Model, provider: str) -> str:
-    name = model.api_key_env or DEFAULT_KEY_ENV.get(provider, "")
-    variable = f"the environment variable {name} is not set" if name else "no environment variable names one"
-    return f"{quote(model.name)} needs a key: {variable}, and `maabarium keys set {provider}` was not used"
+    return problems_of_models(blueprint.models, blueprint.budget, known, folder, key_finder(known))

@@ -19,7 +19,9 @@ from keyring.backend import KeyringBackend
 from keyring.backends import fail
 
 from maabarium.cli import main
-from maabarium.models.keys import CHOICE, VARIABLES
+from maabarium.models.keys import CHOICE
+from maabarium.models.providers import PROVIDERS
+from maabarium.plugins.completion import facts_of
 
 KEY = "sk-very-secret-0123456789"
 
@@ -45,7 +47,7 @@ class Kept(KeyringBackend):
 
 @pytest.fixture(autouse=True)
 def ring(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kept]:
-    for name in [*filter(None, VARIABLES.values()), CHOICE]:
+    for name in [*filter(None, (facts_of(made).key_env for made in PROVIDERS.values())), CHOICE]:
         monkeypatch.delenv(name, raising=False)
     before, kept = keyring.get_keyring(), Kept()
     keyring.set_keyring(kept)
@@ -85,7 +87,7 @@ def test_the_list_names_each_place(ring: Kept, monkeypatch: pytest.MonkeyPatch) 
     assert found["groq"] == {
         "provider": "groq", "variable": "GROQ_API_KEY", "origin": "the keyring (test_cli_keys)", "takes_key": True,
     }  # fmt: skip
-    assert set(found) >= {*VARIABLES, "local", "ollama"}
+    assert set(found) >= set(PROVIDERS)
 
 
 def test_what_is_absent_is_exit_code_1(ring: Kept) -> None:

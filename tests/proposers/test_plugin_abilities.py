@@ -11,7 +11,7 @@ from proposal_requests import BLUEPRINT
 from maabarium.blueprint.schema import Agents, Blueprint, Models, ProposerOptions
 from maabarium.models.pool import ModelPool
 from maabarium.plugins.builtin import maabarium_proposers
-from maabarium.plugins.completion import EditsInFormat
+from maabarium.plugins.completion import facts_of
 from maabarium.plugins.hookspecs import hookimpl
 from maabarium.plugins.manager import PluginManager, build_plugins, contributions
 from maabarium.run.models import asks_models, models_of
@@ -100,4 +100,4 @@ def test_a_provider_says_in_which_format_its_models_edit(plugins: PluginManager,
     assert {model.name: pool.edit_format(model) for model in models.models} == expected
     fixed = models.models[0].model_copy(update={"edit_format": "diff"})
     assert pool.edit_format(fixed) == "diff"
-    assert isinstance(known["outsider"], EditsInFormat) and not isinstance(known["silent"], EditsInFormat)
+    assert facts_of(known["outsider"]).edit_format == "whole" and facts_of(known["silent"]).edit_format == "blocks"

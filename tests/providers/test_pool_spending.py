@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,18 +11,27 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pool_doubles import Doubles, broken, make_pool, model, purpose, request
+from pool_doubles import Doubles, broken, make_pool, model, problems, purpose, request
 
-from maabarium.blueprint.schema import Budget
+from maabarium.blueprint.schema import Budget, Model
 from maabarium.errors import BudgetError, ProviderError
-from maabarium.models.prices import cost_of, is_priced
-from maabarium.models.spending import estimated_prompt
-from maabarium.plugins.completion import Completion, CompletionRequest, Message, Usage
+from maabarium.models import prices
+from maabarium.models.ledger import estimated_prompt
+from maabarium.models.providers import PROVIDERS
+from maabarium.plugins.completion import Completion, CompletionRequest, Message, ProviderFacts, Usage, facts_of
 
 MILLION = Usage(prompt=1_000_000, completion=1_000_000)
 
 
 # --- prices ---
+
+
+def facts(member: Model) -> ProviderFacts:
+    return facts_of(PROVIDERS.get(member.provider.strip().lower()))
+
+
+def cost_of(member: Model, usage: Usage) -> float | None:
+    return prices.cost_of(member, facts(member), usage)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +61,7 @@ def test_the_catalogue_knows_each_hosted_provider(name: str, provider: str) -> N
 )
 def test_an_unknown_price_is_none(fields: dict[str, Any]) -> None:
     assert cost_of(model(**fields), MILLION) is None
-    assert not is_priced(model(**fields))
+    assert not prices.is_priced(model(**fields), facts(model(**fields)))
 
 
 @pytest.mark.parametrize("provider", ["local", "ollama", "mock", "scripted", " Local "])
@@ -88,6 +98,16 @@ def test_without_counts_there_is_no_cost() -> None:
 def test_an_endpoint_that_the_catalogue_knows_has_its_prices() -> None:
     there = model("gpt-4o-mini", provider="openai-compat", endpoint="https://api.openai.com/v1")
     assert cost_of(there, MILLION) == cost_of(model("gpt-4o-mini", provider="openai"), MILLION)
+
+
+def test_without_the_catalogue_only_own_prices_and_free_ones_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    hosted = model("gpt-4o-mini", provider="openai")
+    assert cost_of(hosted, MILLION) is None
+    assert cost_of(hosted.model_copy(update={"price_input": 1.0, "price_output": 2.0}), MILLION) == 3.0
+    assert cost_of(model("gpt-4o", provider="local"), MILLION) == 0.0
+    (problem,) = problems(Doubles(), hosted, budget=Budget(money=1.0))
+    assert problem.where == "models.models[0].price_input" and 'pip install "maabarium[prices]"' in problem.message
 
 
 # --- budgets ---

@@ -23,8 +23,9 @@ from provider_calls import (
 )
 
 from maabarium.errors import BlueprintError, ProviderError, UsageProblem
+from maabarium.models.conversation import without
 from maabarium.models.providers import PROVIDERS
-from maabarium.models.shaping import sample, without
+from maabarium.models.providers.mock import sample
 from maabarium.plugins.completion import Completion, CompletionRequest, Message, Usage
 
 ANSWERS = {"openai": openai_answer, "anthropic": anthropic_answer, "gemini": gemini_answer, "ollama": ollama_answer}

@@ -168,7 +168,7 @@ def test_a_trickling_server_runs_into_the_timeout(loopback: Loopback) -> None:
 
 
 def test_an_endless_body_is_not_kept(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("maabarium.models.providers._http.LARGEST", 2**20)
+    monkeypatch.setattr("maabarium.models.providers.connection.LARGEST", 2**20)
     packed = gzip.compress(b" " * 2**22)
     loopback.behaviour = lambda handler: send(handler, packed, Content_Encoding="gzip")
     error = error_of(loopback)

@@ -1,7 +1,7 @@
 """Models of Cohere: `provider = "cohere"`. Its API: https://docs.cohere.com/reference/chat"""
 
 from maabarium import Completion, Usage, hookimpl
-from maabarium.models.providers import HttpProvider, Unusable, at, count, wanted
+from maabarium.models.providers import CallFailure, HttpProvider, at, count, wanted
 
 
 class Cohere(HttpProvider):
@@ -32,7 +32,7 @@ class Cohere(HttpProvider):
     def read(self, data):
         finish = data.get("finish_reason")
         if finish in ("ERROR", "TIMEOUT"):
-            raise Unusable("other", f"the server gave up: {finish}", retry=True)
+            raise CallFailure("other", f"the server gave up: {finish}", retry=True)
         parts = wanted(data, list, "message", "content")
         text = "".join(wanted(part, str, "text") for part in parts if at(part, "type") == "text")
         usage = Usage(count(data, "usage", "tokens", "input_tokens"), count(data, "usage", "tokens", "output_tokens"))

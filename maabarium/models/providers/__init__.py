@@ -8,22 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from maabarium.models.failures import REASONS, Failure, Reason
-from maabarium.models.fields import Unusable, at, count, wanted
+from maabarium.models.failures import REASONS, CallFailure, Reason
+from maabarium.models.foreign_json import at, count, wanted
 from maabarium.models.providers.anthropic import Anthropic
 from maabarium.models.providers.gemini import Gemini
+from maabarium.models.providers.http_provider import HttpOptions, HttpProvider
 from maabarium.models.providers.llm_package import LlmPackage
 from maabarium.models.providers.local import Local
 from maabarium.models.providers.mock import Mock
 from maabarium.models.providers.ollama import Ollama
-from maabarium.models.providers.openai import SERVERS, OpenAI
+from maabarium.models.providers.openai import SERVERS
 from maabarium.models.providers.scripted import Scripted
-from maabarium.models.providers.wire import HttpProvider, WireOptions
 from maabarium.plugins.completion import ProviderFactory
 
 __all__ = [
-    "DEFAULT_KEY_ENV", "NEEDS_KEY", "PROVIDERS", "REASONS", "Failure", "HttpProvider", "Reason", "Unusable",
-    "WireOptions", "at", "count", "wanted",
+    "PROVIDERS", "REASONS", "CallFailure", "HttpOptions", "HttpProvider", "Reason", "at", "count", "wanted",
 ]  # fmt: skip
 
 PROVIDERS: Mapping[str, ProviderFactory] = {
@@ -31,23 +30,9 @@ PROVIDERS: Mapping[str, ProviderFactory] = {
     "mock": Mock,
     "scripted": Scripted,
     "ollama": Ollama,
-    **dict.fromkeys(SERVERS, OpenAI),
+    **SERVERS,
     "anthropic": Anthropic,
     "gemini": Gemini,
     "llm": LlmPackage,
 }
 """Name in a blueprint -> factory."""
-
-NEEDS_KEY: frozenset[str] = frozenset({"anthropic", "gemini"})
-"""Providers that refuse to be made without a key; the others send one if there is one."""
-
-DEFAULT_KEY_ENV: Mapping[str, str] = {
-    "openai": "OPENAI_API_KEY",
-    "deepseek": "DEEPSEEK_API_KEY",
-    "groq": "GROQ_API_KEY",
-    "openrouter": "OPENROUTER_API_KEY",
-    "xai": "XAI_API_KEY",
-    "anthropic": "ANTHROPIC_API_KEY",
-    "gemini": "GEMINI_API_KEY",
-}
-"""The environment variable in which a provider's key usually is."""

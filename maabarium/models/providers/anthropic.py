@@ -12,9 +12,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-from maabarium.models.fields import Unusable, at, count, wanted, words_at
-from maabarium.models.providers.wire import HttpProvider, Refusable, WireOptions
-from maabarium.models.shaping import conversation, in_words, tool_name, without
+from maabarium.models.conversation import conversation, in_words, tool_name, without
+from maabarium.models.failures import CallFailure
+from maabarium.models.foreign_json import at, count, wanted, words_at
+from maabarium.models.providers.http_provider import HttpOptions, HttpProvider, Refusable, before
 from maabarium.plugins.completion import Completion, CompletionRequest, Usage
 
 __all__ = ["Anthropic", "AnthropicOptions"]
@@ -27,7 +28,7 @@ BOUNDS = frozenset({
 """Keywords of JSON Schema that `output_config.format` refuses."""
 
 
-class AnthropicOptions(WireOptions):
+class AnthropicOptions(HttpOptions):
     """`[models.models.options]` for `provider = "anthropic"`."""
 
     structured: Literal["schema", "tool", "none"] = "schema"
@@ -39,6 +40,8 @@ class Anthropic(HttpProvider):
 
     default_endpoint = "https://api.anthropic.com"
     needs_key = True
+    key_env = "ANTHROPIC_API_KEY"
+    price_list = "anthropic"
     options: AnthropicOptions
     options_type = AnthropicOptions
     refusable: ClassVar[tuple[Refusable, ...]] = (
@@ -55,13 +58,7 @@ class Anthropic(HttpProvider):
         return {"x-api-key": key, "anthropic-version": VERSION, "Accept": "application/json"}
 
     def start_without(self) -> Sequence[str]:
-        refused = {"schema": [], "tool": ["schema"], "none": ["schema", "tool"]}[self.options.structured]
-        return [*super().start_without(), *refused]
-
-    def is_sent(self, name: str, request: CompletionRequest, refused: frozenset[str]) -> bool:
-        if name == "tool":
-            return request.schema is not None and "schema" in refused
-        return request.schema is not None if name == "schema" else super().is_sent(name, request, refused)
+        return [*super().start_without(), *before(self.options.structured, "schema", "tool")]
 
     def compose(self, request: CompletionRequest, refused: frozenset[str]) -> Mapping[str, Any]:
         spoken = in_words(request) if {"schema", "tool"} <= refused else request
@@ -91,7 +88,7 @@ class Anthropic(HttpProvider):
         stop = data.get("stop_reason")
         if stop == "refusal":
             why = at(data, "stop_details", "explanation")
-            raise Unusable("refused", f"the model refused: {why}" if isinstance(why, str) else "the model refused")
+            raise CallFailure("refused", f"the model refused: {why}" if isinstance(why, str) else "the model refused")
         called = [wanted(one, dict, "input") for one in blocks if at(one, "type") == "tool_use"]
         written = [wanted(one, str, "text") for one in blocks if at(one, "type") == "text"]
         content = json.dumps(called[0], ensure_ascii=False) if called and called[0] else "".join(written)

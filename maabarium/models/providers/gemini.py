@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from maabarium.models.fields import Unusable, at, count, wanted, words_at
-from maabarium.models.providers.wire import HttpProvider, Refusable
-from maabarium.models.shaping import conversation, in_words, small_seed
+from maabarium.models.conversation import conversation, in_words, small_seed
+from maabarium.models.failures import CallFailure
+from maabarium.models.foreign_json import at, count, wanted, words_at
+from maabarium.models.providers.http_provider import HttpProvider, Refusable
 from maabarium.plugins.completion import Completion, CompletionRequest, Message, Usage
 
 __all__ = ["Gemini"]
@@ -29,6 +30,8 @@ class Gemini(HttpProvider):
 
     default_endpoint = "https://generativelanguage.googleapis.com"
     needs_key = True
+    key_env = "GEMINI_API_KEY"
+    price_list = "google"
     refusable: ClassVar[tuple[Refusable, ...]] = (
         ("temperature", re.compile("temperature")),
         ("seed", re.compile(r"\bseed\b")),
@@ -41,11 +44,6 @@ class Gemini(HttpProvider):
 
     def headers(self) -> Mapping[str, str]:
         return {"x-goog-api-key": self.key.reveal() if self.key else ""}
-
-    def is_sent(self, name: str, request: CompletionRequest, refused: frozenset[str]) -> bool:
-        if name == "seed":
-            return request.seed is not None
-        return request.schema is not None if name == "schema" else super().is_sent(name, request, refused)
 
     def compose(self, request: CompletionRequest, refused: frozenset[str]) -> Mapping[str, Any]:
         system, turns = conversation(in_words(request) if "schema" in refused else request)
@@ -64,19 +62,19 @@ class Gemini(HttpProvider):
     def read(self, data: Mapping[str, Any]) -> Completion:
         blocked = at(data, "promptFeedback", "blockReason")
         if blocked:
-            raise Unusable("refused", f"the prompt was blocked: {blocked}")
+            raise CallFailure("refused", f"the prompt was blocked: {blocked}")
         candidate = wanted(data, dict, "candidates", 0)
         finish, why = words_at(candidate, "finishReason"), words_at(candidate, "finishMessage")
         because = f"{finish}: {why}" if why else finish
         if finish in WITHHELD:
-            raise Unusable("refused", f"the answer was withheld: {because}")
+            raise CallFailure("refused", f"the answer was withheld: {because}")
         parts = at(candidate, "content", "parts")
         if parts is None:
             if finish == "MAX_TOKENS":  # it was still thinking
                 return Completion("", finish="length")
             if not finish:
-                raise Unusable("malformed_body", "the answer has the wrong shape: candidates[0] has no content")
-            raise Unusable("empty_content", f"the model answered with nothing ({because})")
+                raise CallFailure("malformed_body", "the answer has the wrong shape: candidates[0] has no content")
+            raise CallFailure("empty_content", f"the model answered with nothing ({because})")
         said = [wanted(one, dict) for one in wanted(parts, list)]
         text = "".join(wanted(one, str, "text") for one in said if "text" in one and not one.get("thought"))
         cut = finish == "MAX_TOKENS"

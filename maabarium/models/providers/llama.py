@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from maabarium.errors import ProviderError
-from maabarium.models.patience import SLICE
+from maabarium.models.cancellation import SLICE
 
 __all__ = ["Llama", "Spoken", "ended"]
 

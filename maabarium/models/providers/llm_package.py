@@ -15,11 +15,12 @@ from typing import Any
 
 from maabarium.blueprint.schema import Settings
 from maabarium.errors import BlueprintError, Problem, ProviderError, UsageProblem
-from maabarium.models.failures import Failure, failure_of_status
-from maabarium.models.fields import at
-from maabarium.models.providers._http import provider_error, usable_key
-from maabarium.models.providers.wire import checked_options
-from maabarium.models.shaping import conversation, in_words, small_seed
+from maabarium.models.cancellation import run_in_thread
+from maabarium.models.conversation import conversation, in_words, small_seed
+from maabarium.models.failures import CallFailure, failure_of_status
+from maabarium.models.foreign_json import at
+from maabarium.models.providers.connection import provider_error, usable_key
+from maabarium.models.providers.http_provider import checked_options
 from maabarium.plugins.completion import Completion, CompletionRequest, ProviderContext, Usage
 from maabarium.suggestions import listed, suggestion
 
@@ -42,6 +43,8 @@ class LlmPackageOptions(Settings):
 class LlmPackage:
     """One model of the package `llm`. Raises UsageProblem when package or model are not there."""
 
+    key_env = None
+
     def __init__(self, context: ProviderContext) -> None:
         self.name = context.model.provider.strip().lower()
         self.model = context.model
@@ -58,51 +61,44 @@ class LlmPackage:
         deadline = time.monotonic() + self.model.timeout_seconds
         if not self._turn.acquire(timeout=self.model.timeout_seconds):
             raise self._late()
-        outcome: list[Completion | Failure] = []
-        done = threading.Event()
 
-        def ask() -> None:
-            try:
-                outcome.append(self._ask(request))
-            finally:
-                self._turn.release()
-                done.set()
-
-        threading.Thread(target=ask, name=f"llm {self.model.name}", daemon=True).start()
-        while not done.wait(min(0.1, max(deadline - time.monotonic(), 0.0))):
+        def check() -> None:
             if self._closed.is_set():
-                raise self._error(Failure("other", "the provider was closed while it was asked"))
+                raise self._error(CallFailure("other", "the provider was closed while it was asked"))
             if time.monotonic() >= deadline:
                 raise self._late()
-        answer = outcome[0]
-        if isinstance(answer, Failure):
-            raise self._error(answer)
-        if not answer.content.strip():
-            raise self._error(Failure("empty_content", "the model answered with nothing"))
-        return answer
+
+        asked = run_in_thread(lambda: self._ask(request), check)
+        failure = asked.exception()
+        if failure is not None:
+            raise self._error(_failure_of(failure))
+        if not asked.result().content.strip():
+            raise self._error(CallFailure("empty_content", "the model answered with nothing"))
+        return asked.result()
 
     def close(self) -> None:
         """Wait no longer for what is under way."""
         self._closed.set()
 
-    def _ask(self, request: CompletionRequest) -> Completion | Failure:
-        constrained = request.schema is not None and self._foreign.supports_schema
-        system, turns = conversation(request if constrained else in_words(request))
-        prompt = turns[0].content if len(turns) == 1 else "\n\n".join(f"{t.role.title()}: {t.content}" for t in turns)
-        arguments: dict[str, Any] = self._chosen(request)
-        if self.key is not None and getattr(self._foreign, "needs_key", None):
-            arguments["key"] = self.key.reveal()
+    def _ask(self, request: CompletionRequest) -> Completion:
+        """Ask, and let the next thread ask, also when nobody waits for this one any more."""
         try:
+            constrained = request.schema is not None and self._foreign.supports_schema
+            system, turns = conversation(request if constrained else in_words(request))
+            several = "\n\n".join(f"{turn.role.title()}: {turn.content}" for turn in turns)
+            arguments: dict[str, Any] = self._chosen(request)
+            if self.key is not None and getattr(self._foreign, "needs_key", None):
+                arguments["key"] = self.key.reveal()
             response = self._foreign.prompt(
-                prompt,
+                turns[0].content if len(turns) == 1 else several,
                 system=system or None,
                 stream=self.options.stream,
                 schema=dict(request.schema) if constrained and request.schema is not None else None,
                 **arguments,
             )
             text, usage, raw = str(response.text()), response.usage(), response.json()
-        except Exception as error:  # noqa: BLE001 - a plug-in of a foreign package raises what it likes
-            return _failure_of(error)
+        finally:
+            self._turn.release()
         cut = {at(raw, "stop_reason"), at(raw, "finish_reason"), at(raw, "choices", 0, "finish_reason")} & CUT
         return Completion(text, Usage(usage.input, usage.output), "length" if cut else "stop", self._foreign.model_id)
 
@@ -122,9 +118,9 @@ class LlmPackage:
                 raise BlueprintError("the blueprint", [problem])
 
     def _late(self) -> ProviderError:
-        return self._error(Failure("timeout", f"no answer within {self.model.timeout_seconds:g} s", retry=True))
+        return self._error(CallFailure("timeout", f"no answer within {self.model.timeout_seconds:g} s", retry=True))
 
-    def _error(self, failure: Failure) -> ProviderError:
+    def _error(self, failure: CallFailure) -> ProviderError:
         return provider_error(failure, f"{self.name} ({self.model.name})", self.key)
 
 
@@ -141,7 +137,7 @@ def _model_named(name: str) -> Any:
     raise UsageProblem(f'the package llm has no model "{name}"; there is: {listed(known)}. `llm models` lists them all')
 
 
-def _failure_of(error: Exception) -> Failure:
+def _failure_of(error: BaseException) -> CallFailure:
     """What an exception of a plug-in means, by what exceptions of HTTP clients have in common."""
     status, headers = getattr(error, "status_code", None), {}
     with contextlib.suppress(Exception):  # whatever a foreign object does when it is looked at
@@ -153,7 +149,7 @@ def _failure_of(error: Exception) -> Failure:
         return failure_of_status(status, headers, said)
     kind = type(error).__name__
     if isinstance(error, TimeoutError) or "Timeout" in kind:
-        return Failure("timeout", said, retry=True)
+        return CallFailure("timeout", said, retry=True)
     if isinstance(error, ConnectionError) or "Connect" in kind:
-        return Failure("connect", said, retry=True)
-    return Failure("other", said)
+        return CallFailure("connect", said, retry=True)
+    return CallFailure("other", said)

@@ -14,10 +14,10 @@ from typing import Any
 
 from maabarium.blueprint.schema import EditFormat, Model, Settings
 from maabarium.errors import BlueprintError, Problem, ProviderError, UsageProblem
-from maabarium.models.fields import count
-from maabarium.models.patience import CLOSED, done
+from maabarium.models.cancellation import CLOSED, run_in_thread
+from maabarium.models.foreign_json import count
+from maabarium.models.providers.http_provider import checked_options
 from maabarium.models.providers.llama import Llama, Spoken, ended
-from maabarium.models.providers.wire import checked_options
 from maabarium.plugins.completion import Completion, CompletionRequest, Provider, ProviderContext, Usage
 
 __all__ = ["Local", "LocalOptions", "shipped_model"]
@@ -61,6 +61,8 @@ class Local:
     """One GGUF file. Raises UsageProblem or BlueprintError when made; the file is loaded with the first question."""
 
     edit_format: EditFormat = "lines"
+    key_env = None
+    free = True
 
     def __init__(self, context: ProviderContext, *, beside: Sequence[Provider] = ()) -> None:
         """`beside` are providers of the same pool: what one of them has loaded is not loaded again."""
@@ -88,7 +90,7 @@ class Local:
             raise self._closed()
         question = _question(request, self.options.cache_prompt)
         # not a daemon: the end of the process must not cut a thread off that is inside llama.cpp
-        heard = done(lambda: self._heard(llama, question), lambda: None, daemon=False)
+        heard = run_in_thread(lambda: self._heard(llama, question), lambda: None, daemon=False)
         return self._completion(llama, heard.result())
 
     def close(self) -> None:

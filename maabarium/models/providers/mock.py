@@ -19,9 +19,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from maabarium.blueprint.schema import EditFormat, Settings
-from maabarium.models.providers.mock_change import Change, Place, changes, marked
-from maabarium.models.providers.wire import checked_options
-from maabarium.models.shaping import sample
+from maabarium.models.providers.http_provider import checked_options
+from maabarium.models.providers.mock_edits import MarkedLine, MockEdit, changes, marked
 from maabarium.plugins.completion import Completion, CompletionRequest, ProviderContext, Usage
 
 __all__ = ["Mock"]
@@ -38,6 +37,8 @@ class Mock:
     """Answers without a model. `name` of the model is what it signs with."""
 
     edit_format: EditFormat = "diff"
+    key_env = None
+    free = True
 
     def __init__(self, context: ProviderContext) -> None:
         self.name = context.model.provider.strip().lower()
@@ -103,15 +104,15 @@ def _allowed(schema: Any) -> list[Any] | None:
     return [schema["const"]] if "const" in schema else schema.get("enum")
 
 
-def _takes(shape: Mapping[str, Any], change: Change) -> bool:
+def _takes(shape: Mapping[str, Any], change: MockEdit) -> bool:
     """Whether a patch of this shape can hold the change."""
     paths, operations = _allowed(shape.get("path")), _allowed(shape.get("operation"))
     return change.path in (paths or [change.path]) and change.operation in (operations or [change.operation])
 
 
-def _patch(change: Change, shape: Mapping[str, Any]) -> dict[str, Any]:
+def _patch(change: MockEdit, shape: Mapping[str, Any]) -> dict[str, Any]:
     """The change in the words of the schema: every property that it knows, and a sample of any other."""
-    place = change.place or Place("", change.content)
+    place = change.place or MarkedLine("", change.content)
     listed = _allowed(shape.get("line"))
     if listed is not None and place.old not in listed:
         place = marked([str(line) for line in listed], change)
@@ -125,3 +126,30 @@ def _patch(change: Change, shape: Mapping[str, Any]) -> dict[str, Any]:
         "replacement": place.text,
     }
     return {name: known[name] if name in known else sample(schema) for name, schema in shape.items()}
+
+
+def sample(schema: Any, index: int = 0) -> Any:
+    """The smallest sensible value that satisfies a schema: every required property, as few items as allowed.
+
+    `index` chooses among an enumeration, so that the items of a list differ where they can.
+    """
+    if not isinstance(schema, Mapping):
+        return None
+    if "const" in schema:
+        return schema["const"]
+    if schema.get("enum"):
+        return schema["enum"][index % len(schema["enum"])]
+    for alternatives in ("anyOf", "oneOf", "allOf"):
+        if schema.get(alternatives):
+            return sample(schema[alternatives][0], index)
+    kind = schema.get("type")
+    kind = kind[0] if isinstance(kind, list) and kind else kind
+    if kind == "object" or "properties" in schema:
+        return {name: sample(inner, index) for name, inner in schema.get("properties", {}).items()}
+    if kind == "array":
+        return [sample(schema.get("items"), number) for number in range(schema.get("minItems", 0))]
+    if kind == "string":
+        return ("as it is" + " " * schema.get("minLength", 0))[: max(schema.get("minLength", 0), 8)][
+            : schema.get("maxLength")
+        ]
+    return {"boolean": False, "integer": schema.get("minimum", 0), "number": schema.get("minimum", 0)}.get(str(kind))

@@ -10,15 +10,15 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from maabarium.models.fields import count, wanted, words_at
-from maabarium.models.providers.wire import HttpProvider, Refusable, WireOptions
-from maabarium.models.shaping import in_words, small_seed
+from maabarium.models.conversation import in_words, small_seed
+from maabarium.models.foreign_json import count, wanted, words_at
+from maabarium.models.providers.http_provider import HttpOptions, HttpProvider, Refusable
 from maabarium.plugins.completion import Completion, CompletionRequest, Usage
 
 __all__ = ["Ollama", "OllamaOptions"]
 
 
-class OllamaOptions(WireOptions):
+class OllamaOptions(HttpOptions):
     """`[models.models.options]` for `provider = "ollama"`."""
 
     think: bool | str | None = None
@@ -31,6 +31,8 @@ class Ollama(HttpProvider):
     """One model of an Ollama server."""
 
     default_endpoint = "http://127.0.0.1:11434"
+    key_env = None
+    free = True
     options: OllamaOptions
     options_type = OllamaOptions
     refusable: ClassVar[tuple[Refusable, ...]] = (("schema", re.compile(r"\bformat\b|grammar|schema")),)
@@ -44,9 +46,6 @@ class Ollama(HttpProvider):
 
     def headers(self) -> Mapping[str, str]:
         return {"Authorization": f"Bearer {self.key.reveal()}"} if self.key else {}
-
-    def is_sent(self, name: str, request: CompletionRequest, refused: frozenset[str]) -> bool:
-        return request.schema is not None
 
     def compose(self, request: CompletionRequest, refused: frozenset[str]) -> Mapping[str, Any]:
         options: dict[str, Any] = {"num_predict": request.max_tokens, "num_ctx": self.model.context_tokens}

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from maabarium.models.failures import failure_of_status
-from maabarium.models.fields import Unusable, at, count, wanted, words_at
-from maabarium.models.providers.wire import HttpProvider, Refusable, WireOptions
-from maabarium.models.shaping import in_words, small_seed, tool_name, without
+from maabarium.models.conversation import in_words, small_seed, tool_name, without
+from maabarium.models.failures import CallFailure, failure_of_status
+from maabarium.models.foreign_json import at, count, wanted, words_at
+from maabarium.models.providers.http_provider import HttpOptions, HttpProvider, Refusable, before
 from maabarium.plugins.completion import Completion, CompletionRequest, ProviderContext, Usage
 
 __all__ = ["SERVERS", "OpenAI", "OpenAIOptions", "Server"]
@@ -26,29 +26,7 @@ LENGTHS = frozenset({"minLength", "maxLength", "uniqueItems"})
 """Keywords of JSON Schema that hosted strict modes refuse, and that grammars of local servers need."""
 
 
-@dataclass(frozen=True)
-class Server:
-    """What is special about one server."""
-
-    endpoint: str = ""
-    limit: Limit = "max_tokens"
-    structured: Structured = "schema"
-    lengths: bool = False
-
-
-SERVERS: Mapping[str, Server] = {
-    "openai": Server("https://api.openai.com/v1", limit="max_completion_tokens"),
-    "deepseek": Server("https://api.deepseek.com", structured="object"),
-    "groq": Server("https://api.groq.com/openai/v1"),
-    "openrouter": Server("https://openrouter.ai/api/v1"),
-    "xai": Server("https://api.x.ai/v1"),
-    "openai-compat": Server(lengths=True),
-    "custom": Server(lengths=True),
-}
-"""Provider name -> its server; the last two are whatever `endpoint` says."""
-
-
-class OpenAIOptions(WireOptions):
+class OpenAIOptions(HttpOptions):
     """`[models.models.options]` for all providers of this format. `None`: what is known of the server."""
 
     max_tokens_field: Limit | None = None
@@ -71,8 +49,8 @@ class OpenAI(HttpProvider):
         ("object", re.compile(r"response_format|json_object|JSON mode")),
     )
 
-    def __init__(self, context: ProviderContext) -> None:
-        self.server = SERVERS.get(context.model.provider.strip().lower(), SERVERS["openai-compat"])
+    def __init__(self, context: ProviderContext, server: Server) -> None:
+        self.server = server
         super().__init__(context)
 
     def usual_endpoint(self) -> str:
@@ -86,19 +64,12 @@ class OpenAI(HttpProvider):
 
     def start_without(self) -> Sequence[str]:
         limit = self.options.max_tokens_field or self.server.limit
-        structured = self.options.structured or self.server.structured
         first = ["max_tokens"] if limit == "max_completion_tokens" else []
-        refused = {"schema": [], "object": ["schema"], "none": ["schema", "object"]}[structured]
-        return [*super().start_without(), *first, *refused]
+        structured = self.options.structured or self.server.structured
+        return [*super().start_without(), *first, *before(structured, "schema", "object")]
 
-    def is_sent(self, name: str, request: CompletionRequest, refused: frozenset[str]) -> bool:
-        if name == "seed":
-            return request.seed is not None
-        if name == "max_tokens":
-            return self.options.max_tokens_field is None
-        if name == "object":
-            return request.schema is not None and "schema" in refused
-        return request.schema is not None if name == "schema" else super().is_sent(name, request, refused)
+    def insisted(self) -> Sequence[str]:
+        return [*super().insisted(), *["max_tokens"] * (self.options.max_tokens_field is not None)]
 
     def compose(self, request: CompletionRequest, refused: frozenset[str]) -> Mapping[str, Any]:
         spoken = in_words(request) if "schema" in refused else request
@@ -128,13 +99,13 @@ class OpenAI(HttpProvider):
         choice = wanted(data, dict, "choices", 0)
         if choice.get("error"):  # a router's, when the server behind it broke off
             told = failure_of_status(count(choice, "error", "code") or 502, {}, words_at(choice, "error", "message"))
-            raise Unusable(told.reason, told.message, retry=told.retry)
+            raise CallFailure(told.reason, told.message, retry=told.retry)
         message = wanted(data, dict, "choices", 0, "message")
         refusal, finish = message.get("refusal"), choice.get("finish_reason")
         if isinstance(refusal, str) and refusal.strip():
-            raise Unusable("refused", f"the model refused: {refusal}")
+            raise CallFailure("refused", f"the model refused: {refusal}")
         if finish == "content_filter":
-            raise Unusable("refused", "the server's content filter stopped the answer")
+            raise CallFailure("refused", "the server's content filter stopped the answer")
         cut = finish == "length"
         return Completion(_content(message), _usage(data), "length" if cut else "stop", words_at(data, "model"))
 
@@ -159,3 +130,32 @@ def _usage(data: Mapping[str, Any]) -> Usage:
     if cached is None:
         cached = count(data, "usage", "prompt_cache_hit_tokens")
     return Usage(prompt, completion, cached)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that speaks this format, as the factory of its providers."""
+
+    endpoint: str = ""
+    """Empty: whatever the blueprint says."""
+    key_env: str = ""
+    price_list: str = ""
+    limit: Limit = "max_tokens"
+    structured: Structured = "schema"
+    lengths: bool = False
+
+    def __call__(self, context: ProviderContext) -> OpenAI:
+        """One of its models."""
+        return OpenAI(context, self)
+
+
+SERVERS: Mapping[str, Server] = {
+    "openai": Server("https://api.openai.com/v1", "OPENAI_API_KEY", "openai", limit="max_completion_tokens"),
+    "deepseek": Server("https://api.deepseek.com", "DEEPSEEK_API_KEY", "deepseek", structured="object"),
+    "groq": Server("https://api.groq.com/openai/v1", "GROQ_API_KEY", "groq"),
+    "openrouter": Server("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "openrouter"),
+    "xai": Server("https://api.x.ai/v1", "XAI_API_KEY", "x-ai"),
+    "openai-compat": Server(lengths=True),
+    "custom": Server(lengths=True),
+}
+"""Provider name -> its server."""

@@ -25,7 +25,7 @@ from maabarium.blueprint.schema import Settings
 from maabarium.blueprint.sentences import problem_of
 from maabarium.errors import BlueprintError, Problem, ProviderError
 from maabarium.models.failures import Reason
-from maabarium.models.providers.wire import checked_options
+from maabarium.models.providers.http_provider import checked_options
 from maabarium.plugins.completion import Completion, CompletionRequest, ProviderContext, Usage
 
 __all__ = ["Scripted", "ScriptedOptions"]
@@ -83,6 +83,9 @@ class Line:
 
 class Scripted:
     """Replays one file. Raises BlueprintError when made, with every line that is wrong."""
+
+    key_env = None
+    free = True
 
     def __init__(self, context: ProviderContext) -> None:
         self.name = context.model.provider.strip().lower()

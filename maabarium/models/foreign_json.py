@@ -8,20 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from maabarium.models.failures import Reason
+from maabarium.models.failures import CallFailure
 
-__all__ = ["Unusable", "at", "count", "wanted", "words_at"]
+__all__ = ["at", "count", "wanted", "words_at"]
 
 Value = TypeVar("Value")
-
-
-class Unusable(Exception):
-    """What the model sent cannot be used; a format raises it while it reads."""
-
-    def __init__(self, reason: Reason, message: str, *, retry: bool = False) -> None:
-        self.reason = reason
-        self.retry = retry
-        super().__init__(message)
 
 
 def at(data: Any, *path: str | int) -> Any:
@@ -37,12 +28,12 @@ def at(data: Any, *path: str | int) -> Any:
 
 
 def wanted(data: Any, kind: type[Value], *path: str | int) -> Value:
-    """What is at the end of the path. Raises Unusable when it is not of that kind."""
+    """What is at the end of the path. Raises CallFailure when it is not of that kind."""
     found = at(data, *path)
     if not isinstance(found, kind):
         where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
         what = "is missing" if found is None else f"is a {type(found).__name__}"
-        raise Unusable("malformed_body", f"the answer has the wrong shape: {where} {what}")
+        raise CallFailure("malformed_body", f"the answer has the wrong shape: {where} {what}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The rate of one model: a token bucket that its users in this process share, served in the order of asking.
+"""The rate of one model, by a token bucket that its users in this process share, served in the order of asking.
 
 Knows nothing of models and requests. Times are seconds of the clock it is given.
 """
@@ -8,14 +8,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-from maabarium.models.patience import SLICE, Patience
+from maabarium.models.cancellation import SLICE, CancelToken
 
-__all__ = ["MINUTE", "Bucket"]
+__all__ = ["MINUTE", "RateLimit"]
 
 MINUTE = 60.0
 
 
-class Bucket:
+class RateLimit:
     """Lets at most `per_minute` pass in any 60 seconds, whoever asks.
 
     A classic bucket of that size, refilled at that rate, lets nearly twice as many through when it starts full. So
@@ -24,11 +24,11 @@ class Bucket:
     its successors with it.
     """
 
-    def __init__(self, per_minute: int, patience: Patience) -> None:
+    def __init__(self, per_minute: int, cancellation: CancelToken) -> None:
         burst = 1 + per_minute // 10
         self._interval = MINUTE / (per_minute - burst + 1)
         self._slack = (burst - 1) * self._interval
-        self._patience = patience
+        self._cancellation = cancellation
         self._changed = threading.Condition()
         self._queue: deque[object] = deque()
         self._due = float("-inf")
@@ -36,13 +36,13 @@ class Bucket:
         self._held = float("-inf")
 
     def take(self) -> None:
-        """Wait for a place: first come, first served. Raises ProviderError when nobody wants it any more."""
+        """Wait for a place: first come, first served. Raises ProviderError once all waiting is cancelled."""
         ticket = object()
         with self._changed:
             self._queue.append(ticket)
         try:
             while wait := self._wait(ticket):
-                self._patience.sleep(min(wait, SLICE))
+                self._cancellation.sleep(min(wait, SLICE))
         finally:
             with self._changed:
                 self._queue.remove(ticket)
@@ -51,16 +51,16 @@ class Bucket:
     def hold(self, seconds: float) -> None:
         """Let nobody pass for a while: the server said so."""
         with self._changed:
-            self._held = max(self._held, self._patience.clock() + seconds)
+            self._held = max(self._held, self._cancellation.clock() + seconds)
 
     def _wait(self, ticket: object) -> float:
         """Wait for our turn, then take the place (0), or say how long it takes until there is one."""
         with self._changed:
             while self._queue[0] is not ticket:
-                self._patience.check()
+                self._cancellation.check()
                 self._changed.wait(SLICE)
-            self._patience.check()
-            now = self._patience.clock()
+            self._cancellation.check()
+            now = self._cancellation.clock()
             wait = max(self._due - self._slack, self._held) - now
             if wait <= 0:
                 self._due = max(self._due, now) + self._interval

@@ -15,19 +15,19 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 from maabarium.blueprint.schema import Model, Settings
 from maabarium.blueprint.sentences import problem_of
 from maabarium.errors import BlueprintError, MissingKeyError, Problem, ProviderError, UsageProblem
-from maabarium.models.failures import Failure, excerpt, failure_of_status
-from maabarium.models.fields import Unusable, count
-from maabarium.models.providers._http import Connection, provider_error, usable_key
-from maabarium.models.shaping import merged
+from maabarium.models.conversation import merged
+from maabarium.models.failures import CallFailure, excerpt, failure_of_status
+from maabarium.models.foreign_json import count
+from maabarium.models.providers.connection import Connection, provider_error, usable_key
 from maabarium.plugins.completion import Completion, CompletionRequest, ProviderContext
 
-__all__ = ["HttpProvider", "Refusable", "WireOptions", "checked_options", "endpoint_of"]
+__all__ = ["HttpProvider", "Refusable", "before", "checked_options", "endpoint_of"]
 
 Chosen = TypeVar("Chosen", bound=Settings)
 
@@ -41,7 +41,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 OWN_FIELDS = frozenset({"model", "messages", "contents", "stream"})
 
 
-class WireOptions(Settings):
+class HttpOptions(Settings):
     """`[models.models.options]` that every HTTP provider takes."""
 
     temperature: bool | None = None
@@ -54,13 +54,21 @@ Refusable = tuple[str, re.Pattern[str]]
 """A field that may be left out, and how an error message names it."""
 
 
+def before(chosen: str, *ways: str) -> Sequence[str]:
+    """The ways of imposing a schema that come before the chosen one; all of them for one that is not among them."""
+    return ways[: ways.index(chosen)] if chosen in ways else ways
+
+
 class HttpProvider(ABC):
     """A model behind an HTTP API. Raises UsageProblem, BlueprintError or MissingKeyError when it is made."""
 
     default_endpoint: ClassVar[str] = ""
     """Where the API is when the blueprint does not say."""
     needs_key: ClassVar[bool] = False
-    options_type: ClassVar[type[WireOptions]] = WireOptions
+    key_env: ClassVar[str | None] = ""
+    free: ClassVar[bool] = False
+    price_list: ClassVar[str] = ""
+    options_type: ClassVar[type[HttpOptions]] = HttpOptions
     refusable: ClassVar[tuple[Refusable, ...]] = (("temperature", re.compile("temperature")),)
     advice: ClassVar[Mapping[str, str]] = {}
     """What a person may do about a reason, such as `{"connect": "is Ollama running?"}`."""
@@ -100,36 +108,52 @@ class HttpProvider(ABC):
 
     @abstractmethod
     def read(self, data: Mapping[str, Any]) -> Completion:
-        """The completion in the answer. Raises Unusable; blank content need not be looked for."""
+        """The completion in the answer. Raises CallFailure; blank content need not be looked for."""
 
     def start_without(self) -> Sequence[str]:
         """Names of `refusable` that are left out from the beginning."""
         return ["temperature"] if self.options.temperature is False else []
 
+    def insisted(self) -> Sequence[str]:
+        """Names of `refusable` that the blueprint asks for, so that they are sent whatever the server says."""
+        return ["temperature"] if self.options.temperature else []
+
     def complete(self, request: CompletionRequest) -> Completion:
-        """Ask once. Raises ProviderError."""
+        """Ask once. Raises ProviderError, with advice and without the key."""
         refused = self._refused
         body = merged(self.compose(request, refused), self.options.body)
-        outcome = self._connection.post(self.address(), self.headers(), body)
-        if isinstance(outcome, Failure):
-            self.fail(self._reconsidered(outcome, request, refused))
-        if outcome.get("error"):
-            self.fail(_embedded(outcome))
         try:
-            return _whole(self.read(outcome))
-        except Unusable as error:
-            failure = Failure(error.reason, str(error), error.retry)
-        self.fail(failure)
+            data = self._connection.post(self.address(), self.headers(), body)
+        except CallFailure as error:
+            failure = self._reconsidered(error, request, refused)
+        else:
+            try:
+                return self._read(data)
+            except CallFailure as error:
+                failure = error
+        raise self._error(failure)
 
     def close(self) -> None:
         """End what is under way and close all connections."""
         self._connection.close()
 
-    def fail(self, failure: Failure) -> NoReturn:
-        """Raise the error for a failure, with advice, without the key."""
-        raise self._error(failure) from None
+    def _read(self, data: Mapping[str, Any]) -> Completion:
+        """The completion, if it says something, with text that can be stored. Raises CallFailure."""
+        if data.get("error"):  # sent with status 200, as routers do when the server behind them fails
+            status = count(data, "error", "code") or count(data, "error", "status") or 0
+            text = json.dumps(data)
+            if 400 <= status < 600:
+                raise failure_of_status(status, {}, text)
+            raise CallFailure("other", f"the server reports an error: {excerpt(text)}", detail=text)
+        completion = self.read(data)
+        content, model = (text.encode("utf-8", "replace").decode() for text in (completion.content, completion.model))
+        if content.strip():
+            return replace(completion, content=content, model=model)
+        if completion.finish == "length":
+            raise CallFailure("empty_content", "the model used all its tokens before it answered; raise `max_tokens`")
+        raise CallFailure("empty_content", "the model answered with nothing")
 
-    def _error(self, failure: Failure) -> ProviderError:
+    def _error(self, failure: CallFailure) -> ProviderError:
         advice = self.advice.get(failure.reason, "").format(model=self.model.name)
         if failure.status in (401, 403) or (failure.status == 400 and "api key" in failure.detail.lower()):
             advice = self._about_the_key()
@@ -140,23 +164,24 @@ class HttpProvider(ABC):
             return f"no key was sent: name its variable in `api_key_env`, or `maabarium keys set {self.name}`"
         return f"the key is from {self.key.origin or 'an unknown place'}"
 
-    def _reconsidered(self, failure: Failure, request: CompletionRequest, refused: frozenset[str]) -> Failure:
+    def _reconsidered(self, failure: CallFailure, request: CompletionRequest, refused: frozenset[str]) -> CallFailure:
         """The failure, worth another attempt if a field of ours was its cause; that field is not sent again."""
         if failure.status not in (400, 404, 422) or failure.reason == "context_exceeded":
             return failure
         said = excerpt(failure.detail)[:2000]
         for name, words in self.refusable:
-            if name in refused or not self.is_sent(name, request, refused):
-                continue
-            if words.search(said) and REFUSAL.search(said):
+            if words.search(said) and REFUSAL.search(said) and self._is_sent(name, request, refused):
                 self._refused |= {name}
-                message = f"{failure.message} (asked again, it does without {name})"
-                return replace(failure, message=message, retry=True, after=0.0)
+                failure.message += f" (asked again, it does without {name})"
+                failure.retry, failure.after = True, 0.0
+                break
         return failure
 
-    def is_sent(self, name: str, request: CompletionRequest, refused: frozenset[str]) -> bool:
-        """Whether the request holds what this name of `refusable` stands for."""
-        return not (name == "temperature" and self.options.temperature is True)
+    def _is_sent(self, name: str, request: CompletionRequest, refused: frozenset[str]) -> bool:
+        """Whether the request would be another one without what this name of `refusable` stands for."""
+        if name in refused or name in self.insisted():
+            return False
+        return self.compose(request, refused) != self.compose(request, refused | {name})
 
 
 def endpoint_of(model: Model, default: str) -> str:
@@ -204,22 +229,3 @@ def _wrong_in(body: Mapping[str, Any]) -> str:
     except (TypeError, ValueError) as error:
         return f"cannot be sent as JSON: {error}"
     return ""
-
-
-def _whole(completion: Completion) -> Completion:
-    """The completion, if it says something, with text that can be stored."""
-    content, model = (text.encode("utf-8", "replace").decode() for text in (completion.content, completion.model))
-    if content.strip():
-        return replace(completion, content=content, model=model)
-    if completion.finish == "length":
-        raise Unusable("empty_content", "the model used all its tokens before it answered; raise `max_tokens`")
-    raise Unusable("empty_content", "the model answered with nothing")
-
-
-def _embedded(data: Mapping[str, Any]) -> Failure:
-    """An error that was sent with status 200, as routers do when the server behind them fails."""
-    status = count(data, "error", "code") or count(data, "error", "status") or 0
-    text = json.dumps(data)
-    if 400 <= status < 600:
-        return failure_of_status(status, {}, text)
-    return Failure("other", f"the server reports an error: {excerpt(text)}", detail=text)

@@ -1,4 +1,4 @@
-"""Shaping a request: turns, schemas in words, schemas without what an API refuses, and the user's own fields.
+"""A request in the pieces that APIs want: turns, schemas in words or without what is refused, the user's own fields.
 
 Pure, and knows no format.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from maabarium.plugins.completion import CompletionRequest, Message
 
-__all__ = ["conversation", "in_words", "merged", "sample", "small_seed", "tool_name", "without"]
+__all__ = ["conversation", "in_words", "merged", "small_seed", "tool_name", "without"]
 
 
 def merged(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,30 +67,3 @@ def small_seed(seed: int) -> int:
 def tool_name(name: str) -> str:
     """A name for a schema or tool with the letters that APIs allow."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "reply"
-
-
-def sample(schema: Any, index: int = 0) -> Any:
-    """The smallest sensible value that satisfies a schema: every required property, as few items as allowed.
-
-    `index` chooses among an enumeration, so that the items of a list differ where they can.
-    """
-    if not isinstance(schema, Mapping):
-        return None
-    if "const" in schema:
-        return schema["const"]
-    if schema.get("enum"):
-        return schema["enum"][index % len(schema["enum"])]
-    for alternatives in ("anyOf", "oneOf", "allOf"):
-        if schema.get(alternatives):
-            return sample(schema[alternatives][0], index)
-    kind = schema.get("type")
-    kind = kind[0] if isinstance(kind, list) and kind else kind
-    if kind == "object" or "properties" in schema:
-        return {name: sample(inner, index) for name, inner in schema.get("properties", {}).items()}
-    if kind == "array":
-        return [sample(schema.get("items"), number) for number in range(schema.get("minItems", 0))]
-    if kind == "string":
-        return ("as it is" + " " * schema.get("minLength", 0))[: max(schema.get("minLength", 0), 8)][
-            : schema.get("maxLength")
-        ]
-    return {"boolean": False, "integer": schema.get("minimum", 0), "number": schema.get("minimum", 0)}.get(str(kind))

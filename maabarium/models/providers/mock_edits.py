@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-__all__ = ["Change", "File", "Place", "changes", "files_in", "marked"]
+__all__ = ["MarkedLine", "MockEdit", "ShownFile", "changes", "files_in", "marked"]
 
 TAGGED = re.compile(
     r"^(?:(?P<title>[^\n<]*):\n)?<(?P<tag>file|data[\w-]*)\s[^<>]*?\b(?:path|source)=(?P<quote>[\"'])(?P<path>.+?)(?P=quote)[^<>]*>\n"
@@ -37,7 +37,7 @@ COMMENTS = {
 
 
 @dataclass(frozen=True)
-class File:
+class ShownFile:
     """A file as far as it is shown."""
 
     path: str
@@ -49,7 +49,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Place:
+class MarkedLine:
     """A line, and what stands there instead."""
 
     old: str
@@ -57,7 +57,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Change:
+class MockEdit:
     """One change of one file."""
 
     path: str
@@ -66,18 +66,18 @@ class Change:
     content: str
     diff: str
     token: str
-    place: Place | None = None
+    place: MarkedLine | None = None
 
 
-def files_in(prompt: str) -> tuple[File, ...]:
+def files_in(prompt: str) -> tuple[ShownFile, ...]:
     """The files that a prompt shows, in its order, each once; if it says which may be changed, those."""
     hits = list(TAGGED.finditer(prompt))
     hits = [hit for hit in hits if (hit["title"] or "").startswith(CHANGEABLE)] or hits
     found = {html.unescape(hit["path"]): hit["text"] for hit in reversed(hits)}
-    return tuple(File(path, text) for path, text in reversed(found.items()))
+    return tuple(ShownFile(path, text) for path, text in reversed(found.items()))
 
 
-def changes(prompt: str, token: str) -> Iterator[Change]:
+def changes(prompt: str, token: str) -> Iterator[MockEdit]:
     """What could be done with the files that a prompt shows, the best first; then what could be created."""
     files = files_in(prompt)
     yield from (change for file in files if (change := _change_of(file, token)) is not None)
@@ -86,15 +86,15 @@ def changes(prompt: str, token: str) -> Iterator[Change]:
     yield from (_creation(path, token) for path in sorted(fresh, key=lambda path: not _is_document(path)))
 
 
-def marked(lines: Sequence[str], change: Change) -> Place:
+def marked(lines: Sequence[str], change: MockEdit) -> MarkedLine:
     """One of these lines with a comment behind it; for when only they may be replaced."""
     comment = "" if _is_document(change.path) else COMMENTS.get(PurePosixPath(change.path).suffix.lower(), "# ")
     whole = [line for line in lines if not line.endswith("\\") and '"""' not in line and "'''" not in line]
     line = min(whole or lines, key=len)
-    return Place(line, f"{line}  {comment}{change.token}")
+    return MarkedLine(line, f"{line}  {comment}{change.token}")
 
 
-def _change_of(file: File, token: str) -> Change | None:
+def _change_of(file: ShownFile, token: str) -> MockEdit | None:
     """The change of a file that is there; None if no line of it can bear one."""
     lines = file.text.split("\n")
     found = next(_places(file, lines), None)
@@ -113,24 +113,24 @@ def _change_of(file: File, token: str) -> Change | None:
         hunk = [f"@@ -{index},0 +{index + 1},{len(fresh)} @@", *added]
     diff = "\n".join(hunk) + "\n"
     summary = f"mark {file.path} with {token}"
-    return Change(file.path, "modify", summary, content, diff, token, Place(old, "\n".join(new)))
+    return MockEdit(file.path, "modify", summary, content, diff, token, MarkedLine(old, "\n".join(new)))
 
 
-def _creation(path: str, token: str) -> Change:
+def _creation(path: str, token: str) -> MockEdit:
     """A new document, or a new file of one line."""
     comment = COMMENTS.get(PurePosixPath(path).suffix.lower(), "# ")
     lines = [f"{comment}a first draft, {token}"]
     if _is_document(path):
         lines = [f"# {PurePosixPath(path).stem}", "", f"A first draft, {token}."]
     diff = "\n".join([f"@@ -0,0 +1,{len(lines)} @@", *(f"+{line}" for line in lines)]) + "\n"
-    return Change(path, "create", f"draft {path}", "\n".join(lines) + "\n", diff, token)
+    return MockEdit(path, "create", f"draft {path}", "\n".join(lines) + "\n", diff, token)
 
 
 def _is_document(path: str) -> bool:
     return PurePosixPath(path).suffix.lower() in MARKDOWN
 
 
-def _places(file: File, lines: Sequence[str]) -> Iterator[tuple[int, list[str], bool]]:
+def _places(file: ShownFile, lines: Sequence[str]) -> Iterator[tuple[int, list[str], bool]]:
     """Index, new lines and whether they replace what stands there; `{token}` is filled in later. Best first.
 
     Nothing is put after the last line: a prompt does not tell whether a newline ends it.

@@ -1,4 +1,4 @@
-"""The bucket: never more than the rate in any minute, first come first served."""
+"""The rate limit: never more than the rate in any minute, first come first served."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from pool_doubles import Doubles, FakeClock, make_pool, model, purpose, request
 
 from maabarium.errors import ProviderError
-from maabarium.models.bucket import MINUTE, Bucket
-from maabarium.models.patience import Patience
+from maabarium.models.cancellation import CancelToken
+from maabarium.models.rate_limit import MINUTE, RateLimit
 
 ROUNDING = 1e-6
 
 
-def bucket(per_minute: int, clock: FakeClock) -> Bucket:
-    return Bucket(per_minute, Patience(clock, clock.sleep))
+def limit(per_minute: int, clock: FakeClock) -> RateLimit:
+    return RateLimit(per_minute, CancelToken(clock, clock.sleep))
 
 
 def most_in_a_minute(times: list[float]) -> int:
@@ -30,7 +30,7 @@ def most_in_a_minute(times: list[float]) -> int:
 @given(per_minute=st.integers(1, 90), pauses=st.lists(st.floats(0, 90), min_size=1, max_size=40))
 def test_no_minute_has_more_than_the_rate(per_minute: int, pauses: list[float]) -> None:
     clock = FakeClock()
-    one = bucket(per_minute, clock)
+    one = limit(per_minute, clock)
     times = []
     for pause in pauses:
         clock.now += pause
@@ -42,7 +42,7 @@ def test_no_minute_has_more_than_the_rate(per_minute: int, pauses: list[float]) 
 @pytest.mark.parametrize("per_minute", [1, 2, 9, 10, 60, 600])
 def test_a_crowd_gets_the_rate_and_nearly_all_of_it(per_minute: int) -> None:
     clock = FakeClock()
-    one = bucket(per_minute, clock)
+    one = limit(per_minute, clock)
     times = []
     for _ in range(per_minute * 3 + 1):
         one.take()
@@ -58,7 +58,7 @@ def test_a_late_sleeper_takes_its_successors_with_it() -> None:
     def oversleep(seconds: float) -> None:
         clock.sleep(seconds + 0.7)
 
-    one = Bucket(6, Patience(clock, oversleep))
+    one = RateLimit(6, CancelToken(clock, oversleep))
     times = []
     for _ in range(30):
         one.take()
@@ -68,7 +68,7 @@ def test_a_late_sleeper_takes_its_successors_with_it() -> None:
 
 def test_nobody_passes_while_it_is_held() -> None:
     clock = FakeClock()
-    one = bucket(60, clock)
+    one = limit(60, clock)
     one.hold(5)
     one.hold(2)
     began = clock.now
@@ -77,7 +77,7 @@ def test_nobody_passes_while_it_is_held() -> None:
 
 
 def test_threads_pass_in_the_order_in_which_they_came() -> None:
-    one = Bucket(1200, Patience(time.monotonic, time.sleep))
+    one = RateLimit(1200, CancelToken(time.monotonic, time.sleep))
     for _ in range(121):
         one.take()  # empty it: from here on, one every 55 ms
     came, passed = [], []
@@ -98,8 +98,8 @@ def test_threads_pass_in_the_order_in_which_they_came() -> None:
 
 
 def test_one_who_gives_up_does_not_block_those_behind() -> None:
-    patience = Patience(time.monotonic, time.sleep)
-    one = Bucket(1, patience)
+    cancellation = CancelToken(time.monotonic, time.sleep)
+    one = RateLimit(1, cancellation)
     one.take()
     ended: list[str] = []
 
@@ -112,7 +112,7 @@ def test_one_who_gives_up_does_not_block_those_behind() -> None:
     threads = [threading.Thread(target=take) for _ in range(3)]
     for thread in threads:
         thread.start()
-    patience.over = True
+    cancellation.cancelled = True
     for thread in threads:
         thread.join(2)
     assert ended == ["closed"] * 3

@@ -1,4 +1,4 @@
-"""One JSON question over HTTP and the whole answer, or a `Failure`: the policy that all formats share.
+"""One JSON question over HTTP and the whole answer, or a `CallFailure`: the policy that all formats share.
 
 It does not stream: an answer arrives whole or is a failure. Redirects are not followed (a key must not travel), no
 attempt is repeated (the pool does that), and every message is redacted before it leaves. It knows no format.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 from maabarium.errors import MissingKeyError, ProviderError
-from maabarium.models.failures import Failure, excerpt, failure_of_status
+from maabarium.models.failures import CallFailure, Reason, excerpt, failure_of_status
 from maabarium.safe_text import plain
 from maabarium.secret import Secret, redacted
 
@@ -54,8 +54,8 @@ class Connection:
         self._closed = False
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
-    def post(self, url: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> dict[str, Any] | Failure:
-        """Send a JSON object and return the JSON object that came back.
+    def post(self, url: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a JSON object and return the JSON object that came back. Raises CallFailure.
 
         A whole answer may take `timeout` seconds; the clock is read whenever something arrives, so that a server that
         trickles is stopped, at the latest after twice that time.
@@ -63,17 +63,18 @@ class Connection:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
         with self._lock:
             if self._closed:
-                return Failure("other", "the provider is closed")
+                raise CallFailure("other", "the provider is closed")
             self._under_way += 1
         try:
-            answer = self._exchange(url, {"Content-Type": "application/json", **headers}, content)
+            status, told, raw = self._exchange(url, {"Content-Type": "application/json", **headers}, content)
+        except CallFailure:
+            if self._closed:
+                raise CallFailure("other", "the provider was closed while it was asked") from None
+            raise
         finally:
             self._leave()
-        if isinstance(answer, Failure):
-            return Failure("other", "the provider was closed while it was asked") if self._closed else answer
-        status, told, raw = answer
         if not 200 <= status < 300:
-            return failure_of_status(status, told, raw.decode("utf-8", "replace"))
+            raise failure_of_status(status, told, raw.decode("utf-8", "replace"))
         return _object_in(raw)
 
     def close(self) -> None:
@@ -94,15 +95,13 @@ class Connection:
         if last:
             self._client.close()
 
-    def _exchange(
-        self, url: str, headers: Mapping[str, str], content: bytes
-    ) -> tuple[int, httpx.Headers, bytes] | Failure:
-        """Status, headers and body. Nothing is raised: an exception of httpx holds the request, and so the key."""
+    def _exchange(self, url: str, headers: Mapping[str, str], content: bytes) -> tuple[int, httpx.Headers, bytes]:
+        """Status, headers and body. Raises CallFailure without its cause: what httpx raises holds the key."""
         import httpx
 
         begun = False
         deadline = time.monotonic() + self._timeout
-        late = Failure("timeout", f"no whole answer within {self._timeout:g} s", retry=True)
+        late = CallFailure("timeout", f"no whole answer within {self._timeout:g} s", retry=True)
         try:
             with self._client.stream(
                 "POST", url, headers=dict(headers), content=content, extensions={"trace": self._watch}
@@ -112,22 +111,23 @@ class Connection:
                 for chunk in response.iter_bytes():
                     raw += chunk
                     if len(raw) > LARGEST:
-                        return Failure("malformed_body", f"the answer is larger than {LARGEST >> 20} MiB")
+                        raise CallFailure("malformed_body", f"the answer is larger than {LARGEST >> 20} MiB")
                     if time.monotonic() > deadline:
-                        return late
+                        raise late
                 return response.status_code, response.headers, bytes(raw)
         except (httpx.ConnectTimeout, httpx.ConnectError, httpx.ProxyError) as error:
-            return Failure("connect", f"the server cannot be reached: {error or type(error).__name__}", retry=True)
+            said = f"the server cannot be reached: {error or type(error).__name__}"
+            raise CallFailure("connect", said, retry=True) from None
         except httpx.TimeoutException:
-            return late
+            raise late from None
         except (httpx.RemoteProtocolError, httpx.NetworkError) as error:
-            if begun:
-                return Failure("truncated_stream", f"the answer was cut: {error or type(error).__name__}", retry=True)
-            return Failure("connect", f"the server hung up: {error or type(error).__name__}", retry=True)
+            reason: Reason = "truncated_stream" if begun else "connect"
+            said = f"the {'answer was cut' if begun else 'server hung up'}: {error or type(error).__name__}"
+            raise CallFailure(reason, said, retry=True) from None
         except httpx.DecodingError as error:
-            return Failure("malformed_body", f"the answer cannot be decompressed: {error}")
+            raise CallFailure("malformed_body", f"the answer cannot be decompressed: {error}") from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            return Failure("other", f"the request cannot be sent: {error}")
+            raise CallFailure("other", f"the request cannot be sent: {error}") from None
 
     def _watch(self, event: str, info: Mapping[str, Any]) -> None:
         """Remember every socket, because closing a client does not wake a thread that reads from it."""
@@ -170,7 +170,7 @@ def safe_text(text: str, key: Secret | None) -> str:
     return redacted(text, *(Secret(one) for one in sorted(spellings, key=len, reverse=True)))
 
 
-def provider_error(failure: Failure, label: str, key: Secret | None, advice: str = "") -> ProviderError:
+def provider_error(failure: CallFailure, label: str, key: Secret | None, advice: str = "") -> ProviderError:
     """The error for a failure, with nothing in it that must not be seen; `advice` survives the cut of the rest."""
     end = safe_text(f" ({advice})", key)[:400] if advice else ""
     message = safe_text(f"{label}: {failure.message}", key)
@@ -179,17 +179,19 @@ def provider_error(failure: Failure, label: str, key: Secret | None, advice: str
     return ProviderError(message + end, reason=failure.reason, retry=failure.retry, after=failure.after)
 
 
-def _object_in(raw: bytes) -> dict[str, Any] | Failure:
-    """The JSON object that the bytes are."""
+def _object_in(raw: bytes) -> dict[str, Any]:
+    """The JSON object that the bytes are. Raises CallFailure."""
     if not raw.strip():
-        return Failure("malformed_body", "the answer is empty")
+        raise CallFailure("malformed_body", "the answer is empty")
     try:
         data = json.loads(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
-        return Failure("malformed_body", f"the answer is not UTF-8: byte {error.start} cannot be decoded")
+        said = f"the answer is not UTF-8: byte {error.start} cannot be decoded"
+        raise CallFailure("malformed_body", said) from None
     except (ValueError, RecursionError):
         shown = excerpt(raw.decode("utf-8", "replace"))
-        return Failure("malformed_body", f"the answer is not JSON; is `endpoint` right? It begins: {shown}")
+        said = f"the answer is not JSON; is `endpoint` right? It begins: {shown}"
+        raise CallFailure("malformed_body", said) from None
     if not isinstance(data, dict):
-        return Failure("malformed_body", f"the answer is not a JSON object but a {type(data).__name__}")
+        raise CallFailure("malformed_body", f"the answer is not a JSON object but a {type(data).__name__}")
     return data

@@ -7,48 +7,51 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar, cast
-
-import tenacity
+from typing import TypeVar
 
 from maabarium.blueprint.schema import Model
 from maabarium.errors import MaabariumError, MissingKeyError, ProviderError
-from maabarium.models.bucket import Bucket
-from maabarium.models.patience import CLOSED, Patience
+from maabarium.models.cancellation import CLOSED, CancelToken
+from maabarium.models.failures import LONGEST_WAIT
+from maabarium.models.ledger import Reserve, SpendingLedger, usage_or_estimate
 from maabarium.models.prices import cost_of
-from maabarium.models.spending import Reserve, Spending, usage_or_estimate
-from maabarium.plugins.completion import Completion, CompletionRequest, Provider, Purpose, Usage
+from maabarium.models.rate_limit import RateLimit
+from maabarium.plugins.completion import Completion, CompletionRequest, Provider, ProviderFacts, Purpose, Usage
 from maabarium.records import Call
 from maabarium.safe_text import plain
 from maabarium.secret import Secret, redacted
 
-__all__ = ["ATTEMPTS", "Member"]
+__all__ = ["ATTEMPTS", "ModelClient"]
 
 ATTEMPTS = 2
 """In all: one retry."""
 BACK_OFF = 0.75
 """Seconds before the first retry; doubled with each further one."""
-LONGEST_WAIT = 30.0
-"""Seconds: a server that asks for more is asked again after this long."""
 LONGEST_MESSAGE = 1200
 """Characters."""
 BILLED = frozenset({CLOSED, "timeout", "truncated_stream", "malformed_body", "empty_content", "refused"})
 """Failures of a model that had begun to answer: what was set aside counts as spent, because nobody knows better."""
 
 T = TypeVar("T")
-Maker = Callable[["Member"], Provider]
+Maker = Callable[["ModelClient"], Provider]
 """Makes the provider and gives it to `keep`, once."""
 
 
-class Member:
+class ModelClient:
     """Asks one model. The provider is made with the first question."""
 
     def __init__(
-        self, model: Model, make: Maker, bucket: Bucket | None, spending: Spending, patience: Patience
+        self,
+        model: Model,
+        facts: ProviderFacts,
+        make: Maker,
+        limit: RateLimit | None,
+        ledger: SpendingLedger,
+        cancellation: CancelToken,
     ) -> None:
-        self.model = model
+        self.model, self.facts = model, facts
         self.key: Secret | None = None
-        self._make, self._bucket, self._spending, self._patience = make, bucket, spending, patience
+        self._make, self._limit, self._ledger, self._cancellation = make, limit, ledger, cancellation
         self._made: list[Provider] = []
 
     @property
@@ -58,14 +61,15 @@ class Member:
 
     def ask(self, request: CompletionRequest, purpose: Purpose, calls: list[Call]) -> Completion:
         """Ask, and once more where that may help. Every attempt is added to `calls`. Raises ProviderError."""
-        retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(ATTEMPTS),
-            retry=tenacity.retry_if_exception(lambda error: isinstance(error, ProviderError) and error.retry),
-            wait=self._wait,
-            sleep=self._patience.sleep,
-            reraise=True,
-        )
-        return retrying(self._attempt, request, purpose, calls)
+        for attempt in range(ATTEMPTS - 1):
+            try:
+                return self._attempt(request, purpose, calls)
+            except ProviderError as error:
+                if not error.retry:
+                    raise
+                pause = self._pause(error, attempt)
+            self._cancellation.sleep(pause)
+        return self._attempt(request, purpose, calls)
 
     def close(self) -> None:
         """Close the provider, once, whoever comes first."""
@@ -75,35 +79,34 @@ class Member:
             return
 
     def keep(self, provider: Provider) -> None:
-        """Take the provider that was made. If all is over by now, it goes at once."""
+        """Take the provider that was made. If all is cancelled by now, it goes at once."""
         self._made.append(provider)
-        if self._patience.over:
+        if self._cancellation.cancelled:
             self.close()
 
-    def _wait(self, state: tenacity.RetryCallState) -> float:
+    def _pause(self, error: ProviderError, attempt: int) -> float:
         """How long to wait: as the server asks, else longer each time. All users of the model wait with us."""
-        error = cast(ProviderError, state.outcome and state.outcome.exception())
         if error.after is None:
-            return min(BACK_OFF * 2.0 ** (state.attempt_number - 1), LONGEST_WAIT)
+            return min(BACK_OFF * 2.0**attempt, LONGEST_WAIT)
         after = min(max(error.after, 0.0), LONGEST_WAIT)
-        if self._bucket is not None:
-            self._bucket.hold(after)
+        if self._limit is not None:
+            self._limit.hold(after)
         return after
 
     def _attempt(self, request: CompletionRequest, purpose: Purpose, calls: list[Call]) -> Completion:
         """One question: set aside what it may cost, wait for the rate, ask, settle."""
-        reserve = Reserve.of(self.model, request)
-        self._spending.set_aside(self.model, reserve)
+        reserve = Reserve.of(self.model, self.facts, request)
+        self._ledger.set_aside(self.model, reserve)
         spent = reserve
         began: float | None = None
         try:
             provider = self.provider or self._of_plugin(lambda: self._make(self))
-            if self._bucket is not None:
-                self._bucket.take()
-            began = self._patience.clock()
+            if self._limit is not None:
+                self._limit.take()
+            began = self._cancellation.clock()
             completion = self._of_plugin(lambda: _answer(provider, request))
             counts = usage_or_estimate(completion.usage, request, completion.content)
-            spent = Reserve((counts.prompt or 0) + (counts.completion or 0), cost_of(self.model, counts))
+            spent = Reserve((counts.prompt or 0) + (counts.completion or 0), cost_of(self.model, self.facts, counts))
         except ProviderError as error:
             if began is None or error.reason not in BILLED:
                 spent = Reserve(0, 0.0)
@@ -111,13 +114,13 @@ class Member:
                 calls.append(self._call(purpose, began, error=str(error)))
             raise
         finally:
-            self._spending.settle(reserve, spent)
+            self._ledger.settle(reserve, spent)
         calls.append(self._call(purpose, began, completion))
         return replace(completion, content=redacted(completion.content, self.key))
 
     def _of_plugin(self, work: Callable[[], T]) -> T:
         """What a provider or its factory returns. Whatever it raises becomes a ProviderError without the key."""
-        future = self._patience.done(work)
+        future = self._cancellation.run(work)
         error = future.exception()
         if error is None:
             return future.result()
@@ -144,8 +147,8 @@ class Member:
             prompt_tokens=usage.prompt,
             completion_tokens=usage.completion,
             cached_tokens=usage.cached,
-            cost=cost_of(self.model, usage) if completion else None,
-            latency_ms=0 if began is None else round((self._patience.clock() - began) * 1000),
+            cost=cost_of(self.model, self.facts, usage) if completion else None,
+            latency_ms=0 if began is None else round((self._cancellation.clock() - began) * 1000),
             error=error,
         )
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from maabarium.blueprint.schema import Budget, Model
 from maabarium.errors import BudgetError
-from maabarium.models.patience import SLICE, Patience
+from maabarium.models.cancellation import SLICE, CancelToken
 from maabarium.models.prices import cost_of
-from maabarium.plugins.completion import CompletionRequest, Usage
+from maabarium.plugins.completion import CompletionRequest, ProviderFacts, Usage
 
-__all__ = ["Reserve", "Spending", "estimated_prompt", "usage_or_estimate"]
+__all__ = ["Reserve", "SpendingLedger", "estimated_prompt", "usage_or_estimate"]
 
 CHARACTERS_PER_TOKEN = 4
 
@@ -39,18 +39,18 @@ class Reserve:
     money: float | None
 
     @classmethod
-    def of(cls, model: Model, request: CompletionRequest) -> Reserve:
+    def of(cls, model: Model, facts: ProviderFacts, request: CompletionRequest) -> Reserve:
         """The prompt as estimated, and an answer as long as it may be."""
         usage = Usage(prompt=estimated_prompt(request), completion=request.max_tokens)
-        return cls(estimated_prompt(request) + request.max_tokens, cost_of(model, usage))
+        return cls(estimated_prompt(request) + request.max_tokens, cost_of(model, facts, usage))
 
 
-class Spending:
+class SpendingLedger:
     """What was spent and what is set aside, of a run. Safe from several threads."""
 
-    def __init__(self, budget: Budget, tokens: int, money: float, patience: Patience) -> None:
+    def __init__(self, budget: Budget, tokens: int, money: float, cancellation: CancelToken) -> None:
         """`tokens` and `money` were spent before, by the part of the run that is resumed."""
-        self._budget, self._patience = budget, patience
+        self._budget, self._cancellation = budget, cancellation
         self._tokens, self._money = tokens, money
         self._all_priced = True
         self._held_tokens, self._held_money = 0, 0.0
@@ -77,7 +77,7 @@ class Spending:
                     self._held_money += reserve.money or 0.0
                     return
                 self._changed.wait(SLICE)
-            self._patience.check()
+            self._cancellation.check()
 
     def settle(self, reserve: Reserve, spent: Reserve) -> None:
         """Give back what was set aside, and count what was spent."""

@@ -5,7 +5,7 @@ Pure: what the repository, the plug-ins and the environment offer is given as fa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from maabarium.blueprint.globs import is_exact, matching
@@ -66,7 +66,7 @@ def bind(loaded: Loaded, facts: BindFacts) -> Bound:
     selection = select_evaluator(blueprint)
     problems, warnings = _targets(blueprint, facts)
     bindings, unbound = _metrics(blueprint, selection, facts)
-    problems += [*unbound, *_options(blueprint, facts), *_names(blueprint, facts), *facts.further]
+    problems += [*unbound, *_names(blueprint, facts), *facts.further]
     problems += _unheeded(blueprint)
     if problems:
         raise BlueprintError(str(loaded.path), dict.fromkeys(problems))
@@ -133,10 +133,7 @@ def _missing_evaluator(selection: Selection, metrics: list[str], offer: Offer) -
         )
     if selection.name == "code":
         return Problem(selection.where, 'no evaluator named "code"; write kind = "pytest"')
-    return Problem(
-        selection.where,
-        f"no evaluator named {quote(selection.name)}{suggestion(selection.name, (*offer.sources, 'auto'))}",
-    )
+    return _unknown(selection.where, "evaluator", selection.name, (*offer.sources, "auto"))
 
 
 def _slower(binding: SourceBinding, where: str) -> list[Problem]:
@@ -227,32 +224,21 @@ def _near_pattern(pattern: str, paths: tuple[str, ...]) -> str:
     return f"; did you mean {quote(better)}?" if matching([better], paths) else ""
 
 
-def _options(blueprint: Blueprint, facts: BindFacts) -> list[Problem]:
-    """Options for evaluators that do not exist."""
-    return [
-        Problem(
-            f"evaluator.options.{name}", f"no evaluator named {quote(name)}{suggestion(name, tuple(facts.sources))}"
-        )
-        for name in blueprint.evaluator.options
-        if name not in facts.sources
-    ]
-
-
 def _names(blueprint: Blueprint, facts: BindFacts) -> list[Problem]:
-    problems = []
-    kind = blueprint.proposer_kind
-    if kind not in facts.proposers:
-        said = f"no proposer named {quote(kind)}{suggestion(kind, facts.proposers)}"
-        if blueprint.proposer.kind is None:
-            said += '. [agents] and [models] ask for it; [proposer] kind = "mutate" needs no model'
-        problems.append(Problem("proposer.kind", said))
-    for where, what, name, known in (
-        ("execution.executor", "executor", blueprint.execution.executor, facts.executors),
-        ("strategy.kind", "strategy", blueprint.strategy.kind, facts.strategies),
-    ):
-        if name not in known:
-            problems.append(Problem(where, f"no {what} named {quote(name)}{suggestion(name, known)}"))
-    return problems
+    """Problems for everything that is named and that no plug-in offers."""
+    sources, asked = frozenset(facts.sources), blueprint.proposer.kind is None
+    hint = '. [agents] and [models] ask for it; [proposer] kind = "mutate" needs no model' if asked else ""
+    named = [
+        *((f"evaluator.options.{name}", "evaluator", name, sources, "") for name in blueprint.evaluator.options),
+        ("proposer.kind", "proposer", blueprint.proposer_kind, facts.proposers, hint),
+        ("execution.executor", "executor", blueprint.execution.executor, facts.executors, ""),
+        ("strategy.kind", "strategy", blueprint.strategy.kind, facts.strategies, ""),
+    ]
+    return [_unknown(where, what, name, known, more) for where, what, name, known, more in named if name not in known]
+
+
+def _unknown(where: str, what: str, name: str, known: Iterable[str], more: str = "") -> Problem:
+    return Problem(where, f"no {what} named {quote(name)}{suggestion(name, known)}{more}")
 
 
 def _doubts(bindings: list[SourceBinding]) -> list[Problem]:

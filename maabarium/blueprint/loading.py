@@ -27,8 +27,6 @@ __all__ = ["MAX_BYTES", "Loaded", "load", "mended", "parse"]
 
 MAX_BYTES = 1_000_000
 """A blueprint is a page or two; a file above this size was surely given by mistake."""
-TABLE = "blueprint"
-"""What every blueprint has, and no other TOML file."""
 LOOKED_AT, SHOWN = 200, 5
 """How many files are read for a suggestion, and how many are named."""
 
@@ -55,7 +53,7 @@ def parse(text: str, path: Path | str) -> Loaded:
     source = printable(path)
     document = _document(text, source)
     if _is_foreign(document):
-        raise BlueprintError(source, [Problem("", "this is no blueprint: it has no [blueprint] table")])
+        raise _refused(source, "this is no blueprint: it has no [blueprint] table")
     pruned = Pruned(document)
     problems = pruned.problems + check(pruned.data)
     blueprint: Blueprint | None = None
@@ -114,13 +112,15 @@ def _document(text: str, source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as error:
-        raise BlueprintError(source, [Problem("", f"is not TOML: {_fault(str(error), text)}")]) from None
+        raise _refused(source, f"is not TOML: {_fault(str(error), text)}") from None
     except RecursionError:
-        raise BlueprintError(
-            source, [Problem("", "is not a blueprint: its lists or tables are nested too deep")]
-        ) from None
+        raise _refused(source, "is not a blueprint: its lists or tables are nested too deep") from None
     except ValueError:
-        raise BlueprintError(source, [Problem("", "holds a number that is too long to be read")]) from None
+        raise _refused(source, "holds a number that is too long to be read") from None
+
+
+def _refused(source: str, message: str, where: str = "") -> BlueprintError:
+    return BlueprintError(source, [Problem(where, message)])
 
 
 def _fault(said: str, text: str) -> str:
@@ -136,24 +136,24 @@ def _read(path: Path) -> str:
     try:
         kind = path.stat()
         if stat.S_ISDIR(kind.st_mode):
-            raise BlueprintError(source, [Problem("", f"is a folder, not a blueprint{_blueprints_in(path)}")])
+            raise _refused(source, f"is a folder, not a blueprint{_blueprints_in(path)}")
         if not stat.S_ISREG(kind.st_mode):
-            raise BlueprintError(source, [Problem("", "is not a regular file")])
+            raise _refused(source, "is not a regular file")
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise BlueprintError(source, [Problem("", f"there is no such file{_near_files(path)}")]) from None
+        raise _refused(source, f"there is no such file{_near_files(path)}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise BlueprintError(source, [Problem("", f"cannot be read: {reason}")]) from None
+        raise _refused(source, f"cannot be read: {reason}") from None
     if len(raw) > MAX_BYTES:
-        raise BlueprintError(source, [Problem("", f"is larger than {MAX_BYTES // 1_000_000} MB: that is no blueprint")])
+        raise _refused(source, f"is larger than {MAX_BYTES // 1_000_000} MB: that is no blueprint")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise BlueprintError(
-            source, [Problem(f"line {line}", f"is not UTF-8 text (byte {error.start}); save the file as UTF-8")]
+        raise _refused(
+            source, f"is not UTF-8 text (byte {error.start}); save the file as UTF-8", f"line {line}"
         ) from None
 
 
@@ -184,14 +184,13 @@ def _blueprints_of(folder: Path) -> list[Path]:
     """The files of a folder that mean to be blueprints: TOML with a [blueprint] table, sound otherwise or not."""
     try:
         files = sorted(entry for entry in folder.iterdir() if entry.suffix == ".toml" and entry.is_file())
-        return [file for file in files[:LOOKED_AT] if file.stat().st_size <= MAX_BYTES and _means_to_be(file)]
     except (OSError, ValueError):
         return []
+    return [file for file in files[:LOOKED_AT] if _means_to_be(file)]
 
 
 def _means_to_be(file: Path) -> bool:
     try:
-        document = tomllib.loads(file.read_bytes().decode("utf-8").removeprefix("\ufeff"))
-    except (OSError, ValueError, RecursionError):
+        return isinstance(_document(_read(file), "").get("blueprint"), dict)
+    except BlueprintError:
         return False
-    return isinstance(document.get(TABLE), dict)

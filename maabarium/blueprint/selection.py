@@ -59,25 +59,20 @@ def _guess(blueprint: Blueprint) -> Selection:
     language, name = blueprint.domain.language.strip().casefold(), blueprint.name.casefold()
     targets = [target.casefold() for target in blueprint.domain.target_files]
     metrics = [metric.name.casefold() for metric in blueprint.metrics.metrics]
-    artefact = any(end in target for target in targets for end in ("adapter", "lora-run")) or any(
-        target.endswith(".safetensors") for target in targets
-    )
-    guess, where = "pytest", "evaluator"
-    if "lora" in name or language == "lora" or artefact:
-        guess = "lora"
-    elif (
-        "research" in name or language == "research" or _any_word(metrics, "citation", "source", "grounding", "factual")
-    ):
-        guess = "research"
-    elif "prompt" in name or language == "prompt" or _any_word(targets, "prompt"):
-        guess = "prompt"
+    artefacts = [target for target in targets if target.endswith(".safetensors")]
+    signs = {
+        "lora": artefacts or _any_word(targets, "adapter", "lora-run"),
+        "research": _any_word(metrics, "citation", "source", "grounding", "factual"),
+        "prompt": _any_word(targets, "prompt"),
+    }
+    guess = next((one for one, sign in signs.items() if one in name or language == one or sign), "pytest")
     if guess != "pytest" and language in _CODE:
         doubt = (
             f'grades by pytest because the language is "{language}"; the original would have chosen {guess} by a name. '
             "[evaluator] kind says it for certain"
         )
-        return Selection("pytest", where, doubt)
-    return Selection(guess, where)
+        return Selection("pytest", "evaluator", doubt)
+    return Selection(guess, "evaluator")
 
 
 def _any_word(texts: list[str], *words: str) -> bool:

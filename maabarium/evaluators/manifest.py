@@ -10,8 +10,9 @@ import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
+from maabarium.blueprint.schema import Settings
 from maabarium.errors import EvaluationError
 from maabarium.safe_text import one_line
 
@@ -26,11 +27,7 @@ _SKIPPED = frozenset({".git", "__pycache__", ".venv", "node_modules"})
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Plugin(_Table):
+class Plugin(Settings):
     """`[plugin]`."""
 
     id: Text
@@ -39,7 +36,7 @@ class Plugin(_Table):
     timeout_seconds: float = Field(default=60, gt=0, le=86_400)
 
 
-class Process(_Table):
+class Process(Settings):
     """`[process]`. `working_dir` is relative to the manifest, and so is a command with a slash to it."""
 
     command: Text
@@ -47,7 +44,7 @@ class Process(_Table):
     working_dir: str | None = None
 
 
-class Manifest(_Table):
+class Manifest(Settings):
     """A manifest and where it lies; made by `read_manifest`."""
 
     plugin: Plugin

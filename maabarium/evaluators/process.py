@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from maabarium.blueprint.schema import Blueprint
+from maabarium.blueprint.schema import Blueprint, Settings
 from maabarium.errors import EvaluationError, Problem
 from maabarium.evaluators.answer import LARGEST_ANSWER, answered, ended_badly
 from maabarium.evaluators.manifest import Manifest, find_manifest, folder_digest, is_file, read_manifest
@@ -38,10 +38,8 @@ REDIRECT = 'asked=$1 answer=$2; shift 2; exec "$@" <"$asked" >"$answer"'
 LOG = 20_000
 
 
-class ProcessOptions(BaseModel):
+class ProcessOptions(Settings):
     """`[evaluator.options.process]`: what `[evaluator]` says too; needed when another evaluator is the primary one."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     manifest_path: str | None = None
     plugin_id: str | None = None

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from maabarium.blueprint.schema import Blueprint
+from maabarium.blueprint.schema import Blueprint, Settings
 from maabarium.errors import EvaluationError, Problem, SandboxError
 from maabarium.evaluators.answer import LARGEST_ANSWER, answered, ended_badly
 from maabarium.evaluators.manifest import find_manifest
@@ -37,10 +37,8 @@ GRACE = 3.0
 LOG = 20_000
 
 
-class WasmOptions(BaseModel):
+class WasmOptions(Settings):
     """`[evaluator.options.wasm]`. `path` is relative to the blueprint; `[evaluator] manifest_path` says the same."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str | None = None
     fuel: int = Field(default=20_000_000_000, ge=1, le=2**63 - 1)

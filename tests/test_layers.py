@@ -86,6 +86,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "maabarium.store",
         "maabarium_pytest.grading",
     ),
+    "pydantic_core": ("maabarium.store",),  # comes with pydantic
     "pyflakes": ("maabarium_pytest.grading",),
     "pytest": ("maabarium_pytest",),
     "_pytest": (),  # private: nobody

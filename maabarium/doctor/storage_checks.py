@@ -17,7 +17,7 @@ from maabarium.safe_text import one_line
 from maabarium.sandbox.process_tree import end_strays, strays
 from maabarium.state_paths import StatePaths
 from maabarium.store import Store
-from maabarium.store.migrations import VERSION
+from maabarium.store.schema import VERSION
 from maabarium.workspace.lock import Flock, dead_folders, is_held, sweep
 from maabarium.workspace.storage import make_folder
 

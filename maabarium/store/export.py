@@ -10,7 +10,6 @@ import csv
 import gzip
 import io
 import json
-import math
 import re
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -20,11 +19,13 @@ from email.utils import format_datetime
 from pathlib import PurePosixPath
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from maabarium.errors import StoreError
 from maabarium.events import RunView
 from maabarium.records import FileEdit, Outcome
 from maabarium.store.payloads import milliseconds
-from maabarium.store.queries import StoredView
+from maabarium.store.reader import StoredView
 
 __all__ = ["MANIFEST", "archive", "export_csv", "export_json", "export_jsonl", "export_patch"]
 
@@ -43,13 +44,13 @@ _NOTE = "Paths of the proposal that the promoted commit does not have are listed
 
 def export_json(view: RunView) -> str:
     """An array of experiments, newest first, in the original's shape with our fields after it."""
-    return json.dumps([_finite(row) for row in _experiments(view)], indent=2) + "\n"
+    return json.dumps(list(_experiments(view)), indent=2) + "\n"
 
 
 def export_jsonl(view: RunView) -> str:
     """One experiment a line, in order of their numbers. `summary` and `file_patches` make it a scripted proposal."""
     rows = reversed(list(_experiments(view)))
-    return "".join(json.dumps(_finite(row), separators=(",", ":")) + "\n" for row in rows)
+    return "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
 
 
 def export_csv(view: RunView) -> str:
@@ -58,7 +59,7 @@ def export_csv(view: RunView) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_ORIGINAL_COLUMNS + _OUR_COLUMNS)
     for row in _experiments(view):
-        writer.writerow([_csv_cell(_finite(row[column])) for column in _ORIGINAL_COLUMNS + _OUR_COLUMNS])
+        writer.writerow([_csv_cell(row[column]) for column in _ORIGINAL_COLUMNS + _OUR_COLUMNS])
     return text.getvalue()
 
 
@@ -128,7 +129,8 @@ def _safe(path: str) -> str:
 
 def _experiments(view: RunView) -> Iterator[dict[str, Any]]:
     for outcome in reversed(view.outcomes):
-        yield {**_original(view, outcome), **_ours(view, outcome)}
+        row = {**_original(view, outcome), **_ours(view, outcome)}
+        yield to_jsonable_python(row, inf_nan_mode="null")  # JSON knows no other numbers
 
 
 def _original(view: RunView, outcome: Outcome) -> dict[str, Any]:
@@ -187,17 +189,6 @@ def _patch(edit: FileEdit) -> dict[str, Any]:
         except UnicodeDecodeError:
             patch |= {"content": None, "content_base64": base64.b64encode(edit.content).decode("ascii")}
     return patch
-
-
-def _finite(value: Any) -> Any:
-    """The same value with null for floats that JSON does not know."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
 
 
 def _csv_cell(value: Any) -> Any:

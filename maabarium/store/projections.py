@@ -1,12 +1,13 @@
-"""The rows that each transition leaves in the relational tables. Knows no file, no run but the one it writes.
+"""The rows that each transition leaves in the relational tables, and whether they are as they must be.
 
-All functions run inside the transaction that appends the event. Written so that the same journal always gives
+`Rows` is used inside the transaction that appends the event. It is written so that the same journal always gives
 the same rows: what a transition says a second time replaces what it said the first time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlite_utils import Database
@@ -14,6 +15,7 @@ from sqlite_utils import Database
 from maabarium.errors import StoreError
 from maabarium.events import (
     Decided,
+    Journal,
     MeasuredEvent,
     Promoting,
     Proposed,
@@ -23,9 +25,9 @@ from maabarium.events import (
     Transition,
 )
 from maabarium.records import Evaluation, Measured, Origin, Outcome, Proposal
-from maabarium.store.payloads import Side, cell, dump_evaluation, dumps, milliseconds
+from maabarium.store.payloads import Side, cell, dump_evaluation, dumps, milliseconds, unpack
 
-__all__ = ["Rows"]
+__all__ = ["Rows", "damage", "disagreements"]
 
 INLINE_LIMIT = 64 * 1024
 """Bytes up to which a proposal's text is repeated in `file_patches_json`; the whole is in `blobs` anyway."""
@@ -242,3 +244,37 @@ def _proposal(proposal: Proposal, experiment: int, time: str) -> dict[str, objec
         "experiment_id": experiment, "summary": proposal.summary, "file_patches_json": dumps(patches),
         "author": proposal.author, "data_json": dumps(proposal.data), "created_at": time,
     }  # fmt: skip
+
+
+def damage(db: Database) -> Iterator[str]:
+    """What SQLite and the checksums find wrong."""
+    for (message,) in db.execute("PRAGMA integrity_check").fetchall():
+        if message != "ok":
+            yield f"SQLite finds the file damaged: {message}"
+    for table, row, parent, _ in db.execute("PRAGMA foreign_key_check").fetchall():
+        yield f"row {row} of {table} refers to a row of {parent} that is missing"
+    for digest, size, data in db.execute("SELECT sha256, size, data FROM blobs"):
+        try:
+            content = unpack(data)
+        except ValueError as error:
+            yield f"the file content {digest} cannot be read: {error}"
+            continue
+        if hashlib.sha256(content).hexdigest() != digest or len(content) != size:
+            yield f"the file content {digest} is not what was stored"
+
+
+def disagreements(db: Database, run_id: str, journal: Journal) -> Iterator[str]:
+    """Where a run's rows do not say what its journal says."""
+    sequences = [row[0] for row in db.execute(
+        "SELECT sequence FROM events WHERE run_id = ? ORDER BY sequence", [cell(run_id)]
+    ).fetchall()]  # fmt: skip
+    if sequences != list(range(1, len(sequences) + 1)):
+        yield f"run {run_id} lacks events: it has {len(sequences)}, the last is number {sequences[-1]}"
+    decided = {fact.outcome.number: fact.outcome.verdict for fact in journal if isinstance(fact, Decided)}
+    rows = dict(
+        db.execute("SELECT number, promotion_outcome FROM experiments WHERE run_id = ?", [cell(run_id)]).fetchall()
+    )
+    for number, verdict in decided.items():
+        row = rows.get(number, "missing")
+        if row != verdict:
+            yield f"experiment {number} of run {run_id} is {verdict} in its journal, {row} in its row"

@@ -17,8 +17,7 @@ from maabarium.sandbox.environment import RUN_MARK
 from maabarium.sandbox.process_tree import pid_namespace
 from maabarium.state_paths import StatePaths
 from maabarium.store import Store
-from maabarium.store.migrations import VERSION
-from maabarium.store.schema import APPLICATION_ID, SCRIPTS
+from maabarium.store.schema import APPLICATION_ID, SCRIPTS, VERSION
 from maabarium.workspace.lock import Flock
 
 

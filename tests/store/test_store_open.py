@@ -10,7 +10,7 @@ from store_records import RUN, journal
 
 from maabarium.errors import StoreError
 from maabarium.store import Store
-from maabarium.store.migrations import VERSION
+from maabarium.store.schema import VERSION
 
 
 def test_the_folder_is_made_and_keeps_out_of_git(tmp_path):

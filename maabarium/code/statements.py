@@ -79,11 +79,6 @@ def _parameters(node: _Function) -> dict[str, int]:
     return {argument.arg: node.lineno for argument in every}
 
 
-def _read(node: ast.AST) -> Counter[str]:
-    names = (child for child in ast.walk(node) if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Load))
-    return Counter(child.id for child in names)
-
-
 def _self_attributes(node: ast.ClassDef) -> tuple[str, ...]:
     names = {
         child.attr: None
@@ -116,10 +111,6 @@ def _header(node: ast.AST) -> tuple[ast.AST, ...]:
         case ast.Assign():
             targets = tuple(target for target in node.targets if not isinstance(target, ast.Name))
             return (*targets, node.value)
-        case ast.Try() | ast.Import() | ast.ImportFrom() | ast.Global() | ast.Nonlocal():
-            return ()
-        case ast.Expr(value=ast.Constant()):
-            return ()
         case _:
             return tuple(child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
 
@@ -170,7 +161,8 @@ def _scope(node: _Function | ast.ClassDef, outer: Scope) -> Scope:
     qualname = f"{outer.qualname}.{node.name}" if outer.qualname else node.name
     if isinstance(node, ast.ClassDef):
         return Scope(qualname, "class", _bound(node.body, {}), _self_attributes(node))
-    return Scope(qualname, "function", _bound(node.body, _parameters(node)), outer.attributes, _read(node))
+    reads = Counter(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+    return Scope(qualname, "function", _bound(node.body, _parameters(node)), outer.attributes, reads)
 
 
 def _targets(node: ast.AST) -> Iterator[str]:

@@ -6,6 +6,7 @@ What a project configures (ruff, black, EditorConfig) goes before what its files
 from __future__ import annotations
 
 import configparser
+import contextlib
 import re
 import tomllib
 from collections import Counter
@@ -101,14 +102,13 @@ def _editorconfig(library: SourceFiles, path: str) -> dict[str, str]:
     if ".editorconfig" not in library or library.obstacle(".editorconfig"):
         return {}
     parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read_string("[*root*]\n" + (library.text(".editorconfig") or ""))
-    except configparser.Error:
-        return {}
     wishes: dict[str, str] = {}
-    for section in parser.sections():
-        if section != "*root*" and "{" not in section and _speaks_of(section, path):
-            wishes |= {key: value.strip().lower() for key, value in parser.items(section)}
+    with contextlib.suppress(configparser.Error):
+        parser.read_string("[*root*]\n" + (library.text(".editorconfig") or ""))
+        for section in parser.sections():
+            with contextlib.suppress(ValueError, re.error):  # no pattern
+                if section != "*root*" and "{" not in section and Globs([section]).matches(path):
+                    wishes |= {key: value.strip().lower() for key, value in parser.items(section)}
     found: dict[str, str] = {}
     if wishes.get("indent_style") == "tab":
         found["indent"] = "tabs"
@@ -117,10 +117,3 @@ def _editorconfig(library: SourceFiles, path: str) -> dict[str, str]:
     if wishes.get("max_line_length", "").isdigit():
         found["length"] = str(int(wishes["max_line_length"]))
     return found
-
-
-def _speaks_of(pattern: str, path: str) -> bool:
-    try:
-        return Globs([pattern]).matches(path)
-    except (ValueError, re.error):
-        return False

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from maabarium.code.faults import DETAIL, FailingTest
-from maabarium.proposers.mutate.repairs.place import Words
+from maabarium.proposers.mutate.repairs.place import Words, common_ends
 from maabarium.records import TestResult
 
 __all__ = ["Symptom", "boost", "read_symptom", "words"]
@@ -206,9 +206,7 @@ def _texts(wrong: str, right: str, found: _Findings) -> None:
         found.kinds.add("blanks")
     elif sorted(wrong) == sorted(right):
         found.kinds.add("order")
-    short = min(len(wrong), len(right))
-    head = next((index for index in range(short) if wrong[index] != right[index]), short)
-    tail = next((index for index in range(short - head) if wrong[-1 - index] != right[-1 - index]), short - head)
+    head, tail = common_ends(wrong, right)
     piece = (wrong[head : len(wrong) - tail], right[head : len(right) - tail])
     if max(map(len, piece)) <= 40:
         found.texts[piece] = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maabarium.proposers.mutate.repairs.operators import arithmetic, calls, conditions, constants, names, statements
+from maabarium.proposers.mutate.repairs.operators import arithmetic, conditions, constants, names, statements
 from maabarium.proposers.mutate.repairs.place import Operator
 
 __all__ = ["OPERATORS"]
@@ -18,8 +18,8 @@ OPERATORS: tuple[Operator, ...] = (
     constants.number,
     constants.truth,
     constants.text,
-    calls.arguments,
-    calls.neighbour,
+    names.arguments,
+    names.neighbour,
     names.variable,
     names.attribute,
     statements.loop_exit,

@@ -1,4 +1,4 @@
-"""The three intakes of foreign text: the blueprint, what enters a prompt, and what a model replies.
+"""Foreign text is scanned where it comes in: the blueprint's prose, what enters a prompt, and what a model replies.
 
 The scanner is advisory: the boundaries are path rules, fences and the sandbox. In `block` mode a finding of weight
 keeps the text out.
@@ -12,9 +12,9 @@ from typing import Literal
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import BlueprintError, Problem, ProposalError
-from maabarium.proposers.council.context import Packed
+from maabarium.proposers.council.context import Packed, PromptPart
 from maabarium.proposers.proposal_log import ProposalLog
-from maabarium.scanner import ThreatFinding, scan, verdict
+from maabarium.scanner import scan, verdict
 
 __all__ = ["PromptScanner"]
 
@@ -36,24 +36,21 @@ class PromptScanner:
         texts |= {f"agents.agents[{index}].system_prompt": agent.system_prompt for index, agent in enumerate(agents)}
         problems = []
         for where, text in texts.items():
-            findings, decided = self._scan(text, where)
-            self.notes += [_sentence(finding) for finding in findings]
-            if decided == "block":
-                problems.append(Problem(where, f"the prompt scanner blocks it: {_sentence(findings[0])}"))
+            found, blocks = self._scan(text, where)
+            self.notes += found
+            if blocks:
+                problems.append(Problem(where, f"the prompt scanner blocks it: {found[0]}"))
         if problems:
             raise BlueprintError(source, problems)
 
     def context(self, packed: Packed, log: ProposalLog) -> Packed:
         """What is about to enter a prompt; blocked parts are left out, listed, and not open to edits."""
-        parts, blocked = [], []
+        parts, blocked = list[PromptPart](), list[PromptPart]()
         for part in packed.parts:
-            findings, decided = self._scan(part.text, part.source) if part.kind == "data" else ((), "pass")
+            found, blocks = self._scan(part.text, part.source) if part.kind == "data" else ([], False)
             noted = {draft.content for draft in log.drafts}  # the same text may be shown to several models
-            self._note([finding for finding in findings if _sentence(finding) not in noted], log)
-            if decided == "block":
-                blocked.append(part)
-            else:
-                parts.append(part)
+            self._note([each for each in found if each not in noted], log)
+            (blocked if blocks else parts).append(part)
         if not blocked:
             return packed
         sources = {part.source for part in blocked}
@@ -68,24 +65,23 @@ class PromptScanner:
         """A check for replies. It raises ProposalError (`policy_objection`) when one is blocked."""
 
         def check(text: str) -> None:
-            findings, decided = self._scan(text, "reply")
-            self._note(findings, log)
-            if decided == "block":
-                said = f"the prompt scanner blocks the reply: {_sentence(findings[0])}"
-                raise ProposalError("policy_objection", said, detail="scanner")
+            found, blocks = self._scan(text, "reply")
+            self._note(found, log)
+            if blocks:
+                raise ProposalError(
+                    "policy_objection", f"the prompt scanner blocks the reply: {found[0]}", detail="scanner"
+                )
 
         return check
 
-    def _scan(self, text: str, source: str) -> tuple[tuple[ThreatFinding, ...], str]:
+    def _scan(self, text: str, source: str) -> tuple[list[str], bool]:
+        """A sentence for each finding, and whether they keep the text out."""
         if self.mode == "off":
-            return (), "pass"
-        findings = scan(text, source)
-        return findings, verdict(findings, self.mode, self.allow)
+            return [], False
+        found = scan(text, source)
+        said = [f"{one.source}: {one.cls} ({one.rule}, severity {one.severity}): {one.excerpt}" for one in found]
+        return said, verdict(found, self.mode, self.allow) == "block"
 
-    def _note(self, findings: Sequence[ThreatFinding], log: ProposalLog) -> None:
-        for finding in findings:
-            log.add_draft(SCANNER, "finding", _sentence(finding))
-
-
-def _sentence(finding: ThreatFinding) -> str:
-    return f"{finding.source}: {finding.cls} ({finding.rule}, severity {finding.severity}): {finding.excerpt}"
+    def _note(self, found: Sequence[str], log: ProposalLog) -> None:
+        for each in found:
+            log.add_draft(SCANNER, "finding", each)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from maabarium.blueprint.globs import Globs
 from maabarium.errors import ProposalError
 from maabarium.plugins.protocols import ProposalRequest, TellsModes
-from maabarium.proposers.command.tree_copy import Left, Survey, TreeCopy
-from maabarium.records import FileEdit, FileMode, Operation
+from maabarium.proposers.command.tree_copy import ChangedPath, TreeCopy
+from maabarium.records import FileEdit, FileMode
 from maabarium.safe_text import one_line
 
 __all__ = ["Changes", "changes_of"]
@@ -26,9 +26,7 @@ class Changes:
     dropped: tuple[str, ...]
 
 
-def changes_of(
-    copy: TreeCopy, found: Survey, request: ProposalRequest, *, most_bytes: int, ignored: Callable[[str], bool]
-) -> Changes:
+def changes_of(copy: TreeCopy, request: ProposalRequest, *, most_bytes: int, ignored: Callable[[str], bool]) -> Changes:
     """Compare with the champion's tree. Raises ProposalError for a target that became a link, and for too much.
 
     New files that the tree's own `.gitignore` excludes are left aside without a word.
@@ -37,28 +35,19 @@ def changes_of(
     dropped: list[str] = []
     left = most_bytes
     globs, targets = Globs(request.blueprint.domain.target_files), frozenset(request.targets)
-    for path, operation, now in _candidates(found, ignored):
-        if operation == "modify" and not _differs(path, now, found, request):
+    for now in copy.changes():
+        is_new = now.operation == "create"
+        if (is_new and ignored(now.path)) or (now.operation == "modify" and not _differs(now, copy, request)):
             continue
-        if not (path in targets if operation != "create" else _may_be_new(path, copy, globs)):
-            dropped.append(f"{one_line(path)} ({operation})")
+        if not (_may_be_new(now.path, copy, globs) if is_new else now.path in targets):
+            dropped.append(f"{one_line(now.path)} ({now.operation})")
             continue
-        edits.append(_edit(path, operation, now, found, request, left))
+        edits.append(_edit(now, copy, request, left))
         left -= len(edits[-1].content or b"")
         if len(edits) > MOST_FILES:
             raise ProposalError("out_of_bounds", f"the agent changed more than {MOST_FILES} files")
     kept, refused = _within_bounds(edits, request)
     return Changes(tuple(kept), (*dropped, *refused))
-
-
-def _candidates(found: Survey, ignored: Callable[[str], bool]) -> Iterator[tuple[str, Operation, Left | None]]:
-    for path in sorted(found.changed):
-        yield path, "modify", found.changed[path]
-    for path in sorted(found.created):
-        if not ignored(path):
-            yield path, "create", found.created[path]
-    for path in found.deleted:
-        yield path, "delete", None
 
 
 def _may_be_new(path: str, copy: TreeCopy, globs: Globs) -> bool:
@@ -70,34 +59,32 @@ def _may_be_new(path: str, copy: TreeCopy, globs: Globs) -> bool:
     return path not in copy.hidden and globs.matches(path)
 
 
-def _differs(path: str, now: Left | None, found: Survey, request: ProposalRequest) -> bool:
+def _differs(now: ChangedPath, copy: TreeCopy, request: ProposalRequest) -> bool:
     """Whether a file really changed, or was only touched."""
-    if now is None or now.kind != "file" or _mode(path, now, request) is not None:
+    if now.kind != "file" or _mode(now, request) is not None:
         return True
-    before = request.files.read(path)
-    return now.size != len(before) or found.read(path, now.size + 1) != before
+    before = request.files.read(now.path)
+    return now.size != len(before) or copy.read(now.path, now.size + 1) != before
 
 
-def _edit(
-    path: str, operation: Operation, now: Left | None, found: Survey, request: ProposalRequest, left: int
-) -> FileEdit:
+def _edit(now: ChangedPath, copy: TreeCopy, request: ProposalRequest, left: int) -> FileEdit:
     """The edit of one path that may change, by at most `left` bytes."""
-    if now is None:
-        return FileEdit(path=path, operation="delete")
+    if now.kind == "gone":
+        return FileEdit(path=now.path, operation="delete")
     if now.kind != "file":
         what = "a symbolic link" if now.kind == "link" else "a special file"
-        raise ProposalError("out_of_bounds", f"{one_line(path)} became {what}; only regular files can be proposed")
-    content = found.read(path, left + 1)
+        raise ProposalError("out_of_bounds", f"{one_line(now.path)} became {what}; only regular files can be proposed")
+    content = copy.read(now.path, left + 1)
     if len(content) > left:
-        said = f"the agent changed more than it may: with {one_line(path)} the changed files are larger than allowed"
-        raise ProposalError("out_of_bounds", f"{said} (proposer.max_changed_bytes)")
-    mode = now.mode if operation == "create" else _mode(path, now, request)
-    return FileEdit(path=path, operation=operation, content=content, mode=mode)
+        said = f"with {one_line(now.path)} the changed files are larger than allowed (proposer.max_changed_bytes)"
+        raise ProposalError("out_of_bounds", f"the agent changed more than it may: {said}")
+    mode = now.mode if now.operation == "create" else _mode(now, request)
+    return FileEdit(path=now.path, operation=now.operation, content=content, mode=mode)
 
 
-def _mode(path: str, now: Left, request: ProposalRequest) -> FileMode | None:
+def _mode(now: ChangedPath, request: ProposalRequest) -> FileMode | None:
     """The new mode of a file if it changed, and the tree tells modes at all."""
-    was = request.files.modes().get(path) if isinstance(request.files, TellsModes) else None
+    was = request.files.modes().get(now.path) if isinstance(request.files, TellsModes) else None
     return None if was is None or (was & 0o100 != 0) == now.executable else now.mode
 
 

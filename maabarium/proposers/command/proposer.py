@@ -23,7 +23,7 @@ from maabarium.proposers.command.options import CommandOptions, agent_of
 from maabarium.proposers.command.program import installation
 from maabarium.proposers.command.report import COST, TOKENS, AgentBudget, AgentReport, kept, last_line, read_report
 from maabarium.proposers.command.task import AgentTask, task_text, words_of
-from maabarium.proposers.command.tree_copy import survey, write_copy
+from maabarium.proposers.command.tree_copy import TreeCopy
 from maabarium.proposers.council.context import SourceFiles, pack
 from maabarium.proposers.council.feedback import DIGEST, advice_on, edits_digest
 from maabarium.proposers.prompt_scanner import PromptScanner
@@ -111,7 +111,7 @@ class CommandProposer:
         try:
             work.mkdir()
             task.parent.mkdir()
-            copy = write_copy(request.files, work, library.hidden)
+            copy = TreeCopy.write(request.files, work, library.hidden)
             text = self._brief(request, library, log, work)
             task.write_text(text, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
@@ -119,13 +119,8 @@ class CommandProposer:
         started = time.monotonic()
         completed = self.sandbox.run(self._command(request, work, task, text))
         answer = self._heard(completed, log, time.monotonic() - started)
-        changes = changes_of(
-            copy,
-            survey(copy),
-            request,
-            most_bytes=self.options.max_changed_bytes,
-            ignored=library.ignored,
-        )
+        most = self.options.max_changed_bytes
+        changes = changes_of(copy, request, most_bytes=most, ignored=library.ignored)
         return self._proposal(request, changes, answer, log)
 
     def _brief(self, request: ProposalRequest, library: SourceFiles, log: ProposalLog, work: Path) -> str:

@@ -8,9 +8,8 @@ or a line `Summary: ...`.
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,34 +48,24 @@ class AgentReport:
 
 def read_report(output: str) -> AgentReport:
     """Read what is known of an output, whatever it holds. Never raises."""
-    objects = list(_objects(output))
+    objects = _objects(output)
     final = [each for each in objects if "total_cost_usd" in each]
     counted = final[-1:] or objects
     usages = [usage for each in counted if (usage := _usage(each)) is not None]
     costs = [cost for each in counted if (cost := _cost(each)) is not None]
     summary = _summary(objects, output)
     if not usages and not costs:
-        return _of_aider(output, summary)
-    return AgentReport(
-        summary=summary,
-        prompt_tokens=sum(usage[0] for usage in usages) if usages else None,
-        completion_tokens=sum(usage[1] for usage in usages) if usages else None,
-        cached_tokens=sum(usage[2] for usage in usages) if usages else None,
-        cost=sum(costs) if costs else None,
-    )
+        return _of_aider(plain(output), summary)
+    prompt, completion, cached = map(sum, zip(*usages, strict=True)) if usages else (None, None, None)
+    return AgentReport(summary, prompt, completion, cached, sum(costs) if costs else None)
 
 
-def _objects(output: str) -> Iterator[Mapping[str, Any]]:
+def _objects(output: str) -> list[Mapping[str, Any]]:
     """JSON objects that stand on lines of their own, or are the entries of an array on one; else all of the output."""
-    found = False
-    for line in output.splitlines():
-        text = line.strip()
-        if text[:1] in ("{", "[") and text[-1:] in ("}", "]"):
-            for each in _parsed(text):
-                found = True
-                yield each
-    if not found and "{" in output:
-        yield from _parsed(output[output.index("{") : output.rindex("}") + 1] if "}" in output else "")
+    lines = (line.strip() for line in output.splitlines())
+    whole = (text for text in lines if text[:1] in ("{", "[") and text[-1:] in ("}", "]"))
+    found = [each for text in whole for each in _parsed(text)]
+    return found or _parsed(output[output.find("{") : output.rfind("}") + 1])
 
 
 def _parsed(text: str) -> list[Mapping[str, Any]]:
@@ -89,43 +78,41 @@ def _parsed(text: str) -> list[Mapping[str, Any]]:
 
 def _usage(said: Mapping[str, Any]) -> tuple[int, int, int] | None:
     """Tokens of the prompt (cached ones among them), of the answer, and those that were cached."""
-    part = said.get("part")
-    if isinstance(part, dict) and isinstance(part.get("tokens"), dict):
-        tokens = part["tokens"]
-        cache = tokens["cache"] if isinstance(tokens.get("cache"), dict) else {}
+    tokens = _inner(said, "part").get("tokens")
+    if isinstance(tokens, dict):
+        cache = _inner(tokens, "cache")
         read = _count(cache, "read")
         prompt = _count(tokens, "input") + read + _count(cache, "write")
         return prompt, _count(tokens, "output") + _count(tokens, "reasoning"), read
-    usage = said.get("usage")
-    if not isinstance(usage, dict) or not any(name in usage for name in (*IN, *OUT)):
+    usage = _inner(said, "usage")
+    if not any(name in usage for name in (*IN, *OUT)):
         return None
     apart = _count(usage, "cache_read_input_tokens")
     prompt = _count(usage, *IN) + apart + _count(usage, "cache_creation_input_tokens")
     return prompt, _count(usage, *OUT), apart or _count(usage, "cached_input_tokens", "cached_tokens")
 
 
-def _count(usage: Mapping[str, Any], *names: str) -> int:
-    for name in names:
-        number = _number(usage.get(name))
-        if number is not None:
-            return int(number)
-    return 0
-
-
 def _cost(said: Mapping[str, Any]) -> float | None:
-    part = said.get("part")
-    for place in (said, part if isinstance(part, dict) else {}):
-        for name in ("total_cost_usd", "cost_usd", "cost"):
-            number = _number(place.get(name))
-            if number is not None:
-                return number
-    return None
+    names = ("total_cost_usd", "cost_usd", "cost")
+    own = _number(said, *names)
+    return _number(_inner(said, "part"), *names) if own is None else own
 
 
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if 0 <= value <= MOST and math.isfinite(value) else None
+def _inner(said: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The object of that name; an empty one when there is none."""
+    found = said.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _number(said: Mapping[str, Any], *names: str) -> float | None:
+    """The first of these that is a number which can be a count or a price."""
+    values = (said.get(name) for name in names)
+    numbers = (value for value in values if isinstance(value, int | float) and not isinstance(value, bool))
+    return next((float(number) for number in numbers if 0 <= number <= MOST), None)
+
+
+def _count(said: Mapping[str, Any], *names: str) -> int:
+    return int(_number(said, *names) or 0)
 
 
 def _summary(objects: list[Mapping[str, Any]], output: str) -> str:
@@ -133,8 +120,7 @@ def _summary(objects: list[Mapping[str, Any]], output: str) -> str:
     for said in reversed(objects):
         if isinstance(said.get("summary"), str) and said["summary"].strip():
             return one_line(said["summary"], LONGEST_SUMMARY)
-        found = SUMMARY.findall(_words(said))
-        if found:
+        if found := SUMMARY.findall(_words(said)):
             return one_line(found[-1], LONGEST_SUMMARY)
     found = SUMMARY.findall(plain(output))
     return one_line(found[-1], LONGEST_SUMMARY) if found else ""
@@ -142,32 +128,22 @@ def _summary(objects: list[Mapping[str, Any]], output: str) -> str:
 
 def _words(said: Mapping[str, Any]) -> str:
     """The text of one message, wherever the agents that we know put it."""
-    for name in ("part", "item"):
-        inner = said.get(name)
-        if isinstance(inner, dict) and isinstance(inner.get("text"), str):
-            return plain(inner["text"])
-    text = said.get("result")
-    return plain(text) if isinstance(text, str) else ""
+    texts = (_inner(said, "part").get("text"), _inner(said, "item").get("text"), said.get("result"))
+    return plain(next((text for text in texts if isinstance(text, str)), ""))
 
 
 def _of_aider(output: str, summary: str) -> AgentReport:
-    clean = plain(output)
-    tokens, costs = AIDER_TOKENS.findall(clean), AIDER_COST.findall(clean)
-    sent = sum(_thousands(pair[0]) for pair in tokens)
-    received = sum(_thousands(pair[1]) for pair in tokens)
-    try:
-        cost = float(costs[-1].replace(",", "")) if costs else None
-    except ValueError:
-        cost = None
-    return AgentReport(summary, sent if tokens else None, received if tokens else None, None, cost)
+    tokens, costs = AIDER_TOKENS.findall(output), AIDER_COST.findall(output)
+    sent, received = (sum(round(_amount(pair[side]) or 0) for pair in tokens) if tokens else None for side in (0, 1))
+    return AgentReport(summary, sent, received, None, _amount(costs[-1]) if costs else None)
 
 
-def _thousands(text: str) -> int:
-    scale = {"k": 1000, "M": 1_000_000}.get(text[-1:], 1)
+def _amount(text: str) -> float | None:
+    """A number with commas, in thousands or millions if it says so."""
     try:
-        return round(float(text.rstrip("kM").replace(",", "")) * scale)
+        return float(text.rstrip("kM").replace(",", "")) * {"k": 1000, "M": 1_000_000}.get(text[-1:], 1)
     except ValueError:
-        return 0
+        return None
 
 
 def kept(output: str) -> str:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 import re
 import string
+from collections.abc import Iterable
 
-__all__ = ["estimate_tokens"]
+__all__ = ["estimate_tokens", "fitting"]
 
 _LOWER = string.ascii_lowercase.encode()
 _UPPER = string.ascii_uppercase.encode()
@@ -34,3 +35,15 @@ def estimate_tokens(text: str) -> int:
     if left >= 40:
         total += sum(0.6 * len(run) for run in _UNREADABLE.findall(text.encode("utf-8", "surrogatepass")))
     return min(left, math.ceil(total))
+
+
+def fitting(lines: Iterable[str], tokens: int) -> tuple[list[str], int]:
+    """The first lines that fit into so many tokens, and the tokens that are left."""
+    kept: list[str] = []
+    for line in lines:
+        cost = estimate_tokens(line) + 1
+        if cost > tokens:
+            break
+        kept.append(line)
+        tokens -= cost
+    return kept, tokens

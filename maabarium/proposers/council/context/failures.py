@@ -14,7 +14,7 @@ from maabarium.code.symbols import Defined, first_line
 from maabarium.proposers.council.context.excerpts import Excerpts
 from maabarium.proposers.council.context.part import PromptPart, cost_of
 from maabarium.proposers.council.context.source_files import SourceFiles
-from maabarium.proposers.tokens import estimate_tokens
+from maabarium.proposers.tokens import estimate_tokens, fitting
 from maabarium.records import TestResult, TestRole
 from maabarium.safe_text import one_line, plain
 
@@ -79,8 +79,9 @@ def show_failures(
         told += 1
         left -= _source(excerpts, failure, left if told == 1 else left * 2 // 3)
     named = [one_line(test.id, 160) for failure in failures[told:] for test in failure.tests]
-    kept, left = _fitting(named, left)
+    kept, rest = fitting(named, left - 8)
     if kept:
+        left = rest
         texts.append("Also failing:\n" + "\n".join(kept))
     missing = len(named) - len(kept)
     if not texts:
@@ -108,18 +109,6 @@ def _source(excerpts: Excerpts, failure: FailedFunction, limit: int) -> int:
     imports = [(chunk.first, chunk.last) for chunk in excerpts.library.chunks(failure.path) if chunk.kind == "imports"]
     spent = excerpts.lines(failure.path, [*ranges, *imports], limit)
     return (excerpts.lines(failure.path, ranges, limit) if spent is None else spent) or 0
-
-
-def _fitting(lines: Sequence[str], left: int) -> tuple[list[str], int]:
-    kept: list[str] = []
-    left -= 8
-    for line in lines:
-        cost = estimate_tokens(line) + 1
-        if cost > left:
-            break
-        kept.append(line)
-        left -= cost
-    return kept, left if kept else left + 8
 
 
 def condensed(detail: str, most: int = 24) -> str:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 
 from maabarium.proposers.council.feedback.repetition import is_ours
-from maabarium.proposers.tokens import estimate_tokens
+from maabarium.proposers.tokens import estimate_tokens, fitting
 from maabarium.records import Attempt, MetricEffect, Outcome
 from maabarium.safe_text import one_line
 
@@ -73,14 +73,8 @@ def _ideas(told: Sequence[Attempt], champion: int, shown: set[int], left: int) -
         if attempt.outcome.parent == champion and attempt.outcome.verdict != "promoted"
         and (summary := _summary(attempt)) and summary not in known
     ]  # fmt: skip
-    wanted = list(dict.fromkeys(reversed(wanted)))
-    found: list[str] = []
-    for summary in wanted:
-        line = f"- {summary}"
-        left -= estimate_tokens(line) + 1
-        if left < 0:
-            break
-        found.append(line)
+    wanted = [f"- {summary}" for summary in dict.fromkeys(reversed(wanted))]
+    found, _ = fitting(wanted, left)
     return found[::-1], len(wanted) - len(found)
 
 

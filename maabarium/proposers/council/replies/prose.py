@@ -16,7 +16,7 @@ from maabarium.safe_text import one_line
 
 __all__ = ["marker_of", "read_prose"]
 
-SEARCH = re.compile(r"(?:<{5,9}|-{5,9}) ?SEARCH\b[^\n]*$", re.MULTILINE)
+SEARCH = re.compile(r"^(?:<{5,9}|-{5,9}) ?SEARCH\b[^\n]*$", re.MULTILINE)
 DIVIDER = re.compile(r"={5,9}\s*$")
 REPLACE = re.compile(r"(?:>{5,9}|\+{5,9}) ?REPLACE\s*$")
 FILES = re.compile(r"^--- [^\n]+\n\+\+\+ [^\n]+\n@@ ", re.MULTILINE)
@@ -27,8 +27,7 @@ PATH = re.compile(r"[\w.@+/-]{1,300}+")
 
 def marker_of(text: str, format: EditFormat) -> int | None:
     """Where text in one of the forms starts, if it holds any."""
-    blocks = re.search(r"^" + SEARCH.pattern, text, re.MULTILINE)
-    files = FILES.search(text)
+    blocks, files = SEARCH.search(text), FILES.search(text)
     found = [each.start() for each in (blocks, files) if each]
     if not found and format == "whole":
         lines = text.split("\n")
@@ -43,8 +42,7 @@ def read_prose(text: str, format: EditFormat) -> Reply:
     if "\r" in text and text.count("\r\n") == text.count("\n") == text.count("\r"):
         text = text.replace("\r\n", "\n")
     lines = text.removesuffix("\n").split("\n")
-    blocks = re.search(r"^" + SEARCH.pattern, text, re.MULTILINE)
-    files = FILES.search(text)
+    blocks, files = SEARCH.search(text), FILES.search(text)
     if blocks and not (files and files.start() < blocks.start()):
         patches = _blocks(lines)
     elif files:
@@ -142,12 +140,8 @@ def _diffs(lines: Sequence[str]) -> list[Patch]:
 
 
 def _starts_file(lines: Sequence[str], index: int) -> bool:
-    return (
-        lines[index].startswith("--- ")
-        and index + 2 < len(lines)
-        and lines[index + 1].startswith("+++ ")
-        and lines[index + 2].startswith("@@")
-    )
+    starts = zip(lines[index : index + 3], ("--- ", "+++ ", "@@"), strict=False)
+    return index + 2 < len(lines) and all(line.startswith(start) for line, start in starts)
 
 
 def _end_of(lines: Sequence[str], start: int, fence: str) -> int:

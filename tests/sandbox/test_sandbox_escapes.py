@@ -170,7 +170,6 @@ def nap():
 
 
 def test_fork_bomb(confined: Callable[..., Completed]) -> None:
-    before = len([entry for entry in Path("/proc").iterdir() if entry.name.isdigit()])
     done = confined(
         """
 count = 0
@@ -186,7 +185,7 @@ print(count, flush=True)
         processes=60,
     )
     assert 20 < int(done.output.split()[0]) <= 62
-    assert len([entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]) < before + 30
+    # that nothing of it is left is asserted by the fixture, for its own processes: others start some meanwhile
 
 
 def test_everybody_forks(confined: Callable[..., Completed]) -> None:

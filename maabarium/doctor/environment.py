@@ -21,12 +21,11 @@ from maabarium.errors import WorkspaceError
 from maabarium.safe_text import one_line
 from maabarium.sandbox.clock import open_perf_event
 from maabarium.state_paths import StatePaths
-from maabarium.workspace.git import Git
+from maabarium.workspace.git import OLDEST, Git, check_version
 from maabarium.workspace.private import make_bare
 
 __all__ = ["check_environment"]
 
-OLDEST_GIT = (2, 32)
 OLDEST_PYTEST = (8, 4)
 GIGABYTE = 1024**3
 SCARCE, TOO_LITTLE = 1.0, 0.1
@@ -64,19 +63,18 @@ def _pytest() -> Finding:
         version = importlib.metadata.version("pytest")
     except importlib.metadata.PackageNotFoundError:
         return failed("environment", "pytest", "pytest is not installed, and it is what drives a run", advice)
-    if _numbers(version) < OLDEST_PYTEST:
+    parts = [part for part in version.split(".") if part.isdigit()] + ["0", "0"]
+    if (int(parts[0]), int(parts[1])) < OLDEST_PYTEST:
         return failed("environment", "pytest", f"pytest {version} is too old", advice)
     return passed("environment", "pytest", f"pytest {version}")
 
 
 def _git() -> Finding:
     """Whether git is there, new enough, and can make a repository and store something in it."""
-    advice = f"install git {OLDEST_GIT[0]}.{OLDEST_GIT[1]} or newer (https://git-scm.com/downloads)"
+    advice = f"install git {OLDEST[0]}.{OLDEST[1]} or newer (https://git-scm.com/downloads)"
     advice += " and see that its folder is on the PATH"
     try:
-        said = Git(None).line("version")
-        if _numbers(said.removeprefix("git version ")) < OLDEST_GIT:
-            return failed("environment", "git", f"{said} is too old", advice)
+        said = check_version()
         with tempfile.TemporaryDirectory(prefix="maabarium-doctor-") as folder:
             place = Path(folder) / "probe.git"
             make_bare(place, "sha1")
@@ -86,12 +84,6 @@ def _git() -> Finding:
     except (WorkspaceError, OSError) as error:
         return failed("environment", "git", one_line(str(error), 300), advice)
     return passed("environment", "git", f"{said}, tried in {shutil.which('git')}")
-
-
-def _numbers(version: str) -> tuple[int, int]:
-    """The first two numbers of a version."""
-    parts = [part for part in version.split()[0].split(".") if part.isdigit()] + ["0", "0"]
-    return int(parts[0]), int(parts[1])
 
 
 def _bytecode() -> Finding:

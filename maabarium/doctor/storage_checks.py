@@ -7,10 +7,10 @@ import os
 import shlex
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from maabarium.doctor.findings import Finding, failed, passed, warned
+from maabarium.doctor.findings import SHOWN, Finding, failed, listed, passed, warned
 from maabarium.errors import MaabariumError, StoreError
 from maabarium.run.run_status import list_runs
 from maabarium.safe_text import one_line
@@ -24,7 +24,6 @@ from maabarium.workspace.storage import make_folder
 __all__ = ["FIX", "check_storage", "repair_storage", "schema_of"]
 
 FIX = "maabarium doctor --fix"
-SHOWN = 5
 ALL = 1_000_000
 
 
@@ -87,7 +86,7 @@ def _database(state_paths: StatePaths) -> Iterator[Finding]:
     # who was interrupted in order has an end, and whoever did it knows
     open_runs = [run.run_id for run in runs if run.state == "interrupted" and run.finished_at is None]
     if open_runs:
-        said = f"{len(open_runs)} run(s) were interrupted: {_named(open_runs)}"
+        said = f"{len(open_runs)} run(s) were interrupted: {listed(open_runs)}"
         yield warned("storage", "runs", said, f"maabarium resume {open_runs[0]}, or remove old ones: maabarium prune")
 
 
@@ -115,7 +114,7 @@ def _dead_runs(state_paths: StatePaths) -> Finding:
     folders = dead_folders(state_paths.cache)
     if not folders:
         return passed("storage", "worktrees", "no dead run left any behind")
-    said = f"{len(folders)} dead run(s) left folders in the cache: {_named(folder.name for folder in folders)}"
+    said = f"{len(folders)} dead run(s) left folders in the cache: {listed(folder.name for folder in folders)}"
     return warned("storage", "worktrees", said, FIX)
 
 
@@ -129,7 +128,7 @@ def _locks(state_paths: StatePaths, git_dir: Path | None) -> Finding:
     stale = stale_locks(state_paths, git_dir)
     if not stale:
         return passed("storage", "locks", "no dead run left any behind")
-    said = f"{len(stale)} lock file(s) of dead runs, which stop nobody: {_named(map(str, stale))}"
+    said = f"{len(stale)} lock file(s) of dead runs, which stop nobody: {listed(map(str, stale))}"
     return warned("storage", "locks", said, FIX)
 
 
@@ -146,17 +145,10 @@ def _orphans(state_paths: StatePaths) -> Finding:
     gone = [place.parent for place in sorted(state_paths.cache.glob("*/repository.git")) if _lost_its_target(place)]
     if not gone:
         return passed("storage", "private repositories", "each still has its target")
-    said = f"{len(gone)} belong to targets that are gone: {_named(folder.name for folder in gone)}"
+    said = f"{len(gone)} belong to targets that are gone: {listed(folder.name for folder in gone)}"
     advice = f"if they are gone for good: rm -r {shlex.join(map(str, gone[:SHOWN]))}"
     advice += f" ({len(gone) - SHOWN} more are named then)" if len(gone) > SHOWN else ""
     return warned("storage", "private repositories", said, advice)
-
-
-def _named(names: Iterable[str]) -> str:
-    """The first few, and how many more there are."""
-    known = list(names)
-    more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
-    return ", ".join(known[:SHOWN]) + more
 
 
 def _lost_its_target(repository: Path) -> bool:

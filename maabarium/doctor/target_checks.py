@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from maabarium.code.python_file import parse
-from maabarium.doctor.findings import Finding, failed, passed, warned
+from maabarium.doctor.findings import Finding, failed, listed, passed, warned
 from maabarium.errors import BlueprintError, MaabariumError
 from maabarium.plugins.manager import PluginManager, contributions
 from maabarium.plugins.processes import Sandbox
@@ -32,7 +32,6 @@ __all__ = ["bind_target", "check_target"]
 RUN_ID = "doctor"
 BASELINE_SESSIONS = 3
 """How often a baseline may run the suite; its timeout is that many times the blueprint's."""
-NAMED = 5
 
 
 def bind_target(path: Path, plugins: PluginManager) -> tuple[Binding | None, list[Finding]]:
@@ -61,7 +60,7 @@ def _surroundings(binding: Binding) -> Iterator[Finding]:
     if target.kind == "folder":
         yield passed("target", "clean", "a plain folder is measured as it is now")
     elif target.dirty:
-        said = f"{len(target.dirty)} modified tracked file(s) are not measured, HEAD is: {_listed(list(target.dirty))}"
+        said = f"{len(target.dirty)} modified tracked file(s) are not measured, HEAD is: {listed(target.dirty)}"
         yield warned("target", "clean", said, "commit or stash them")
     else:
         yield passed("target", "clean", "no tracked file is modified")
@@ -168,9 +167,9 @@ def _colour(evaluation: Evaluation) -> Iterator[Finding]:
     red = [test.id for test in evaluation.tests if test.failed and test.role == "suite"]
     if gate is not None and not gate.passed:
         advice = "make them green, or set constraints.require_tests_pass = false"
-        yield failed("target", "green", f"{len(red)} test(s) fail before anything is changed: {_listed(red)}", advice)
+        yield failed("target", "green", f"{len(red)} test(s) fail before anything is changed: {listed(red)}", advice)
     elif red:
-        said = f"{len(red)} test(s) fail before anything is changed, and gate nothing: {_listed(red)}"
+        said = f"{len(red)} test(s) fail before anything is changed, and gate nothing: {listed(red)}"
         yield warned("target", "green", said, "make them green, so that they protect what they test")
     else:
         yield passed("target", "green", "no test fails before anything is changed")
@@ -178,7 +177,7 @@ def _colour(evaluation: Evaluation) -> Iterator[Finding]:
 
 def _flaky(unstable: Sequence[str]) -> Finding:
     if unstable:
-        said = f"{len(unstable)} test(s) ended differently in two runs of the same tree: {_listed(unstable)}"
+        said = f"{len(unstable)} test(s) ended differently in two runs of the same tree: {listed(unstable)}"
         return warned("target", "flaky", said, "make them repeatable; until then they gate nothing")
     return passed("target", "flaky", "two runs of the same tree agree on every test")
 
@@ -194,7 +193,7 @@ def _covers(evaluation: Evaluation, files: list[str]) -> Iterator[Finding]:
     touched = {path for lines in evaluation.lines.by_test.values() for path in lines}
     bare = [path for path in files if path not in touched]
     if bare:
-        said = f"{len(bare)} of {len(files)} files with functions that may change are run by no test: {_listed(bare)}"
+        said = f"{len(bare)} of {len(files)} files with functions that may change are run by no test: {listed(bare)}"
         advice = "write tests for them, or take them out of domain.target_files"
         yield warned("target", "covers", said, advice)
         return
@@ -211,8 +210,3 @@ def _duration(binding: Binding, evaluation: Evaluation) -> Finding:
     least = "at least" if evaluation.session_seconds and len(binding.bound.evaluators) > 1 else "about"
     said = f"measuring one experiment takes {least} {each:.2f} s, so {count} take {least} {about} before confirmations"
     return passed("target", "duration", said)
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(one_line(name, 120) for name in names[:NAMED]) + more

@@ -136,15 +136,11 @@ class Group:
         """Remove the group; its processes are dead, but the kernel may need a moment to let go of them."""
         deadline = time.monotonic() + PATIENCE
         for folder in self._folders:
-            while True:
-                try:
+            while folder.exists():
+                with contextlib.suppress(OSError):
                     folder.rmdir()
-                except FileNotFoundError:
                     break
-                except OSError:
-                    if time.monotonic() > deadline:
-                        break  # left for the next one that looks
-                    time.sleep(0.001)
-                else:
-                    break
+                if time.monotonic() > deadline:
+                    break  # left for the next one that looks
+                time.sleep(0.001)
         self._folders.clear()

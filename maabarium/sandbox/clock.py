@@ -22,12 +22,12 @@ import sys
 import time
 from typing import Protocol
 
-from maabarium.sandbox.process_tree import HAS_PROC, ProcessTree
+from maabarium.sandbox.process_tree import HAS_PROC, ProcessTree, stat_fields
+from maabarium.sandbox.seccomp import NUMBERS
 
 __all__ = ["CpuClock", "GroupClock", "PerfClock", "ProcClock", "RunClock", "open_perf_event", "probe_clock"]
 
-PERF_EVENT_OPEN = {"x86_64": 298, "aarch64": 241}
-"""System call numbers by machine word: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h."""
+PERF_EVENT_OPEN = {machine: numbers["perf_event_open"] for machine, numbers in NUMBERS.items()}
 TYPE_SOFTWARE, COUNT_TASK_CLOCK = 1, 1
 DISABLED, INHERIT, EXCLUDE_KERNEL, EXCLUDE_HV, ENABLE_ON_EXEC = 1 << 0, 1 << 1, 1 << 5, 1 << 6, 1 << 12
 """Bits of `struct perf_event_attr`. Kernel time is counted all the same, for the event is the scheduler's clock;
@@ -112,11 +112,10 @@ def process_seconds(pid: int) -> float:
     try:
         # MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED) of include/linux/posix-timers_types.h
         own = time.clock_gettime((~pid << 3) | 2)
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
-            fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return 0.0
-    return own + (int(fields[13]) + int(fields[14])) * TICK  # cutime, cstime of proc_pid_stat(5)
+    fields = stat_fields(pid)
+    return own + (int(fields[13]) + int(fields[14])) * TICK if fields else 0.0  # cutime, cstime
 
 
 class GroupClock:

@@ -71,7 +71,7 @@ def private_places(env: Mapping[str, str]) -> dict[str, int]:
 
 def steps_of(files: FileAccess, private: dict[str, int], size: int, *, network: bool) -> list[tuple[Any, ...]]:
     """The new root, step by step: what is above comes first, for it would cover what is beneath."""
-    steps: list[tuple[Any, ...]] = [("device", f"/dev/{name}", f"/dev/{name}") for name in DEVICES]
+    steps: list[tuple[Any, ...]] = [("device", f"/dev/{name}", f"/dev/{name}", False) for name in DEVICES]
     steps += [("link", f"/dev/{name}", target) for name, target in LINKS.items()]
     steps += [("terminals", "/dev/pts"), ("link", "/dev/ptmx", "pts/ptmx"), ("processes", "/proc", MASKED)]
     if not network:

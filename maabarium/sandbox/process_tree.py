@@ -52,12 +52,17 @@ def pid_namespace() -> int:
 
 
 def start_time(pid: int) -> int:
-    """When a process started, in ticks since boot, proc_pid_stat(5); 0 when it is gone. With the id it is unique."""
+    """When a process started, in ticks since boot; 0 when it is gone. With the id it is unique."""
+    return int(fields[19]) if (fields := stat_fields(pid)) else 0
+
+
+def stat_fields(pid: int) -> list[bytes]:
+    """What proc_pid_stat(5) says of a process, from its state (field 3 there) on; empty when it is gone."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
-            return int(file.read().rpartition(b")")[2].split()[19])
+            return file.read().rpartition(b")")[2].split()
     except OSError:
-        return 0
+        return []
 
 
 def process_ids() -> set[int]:
@@ -66,13 +71,9 @@ def process_ids() -> set[int]:
 
 
 def state_and_parent(pid: int) -> tuple[str, int]:
-    """State letter and parent id, from proc_pid_stat(5); ("X", 0) when it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return "X", 0
-    return fields[0].decode(), int(fields[1])
+    """State letter and parent id; ("X", 0) when it is gone."""
+    fields = stat_fields(pid)
+    return (fields[0].decode(), int(fields[1])) if fields else ("X", 0)
 
 
 class ProcessTree:

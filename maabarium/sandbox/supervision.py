@@ -14,13 +14,13 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from maabarium.plugins.processes import Clockface, Command
 
-__all__ = ["HEAD", "TAIL", "Ending", "ExitNotice", "KeptOutput", "Supervision"]
+__all__ = ["HEAD", "TAIL", "Ending", "KeptOutput", "Supervision"]
 
 Ending = Literal["exited", "timed_out", "flooded", "interrupted", "overdrawn"]
 """`overdrawn`: it used more memory or disk than its sandbox grants."""
@@ -70,28 +70,20 @@ class KeptOutput:
         return (bytes(self._head) + gap + tail).decode("utf-8", errors="backslashreplace")
 
 
-class ExitNotice:
-    """Something with a `fileno` that becomes readable when a child ends; does not take its exit status."""
-
-    def __init__(self, pid: int) -> None:
-        if sys.platform == "darwin":
-            self._kqueue = select.kqueue()
+@contextlib.contextmanager
+def exit_notice(pid: int) -> Iterator[int]:
+    """A descriptor that becomes readable when a child ends; its exit status is not taken. ProcessLookupError."""
+    if sys.platform == "darwin":
+        with contextlib.closing(select.kqueue()) as queue:
             event = select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD, select.KQ_NOTE_EXIT)
-            self._kqueue.control([event], 0)
-            self._descriptor = self._kqueue.fileno()
-        else:
-            self._descriptor = os.pidfd_open(pid)
-
-    def fileno(self) -> int:
-        """The descriptor to poll."""
-        return self._descriptor
-
-    def close(self) -> None:
-        """Close the descriptor."""
-        if sys.platform == "darwin":
-            self._kqueue.close()
-        else:
-            os.close(self._descriptor)
+            queue.control([event], 0)
+            yield queue.fileno()
+        return
+    descriptor = os.pidfd_open(pid)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 @dataclass
@@ -123,20 +115,17 @@ class Supervision:
 
     def follow(self) -> Ending:
         """Loop until the process ends by itself or there is a reason to end it."""
-        try:
-            notice = ExitNotice(self.pid)
-        except ProcessLookupError:  # ended, and its status was taken by others: the caller will find out
-            self.ended = time.monotonic()
-            return "exited"
-        try:
-            self._poll.register(notice, select.POLLIN)
-            ending = None
+        ending: Ending | None = None
+        with contextlib.ExitStack() as stack:
+            try:
+                notice = stack.enter_context(exit_notice(self.pid))
+                self._poll.register(notice, select.POLLIN)
+            except ProcessLookupError:  # ended, and its status was taken by others: the caller will find out
+                ending = "exited"
             while ending is None:
-                ending = self._turn(notice.fileno())
+                ending = self._turn(notice)
             self.ended = time.monotonic()
-            return ending
-        finally:
-            notice.close()
+        return ending
 
     def _turn(self, notice: int) -> Ending | None:
         """Wait a moment at most, serve what is ready, and say whether it is over."""

@@ -7,6 +7,7 @@ go through it; hooks, fsmonitor, signing, pager, transports and (where listed) f
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,11 +20,14 @@ from maabarium.safe_text import printable
 from maabarium.workspace.storage import storing
 
 __all__ = [
-    "IDENTITY", "Git", "as_path", "as_text", "close_pipes", "failure", "identity", "neutral_filters", "trusted_folders",
+    "IDENTITY", "OLDEST", "Git", "as_path", "as_text", "check_version", "close_pipes", "failure", "identity",
+    "neutral_filters", "trusted_folders",
 ]  # fmt: skip
 
 IDENTITY = ("Maabarium", "maabarium@localhost")
 """Author and committer of everything we commit."""
+OLDEST = (2, 32)
+"""The first git that lets us replace the global configuration (`GIT_CONFIG_GLOBAL`)."""
 
 _SETTINGS = {
     "core.hooksPath": "/dev/null",
@@ -169,6 +173,15 @@ def _executable() -> str:
     if found is None:
         raise WorkspaceError("git is not installed or not on the PATH; install it (https://git-scm.com/downloads)")
     return found
+
+
+def check_version() -> str:
+    """What git says of its version. Raises WorkspaceError when there is none, or it is too old."""
+    said = Git(None).line("version")
+    numbers = re.search(r"(\d+)\.(\d+)", said)
+    if numbers and (int(numbers[1]), int(numbers[2])) < OLDEST:
+        raise WorkspaceError(f"{said} is too old; git {OLDEST[0]}.{OLDEST[1]} or newer is needed")
+    return said
 
 
 def close_pipes(process: subprocess.Popen[bytes]) -> None:

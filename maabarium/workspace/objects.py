@@ -66,18 +66,11 @@ class Objects:
         return None
 
     def blob(self, oid: str) -> bytes:
-        """Content of a blob. Raises WorkspaceError when the repository lacks it (a partial clone)."""
-        return self._expect(oid, "blob")
+        """Content of a blob."""
+        return self.content(oid, "blob")
 
-    def tree(self, oid: str) -> bytes:
-        """Content of a tree."""
-        return self._expect(oid, "tree")
-
-    def commit(self, oid: str) -> bytes:
-        """Content of a commit."""
-        return self._expect(oid, "commit")
-
-    def _expect(self, oid: str, kind: str) -> bytes:
+    def content(self, oid: str, kind: str) -> bytes:
+        """Content of an object of this type. Raises WorkspaceError when the repository lacks it (a partial clone)."""
         try:
             found, content = self.read(oid)
         except KeyError:

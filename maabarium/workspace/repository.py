@@ -130,7 +130,7 @@ class Repository:
 
     def tree_of(self, commit: str) -> str:
         """The tree of a commit."""
-        return self.objects.commit(commit).split(b"\n", 1)[0].removeprefix(b"tree ").decode("ascii")
+        return self.objects.content(commit, "commit").split(b"\n", 1)[0].removeprefix(b"tree ").decode("ascii")
 
     def view(self, tree: str) -> GitTree:
         """The files of a tree; the last few views are kept."""

@@ -14,14 +14,11 @@ from typing import Literal
 
 from maabarium.errors import WorkspaceError
 from maabarium.safe_text import printable
-from maabarium.workspace.git import Git, as_path, as_text, neutral_filters, trusted_folders
+from maabarium.workspace.git import Git, as_path, as_text, check_version, neutral_filters, trusted_folders
 from maabarium.workspace.snapshot import folder_files
 from maabarium.workspace.storage import storing
 
 __all__ = ["Target", "find_target"]
-
-_OLDEST_GIT = (2, 32)
-"""The first that lets us replace the global configuration (`GIT_CONFIG_GLOBAL`)."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ def find_target(repo_path: Path, isolation: Literal["auto", "worktree", "snapsho
         if not repo_path.is_dir():
             raise WorkspaceError(f"{printable(str(repo_path))} is not a folder; repo_path must name one")
         folder = repo_path.resolve()
-    _check_version()
+    check_version()
     if isolation == "snapshot":
         return Target("folder", folder, files=tuple(sorted(folder_files(folder))))
     found = _discover(folder)
@@ -66,13 +63,6 @@ def find_target(repo_path: Path, isolation: Literal["auto", "worktree", "snapsho
             )
         return Target("folder", folder, files=tuple(sorted(folder_files(folder))))
     return _git_target(folder, found)
-
-
-def _check_version() -> None:
-    said = Git(None).line("version")
-    numbers = re.search(r"(\d+)\.(\d+)", said)
-    if numbers and (int(numbers[1]), int(numbers[2])) < _OLDEST_GIT:
-        raise WorkspaceError(f"{said} is too old; git {_OLDEST_GIT[0]}.{_OLDEST_GIT[1]} or newer is needed")
 
 
 def _discover(folder: Path) -> Git | None:

@@ -58,7 +58,7 @@ class Trees:
         """The direct entries of one tree object. Raises WorkspaceError at a name made to escape from a checkout."""
         if oid == self.empty:
             return {}
-        raw, found, at = self.objects.tree(oid), {}, 0
+        raw, found, at = self.objects.content(oid, "tree"), {}, 0
         while at < len(raw):
             blank = raw.index(b" ", at)
             end = raw.index(b"\0", blank)

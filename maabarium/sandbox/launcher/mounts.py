@@ -27,11 +27,14 @@ def build_root(plan: dict[str, Any]) -> None:
     """Build the new root of `plan["mounts"]` and move into it. Raises OSError."""
     syscalls.mount("", "/", "", syscalls.MS_REC | syscalls.MS_PRIVATE)
     steps = plan["mounts"]
-    trees = {step[1]: syscalls.clone_tree(step[2]) for step in steps if step[0] in ("read", "write", "device")}
+    trees = {step[1]: syscalls.clone_tree(step[2]) for step in steps if step[0] in BOUND}
     syscalls.mount("tmpfs", BASE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, ROOT_DATA)
     os.chdir(BASE)
     for step in steps:
-        STEPS[step[0]](trees.get(step[1]), *step[1:])
+        if step[0] in BOUND:
+            bind(trees[step[1]], step[1], step[3], BOUND[step[0]])
+        else:
+            STEPS[step[0]](*step[1:])
     syscalls.pivot_here()
     root = os.open("/", os.O_PATH | os.O_CLOEXEC)
     syscalls.set_attributes(root, syscalls.ATTR_RDONLY, recursive=False)
@@ -48,38 +51,22 @@ def make_place(path: str, folder: bool) -> None:
         os.close(os.open(BASE + path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o444))
 
 
-def bind(tree: int | None, path: str, source: str, folder: bool, attributes: int) -> None:
-    """Attach the copy taken of `source` at `path`."""
-    assert tree is not None
+def bind(tree: int, path: str, folder: bool, attributes: int) -> None:
+    """Attach the copy of a mount at `path`."""
     syscalls.set_attributes(tree, attributes)
     make_place(path, folder)
     syscalls.attach(tree, BASE + path)
     os.close(tree)
 
 
-def bind_read(tree: int | None, path: str, source: str, folder: bool) -> None:
-    """Visible, and read-only for everybody."""
-    bind(tree, path, source, folder, syscalls.ATTR_RDONLY | syscalls.ATTR_NOSUID | syscalls.ATTR_NODEV)
-
-
-def bind_write(tree: int | None, path: str, source: str, folder: bool) -> None:
-    """Visible and writable."""
-    bind(tree, path, source, folder, syscalls.ATTR_NOSUID | syscalls.ATTR_NODEV)
-
-
-def bind_device(tree: int | None, path: str, source: str) -> None:
-    """One device node."""
-    bind(tree, path, source, False, syscalls.ATTR_NOSUID)
-
-
-def link(_: int | None, path: str, target: str) -> None:
+def link(path: str, target: str) -> None:
     """A symbolic link; one that is there already (beneath a bind) stays."""
     os.makedirs(os.path.dirname(BASE + path), mode=0o755, exist_ok=True)  # noqa: PTH103, PTH120
     if not os.path.lexists(BASE + path):
         os.symlink(target, BASE + path)  # noqa: PTH211
 
 
-def text(_: int | None, path: str, content: bytes) -> None:
+def text(path: str, content: bytes) -> None:
     """A small file of ours."""
     os.makedirs(os.path.dirname(BASE + path), mode=0o755, exist_ok=True)  # noqa: PTH103, PTH120
     with open(BASE + path, "wb") as file:  # noqa: PTH123
@@ -87,7 +74,7 @@ def text(_: int | None, path: str, content: bytes) -> None:
     os.chmod(BASE + path, 0o444)  # noqa: PTH101
 
 
-def memory(_: int | None, path: str, data: str, pool: list[Place], first: list[Place]) -> None:
+def memory(path: str, data: str, pool: list[Place], first: list[Place]) -> None:
     """One size-capped tmpfs whose subfolders are attached at several places, so that the cap is one for all.
 
     The tmpfs itself does not stay visible. Those of `first` are attached now, the others by a step `attach`.
@@ -100,10 +87,10 @@ def memory(_: int | None, path: str, data: str, pool: list[Place], first: list[P
         POOL[place] = syscalls.clone_tree(f"{BASE}{path}/{name}")
     syscalls.unmount(BASE + path)
     os.rmdir(BASE + path)  # noqa: PTH106
-    attach_private(None, path, first)
+    attach_private(path, first)
 
 
-def attach_private(_: int | None, path: str, places: list[Place]) -> None:
+def attach_private(path: str, places: list[Place]) -> None:
     """Attach private folders made before."""
     for _name, place, _mode in places:
         make_place(place, True)
@@ -112,7 +99,7 @@ def attach_private(_: int | None, path: str, places: list[Place]) -> None:
         os.close(tree)
 
 
-def processes(_: int | None, path: str, masked: list[str]) -> None:
+def processes(path: str, masked: list[str]) -> None:
     """A /proc of the new pid namespace, read-only: uid 0 needs no capability to write to most of /proc/sys.
 
     Before that, no further user namespaces beneath this one: user_namespaces(7), /proc/sys/user.
@@ -135,7 +122,7 @@ def processes(_: int | None, path: str, masked: list[str]) -> None:
     os.close(root)
 
 
-def terminals(_: int | None, path: str) -> None:
+def terminals(path: str) -> None:
     """Pseudo terminals of our own; a kernel without them costs only the tests that need one."""
     make_place(path, True)
     flags = syscalls.MS_NOSUID | syscalls.MS_NOEXEC
@@ -145,10 +132,13 @@ def terminals(_: int | None, path: str) -> None:
         pass
 
 
+BOUND = {
+    "read": syscalls.ATTR_RDONLY | syscalls.ATTR_NOSUID | syscalls.ATTR_NODEV,
+    "write": syscalls.ATTR_NOSUID | syscalls.ATTR_NODEV,
+    "device": syscalls.ATTR_NOSUID,
+}
+"""Attributes of what is bound into the new root. `read` is read-only for everybody."""
 STEPS: dict[str, Any] = {
-    "read": bind_read,
-    "write": bind_write,
-    "device": bind_device,
     "link": link,
     "text": text,
     "memory": memory,
@@ -156,4 +146,4 @@ STEPS: dict[str, Any] = {
     "processes": processes,
     "terminals": terminals,
 }
-"""Steps of a plan by name; the first argument is the tree copied for it, if it copies one."""
+"""The other steps of a plan by name."""

@@ -96,30 +96,30 @@ def _wrapped(text: str) -> list[str]:
 
 def _print_attempts(found: Iterable[Finding], used: Finding | None) -> None:
     """What came of each attempt in the sandbox that runs take (`used`); without one in all of them, side by side."""
-    cages = [finding for finding in found if finding.funnel == "sandbox" and finding.observed]
-    cages = [finding for finding in cages if finding.name != "levels"]
-    shown = cages if used is None else [used]
+    backends = [finding for finding in found if finding.funnel == "sandbox" and finding.observed]
+    backends = [finding for finding in backends if finding.name != "levels"]
+    shown = backends if used is None else [used]
     if not shown:
         return
     click.echo("\n" + click.style("what a hostile program could do", bold=True))
     names = [one.attempt for one in shown[0].observed]
-    width, heads = max(len(name) for name in names), [cage.name for cage in shown]
+    width, heads = max(len(name) for name in names), [backend.name for backend in shown]
     click.echo(" " * (width + 4) + "  ".join(heads))
     for name in names:
-        cells = [f"{_cell(cage, name):<{len(head)}}" for cage, head in zip(shown, heads, strict=True)]
+        cells = [f"{_cell(backend, name):<{len(head)}}" for backend, head in zip(shown, heads, strict=True)]
         click.echo(f"  {name:<{width}}  {'  '.join(cells)}".rstrip())
-    _print_rest([cage for cage in cages if cage not in shown])
+    _print_rest([backend for backend in backends if backend not in shown])
 
 
-def _cell(cage: Finding, name: str) -> str:
-    return "yes" if any(one.attempt == name and one.succeeded for one in cage.observed) else "stopped"
+def _cell(backend: Finding, name: str) -> str:
+    return "yes" if any(one.attempt == name and one.succeeded for one in backend.observed) else "stopped"
 
 
-def _print_rest(cages: Sequence[Finding]) -> None:
+def _print_rest(backends: Sequence[Finding]) -> None:
     """One line about the levels that are not shown; nobody promised that `trusted` stops anything."""
-    if not cages:
+    if not backends:
         return
-    plain = next((cage for cage in cages if cage.name.startswith("trusted ")), None)
+    plain = next((backend for backend in backends if backend.name.startswith("trusted ")), None)
     if plain is None:
         click.echo("  --all shows every level")
         return

@@ -1,8 +1,4 @@
-"""Which levels of isolation this machine holds, and what a canary inside each of them could do.
-
-Probes, not configuration. A level is not judged by how it is built, but by what got through. Starts processes in
-sandboxes only; knows no blueprint but its `[sandbox]`.
-"""
+"""Which levels of isolation this machine holds, and what a canary inside each of them could do."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ from maabarium.safe_text import one_line
 from maabarium.sandbox.probe import observe_all
 from maabarium.sandbox.selection import Reach, available, notes_of
 
-__all__ = ["LEVELS", "Cage", "check_sandbox", "taken"]
+__all__ = ["LEVELS", "HeldLevel", "check_sandbox", "taken"]
 
 LEVELS = ("trusted", "standard", "strict")
 PLAIN = "subprocess"
@@ -34,7 +30,7 @@ CONFINE = (
 
 
 @dataclass(frozen=True)
-class Cage:
+class HeldLevel:
     """One level held by one backend."""
 
     level: str
@@ -47,23 +43,23 @@ class Cage:
 def check_sandbox(
     factories: Mapping[str, SandboxFactory], *, level: str | None = None, demanded: str | None = None
 ) -> Iterator[Finding]:
-    """Findings about the levels, and one about each cage. `level`: look at that one only, and it must be held.
+    """Findings about the levels, and one about each backend that holds one.
 
-    `demanded` is the level that a blueprint asks for; it must be held too.
+    `level`: look at that one only, and it must be held; `demanded`, what a blueprint asks for, must be held too.
     """
     reaches = [] if level == "trusted" else available(factories)
     yield _levels(reaches, level, demanded)
-    cages = [Cage(reach.level, reach.backend) for reach in reaches if reach.ok]
-    cages = [Cage("trusted", PLAIN), *cages] if PLAIN in factories else cages
+    found = [HeldLevel(reach.level, reach.backend) for reach in reaches if reach.ok]
+    found = [HeldLevel("trusted", PLAIN), *found] if PLAIN in factories else found
     first: dict[str, str] = {}
-    for cage in sorted(cages, key=lambda cage: LEVELS.index(cage.level)):
-        used = first.setdefault(cage.level, cage.backend) == cage.backend
-        if level in (None, cage.level):
-            yield _look_into(cage, factories[cage.backend], used=used)
+    for held in sorted(found, key=lambda held: LEVELS.index(held.level)):
+        used = first.setdefault(held.level, held.backend) == held.backend
+        if level in (None, held.level):
+            yield _look_into(held, factories[held.backend], used=used)
 
 
 def taken(findings: Iterable[Finding], level: str | None = None) -> Finding | None:
-    """Of the findings about cages the one that a run takes; `level` is what it asks for, None is the best to be had."""
+    """Of the findings about backends the one that a run takes, which asks for `level` or for the best to be had."""
     known = list(findings)
     for wanted in (level,) if level else ("standard", "trusted"):
         for finding in known:
@@ -99,29 +95,29 @@ def _reasons(reaches: Sequence[Reach], level: str) -> str:
     return "; ".join(said) or "there is no backend that confines"
 
 
-def _look_into(cage: Cage, factory: SandboxFactory, *, used: bool) -> Finding:
-    """The finding about one cage; `used`: it is the one that runs take at this level."""
+def _look_into(held: HeldLevel, factory: SandboxFactory, *, used: bool) -> Finding:
+    """The finding about one of them; `used`: it is the one that runs take at this level."""
     try:
-        sandbox = factory(SandboxOptions.model_validate({"level": cage.level, **LIMITS}), threading.Event())
+        sandbox = factory(SandboxOptions.model_validate({"level": held.level, **LIMITS}), threading.Event())
         observed = observe_all(sandbox)
     except (SandboxError, OSError) as error:
         said = f"the canary could not be let into it: {one_line(str(error), 300)}"
-        return failed("sandbox", str(cage), said, "see docs/troubleshooting.md, and report what is said here")
+        return failed("sandbox", str(held), said, "see docs/troubleshooting.md, and report what is said here")
     through = [one.attempt for one in observed if one.succeeded]
     count = f"{len(observed) - len(through)} of {len(observed)} attempts were stopped"
-    if cage.level == "trusted":
+    if held.level == "trusted":
         said = f"{count}: this level keeps accidents in, not attacks; use it for code that you trust"
-        return passed("sandbox", str(cage), said, observed)
+        return passed("sandbox", str(held), said, observed)
     if not through:
-        return passed("sandbox", str(cage), f"all {len(observed)} attempts were stopped", observed)
+        return passed("sandbox", str(held), f"all {len(observed)} attempts were stopped", observed)
     said = f"{count}; got through: {', '.join(through)}"
     notes = "; ".join(notes_of(sandbox))
-    known = LATER if cage.level == "standard" else set[str]()
+    known = LATER if held.level == "standard" else set[str]()
     unbound = "[sandbox] processes" in notes
     known = known | ({"fork without end"} if unbound else set())
     if not set(through) <= known:
         fix = "do not evaluate code that you do not trust here; report it, and use another level meanwhile"
-        return failed("sandbox", str(cage), said, fix, observed)
+        return failed("sandbox", str(held), said, fix, observed)
     if not used:
-        return passed("sandbox", str(cage), f"{said}, which is known; runs take another backend here", observed)
-    return warned("sandbox", str(cage), said, notes if unbound else STRICTER, observed)
+        return passed("sandbox", str(held), f"{said}, which is known; runs take another backend here", observed)
+    return warned("sandbox", str(held), said, notes if unbound else STRICTER, observed)

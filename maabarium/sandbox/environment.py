@@ -1,6 +1,6 @@
 """The environment of a sandboxed process: written from an allow-list, never copied and then cleaned.
 
-A secret that nobody thought of stays out because only names on the list get in. It must not know what is started.
+A secret that nobody thought of stays out because only names on the list get in.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Watch one running process until it ends or has to: one loop, one deadline, never waiting for end-of-file alone.
 
 A daemon may hold the output pipe or the channel open for ever, so the loop ends with the process, not with
-its descriptors. It decides *that* a run is over and why; killing is for the caller. It must not know what runs.
+its descriptors. It decides *that* a run is over and why; killing is for the caller.
 """
 
 from __future__ import annotations

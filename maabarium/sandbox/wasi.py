@@ -1,4 +1,4 @@
-"""WASI modules in a process of their own: two cages, the module's in the sandbox's. Knows nothing of evaluations.
+"""WASI modules in a process of their own: confined twice, by wasmtime and by the sandbox.
 
 Compiled once here, run by `wasm_child`. The module sees one folder, read-only, and nothing else: no network, no
 environment, no arguments. Fuel, memory and a deadline hold inside; what waits in a host call is killed from outside.

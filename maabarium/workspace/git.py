@@ -1,6 +1,6 @@
 """The one door to git: its own program, in an environment that runs nobody else's.
 
-Must not know what the commands mean. In a repository of the user only commands that start nothing foreign may
+In a repository of the user only commands that start nothing foreign may
 go through it; hooks, fsmonitor, signing, pager, transports and (where listed) filters are switched off here.
 """
 

@@ -1,7 +1,4 @@
-"""What old runs left behind: branches of theirs in the user's repository, winners nobody took over, their repository.
-
-Looks, and removes a branch by compare-and-swap. Knows no age and no database: which run is old is said by others.
-"""
+"""What old runs left: their branches in the user's repository, their own repository, winners nobody took over."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Which paths a proposal may touch: the rules that every edit passes before anything is written.
-
-Pure: works on names, modes and globs. Must not know git processes, worktrees or who proposed.
-"""
+"""Which paths a proposal may touch: the rules that every edit passes before anything is written."""
 
 from __future__ import annotations
 

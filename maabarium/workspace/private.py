@@ -1,7 +1,4 @@
-"""Our own repository per target, in the cache folder: borrows the user's objects, registers nothing with them.
-
-Makes and refreshes it; must not know trees, edits or branches. For a plain folder see `snapshot`.
-"""
+"""Our own repository per target, in the cache folder: borrows the user's objects, registers nothing with them."""
 
 from __future__ import annotations
 

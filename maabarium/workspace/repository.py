@@ -1,7 +1,4 @@
-"""The private repository of one run: trees from edits, commits, comparison, and the run's branch.
-
-Everything is built from objects: no index and no checkout here. Knows no blueprint, no proposer and no verdict.
-"""
+"""The private repository of one run: trees from edits, commits, comparison, the run's branch. No index."""
 
 from __future__ import annotations
 

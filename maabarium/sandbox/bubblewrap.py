@@ -39,8 +39,8 @@ class BubblewrapDoor:
             raise SandboxError("bubblewrap is gone: there is no bwrap in PATH any more")
         network = caps.options.network
         arguments = [
-            *walls(network=network),
-            *furniture(access_of(start.command, caps.options, start.env), start.env, caps),
+            *namespace_options(network=network),
+            *mount_options(access_of(start.command, caps.options, start.env), start.env, caps),
         ]
         arguments += ["--clearenv", *(word for pair in start.env.items() for word in ("--setenv", *pair))]
         arguments += ["--chdir", os.path.realpath(start.command.cwd)]
@@ -88,7 +88,7 @@ class BubblewrapDoor:
         self._files = []
 
 
-def walls(*, network: bool) -> list[str]:
+def namespace_options(*, network: bool) -> list[str]:
     """Namespaces and privileges, bwrap(1)."""
     words = ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     words += [] if network else ["--unshare-net"]
@@ -97,7 +97,7 @@ def walls(*, network: bool) -> list[str]:
     return [*words, "--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev"]
 
 
-def furniture(files: FileAccess, env: Mapping[str, str], caps: Caps) -> list[str]:
+def mount_options(files: FileAccess, env: Mapping[str, str], caps: Caps) -> list[str]:
     """What is in the new root: what is above comes first, for it would cover what is beneath."""
     steps = [(path, ["--ro-bind", path, path]) for path in files.readable]
     steps += [(path, ["--bind", path, path]) for path in files.writable]

@@ -17,7 +17,7 @@ from pathlib import Path
 __all__ = ["Group", "controllers"]
 
 PREFIX = "maabarium-"
-PATIENCE = 1.0
+REMOVAL_SECONDS = 1.0
 FILES = {
     ("pids", 1): (("pids.max", "processes"),),
     ("pids", 2): (("pids.max", "processes"),),
@@ -134,7 +134,7 @@ class Group:
 
     def close(self) -> None:
         """Remove the group; its processes are dead, but the kernel may need a moment to let go of them."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + REMOVAL_SECONDS
         for folder in self._folders:
             while folder.exists():
                 with contextlib.suppress(OSError):

@@ -27,7 +27,7 @@ __all__ = ["folders_of_program"]
 PYTHON = re.compile(r"(python|pypy)[0-9.]*(t|d)?$")
 HOOK = re.compile(r"import\s+([\w.]+)")
 MODULE = re.compile(r"\.(py|pyi|so|pyd)$")
-PATIENCE = 30.0
+ANSWER_SECONDS = 30.0
 QUESTION = """
 import json, os, site, sys
 packages = [entry for entry in sys.path if os.path.isdir(entry)]
@@ -137,7 +137,7 @@ def _asked_folders(program: str, stamp: int) -> tuple[str, ...]:
             capture_output=True,
             text=True,
             check=True,
-            timeout=PATIENCE,
+            timeout=ANSWER_SECONDS,
             env=environment,
             cwd="/",
             stdin=subprocess.DEVNULL,

@@ -24,7 +24,7 @@ from maabarium.errors import SandboxError
 from maabarium.plugins.processes import Completed
 from maabarium.sandbox.clock import CpuClock
 from maabarium.sandbox.door import Start, bare_environment
-from maabarium.sandbox.process_tree import PATIENCE, ProcessTree, state_and_parent
+from maabarium.sandbox.process_tree import KILL_SECONDS, ProcessTree, state_and_parent
 
 __all__ = ["LaunchDoor"]
 
@@ -159,7 +159,7 @@ class LaunchedTree(ProcessTree):
         self._freeze()
         self._door.release()
         with handle_of(self.leader) as helper:
-            ended = helper < 0 or wait_for_end([helper], PATIENCE)
+            ended = helper < 0 or wait_for_end([helper], KILL_SECONDS)
         super().kill()
         if not ended:
             raise SandboxError("processes of an evaluation do not die, even of SIGKILL; look at them with ps")
@@ -183,7 +183,7 @@ class LaunchedTree(ProcessTree):
                 signal.pidfd_send_signal(first, signal.SIGKILL)
             self._door.release()
             waiting = [handle for handle in (first, helper) if handle >= 0]
-            if not wait_for_end(waiting, PATIENCE):
+            if not wait_for_end(waiting, KILL_SECONDS):
                 raise SandboxError("processes of an evaluation do not die, even of SIGKILL; look at them with ps")
 
 

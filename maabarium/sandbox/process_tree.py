@@ -29,7 +29,7 @@ from maabarium.sandbox.environment import RUN_MARK
 __all__ = ["HAS_PROC", "ProcessTree", "end_strays", "new_mark", "strays"]
 
 HAS_PROC = sys.platform == "linux" and Path("/proc/self/environ").exists()
-PATIENCE = 10.0
+KILL_SECONDS = 10.0
 """Seconds until processes that do not die of SIGKILL are an error (they hang in the kernel, as on a dead mount)."""
 
 
@@ -136,7 +136,7 @@ class ProcessTree:
         """
         if not self.leader or self._given_up:
             return
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + KILL_SECONDS
         quiet = 0
         while quiet < 2:
             self._kill_group(self.leader)
@@ -160,7 +160,7 @@ class ProcessTree:
         for pid in found:
             state, parent = state_and_parent(pid)
             if state in "ZX":
-                self._bury(pid, parent)
+                self._reap(pid, parent)
                 continue
             alive.append(pid)
             self._kill_one(pid)
@@ -188,7 +188,7 @@ class ProcessTree:
         with contextlib.suppress(OSError):  # no such group any more; or, on macOS, only zombies in it
             os.killpg(group, signal.SIGKILL)
 
-    def _bury(self, pid: int, parent: int) -> None:
+    def _reap(self, pid: int, parent: int) -> None:
         """Wait for an orphan that became our child, as it does when we are process 1 of a container."""
         if parent == os.getpid() and pid != self.leader:
             with contextlib.suppress(OSError):

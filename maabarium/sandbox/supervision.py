@@ -179,8 +179,8 @@ class Supervision:
         """After the end of the tree: take what is still in the pipe and in the channel, and no more than that."""
         while not self.output.flooded and self._read_output():
             pass
-        patience = time.monotonic() + 1.0
-        while self._listen is not None and time.monotonic() < patience:
+        deadline = time.monotonic() + 1.0
+        while self._listen is not None and time.monotonic() < deadline:
             poll = select.poll()
             poll.register(self._listen, select.POLLIN)
             ready = poll.poll(0)

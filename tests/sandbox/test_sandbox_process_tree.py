@@ -72,7 +72,7 @@ def test_a_process_that_does_not_die_is_an_error_with_its_number(monkeypatch: py
     child = subprocess.Popen(["/bin/sleep", "60"], start_new_session=True)
     tree = ProcessTree(new_mark(None))
     tree.adopt(child.pid)
-    monkeypatch.setattr(process_tree, "PATIENCE", 0.05)
+    monkeypatch.setattr(process_tree, "KILL_SECONDS", 0.05)
     monkeypatch.setattr(ProcessTree, "_kill_one", lambda self, pid: None)
     monkeypatch.setattr(ProcessTree, "_kill_group", lambda self, group: None)
     with pytest.raises(SandboxError, match=f"processes {child.pid} of an evaluation do not die"):

@@ -170,12 +170,12 @@ def supervised(plan: dict[str, Any], control: int, leash: int) -> int:
     poll.register(leash, 0)
     statuses: dict[int, int] = {}
     while not poll.poll(LOOK):
-        bury(statuses, os.WNOHANG)
+        reap(statuses, os.WNOHANG)
     end_descendants(statuses)
     return statuses.get(child, KILL)
 
 
-def bury(statuses: dict[int, int], flags: int) -> bool:
+def reap(statuses: dict[int, int], flags: int) -> bool:
     """Take the status of every child that has ended; False when there are no children at all."""
     try:
         while True:
@@ -195,7 +195,7 @@ def end_descendants(statuses: dict[int, int]) -> None:
             children = file.read().split()
         for pid in children:
             os.kill(int(pid), KILL)  # not waited for yet, so the number is still its own
-        if not bury(statuses, os.WNOHANG):
+        if not reap(statuses, os.WNOHANG):
             return
         if not children:
             select.poll().poll(1)

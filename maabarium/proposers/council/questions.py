@@ -11,6 +11,7 @@ from typing import Any
 from maabarium.blueprint.schema import Agent, Blueprint
 from maabarium.plugins.completion import Message
 from maabarium.proposers.council.context import Packed
+from maabarium.proposers.council.replies.formats import object_schema
 from maabarium.scanner import DATA_RULE, fence
 
 __all__ = [
@@ -56,10 +57,10 @@ def critique_messages(agent: Agent, blueprint: Blueprint, diffs: Mapping[str, st
     """Ask for what is wrong with the drafts of others."""
     task = (
         "Other members drafted these changes. For each, say in a few sentences what would make it fail: tests that it "
-        "breaks, measurements that it does not move, edges that it forgets. Praise nothing.\n" + _metrics(blueprint)
+        "breaks, measurements that it does not move, edges that it forgets. Praise nothing."
     )
     form = 'Answer as JSON: {"critiques": [{"of": "A", "text": "..."}]}, one entry for each draft.'
-    return (system_message(agent), Message("user", "\n\n".join([task, *_drafts(diffs), form])))
+    return _on_drafts(agent, blueprint, task, diffs, form)
 
 
 def revise_messages(
@@ -79,44 +80,46 @@ def revise_messages(
 
 def vote_messages(agent: Agent, blueprint: Blueprint, diffs: Mapping[str, str]) -> tuple[Message, ...]:
     """Ask for an order of the drafts."""
-    task = (
-        "Rank these changes: first the one that most probably improves the measurements with every test passing.\n"
-        + _metrics(blueprint)
-    )
+    task = "Rank these changes: first the one that most probably improves the measurements with every test passing."
     form = 'Answer as JSON: {"ranking": ["A", "B"]}, every draft once, the best first.'
-    return (system_message(agent), Message("user", "\n\n".join([task, *_drafts(diffs), form])))
+    return _on_drafts(agent, blueprint, task, diffs, form)
 
 
 def veto_messages(agent: Agent, blueprint: Blueprint, diff: str) -> tuple[Message, ...]:
     """Ask the critic whether a change is worth an evaluation."""
     task = (
         "This change is about to be evaluated, which costs time. Veto it only if it certainly breaks something or "
-        "certainly cannot move the measurements.\n" + _metrics(blueprint)
+        "certainly cannot move the measurements."
     )
-    form = 'Answer as JSON: {"veto": false, "reason": "..."}.'
-    return (system_message(agent), Message("user", "\n\n".join([task, *_drafts({"A": diff}), form])))
+    return _on_drafts(agent, blueprint, task, {"A": diff}, 'Answer as JSON: {"veto": false, "reason": "..."}.')
+
+
+def _on_drafts(
+    agent: Agent, blueprint: Blueprint, task: str, diffs: Mapping[str, str], form: str
+) -> tuple[Message, ...]:
+    paragraphs = [f"{task}\n{_metrics(blueprint)}", *_drafts(diffs), form]
+    return (system_message(agent), Message("user", "\n\n".join(paragraphs)))
 
 
 def critique_schema(names: Sequence[str], characters: int) -> dict[str, Any]:
     """One text of at most so many characters for each draft."""
     text = {"type": "string", "maxLength": max(20, characters // len(names))}
-    entry = _object({"of": {"type": "string", "enum": list(names)}, "text": text})
-    return _object({CRITIQUES: {"type": "array", "items": entry, "minItems": 1, "maxItems": len(names)}})
+    entry = object_schema(of={"type": "string", "enum": list(names)}, text=text)
+    array = {"type": "array", "items": entry, "minItems": 1, "maxItems": len(names)}
+    return object_schema(**{CRITIQUES: array})
 
 
 def ballot_schema(names: Sequence[str], characters: int) -> dict[str, Any]:
     """An order of the drafts; it needs no prose."""
     entry = {"type": "string", "enum": list(names)}
-    return _object({RANKING: {"type": "array", "items": entry, "minItems": len(names), "maxItems": len(names)}})
+    array = {"type": "array", "items": entry, "minItems": len(names), "maxItems": len(names)}
+    return object_schema(**{RANKING: array})
 
 
 def veto_schema(characters: int) -> dict[str, Any]:
     """A yes or no with a reason of at most so many characters."""
-    return _object({VETO: {"type": "boolean"}, "reason": {"type": "string", "maxLength": max(20, characters)}})
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    reason = {"type": "string", "maxLength": max(20, characters)}
+    return object_schema(**{VETO: {"type": "boolean"}}, reason=reason)
 
 
 def _metrics(blueprint: Blueprint) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from maabarium.code.imports import Imports
 from maabarium.plugins.protocols import ProposalRequest, Section
 from maabarium.proposers.council.context.excerpts import Excerpt, Excerpts
-from maabarium.proposers.council.context.failures import FailedFunction, failed_functions, show_failures
+from maabarium.proposers.council.context.failures import failed_functions, show_failures
 from maabarium.proposers.council.context.files import ranked, show_code
 from maabarium.proposers.council.context.guidance import creatable_files, guidance, measured_now
 from maabarium.proposers.council.context.part import Packed, PromptPart, cost_of, cost_of_lines
@@ -77,7 +78,7 @@ class _Packing:
         self.library = library
         self.excerpts = Excerpts(library, request.targets)
         self.imports = Imports(library)
-        self.failures: tuple[FailedFunction, ...] = failed_functions(request.champion.evaluation.tests, library)
+        self.failures = failed_functions(request.champion.evaluation.tests, library)
         self.priorities = Priorities.of(request, self.failures, library, self.imports)
         self.order: list[str] = []
         self.parts: list[PromptPart] = []
@@ -115,7 +116,12 @@ class _Packing:
             Step(5, 0, room // 3, self._task),
             Step(10, room // 4 if self.failures else 0, int(room * tests), self._tests),
             Step(20, room // 3, room, self._code),
-            Step(30, room // 20, 0 if narrow else room // 5, self._related),
+            Step(
+                30,
+                room // 20,
+                0 if narrow else room // 5,
+                partial(show_related, self.excerpts, self.request, self.imports),
+            ),
             Step(40, min(cost_of(history), room // 8) if history else 0, room // 4, self._told),
             Step(50, min(60, room // 20), room // 10, self._style),
         ]
@@ -128,17 +134,16 @@ class _Packing:
             part = PromptPart(one_line(section.title, 120), section.text, "plug-in")
             reserve = cost_of(part) if cost_of(part) <= sure else 0
             sure -= reserve
-            steps.append(Step(section.priority, reserve, int(room * 0.4), self._adder(part)))
+            missing = f'the section "{part.title}" of a plug-in: {cost_of(part)} tokens do not fit'
+            steps.append(Step(section.priority, reserve, int(room * 0.4), partial(self._added, part, missing)))
         return steps
 
-    def _adder(self, part: PromptPart) -> Callable[[int], int]:
-        def run(limit: int) -> int:
-            spent = self._add(part, limit)
-            if not spent and part.text.strip():
-                self.omissions.say(f'the section "{part.title}" of a plug-in: {cost_of(part)} tokens do not fit')
-            return spent
-
-        return run
+    def _added(self, part: PromptPart, missing: str, limit: int) -> int:
+        """`_add`, and say that something is missing if it does not fit."""
+        spent = self._add(part, limit)
+        if not spent and part.text.strip():
+            self.omissions.say(missing)
+        return spent
 
     def _add(self, part: PromptPart | None, limit: int) -> int:
         """Put a part into the prompt if it has text and fits; returns what it costs, else 0."""
@@ -149,9 +154,7 @@ class _Packing:
 
     def _task(self, limit: int) -> int:
         guide = PromptPart("How to work", guidance(self.request, self.library, self.language), "blueprint", "rules")
-        spent = self._add(guide, limit)
-        if guide.text and not spent:
-            self.omissions.say("the advice on writing documents")
+        spent = self._added(guide, "the advice on writing documents", limit)
         measured = PromptPart("Measured now", measured_now(self.request), "baseline", "rules")
         return spent + self._add(measured, min(limit - spent, limit // 3))
 
@@ -166,12 +169,8 @@ class _Packing:
 
     def _code(self, limit: int) -> int:
         self.order = ranked(self.request, self.priorities, self.library, self.imports, self.advice.scope)
-        return show_code(
-            self.excerpts, self.order, self.priorities, limit=limit, scope=self.advice.scope, seed=self.request.seed
-        )
-
-    def _related(self, limit: int) -> int:
-        return show_related(self.excerpts, self.request, self.imports, limit)
+        scope, seed = self.advice.scope, self.request.seed
+        return show_code(self.excerpts, self.order, self.priorities, limit=limit, scope=scope, seed=seed)
 
     def _history(self, tokens: int) -> PromptPart | None:
         text = attempts_text(self.request.history, self.request.champion.number, tokens=max(0, tokens - 60))

@@ -17,7 +17,7 @@ from maabarium.code.differences import make_diff
 from maabarium.proposers.council.replies.edited_file import EditedFile
 from maabarium.proposers.council.replies.reply import Shown
 
-__all__ = ["EditExample", "example_of", "format_rules", "reply_schema"]
+__all__ = ["EditExample", "example_of", "format_rules", "object_schema", "reply_schema"]
 
 MOST_LINES = 200
 """A grammar slows a model down with every alternative, and a small model chooses no better among more."""
@@ -133,19 +133,16 @@ def reply_schema(format: EditFormat, shown: Sequence[Shown], creatable: Sequence
     path = {"type": "string"} if creatable or not paths else {"type": "string", "enum": paths}
     operations = _operations(shown, creatable)
     if format == "diff":
-        patch = _object(path=path, operation=_choice(*operations), unified_diff={"type": "string"})
+        patch = object_schema(path=path, operation=_choice(*operations), unified_diff={"type": "string"})
     elif format == "whole":
-        patch = _object(path=path, operation=_choice(*operations), content={"type": "string"})
+        patch = object_schema(path=path, operation=_choice(*operations), content={"type": "string"})
     else:
         patch = _of_blocks(path, operations)
-    return _reply({"type": "string"}, {"type": "array", "items": patch})
+    return object_schema(summary={"type": "string"}, file_patches={"type": "array", "items": patch})
 
 
-def _reply(summary: dict[str, Any], patches: dict[str, Any]) -> dict[str, Any]:
-    return _object(summary=summary, file_patches=patches)
-
-
-def _object(**properties: dict[str, Any]) -> dict[str, Any]:
+def object_schema(**properties: dict[str, Any]) -> dict[str, Any]:
+    """An object with exactly these properties."""
     names = list(properties)
     return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
 
@@ -163,11 +160,11 @@ def _operations(shown: Sequence[Shown], creatable: Sequence[str]) -> list[str]:
 
 def _of_blocks(path: dict[str, Any], operations: Sequence[str]) -> dict[str, Any]:
     """One shape for each operation, so that a strict model fills in nothing that it does not need."""
-    edit = _object(search={"type": "string"}, replace={"type": "string"})
+    edit = object_schema(search={"type": "string"}, replace={"type": "string"})
     shapes = {
-        "create": _object(path=path, operation=_choice("create"), content={"type": "string"}),
-        "modify": _object(path=path, operation=_choice("modify"), edits={"type": "array", "items": edit}),
-        "delete": _object(path=path, operation=_choice("delete")),
+        "create": object_schema(path=path, operation=_choice("create"), content={"type": "string"}),
+        "modify": object_schema(path=path, operation=_choice("modify"), edits={"type": "array", "items": edit}),
+        "delete": object_schema(path=path, operation=_choice("delete")),
     }
     return _any_of([shapes[operation] for operation in operations])
 
@@ -179,13 +176,13 @@ def _of_lines(shown: Sequence[Shown], creatable: Sequence[str]) -> dict[str, Any
         if lines := EditedFile(each.path, each.content, each.ranges).listed_lines()[:left]:
             left -= len(lines)
             patches.append(
-                _object(path=_choice(each.path), line=_choice(*lines), replacement=_text(REPLACEMENT, least=0))
+                object_schema(path=_choice(each.path), line=_choice(*lines), replacement=_text(REPLACEMENT, least=0))
             )
     if not patches:
         path = _choice(*sorted(set(creatable))) if creatable else _text(SUMMARY)
-        patches = [_object(path=path, operation=_choice("create"), content=_text(DRAFT))]
+        patches = [object_schema(path=path, operation=_choice("create"), content=_text(DRAFT))]
     array = {"type": "array", "items": _any_of(patches), "minItems": 1, "maxItems": 1}
-    return _reply(_text(SUMMARY), array)
+    return object_schema(summary=_text(SUMMARY), file_patches=array)
 
 
 def _any_of(shapes: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -478,6 +478,8 @@ NEGATIVE: list[tuple[str, str]] = [
     ("cache-pure", "def f(x):\n    print(x.strip().lower())\n    return 1"),
     ("cache-pure", "def f(x):\n    return x.strip().lower().split()"),
     ("cache-pure", "def f(x):\n    out = []\n    for y in x.strip().split():\n        out.append(y)\n    return out"),
+    ("cache-pure", "def f(x):\n    out = []\n    out.append(x.strip().lower())\n    return out or None"),
+    ("cache-pure", "def f(x):\n    y = []\n    y.append(x.strip().lower())\n    y = (y, x)\n    return y"),
     ("cache-pure", "def f(rows):\n    return sum(len(row) for row in rows)"),
     ("cache-pure", "def f(x: list):\n    return str(x).strip().lower()"),
     ("cache-pure", "import random\ndef f(x):\n    return x.strip().lower() + str(random.random())"),

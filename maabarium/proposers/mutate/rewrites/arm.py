@@ -28,7 +28,7 @@ from maabarium.proposers.mutate.rewrites.iteration import (
     length_test,
 )
 from maabarium.proposers.mutate.rewrites.membership import constant_membership, membership_set, seen_set
-from maabarium.proposers.mutate.rewrites.operator import Operator
+from maabarium.proposers.mutate.rewrites.rewrite import Operator
 
 __all__ = ["ALL_OPERATORS", "Rewrites", "find"]
 

@@ -11,9 +11,9 @@ from maabarium.code.splices import Edit
 from maabarium.code.variables import Variable
 from maabarium.proposers.mutate.rewrites.comprehension import initial_value, layout, loop_names_stay_inside, plain_loop
 from maabarium.proposers.mutate.rewrites.knowledge import called, kind, literal_value
-from maabarium.proposers.mutate.rewrites.operator import Rewrite, loop_operator, operator
 from maabarium.proposers.mutate.rewrites.preamble import add_import
-from maabarium.proposers.mutate.rewrites.shapes import assignment, guarded, index, is_membership, method
+from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, loop_operator, operator
+from maabarium.proposers.mutate.rewrites.shapes import assignment, guarded, index, is_membership, method_on
 
 __all__ = ["append_in_place", "join", "sum_loop", "use_deque"]
 
@@ -178,12 +178,8 @@ def _queue_use(source: ConcreteFile, load: cst.CSTNode) -> Edit | bool | None:
     outer = source.parent[parent]
     fine = is_membership(source, load)
     if isinstance(parent, cst.Attribute):
-        _, name, given = (method(outer) if isinstance(outer, cst.Call) and outer.func is parent else None) or (
-            None,
-            "",
-            (),
-        )
-        values = [source.code(item.value) for item in given]
+        name = method_on(source, load)
+        values = [source.code(item.value) for item in outer.args] if isinstance(outer, cst.Call) else []
         if name == "pop" and values == ["0"]:
             return source.replace(outer, f"{source.code(load)}.popleft()")
         if name == "insert" and len(values) == 2 and values[0] == "0":

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import libcst as cst
 
 from maabarium.code.concrete import ConcreteFile
 from maabarium.code.splices import Edit
 from maabarium.code.variables import Variable
-from maabarium.proposers.mutate.rewrites.knowledge import (
-    PURE_BUILTINS,
-    TEXT_METHODS,
-    called,
-    kind,
-)
-from maabarium.proposers.mutate.rewrites.operator import Rewrite, operator
+from maabarium.proposers.mutate.rewrites.knowledge import PURE_BUILTINS, TEXT_METHODS, called, kind
 from maabarium.proposers.mutate.rewrites.preamble import add_import
+from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, operator
+from maabarium.proposers.mutate.rewrites.shapes import method, method_on
 
 __all__ = ["cache_pure", "is_pure"]
 
@@ -37,6 +33,9 @@ PURE_METHODS = TEXT_METHODS | {
 }  # fmt: skip
 FRESH_METHODS = frozenset({"append", "add"})
 MUTABLE_RESULTS = frozenset({"list", "dict", "set", "sorted", "reversed", "zip", "enumerate"})
+MUTABLE_METHODS = frozenset({"split", "rsplit", "splitlines", "findall", "items", "keys", "values", "get"})
+MUTABLE = (cst.List, cst.Dict, cst.Set, cst.ListComp, cst.DictComp, cst.SetComp, cst.GeneratorExp)
+COLLECTING = ("len", "sorted", "sum", "list", "dict", "set", "enumerate", "zip", "reversed", "any", "all")
 HASHABLE = ("str", "number", "bytes", "tuple")
 
 
@@ -68,17 +67,13 @@ def _pure_call(source: ConcreteFile, call: cst.Call, function: cst.FunctionDef, 
         variable = source.names[call.func]
         definition = source.parent.get(variable.stores[0]) if len(variable.stores) == 1 else None
         return variable.is_global and isinstance(definition, cst.FunctionDef) and is_pure(source, definition, busy)
-    if not isinstance(call.func, cst.Attribute) or call.func.attr.value not in PURE_METHODS:
+    held, name, _ = method(call) or (None, "", ())
+    if held is None or name not in FRESH_METHODS:
+        return name in PURE_METHODS
+    holder = source.names.get(held)  # made here and nobody else's
+    if holder is None or holder.scope is not function or kind(source, holder) not in ("list", "set"):
         return False
-    if call.func.attr.value not in FRESH_METHODS:
-        return True
-    holder = source.names.get(call.func.value)
-    made_here = holder is not None and holder.scope is function and kind(source, holder) in ("list", "set")
-    return made_here and holder is not None and not _is_parameter(source, holder)
-
-
-def _is_parameter(source: ConcreteFile, variable: Variable) -> bool:
-    return any(isinstance(source.parent[name], cst.Param) for name in variable.stores)
+    return not any(isinstance(source.parent[store], cst.Param) for store in holder.stores)
 
 
 def _settled(source: ConcreteFile, variable: Variable, function: cst.FunctionDef) -> bool:
@@ -89,21 +84,21 @@ def _settled(source: ConcreteFile, variable: Variable, function: cst.FunctionDef
         return variable.scope is not None and source.holds(function, variable.scope)
     if len(variable.stores) != 1 or variable.shared:
         return False
-    definition = source.parent[variable.stores[0]]
-    if isinstance(definition, (cst.FunctionDef, cst.ImportAlias, cst.AsName)):
-        return True
-    if not isinstance(definition, cst.AssignTarget):
-        return isinstance(definition, cst.ClassDef) and variable.name.endswith(("Error", "Exception"))
-    return all(_reads(source, name) for name in variable.loads)
+    match source.parent[variable.stores[0]]:
+        case cst.FunctionDef() | cst.ImportAlias() | cst.AsName():
+            return True
+        case cst.ClassDef():
+            return variable.name.endswith(("Error", "Exception"))
+        case cst.AssignTarget():
+            return all(_reads(source, name) for name in variable.loads)
+        case _:
+            return False
 
 
 def _reads(source: ConcreteFile, name: cst.CSTNode) -> bool:
     parent = source.parent[name]
     if isinstance(parent, cst.Attribute):
-        outer = source.parent[parent]
-        return (
-            isinstance(outer, cst.Call) and outer.func is parent and parent.attr.value in PURE_METHODS - FRESH_METHODS
-        )
+        return method_on(source, name) in PURE_METHODS - FRESH_METHODS
     if isinstance(parent, cst.Subscript):
         return parent not in source.names.targets
     return not isinstance(parent, (cst.AugAssign, cst.Del))
@@ -152,43 +147,35 @@ def _is_hashable(source: ConcreteFile, variable: Variable) -> bool:
 
 def _is_like_text(source: ConcreteFile, name: cst.CSTNode) -> bool:
     """No use that only a list, dict or object would allow."""
-    parent = source.parent[name]
-    if isinstance(parent, cst.Attribute):
-        outer = source.parent[parent]
-        return isinstance(outer, cst.Call) and outer.func is parent and parent.attr.value in TEXT_METHODS
-    if isinstance(parent, (cst.For, cst.CompFor, cst.Subscript, cst.StarredElement)):
-        return False
-    if isinstance(parent, cst.Arg):
-        return called(source, source.parent[parent]) not in (
-            "len", "sorted", "sum", "list", "dict", "set", "enumerate", "zip", "reversed", "any", "all",
-        )  # fmt: skip
-    return not isinstance(parent, cst.AugAssign)
+    match source.parent[name]:
+        case cst.Attribute():
+            return method_on(source, name) in TEXT_METHODS
+        case cst.Arg() as argument:
+            return called(source, source.parent[argument]) not in COLLECTING
+        case parent:
+            return not isinstance(parent, (cst.For, cst.CompFor, cst.Subscript, cst.StarredElement, cst.AugAssign))
 
 
-def _is_immutable(source: ConcreteFile, node: cst.CSTNode) -> bool:
-    if isinstance(node, (cst.List, cst.Dict, cst.Set, cst.ListComp, cst.DictComp, cst.SetComp, cst.GeneratorExp)):
-        return False
-    if isinstance(node, cst.Call):
-        if called(source, node) in MUTABLE_RESULTS:
-            return False
-        method = node.func.attr.value if isinstance(node.func, cst.Attribute) else ""
-        return method not in {"split", "rsplit", "splitlines", "findall", "items", "keys", "values", "get"}
-    if isinstance(node, cst.Name) and node in source.names:
-        held = kind(source, source.names[node])
-        stores = source.names[node].stores
-        values = [
-            source.parent[source.parent[name]] for name in stores if isinstance(source.parent[name], cst.AssignTarget)
-        ]
-        fine = all(_is_immutable(source, value.value) for value in values if isinstance(value, cst.Assign))
-        return held not in ("list", "dict", "set") and fine
-    if isinstance(node, (cst.IfExp, cst.BooleanOperation, cst.Tuple)):
-        inner = [child for child in source.within(node) if source.parent[child] is node]
-        return all(_is_immutable(source, getattr(child, "value", child)) for child in inner if _is_value(child))
-    return True
-
-
-def _is_value(node: cst.CSTNode) -> bool:
-    return isinstance(node, (cst.BaseExpression, cst.Element)) and not isinstance(node, cst.SimpleString)
+def _is_immutable(source: ConcreteFile, node: cst.CSTNode, busy: frozenset[Variable] = frozenset()) -> bool:
+    """Whether callers may share the value; `busy` are variables that are being looked at."""
+    parts: Sequence[cst.CSTNode] = ()
+    match node:
+        case cst.Call():
+            return called(source, node) not in MUTABLE_RESULTS and (method(node) or ("", ""))[1] not in MUTABLE_METHODS
+        case cst.Name() if node in source.names and source.names[node] not in busy:
+            variable = source.names[node]
+            if kind(source, variable) in ("list", "dict", "set"):
+                return False
+            targets = [source.parent[name] for name in variable.stores]
+            assigned = [source.parent[target] for target in targets if isinstance(target, cst.AssignTarget)]
+            parts, busy = [each.value for each in assigned if isinstance(each, cst.Assign)], busy | {variable}
+        case cst.IfExp(body=one, orelse=other) | cst.BooleanOperation(left=one, right=other):
+            parts = (one, other)
+        case cst.Tuple(elements=elements):
+            parts = [element.value for element in elements]
+        case _:
+            return not isinstance(node, MUTABLE)
+    return all(_is_immutable(source, part, busy) for part in parts)
 
 
 def _is_worth_it(source: ConcreteFile, function: cst.FunctionDef) -> bool:

@@ -8,8 +8,8 @@ import libcst as cst
 
 from maabarium.code.concrete import ConcreteFile
 from maabarium.proposers.mutate.rewrites.knowledge import called, dotted, is_constant, literal_value, simple_arguments
-from maabarium.proposers.mutate.rewrites.operator import Rewrite, operator
 from maabarium.proposers.mutate.rewrites.preamble import add_constant, add_import, before_definition
+from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, operator
 from maabarium.proposers.mutate.rewrites.shapes import arguments
 
 __all__ = ["cache_timestamps", "compile_pattern", "iso_timestamps", "key_getter", "sorted_to_heap"]

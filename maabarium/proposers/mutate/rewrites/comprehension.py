@@ -13,7 +13,7 @@ import libcst as cst
 from maabarium.code.concrete import ConcreteFile
 from maabarium.code.splices import Edit
 from maabarium.code.variables import Variable
-from maabarium.proposers.mutate.rewrites.operator import Rewrite, loop_operator
+from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, loop_operator
 from maabarium.proposers.mutate.rewrites.shapes import arguments, assignment, guarded, index, method
 
 __all__ = ["Filling", "comprehension", "initial_value", "layout", "loop_names_stay_inside", "plain_loop"]

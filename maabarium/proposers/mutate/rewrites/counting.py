@@ -10,8 +10,8 @@ from maabarium.code.concrete import ConcreteFile
 from maabarium.code.splices import Edit
 from maabarium.proposers.mutate.rewrites.comprehension import initial_value, loop_names_stay_inside
 from maabarium.proposers.mutate.rewrites.knowledge import literal_value
-from maabarium.proposers.mutate.rewrites.operator import Rewrite, loop_operator, operator
 from maabarium.proposers.mutate.rewrites.preamble import add_import
+from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, loop_operator, operator
 from maabarium.proposers.mutate.rewrites.shapes import assignment, compared, index, method, single
 
 __all__ = ["count_by_counter", "group_by_setdefault"]

@@ -22,7 +22,7 @@ from maabarium.proposers.mutate.rewrites.knowledge import (
     simple_arguments,
     unchanged,
 )
-from maabarium.proposers.mutate.rewrites.operator import Rewrite, operator
+from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, operator
 from maabarium.proposers.mutate.rewrites.shapes import method
 
 __all__ = ["invariant_call", "local_name", "repeated_call"]

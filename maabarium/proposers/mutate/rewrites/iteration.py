@@ -12,7 +12,7 @@ import libcst as cst
 from maabarium.code.concrete import ConcreteFile
 from maabarium.code.variables import Variable
 from maabarium.proposers.mutate.rewrites.knowledge import called, is_constant, kind, literal_value, unchanged
-from maabarium.proposers.mutate.rewrites.operator import Rewrite, loop_operator, operator
+from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, loop_operator, operator
 from maabarium.proposers.mutate.rewrites.shapes import assignment, compared, index, method, single
 
 __all__ = ["dict_keys", "enumerate_loop", "get_with_default", "iterate_file", "length_test"]

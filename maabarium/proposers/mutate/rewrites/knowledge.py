@@ -5,16 +5,15 @@ All answers are conservative guesses from the text: "do not know" counts as no. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import libcst as cst
 
 from maabarium.code.concrete import ConcreteFile
 from maabarium.code.variables import Variable
+from maabarium.proposers.mutate.rewrites.shapes import method, method_on
 
 __all__ = [
     "PURE_BUILTINS", "TEXT_METHODS", "called", "dotted", "is_constant", "kind", "literal_value", "opaque",
-    "read_only", "simple_arguments", "steady", "unchanged",
+    "read_only", "simple_arguments", "unchanged",
 ]  # fmt: skip
 
 PURE_BUILTINS = frozenset({
@@ -33,8 +32,17 @@ TEXT_METHODS = frozenset({
 })  # fmt: skip
 """Methods of `str` that no mutable builtin type uses for a change."""
 
+READ_ONLY = (
+    cst.ComparisonTarget, cst.Comparison, cst.UnaryOperation, cst.BinaryOperation, cst.If, cst.While, cst.IfExp,
+    cst.FormattedStringExpression, cst.Index, cst.Return,
+)  # fmt: skip
 READING_METHODS = TEXT_METHODS | {"copy", "get", "index", "items", "keys", "values", "issubset", "issuperset", "union"}
 
+_LITERALS: dict[type[cst.CSTNode], str] = {
+    cst.List: "list", cst.ListComp: "list", cst.Dict: "dict", cst.DictComp: "dict", cst.Set: "set", cst.SetComp: "set",
+    cst.Tuple: "tuple", cst.SimpleString: "str", cst.FormattedString: "str", cst.ConcatenatedString: "str",
+    cst.Integer: "number", cst.Float: "number",
+}  # fmt: skip
 _ANNOTATIONS = {
     "str": "str", "bytes": "bytes", "int": "number", "float": "number", "bool": "number", "list": "list",
     "List": "list", "dict": "dict", "Dict": "dict", "set": "set", "Set": "set", "frozenset": "set", "tuple": "tuple",
@@ -44,6 +52,7 @@ _RESULTS = {
     "list": "list", "sorted": "list", "dict": "dict", "set": "set", "frozenset": "set", "tuple": "tuple", "str": "str",
     "repr": "str", "int": "number", "float": "number", "len": "number", "sum": "unknown",
 }  # fmt: skip
+_COUNTING = frozenset({"count", "find", "rfind", "startswith", "endswith", "encode"})
 _TEXT_RESULTS = {"split": "list", "rsplit": "list", "splitlines": "list", "partition": "tuple", "rpartition": "tuple"}
 
 
@@ -59,10 +68,7 @@ def dotted(source: ConcreteFile, node: cst.CSTNode) -> str | None:
     variable = source.names.get(node)
     if variable is None:
         return None
-    if variable.builtin:
-        root: str | None = variable.name
-    else:
-        root = _import_path(source, variable)
+    root = variable.name if variable.builtin else _import_path(source, variable)
     return ".".join([root, *reversed(parts)]) if root else None
 
 
@@ -73,13 +79,12 @@ def _import_path(source: ConcreteFile, variable: Variable) -> str | None:
     alias = next((node for node in chain[:2] if isinstance(node, cst.ImportAlias)), None)
     if alias is None or len(chain) - chain.index(alias) != 4:  # alias, import, statement line, module
         return None
-    statement = source.parent[alias]
     path = source.code(alias.name)
-    if isinstance(statement, cst.ImportFrom):
-        if statement.module is None or statement.relative:
-            return None
-        return f"{source.code(statement.module)}.{path}"
-    return path if alias.asname is not None else path.partition(".")[0]
+    match source.parent[alias]:
+        case cst.ImportFrom(module=module, relative=relative):
+            return f"{source.code(module)}.{path}" if module is not None and not relative else None
+        case _:
+            return path if alias.asname is not None else path.partition(".")[0]
 
 
 def called(source: ConcreteFile, node: cst.CSTNode) -> str | None:
@@ -94,29 +99,30 @@ def simple_arguments(call: cst.Call) -> bool:
 
 def is_constant(node: cst.CSTNode) -> bool:
     """Whether the expression is a literal that can be hashed: string, number, None, True, tuple of such."""
-    if isinstance(node, (cst.Integer, cst.Float, cst.Imaginary, cst.SimpleString, cst.Ellipsis)):
-        return True
-    if isinstance(node, cst.ConcatenatedString):
-        return is_constant(node.left) and is_constant(node.right)
-    if isinstance(node, cst.Name):
-        return node.value in ("None", "True", "False")
-    if isinstance(node, cst.UnaryOperation):
-        return isinstance(node.operator, (cst.Minus, cst.Plus)) and is_constant(node.expression)
-    if isinstance(node, cst.Tuple):
-        return all(isinstance(item, cst.Element) and is_constant(item.value) for item in node.elements)
-    return False
+    match node:
+        case cst.Integer() | cst.Float() | cst.Imaginary() | cst.SimpleString() | cst.Ellipsis():
+            return True
+        case cst.Name(value="None" | "True" | "False"):
+            return True
+        case cst.ConcatenatedString(left=left, right=right):
+            return is_constant(left) and is_constant(right)
+        case cst.UnaryOperation(operator=cst.Minus() | cst.Plus(), expression=number):
+            return is_constant(number)
+        case cst.Tuple(elements=elements):
+            return all(isinstance(item, cst.Element) and is_constant(item.value) for item in elements)
+        case _:
+            return False
 
 
 def literal_value(node: cst.CSTNode) -> object:
     """Value of a string or integer literal; None for everything else."""
-    if isinstance(node, (cst.SimpleString, cst.ConcatenatedString)):
-        return node.evaluated_value
-    if isinstance(node, cst.Integer):
-        return node.evaluated_value
-    if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Minus):
-        value = literal_value(node.expression)
-        return -value if isinstance(value, int) else None
-    return None
+    match node:
+        case cst.SimpleString() | cst.ConcatenatedString() | cst.Integer():
+            return node.evaluated_value
+        case cst.UnaryOperation(operator=cst.Minus(), expression=cst.Integer() as number):
+            return -number.evaluated_value
+        case _:
+            return None
 
 
 def kind(source: ConcreteFile, variable: Variable) -> str | None:
@@ -129,9 +135,7 @@ def kind(source: ConcreteFile, variable: Variable) -> str | None:
         elif isinstance(parent, cst.AssignTarget):
             assign = source.parent[parent]
             found.add(_value_kind(source, assign.value) if isinstance(assign, cst.Assign) else None)
-        elif isinstance(parent, cst.AugAssign):
-            continue
-        else:
+        elif not isinstance(parent, cst.AugAssign):
             found.add(None)
     return found.pop() if len(found) == 1 else None
 
@@ -145,75 +149,45 @@ def _annotated(node: cst.CSTNode) -> str | None:
 
 
 def _value_kind(source: ConcreteFile, node: cst.CSTNode) -> str | None:
-    if isinstance(node, (cst.List, cst.ListComp)):
-        return "list"
-    if isinstance(node, (cst.Dict, cst.DictComp)):
-        return "dict"
-    if isinstance(node, (cst.Set, cst.SetComp)):
-        return "set"
-    if isinstance(node, cst.Tuple):
-        return "tuple"
-    if isinstance(node, (cst.SimpleString, cst.FormattedString, cst.ConcatenatedString)):
-        return "str"
-    if isinstance(node, (cst.Integer, cst.Float)):
-        return "number"
-    if isinstance(node, cst.Call):
-        if isinstance(node.func, cst.Attribute) and node.func.attr.value in TEXT_METHODS:
-            return _TEXT_RESULTS.get(node.func.attr.value, "str" if not _counts(node.func.attr.value) else "number")
-        return _RESULTS.get(called(source, node) or "")
-    return None
-
-
-def _counts(method: str) -> bool:
-    return method.startswith("is") or method in {"count", "find", "rfind", "startswith", "endswith", "encode"}
+    _, name, _ = method(node) or (None, "", ())
+    if name in TEXT_METHODS:
+        return _TEXT_RESULTS.get(name, "number" if name.startswith("is") or name in _COUNTING else "str")
+    return _LITERALS.get(type(node)) or _RESULTS.get(called(source, node) or "")
 
 
 def read_only(source: ConcreteFile, name: cst.CSTNode) -> bool:
     """Whether this use of a value can neither change it nor hand it on."""
     parent = source.parent[name]
     if isinstance(parent, cst.Attribute):
-        outer = source.parent[parent]
-        if isinstance(outer, cst.Call) and outer.func is parent:
-            return parent.attr.value in READING_METHODS
-        return parent not in source.names.targets
+        used = method_on(source, name)
+        return used in READING_METHODS if used is not None else parent not in source.names.targets
     if isinstance(parent, cst.Subscript):
         return parent.value is not name or parent not in source.names.targets
     if isinstance(parent, cst.Arg):
-        call = source.parent[parent]
-        return called(source, call) in PURE_BUILTINS
+        return called(source, source.parent[parent]) in PURE_BUILTINS
     if isinstance(parent, (cst.For, cst.CompFor)):
         return parent.iter is name
-    return isinstance(
-        parent,
-        (cst.ComparisonTarget, cst.Comparison, cst.UnaryOperation, cst.BinaryOperation, cst.If, cst.While, cst.IfExp,
-         cst.FormattedStringExpression, cst.Index, cst.Return),
-    )  # fmt: skip
-
-
-def steady(source: ConcreteFile, variable: Variable, region: cst.CSTNode) -> bool:
-    """Whether a variable names the same object throughout a region: nothing there, nor a closure, rebinds it."""
-    if variable.builtin:
-        return True
-    if variable.shared or variable.scope is None:
-        return False
-    if variable.is_global:
-        return len(variable.stores) == 1
-    return not any(source.holds(region, store) for store in variable.stores)
+    return isinstance(parent, READ_ONLY)
 
 
 def unchanged(source: ConcreteFile, variable: Variable, region: cst.CSTNode) -> bool:
     """Whether a variable holds an equal value throughout a region, as far as this file can change it."""
-    if not steady(source, variable, region):
+    if variable.shared or (variable.scope is None and not variable.builtin):
         return False
+    stores = variable.stores[1:] if variable.is_global else variable.stores
+    if any(variable.is_global or source.holds(region, store) for store in stores):
+        return False  # rebound
     if kind(source, variable) in ("str", "number", "bytes"):
         return True
-    inside = [name for name in variable.loads if source.holds(region, name)]
-    captured = [name for name in variable.loads if _captured(source, variable, name)]
-    everywhere = variable.loads if variable.is_global else []
-    return all(read_only(source, name) for name in (*inside, *captured, *everywhere))
+    exposed = (
+        name
+        for name in variable.loads
+        if variable.is_global or source.holds(region, name) or _is_captured(source, variable, name)
+    )
+    return all(read_only(source, name) for name in exposed)
 
 
-def _captured(source: ConcreteFile, variable: Variable, name: cst.Name) -> bool:
+def _is_captured(source: ConcreteFile, variable: Variable, name: cst.Name) -> bool:
     scope = source.names.scope(name)
     while isinstance(scope, (cst.ListComp, cst.SetComp, cst.DictComp, cst.GeneratorExp)):
         scope = source.names.scope(scope)
@@ -224,8 +198,3 @@ def opaque(source: ConcreteFile, function: cst.CSTNode) -> bool:
     """Whether a function looks at its own names: `locals()`, `eval`, `exec`, `vars`, `dir`, or a star import."""
     looks = {"locals", "eval", "exec", "vars", "dir"}
     return any(isinstance(node, cst.Name) and node.value in looks for node in source.within(function))
-
-
-def any_of(nodes: Iterable[cst.CSTNode], *kinds: type[cst.CSTNode]) -> bool:
-    """Whether one of the nodes is of one of the kinds."""
-    return any(isinstance(node, kinds) for node in nodes)

@@ -10,8 +10,8 @@ from maabarium.code.concrete import ConcreteFile
 from maabarium.code.splices import Edit
 from maabarium.code.variables import Variable
 from maabarium.proposers.mutate.rewrites.knowledge import is_constant, kind, unchanged
-from maabarium.proposers.mutate.rewrites.operator import Rewrite, operator
-from maabarium.proposers.mutate.rewrites.shapes import assignment, is_membership, method
+from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, operator
+from maabarium.proposers.mutate.rewrites.shapes import assignment, is_membership, method_on
 
 __all__ = ["constant_membership", "membership_set", "seen_set"]
 
@@ -130,14 +130,15 @@ def seen_set(source: ConcreteFile, assign: cst.Assign) -> Iterator[Rewrite]:
 
 def _appended(source: ConcreteFile, load: cst.CSTNode) -> tuple[cst.CSTNode, str] | None:
     """The statement `load.append(name)` with the appended expression."""
-    call = source.parent.get(source.parent[load])
-    called = method(call)
-    line = source.parent.get(source.parent[call]) if call is not None and called is not None else None
-    if called is None or called[:2] != (load, "append") or not isinstance(line, cst.SimpleStatementLine):
+    if method_on(source, load) != "append":
         return None
-    values = [argument.value for argument in called[2]]
-    plain = len(line.body) == 1 and len(values) == 1 and isinstance(values[0], (cst.Name, cst.Attribute))
-    return (line, source.code(values[0])) if plain else None
+    call = source.parent[source.parent[load]]
+    line = source.parent[source.parent[call]]
+    match call, line:
+        case cst.Call(args=[cst.Arg(value=cst.Name() | cst.Attribute() as value)]), cst.SimpleStatementLine(body=[_]):
+            return line, source.code(value)
+        case _:
+            return None
 
 
 def _harmless(source: ConcreteFile, load: cst.CSTNode) -> bool:

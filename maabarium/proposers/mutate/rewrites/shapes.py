@@ -9,7 +9,8 @@ import libcst as cst
 from maabarium.code.concrete import ConcreteFile
 
 __all__ = [
-    "arguments", "assignment", "compared", "guarded", "index", "is_membership", "method", "single",
+    "arguments", "assignment", "compared", "guarded", "index", "is_membership", "method", "method_on",
+    "single",
 ]  # fmt: skip
 
 
@@ -40,6 +41,16 @@ def method(node: cst.CSTNode | None) -> tuple[cst.BaseExpression, str, Sequence[
     if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
         return None
     return node.func.value, node.func.attr.value, node.args
+
+
+def method_on(source: ConcreteFile, node: cst.CSTNode) -> str | None:
+    """Name of the method that is called on a node; None for any other use of it."""
+    match source.parent[node]:
+        case cst.Attribute(value=holder, attr=attribute) as parent if holder is node:
+            outer = source.parent[parent]
+            return attribute.value if isinstance(outer, cst.Call) and outer.func is parent else None
+        case _:
+            return None
 
 
 def arguments(call: cst.Call) -> list[cst.BaseExpression] | None:

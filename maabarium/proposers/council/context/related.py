@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from maabarium.code.imports import Imports
+from maabarium.code.symbols import Chunk
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.council.context.excerpts import Excerpt, Excerpts
 from maabarium.proposers.council.context.failures import source_lines, test_file
@@ -18,6 +19,9 @@ _RULES = 4
 _OF_ONE = 3
 """Functions shown of one caller."""
 
+Found = Iterator[tuple[str, Sequence[Chunk]]]
+"""Files, each with the chunks of it that may be shown."""
+
 
 def show_related(excerpts: Excerpts, request: ProposalRequest, imports: Imports, limit: int) -> int:
     """Show rules, callers and callees for at most `limit` tokens; returns what was spent."""
@@ -25,8 +29,8 @@ def show_related(excerpts: Excerpts, request: ProposalRequest, imports: Imports,
     roots = [excerpt for excerpt in excerpts.editable() if excerpt.path.endswith(".py")][:_ROOTS]
     for number, excerpt in enumerate(roots):
         share = (limit - spent) // (len(roots) - number)
-        used = _callers(excerpts, excerpt, imports, share // 2)
-        used += _callees(excerpts, excerpt, imports, share - used)
+        used = _show(excerpts, _callers(excerpts, excerpt, imports), share // 2)
+        used += _show(excerpts, _callees(excerpts, excerpt, imports), share - used)
         spent += used
     return spent
 
@@ -51,40 +55,33 @@ def _rules(excerpts: Excerpts, request: ProposalRequest, limit: int) -> int:
     return spent
 
 
-def _callers(excerpts: Excerpts, excerpt: Excerpt, imports: Imports, limit: int) -> int:
-    """Functions elsewhere that use what is shown of a file."""
+def _show(excerpts: Excerpts, found: Found, limit: int) -> int:
+    """Show chunks of files that can be shown, until there is no room; returns what was spent."""
     spent = 0
-    if limit <= 0:
-        return 0
-    shown = _names(excerpts, excerpt)
-    for path, known in imports.importers(excerpt.path):
-        if excerpts.library.obstacle(path):
-            continue
-        wanted = (known & shown) or (shown if _stem(excerpt.path) in known else frozenset())
-        for chunk in excerpts.library.users(path, wanted)[:_OF_ONE]:
+    for path, chunks in found if limit > 0 else ():
+        for chunk in chunks if not excerpts.library.obstacle(path) else ():
             spent += excerpts.chunk(path, chunk, limit - spent) or 0
         if limit - spent < 60:
             break
     return spent
 
 
-def _callees(excerpts: Excerpts, excerpt: Excerpt, imports: Imports, limit: int) -> int:
+def _callers(excerpts: Excerpts, excerpt: Excerpt, imports: Imports) -> Found:
+    """Functions elsewhere that use what is shown of a file."""
+    shown = _names(excerpts, excerpt)
+    for path, known in imports.importers(excerpt.path):
+        wanted = (known & shown) or (shown if _stem(excerpt.path) in known else frozenset())
+        yield path, excerpts.library.users(path, wanted)[:_OF_ONE]
+
+
+def _callees(excerpts: Excerpts, excerpt: Excerpt, imports: Imports) -> Found:
     """Definitions elsewhere that the shown lines of a file use."""
-    spent = 0
-    if limit <= 0:
-        return 0
     text = excerpt.part().text
     words = frozenset(re.findall(r"[^\W\d]\w*", text))
     for path, names in imports.imported(excerpt.path):
-        if excerpts.library.obstacle(path):
-            continue
         wanted = _attributes(text, _stem(path)) if names == {"*"} else names & words
-        for chunk in excerpts.library.chunks(path):
-            if chunk.kind in ("symbol", "class") and not chunk.parent and chunk.name in wanted:
-                spent += excerpts.chunk(path, chunk, limit - spent) or 0
-        if limit - spent < 60:
-            break
-    return spent
+        symbols = (chunk for chunk in excerpts.library.chunks(path) if chunk.kind in ("symbol", "class"))
+        yield path, [chunk for chunk in symbols if not chunk.parent and chunk.name in wanted]
 
 
 def _names(excerpts: Excerpts, excerpt: Excerpt) -> frozenset[str]:

@@ -33,7 +33,7 @@ from maabarium_pytest.signals import watching
 __all__ = ["Host", "Progressed", "exit_status"]
 
 ERRORS_ALLOWED = 0.05
-"""Share of experiments that may end in `error` before the night is red."""
+"""Share of experiments that may end in `error` before the session fails."""
 
 
 @dataclass
@@ -251,7 +251,7 @@ class Host:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Settle the exit status: single errors do not make a night red, a failed baseline does."""
+        """Settle the exit status: single errors do not fail a session, a failed baseline does."""
         plain_ends = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
         if session.exitstatus in plain_ends and not self._config.option.collectonly:
             require = bool(self._config.option.maabarium_require_promotion)

@@ -42,50 +42,50 @@ def _tampering(session: SessionResult) -> tuple[ReasonCode, str] | None:
 
 def _violence(suite: Suite, session: SessionResult, baseline: Evaluation | None) -> tuple[ReasonCode, str] | None:
     """Ends that the parent or the kernel saw, whatever the child said before."""
-    completed, heard = session.completed, session.transcript
-    where = f" while {heard.running} ran" if heard.running else ""
+    completed, transcript = session.completed, session.transcript
+    where = f" while {transcript.running} ran" if transcript.running else ""
     megabytes = suite.request.blueprint.sandbox.output_mb
     if completed.interrupted:
         return "interrupted", "the evaluation was interrupted"
-    if session.flooded or completed.flooded or heard.printed > megabytes * 2**20:
+    if session.flooded or completed.flooded or transcript.printed > megabytes * 2**20:
         return "output_flood", f"the tests printed more than the {megabytes:g} MB that sandbox.output_mb allows"
     if completed.timed_out:
         advice = "" if baseline else "; raise constraints.timeout_seconds, or leave that test out"
         return "timeout", f"the session did not end within {session.mode.timeout:.3g} s{where}{advice}"
     if completed.out_of_memory:
         return "out_of_memory", f"the process was killed for lack of memory{where}"
-    if not heard.facts:  # nothing of the tree has run yet: this is not the candidate's doing
+    if not transcript.facts:  # nothing of the tree has run yet: this is not the candidate's doing
         raise EvaluationError(
             f"{suite.python} could not start the session: {last_line(completed.output)} "
             f'(the target\'s interpreter needs pytest: {suite.python} -m pip install "pytest>=7.4")'
         )
-    if heard.status is None:
+    if transcript.status is None:
         return "crashed", f"the process ended ({completed.ending}) before pytest did{where}"
-    if completed.returncode != heard.status:
-        return "crashed", f"pytest ended with status {heard.status}, its process with {completed.ending}"
+    if completed.returncode != transcript.status:
+        return "crashed", f"pytest ended with status {transcript.status}, its process with {completed.ending}"
     return None
 
 
 def _ending(suite: Suite, session: SessionResult, baseline: Evaluation | None) -> tuple[ReasonCode, str] | None:
     """Whether pytest itself says that the session went through."""
-    heard = session.transcript
+    transcript = session.transcript
     known = {test.id for test in baseline.tests} if baseline else set()
-    broken = [id for id in heard.broken if id not in known]
-    if broken and (baseline is not None or suite.strict or heard.status == 2):
-        return "import_failed", f"{listed(broken)} cannot be collected: {last_line(heard.broken[broken[0]])}"
-    if heard.status == USAGE:
+    broken = [id for id in transcript.broken if id not in known]
+    if broken and (baseline is not None or suite.strict or transcript.status == 2):
+        return "import_failed", f"{listed(broken)} cannot be collected: {last_line(transcript.broken[broken[0]])}"
+    if transcript.status == USAGE:
         return _usage(suite, session, baseline)
-    if heard.status == NONE or (heard.status == PASSED and not heard.ids):
+    if transcript.status == NONE or (transcript.status == PASSED and not transcript.ids):
         return _nothing(suite, baseline)
-    if heard.status not in (PASSED, FAILED):
+    if transcript.status not in (PASSED, FAILED):
         memory = "MemoryError" in session.completed.output
         reason: ReasonCode = "out_of_memory" if memory else "crashed"
-        return reason, f"pytest ended with status {heard.status}: {last_line(session.completed.output)}"
-    unfinished = [id for id in heard.ids if id not in heard.results]
+        return reason, f"pytest ended with status {transcript.status}: {last_line(session.completed.output)}"
+    unfinished = [id for id in transcript.ids if id not in transcript.results]
     if unfinished:
         return "tests_lost", f"the session ended before {listed(unfinished)} ran"
-    failed = any(test.outcome in FAILING for test in heard.results.values()) or bool(heard.broken)
-    if heard.status == FAILED and not failed:
+    failed = any(test.outcome in FAILING for test in transcript.results.values()) or bool(transcript.broken)
+    if transcript.status == FAILED and not failed:
         return "gate_failed", "pytest ended with status 1 although no test failed: a plug-in or a hook says no"
     return None
 
@@ -113,12 +113,12 @@ def _nothing(suite: Suite, baseline: Evaluation | None) -> tuple[ReasonCode, str
     )
 
 
-def origin_gate(suite: Suite, heard: Transcript, baseline: Evaluation | None) -> Gate:
+def origin_gate(suite: Suite, transcript: Transcript, baseline: Evaluation | None) -> Gate:
     """Whether the tests imported the tree that is graded, and not another copy of it installed elsewhere.
 
     Raises EvaluationError when the baseline did not: every change would score the same.
     """
-    for name, place in sorted(heard.origins.items()):
+    for name, place in sorted(transcript.origins.items()):
         if name not in suite.modules or Path(place).is_relative_to(suite.top):
             continue
         where = plain(place)
@@ -132,11 +132,11 @@ def origin_gate(suite: Suite, heard: Transcript, baseline: Evaluation | None) ->
     return Gate(name="origin", passed=True)
 
 
-def baseline_gates(suite: Suite, heard: Transcript, unstable: Container[str]) -> list[Gate]:
+def baseline_gates(suite: Suite, transcript: Transcript, unstable: Container[str]) -> list[Gate]:
     """Gates on the tests of the baseline itself."""
     failing = [
         test.id
-        for test in heard.results.values()
+        for test in transcript.results.values()
         if test.outcome in FAILING and test.id not in unstable and role_of(test.id) == "suite"
     ]
     gates = [Gate(name="tests", passed=True, detail=f"{len(failing)} fail before anything is changed")]
@@ -147,10 +147,10 @@ def baseline_gates(suite: Suite, heard: Transcript, unstable: Container[str]) ->
             f"the suite is red before anything is changed: {listed(failing)}; make it green, or set "
             "constraints.require_tests_pass = false to let red tests be"
         ))]  # fmt: skip
-    return [*gates, _rules_gate(heard, heard.partial, unstable)]
+    return [*gates, _rules_gate(transcript, transcript.partial, unstable)]
 
 
-def later_gates(suite: Suite, heard: Transcript, baseline: Evaluation, *, only_rules: bool) -> list[Gate]:
+def later_gates(suite: Suite, transcript: Transcript, baseline: Evaluation, *, only_rules: bool) -> list[Gate]:
     """Gates on the tests of a changed tree, held against the baseline's."""
     flaky, gating_nothing = frozenset(baseline.flaky), frozenset(baseline.flaky + baseline.partial)
     required = {
@@ -158,38 +158,38 @@ def later_gates(suite: Suite, heard: Transcript, baseline: Evaluation, *, only_r
         for test in baseline.tests
         if test.outcome == "passed" and test.id not in gating_nothing and (test.role != "suite" or not only_rules)
     }
-    lost = sorted(required - heard.results.keys())
+    lost = sorted(required - transcript.results.keys())
     gates = (
         [_failed("present", "tests_lost", f"{listed(lost)} did not run")]
         if lost
         else [Gate(name="present", passed=True)]
     )
-    changed = sorted(id for id in required & heard.results.keys() if heard.results[id].outcome != "passed")
+    changed = sorted(id for id in required & transcript.results.keys() if transcript.results[id].outcome != "passed")
     known = {test.id for test in baseline.tests}
     new = [
         id
-        for id, test in heard.results.items()
+        for id, test in transcript.results.items()
         if suite.strict and test.outcome in FAILING and id not in known and id not in flaky and role_of(id) == "suite"
     ]
     worse = [id for id in [*changed, *new] if role_of(id) == "suite"]
-    gates.append(_tests_gate(heard, worse))
-    partial = heard.partial.intersection(baseline.partial)  # what carries points was settled at the baseline
-    return [*gates, _rules_gate(heard, partial, flaky)]
+    gates.append(_tests_gate(transcript, worse))
+    partial = transcript.partial.intersection(baseline.partial)  # what carries points was settled at the baseline
+    return [*gates, _rules_gate(transcript, partial, flaky)]
 
 
-def _tests_gate(heard: Transcript, worse: list[str]) -> Gate:
+def _tests_gate(transcript: Transcript, worse: list[str]) -> Gate:
     if not worse:
         return Gate(name="tests", passed=True)
-    first = heard.results[worse[0]]
-    memory = any("MemoryError" in heard.results[id].detail for id in worse)
+    first = transcript.results[worse[0]]
+    memory = any("MemoryError" in transcript.results[id].detail for id in worse)
     sentence = f"{listed(worse)} {first.outcome}: {last_line(first.detail)}"
     return _failed("tests", "out_of_memory" if memory else "gate_failed", sentence)
 
 
-def _rules_gate(heard: Transcript, partial: Container[str], flaky: Container[str]) -> Gate:
+def _rules_gate(transcript: Transcript, partial: Container[str], flaky: Container[str]) -> Gate:
     bad = [
         test
-        for id, test in heard.results.items()
+        for id, test in transcript.results.items()
         if role_of(id) != "suite"
         and test.outcome not in ("passed", "xpassed")
         and id not in partial

@@ -68,15 +68,15 @@ def _grade_baseline(
 ) -> Evaluation:
     """`graded` are two sessions: what differs between them is flaky or noisy."""
     first, second = graded
-    heard = second.transcript
-    flaky = _unstable_ids(first.transcript, heard)
+    transcript = second.transcript
+    flaky = _unstable_ids(first.transcript, transcript)
     measured = measure_session(suite, second, None, flaky)
     noisy = _differing_sources(measure_session(suite, first, None, flaky), measured)
     steady = [measure_session(suite, session, None) for session in _passed(suite, sessions, "steady", None)]
     measured |= _medians(suite, measured, steady)
     measured |= measure_static(suite, None)[0]
-    origin = origin_gate(suite, heard, None)
-    gates = [gate, origin, *baseline_gates(suite, heard, flaky), _measured_gate(suite, measured, None)]
+    origin = origin_gate(suite, transcript, None)
+    gates = [gate, origin, *baseline_gates(suite, transcript, flaky), _measured_gate(suite, measured, None)]
     slower = max(session.completed.duration for session in graded)
     traced = next((session.transcript for session in sessions if session.mode.purpose == "trace"), None)
     facts = {
@@ -84,7 +84,7 @@ def _grade_baseline(
         "session_seconds": slower,
         "flaky": flaky,
         "noisy": noisy,
-        "partial": tuple(sorted(heard.partial)),
+        "partial": tuple(sorted(transcript.partial)),
         "lines": line_map(traced, suite.targets) if traced else None,
     }
     return _evaluation(suite, second, gates, measured).model_copy(update=facts)
@@ -93,12 +93,12 @@ def _grade_baseline(
 def _evaluation(
     suite: Suite, session: SessionResult, gates: Sequence[Gate], measured: Mapping[str, Measurement]
 ) -> Evaluation:
-    heard = session.transcript
-    environment = json.dumps({"facts": heard.facts, "packages": sorted(heard.packages)}, sort_keys=True)
+    transcript = session.transcript
+    environment = json.dumps({"facts": transcript.facts, "packages": sorted(transcript.packages)}, sort_keys=True)
     return Evaluation(
         measurements=tuple(measured.values()),
         gates=tuple(gates),
-        tests=test_results(heard),
+        tests=test_results(transcript),
         grader=grader_fingerprint(suite),
         environment=hashlib.sha256(environment.encode()).hexdigest(),
         log=plain(session.completed.output),
@@ -141,8 +141,8 @@ def _unstable_ids(first: Transcript, second: Transcript) -> tuple[str, ...]:
 
 
 def _outcome(transcript: Transcript, id: str) -> str:
-    heard = transcript.results.get(id)
-    return heard.outcome if heard else ""
+    result = transcript.results.get(id)
+    return result.outcome if result else ""
 
 
 def _differing_sources(first: Mapping[str, Measurement], second: Mapping[str, Measurement]) -> tuple[str, ...]:

@@ -26,28 +26,28 @@ def measure_session(
     suite: Suite, session: SessionResult, baseline: Evaluation | None, flaky: Iterable[str] = ()
 ) -> dict[str, Measurement]:
     """Measurements by source. `flaky` counts at the baseline, which cannot ask itself yet."""
-    heard = session.transcript
-    found = [*_scores(heard)]
+    transcript = session.transcript
+    found = [*_scores(transcript)]
     found += [
         Measurement(source=f"benchmark:{name}", value=value, unit="s", clock="wall")
-        for name, value in heard.benchmarks.items()
+        for name, value in transcript.benchmarks.items()
     ]
     if not session.mode.only_rules:
-        share = passed_share(heard, baseline, frozenset(flaky))
+        share = passed_share(transcript, baseline, frozenset(flaky))
         found += [] if share is None else [Measurement(source="tests.passed", value=share)]
-        own = [test.duration for id, test in heard.results.items() if role_of(id) == "suite"]
+        own = [test.duration for id, test in transcript.results.items() if role_of(id) == "suite"]
         found.append(Measurement(source="tests.duration", value=sum(own), unit="s", clock="wall"))
         found.append(Measurement(source="tests.cpu", value=session.completed.cpu, unit="s", clock="cpu"))
-    statements = sum(count for count, _ in heard.coverage.values())
+    statements = sum(count for count, _ in transcript.coverage.values())
     if statements:
-        missing = sum(count for _, count in heard.coverage.values())
+        missing = sum(count for _, count in transcript.coverage.values())
         found.append(Measurement(source="coverage", value=100 * (1 - missing / statements), unit="%"))
     return {measurement.source: measurement for measurement in found}
 
 
-def _scores(heard: Transcript) -> list[Measurement]:
+def _scores(transcript: Transcript) -> list[Measurement]:
     found = []
-    for name, score in heard.scores.items():
+    for name, score in transcript.scores.items():
         source = f"score:{name}"
         if score.seconds is None:
             found.append(Measurement(source=source, value=score.value, unit=score.unit, possible=score.possible))
@@ -57,14 +57,18 @@ def _scores(heard: Transcript) -> list[Measurement]:
     return found
 
 
-def passed_share(heard: Transcript, baseline: Evaluation | None, flaky: frozenset[str] = frozenset()) -> float | None:
+def passed_share(
+    transcript: Transcript, baseline: Evaluation | None, flaky: frozenset[str] = frozenset()
+) -> float | None:
     """Share of the baseline's tests that pass: flaky and skipped ones and rules do not count.
 
     A module that could not be collected at the baseline counts as one failed test until its own tests can run,
     then as the share of them that pass. None when there is nothing to count.
     """
     if baseline is None:
-        outcomes = {id: test.outcome for id, test in heard.results.items()} | dict.fromkeys(heard.broken, "error")
+        outcomes = {id: test.outcome for id, test in transcript.results.items()} | dict.fromkeys(
+            transcript.broken, "error"
+        )
         unstable = flaky
     else:
         outcomes = {test.id: test.outcome for test in baseline.tests}
@@ -76,14 +80,14 @@ def passed_share(heard: Transcript, baseline: Evaluation | None, flaky: frozense
     ]
     if not counted:
         return None
-    return sum(_passes(heard, id) for id in counted) / len(counted)
+    return sum(_passes(transcript, id) for id in counted) / len(counted)
 
 
-def _passes(heard: Transcript, id: str) -> float:
-    if id in heard.results:
-        return float(heard.results[id].outcome in ("passed", "xpassed"))
-    beneath = [test for key, test in heard.results.items() if key.startswith((f"{id}::", f"{id}/"))]
-    if not beneath or id in heard.broken:
+def _passes(transcript: Transcript, id: str) -> float:
+    if id in transcript.results:
+        return float(transcript.results[id].outcome in ("passed", "xpassed"))
+    beneath = [test for key, test in transcript.results.items() if key.startswith((f"{id}::", f"{id}/"))]
+    if not beneath or id in transcript.broken:
         return 0.0
     return sum(test.outcome in ("passed", "xpassed") for test in beneath) / len(beneath)
 
@@ -106,14 +110,14 @@ def measure_static(suite: Suite, baseline: Evaluation | None) -> tuple[dict[str,
     return found, []
 
 
-def test_results(heard: Transcript) -> tuple[TestResult, ...]:
+def test_results(transcript: Transcript) -> tuple[TestResult, ...]:
     """All tests by id, those that failed with their text; what could not be collected counts as an error."""
     left = DETAILS
     results = []
-    everything = [(test.id, test.outcome, test.duration, test.detail) for test in heard.results.values()]
+    everything = [(test.id, test.outcome, test.duration, test.detail) for test in transcript.results.values()]
     for id, outcome, duration, detail in [
         *everything,
-        *((id, "error", 0.0, text) for id, text in heard.broken.items()),
+        *((id, "error", 0.0, text) for id, text in transcript.broken.items()),
     ]:
         role = role_of(id)
         keep = left > 0 and bool(detail) and role != "holdout"
@@ -123,13 +127,13 @@ def test_results(heard: Transcript) -> tuple[TestResult, ...]:
     return tuple(results)
 
 
-def line_map(heard: Transcript, targets: TargetFiles) -> LineMap | None:
+def line_map(transcript: Transcript, targets: TargetFiles) -> LineMap | None:
     """Lines by test and hits in all, with file numbers turned into paths; None when nothing was traced."""
-    if not heard.lines:
+    if not transcript.lines:
         return None
     by_test: dict[str, dict[str, tuple[int, ...]]] = {}
     hits: dict[str, dict[int, int]] = {}
-    for id, files in heard.lines.items():
+    for id, files in transcript.lines.items():
         for index, lines in files.items():
             if not 0 <= index < len(targets.paths):
                 continue

@@ -65,7 +65,7 @@ class _LastClock:
 
 
 def run_session(suite: Suite, mode: Mode) -> SessionResult:
-    """Start the child, hear it, and return when it and its whole tree are gone."""
+    """Start the child, read what it reports, and return when it and its whole tree are gone."""
     workspace = suite.request.workspace
     stream = Stream()
     try:

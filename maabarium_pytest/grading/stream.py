@@ -56,7 +56,7 @@ class Stream:
             self._over = True
 
     def watch(self, clocks: Clockface) -> bool:
-        """Hear everything that is waiting; False when the child's end is closed or cannot be believed any more."""
+        """Receive all that is waiting; False when the child's end is closed, or the stream has a fault."""
         while not self._over:
             try:
                 data, pid = self._receive()
@@ -107,7 +107,7 @@ class Stream:
             self._fault("a record with a wrong number or signature arrived on the result stream")
             return
         self._expected += 1
-        self.transcript.hear(record, clocks)
+        self.transcript.receive(record, clocks)
         if self.transcript.answer is not None:
             self._answer(self.transcript.answer)
         if self.transcript.fault:

@@ -1,7 +1,7 @@
 """What one evaluated session said, record by record, checked as it comes in.
 
 Pure: no socket, no process. Everything here is the child's word and therefore data; a record that cannot have come
-from an honest session becomes a fault, and the first fault ends the hearing.
+from an honest session becomes a fault, and after the first fault no more is taken.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from maabarium.plugins.processes import Clockface
 from maabarium.records import Clock, TestOutcome
 from maabarium.safe_text import plain
 
-__all__ = ["HeardScore", "HeardTest", "Transcript", "named"]
+__all__ = ["ReportedScore", "ReportedTest", "Transcript", "named"]
 
 OUTCOMES = frozenset(get_args(TestOutcome))
 LINE_LIMIT = 2_000_000
@@ -28,7 +28,7 @@ def named(value: object) -> str:
 
 
 @dataclass
-class HeardTest:
+class ReportedTest:
     """One test: how it ended and how long it took by the parent's clock."""
 
     id: str
@@ -38,7 +38,7 @@ class HeardTest:
 
 
 @dataclass
-class HeardScore:
+class ReportedScore:
     """One score: a number, points (then `possible` is set), or timed work (then `seconds` is set)."""
 
     value: float
@@ -50,19 +50,19 @@ class HeardScore:
 
 @dataclass
 class Transcript:
-    """The state of the hearing. `answer` is filled when the child waits for one."""
+    """What was received so far. `answer` is filled when the child waits for one."""
 
     facts: dict[str, str] = field(default_factory=dict)
     packages: list[str] = field(default_factory=list)
     ids: dict[str, int] = field(default_factory=dict)
     """Collected ids and how often each was collected."""
-    results: dict[str, HeardTest] = field(default_factory=dict)
+    results: dict[str, ReportedTest] = field(default_factory=dict)
     partial: set[str] = field(default_factory=set)
     """Rules that carry points: failing them gates nothing."""
     broken: dict[str, str] = field(default_factory=dict)
     """Collection errors by node id."""
     running: str = ""
-    scores: dict[str, HeardScore] = field(default_factory=dict)
+    scores: dict[str, ReportedScore] = field(default_factory=dict)
     benchmarks: dict[str, float] = field(default_factory=dict)
     coverage: dict[int, tuple[int, int]] = field(default_factory=dict)
     lines: dict[str, dict[int, dict[int, int]]] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class Transcript:
     _results: int = 0
     _lines: int = 0
 
-    def hear(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+    def receive(self, record: Mapping[str, Any], clocks: Clockface) -> None:
         """Take one record. Never raises: what does not fit becomes a fault."""
         self.answer = None
         if self.fault:
@@ -130,7 +130,7 @@ class Transcript:
             duration = clocks.wall() - self._started
             before = self.results.get(identity)
             if before is None or before.outcome == "passed":
-                self.results[identity] = HeardTest(identity, outcome, duration, plain(str(record["detail"])))
+                self.results[identity] = ReportedTest(identity, outcome, duration, plain(str(record["detail"])))
             self.printed += max(0, int(record["printed"]))
             self._results += 1
             self.running = ""
@@ -140,14 +140,14 @@ class Transcript:
         if name in self.scores:
             self.fault = f"the score {name} was measured twice"
             return
-        self.scores[name] = HeardScore(finite(record["value"]), named(record["unit"])[:40])
+        self.scores[name] = ReportedScore(finite(record["value"]), named(record["unit"])[:40])
 
     def _on_points(self, record: Mapping[str, Any], clocks: Clockface) -> None:
         name = named(record["name"])
         earned, possible = finite(record["earned"]), finite(record["possible"])
         if not 0 <= earned <= possible:
             raise ValueError(earned)
-        before = self.scores.setdefault(name, HeardScore(0.0, "points", possible=0.0))
+        before = self.scores.setdefault(name, ReportedScore(0.0, "points", possible=0.0))
         if before.possible is None:
             self.fault = f"the score {name} was given points and measured too"
             return
@@ -164,7 +164,7 @@ class Transcript:
             self._open[name] = now
             return
         seconds = now - self._open.pop(name)
-        score = self.scores.setdefault(name, HeardScore(0.0, seconds=0.0, clock=clock))
+        score = self.scores.setdefault(name, ReportedScore(0.0, seconds=0.0, clock=clock))
         if score.seconds is None or score.clock != clock:
             self.fault = f"the score {name} was timed and measured too, or by two clocks"
             return

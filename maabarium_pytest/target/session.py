@@ -88,7 +88,7 @@ class LineTracer:
         self._flush(self._identity(item.nodeid))
 
 
-class Told(Ledger):
+class SentLedger(Ledger):
     """A ledger whose values go to the parent, who also reads the clock while this process waits."""
 
     def __init__(self, channel: Channel, baseline: dict[str, float]) -> None:
@@ -120,7 +120,7 @@ def run(channel: Channel, plan: dict[str, Any]) -> tuple[int, int]:
     sys.dont_write_bytecode = not plan["bytecode"]
     extend_path(plan["path"])
     reporter = Reporter(channel, folder=plan["folder"], files=plan["rules"], only_rules=plan["only_rules"])
-    plugins: list[Any] = [reporter, ScorePlugin(Told(channel, plan["baseline"]), summary=False)]
+    plugins: list[Any] = [reporter, ScorePlugin(SentLedger(channel, plan["baseline"]), summary=False)]
     if plan["lines"]:
         tracer = LineTracer(channel, plan["targets"], reporter.identity)
         plugins.append(tracer)

@@ -104,13 +104,13 @@ FIELDS = ["id", "ids", "outcome", "detail", "printed", "name", "value", "unit", 
 def test_transcript_never_raises(records: list[tuple[str, dict[str, Any]]]) -> None:
     heard = Transcript()
     for kind, fields in records:
-        heard.hear({"k": kind, **fields}, Clocks())
+        heard.receive({"k": kind, **fields}, Clocks())
 
 
 def told(*records: dict[str, Any]) -> Transcript:
     heard = Transcript()
     for record in records:
-        heard.hear(record, Clocks())
+        heard.receive(record, Clocks())
     return heard
 
 

@@ -24,13 +24,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from email.utils import formatdate
 from time import time
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 
+from maabarium.blueprint.schema import EditFormat
 from maabarium.errors import ProviderError
-from maabarium.plugins.completion import Completion, CompletionRequest, Message, Provider
+from maabarium.plugins.completion import Completion, CompletionRequest, Message, Provider, facts_of
 from maabarium.secret import Secret
 
 __all__ = ["REASONS", "SCHEMA", "HttpProviderConformance", "ProviderConformance"]
@@ -85,6 +86,11 @@ class ProviderConformance:
     def test_it_has_a_name(self) -> None:
         with closing(self.provider(self.usual())) as provider:
             assert isinstance(provider.name, str) and provider.name.strip() == provider.name != ""
+
+    def test_its_class_declares_what_is_known(self) -> None:
+        with closing(self.provider(self.usual())) as provider:
+            facts = facts_of(type(provider))
+        assert facts.edit_format in get_args(EditFormat) and isinstance(facts.free and facts.needs_key, bool)
 
     def test_it_answers(self) -> None:
         with closing(self.provider(self.usual())) as provider:

@@ -115,7 +115,7 @@ FACTS = {
     "metrics": "name, source, direction, value, raw_value, baseline_value, champion_value",
     "gates": "position, name, passed, detail",
     "tests": "test_id, outcome",
-    "llm_calls": "agent, kind, model, prompt_tokens, completion_tokens, error",
+    "llm_calls": "agent, kind, model, prompt_tokens, completion_tokens, cost, error",
 }
 
 

@@ -11,8 +11,9 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
-__all__ = ["discard", "remove", "stamp", "write_file"]
+__all__ = ["discard", "remove", "replace_file", "stamp", "write_file"]
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -37,6 +38,26 @@ def write_file(
         if times is not None:
             os.utime(file.fileno(), ns=times)
         return os.fstat(file.fileno())
+
+
+def replace_file(
+    place: Path, content: bytes, *, mode: int = 0o644, durable: bool = False, prefix: str = ".maabarium-"
+) -> None:
+    """Write a file whole or not at all, in the place of an older one. Raises OSError, and leaves nothing then.
+
+    `durable`: the content has reached the disk before the older file goes. `prefix` names what a kill leaves behind.
+    """
+    with NamedTemporaryFile(dir=place.parent, prefix=prefix, delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            if durable:
+                os.fsync(file.fileno())
+            Path(file.name).replace(place)
+        except OSError:
+            Path(file.name).unlink(missing_ok=True)
+            raise
 
 
 def stamp(info: os.stat_result) -> tuple[int, ...]:

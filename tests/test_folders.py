@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from maabarium.folders import discard, remove, stamp, write_file
+from maabarium.folders import discard, remove, replace_file, stamp, write_file
 
 NOBODY = 65534
 
@@ -117,3 +117,14 @@ def test_a_change_shows_in_the_stamp_though_the_times_are_set_back(tmp_path: Pat
     place.write_bytes(b"two")
     os.utime(place, ns=(info.st_atime_ns, info.st_mtime_ns))
     assert stamp(info) != stamp(place.lstat())
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    place = tmp_path / "file"
+    replace_file(place, b"one", mode=0o444)
+    replace_file(place, b"two", mode=0o755, durable=True)
+    assert (place.read_bytes(), place.stat().st_mode & 0o777) == (b"two", 0o755)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError):
+        replace_file(tmp_path / "folder", b"three")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]

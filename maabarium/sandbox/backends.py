@@ -12,7 +12,7 @@ from maabarium.errors import SandboxError
 from maabarium.plugins.processes import SandboxFactory
 from maabarium.sandbox.bubblewrap import PROGRAM, BubblewrapDoor
 from maabarium.sandbox.caps import NPROC_UNBOUND, ROOT_UNBOUND, Caps
-from maabarium.sandbox.door import PlainDoor
+from maabarium.sandbox.door import PlainDoor, Start
 from maabarium.sandbox.landlock import NOTE, SCOPE_ABI, landlock_plan
 from maabarium.sandbox.launcher import syscalls
 from maabarium.sandbox.launcher_door import LaunchDoor
@@ -35,9 +35,7 @@ def subprocess_sandbox(options: SandboxOptions, cancel: threading.Event) -> Runn
             '"trusted"; choose a backend that confines, or write level = "trusted" if you trust what is evaluated'
         )
     caps = Caps(options)
-    return Runner(
-        "subprocess", "trusted", "subprocess", PlainDoor, caps, options, cancel, notes=caps.notes(NPROC_UNBOUND)
-    )
+    return Runner("subprocess", "trusted", "subprocess", PlainDoor, caps, cancel, notes=caps.notes(NPROC_UNBOUND))
 
 
 def namespaces_sandbox(options: SandboxOptions, cancel: threading.Event) -> Runner:
@@ -45,17 +43,11 @@ def namespaces_sandbox(options: SandboxOptions, cancel: threading.Event) -> Runn
     level = level_of("namespaces", options, "standard", "strict")
     caps = Caps(options, bounded=True, namespaced=True, helpers=2)
     held_by = f"namespaces{', landlock' if syscalls.landlock_abi() else ''}, seccomp"
-    return Runner(
-        "namespaces",
-        level,
-        held_by,
-        lambda start: LaunchDoor(start, lambda: namespaces_plan(start, caps, strict=level == "strict")),
-        caps,
-        options,
-        cancel,
-        home=HOME,
-        notes=confined_notes(level, caps),
-    )
+
+    def door(start: Start) -> LaunchDoor:
+        return LaunchDoor(start, lambda: namespaces_plan(start, caps, strict=level == "strict"))
+
+    return Runner("namespaces", level, held_by, door, caps, cancel, HOME, confined_notes(level, caps))
 
 
 def bubblewrap_sandbox(options: SandboxOptions, cancel: threading.Event) -> Runner:
@@ -64,17 +56,11 @@ def bubblewrap_sandbox(options: SandboxOptions, cancel: threading.Event) -> Runn
     if shutil.which(PROGRAM) is None:
         raise SandboxError("bubblewrap is not installed (there is no bwrap in PATH)")
     caps = Caps(options, bounded=True, helpers=4)
-    return Runner(
-        "bubblewrap",
-        level,
-        "bubblewrap, seccomp",
-        lambda start: BubblewrapDoor(start, caps, strict=level == "strict"),
-        caps,
-        options,
-        cancel,
-        home=HOME,
-        notes=confined_notes(level, caps),
-    )
+
+    def door(start: Start) -> BubblewrapDoor:
+        return BubblewrapDoor(start, caps, strict=level == "strict")
+
+    return Runner("bubblewrap", level, "bubblewrap, seccomp", door, caps, cancel, HOME, confined_notes(level, caps))
 
 
 def landlock_sandbox(options: SandboxOptions, cancel: threading.Event) -> Runner:
@@ -87,16 +73,12 @@ def landlock_sandbox(options: SandboxOptions, cancel: threading.Event) -> Runner
             f"inside; this kernel has {f'version {abi}' if abi else 'none, or it is forbidden here'}"
         )
     caps = Caps(options, bounded=True, helpers=2)
-    return Runner(
-        "landlock",
-        level,
-        "landlock, seccomp",
-        lambda start: LaunchDoor(start, lambda: landlock_plan(start, caps)),
-        caps,
-        options,
-        cancel,
-        notes=(*open_network(options), NOTE, *caps.notes(NPROC_UNBOUND)),
-    )
+
+    def door(start: Start) -> LaunchDoor:
+        return LaunchDoor(start, lambda: landlock_plan(start, caps))
+
+    notes = (*open_network(options), NOTE, *caps.notes(NPROC_UNBOUND))
+    return Runner("landlock", level, "landlock, seccomp", door, caps, cancel, notes=notes)
 
 
 def level_of(name: str, options: SandboxOptions, *reached: str) -> str:

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
 from maabarium.folders import discard
 from maabarium.plugins.processes import Command, Completed
@@ -46,7 +45,6 @@ class Runner:
     """What confines, for the header."""
     door: DoorMaker
     caps: Caps
-    options: SandboxOptions
     cancel: threading.Event
     home: Path | None = None
     """What HOME and TMPDIR name inside unless the command does; None: a folder on disk that goes with the run."""
@@ -92,7 +90,7 @@ class Runner:
                 pipe=pipe,
                 command=command,
                 clock=RunClock(clock, own),
-                output=KeptOutput(int(self.options.output_mb * MEGABYTE)),
+                output=KeptOutput(int(self.caps.options.output_mb * MEGABYTE)),
                 deadline=began + command.timeout,
                 cancel=self.cancel,
                 guard=guard,
@@ -121,7 +119,9 @@ class Runner:
         own[RUN_MARK] = mark
         if command.channel is not None:
             own[CHANNEL] = str(command.channel.fileno())
-        return scrubbed_environment(os.environ, own, cwd=command.cwd, private=private, pass_env=self.options.pass_env)
+        return scrubbed_environment(
+            os.environ, own, cwd=command.cwd, private=private, pass_env=self.caps.options.pass_env
+        )
 
 
 @contextlib.contextmanager

@@ -13,9 +13,9 @@ import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from maabarium.errors import WorkspaceError
+from maabarium.folders import replace_file
 from maabarium.records import FileEdit
 from maabarium.safe_text import printable
 from maabarium.workspace.git import Git, as_text, identity
@@ -154,13 +154,4 @@ def _place(top: Path, edit: FileEdit, before: GitTree) -> None:
         mode = edit.mode or before.modes().get(edit.path, 0)
         old = stat.S_IMODE(place.lstat().st_mode) if os.path.lexists(place) else 0o644
         bits = old | 0o111 if mode == EXECUTABLE else old & ~0o111
-        with NamedTemporaryFile(dir=place.parent, prefix=".maabarium-", delete=False) as file:
-            try:
-                file.write(edit.content)
-                file.flush()
-                os.fsync(file.fileno())
-                os.fchmod(file.fileno(), bits)
-                Path(file.name).replace(place)
-            except OSError:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        replace_file(place, edit.content, mode=bits, durable=True)

@@ -13,9 +13,9 @@ import threading
 import weakref
 import zlib
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from maabarium.errors import WorkspaceError
+from maabarium.folders import replace_file
 from maabarium.workspace.git import Git, close_pipes
 from maabarium.workspace.storage import storing
 
@@ -96,15 +96,7 @@ class Objects:
                 return oid
             folder.mkdir(exist_ok=True)
             packed = zlib.compress(b"%s %d\0" % (kind.encode(), len(content)) + content, 1)
-            with NamedTemporaryFile(dir=folder, prefix="tmp_obj_", delete=False) as file:
-                try:
-                    file.write(packed)
-                    file.flush()
-                    os.fchmod(file.fileno(), 0o444)
-                    Path(file.name).rename(path)
-                except OSError:
-                    Path(file.name).unlink(missing_ok=True)
-                    raise
+            replace_file(path, packed, mode=0o444, prefix="tmp_obj_")
         return oid
 
     def close(self) -> None:

@@ -8,11 +8,11 @@ from pathlib import PurePosixPath
 
 from maabarium.blueprint.globs import Globs
 from maabarium.errors import ProposalError
-from maabarium.plugins.protocols import TreeView
+from maabarium.plugins.protocols import TellsModes, TreeView
 from maabarium.records import FileEdit
 from maabarium.safe_text import printable
 from maabarium.workspace.names import Layout, fold, objection
-from maabarium.workspace.trees import EXECUTABLE, FILE, LINK, SUBMODULE
+from maabarium.workspace.trees import EXECUTABLE, FILE, LINK, SUBMODULE, GitTree
 
 __all__ = [
     "DEFAULT_PROTECTED", "MAX_BYTES", "MAX_FILES", "check_edits", "protected_globs", "targets_of",
@@ -173,10 +173,8 @@ def _is_protected(path: str, protected: Globs) -> bool:
 
 
 def _modes(existing: TreeView | Mapping[str, int] | Iterable[str]) -> Mapping[str, int]:
-    known = getattr(existing, "modes", None)
-    if callable(known):
-        found: Mapping[str, int] = known()
-        return found
+    if isinstance(existing, TellsModes):
+        return existing.modes()
     if isinstance(existing, Mapping):
         return existing
     paths = existing.paths() if isinstance(existing, TreeView) else existing
@@ -185,8 +183,7 @@ def _modes(existing: TreeView | Mapping[str, int] | Iterable[str]) -> Mapping[st
 
 def _layout(existing: TreeView | Mapping[str, int] | Iterable[str]) -> Layout:
     """A view of ours keeps its layout: it is made once per champion, not once per proposal."""
-    known = getattr(existing, "layout", None)
-    return known if isinstance(known, Layout) else Layout(_modes(existing))
+    return existing.layout if isinstance(existing, GitTree) else Layout(_modes(existing))
 
 
 def _outside(path: str, why: str) -> ProposalError:

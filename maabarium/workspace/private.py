@@ -9,12 +9,12 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from maabarium.errors import WorkspaceError
-from maabarium.folders import discard
+from maabarium.folders import discard, replace_file
 from maabarium.workspace.git import Git
 from maabarium.workspace.storage import make_folder, remove_folder, storing
 from maabarium.workspace.target import Target
 
-__all__ = ["borrow", "check_run_id", "home_of", "make_bare", "private_repository", "write_atomically"]
+__all__ = ["borrow", "check_run_id", "home_of", "make_bare", "private_repository"]
 
 
 _ATTRIBUTES = "* -text !eol -ident -filter !working-tree-encoding -export-subst\n"
@@ -58,14 +58,6 @@ def make_bare(path: Path, object_format: str) -> None:
             discard(scratch)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a small file in one step."""
-    with storing("write", path):
-        fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-        fresh.write_bytes(content)
-        fresh.replace(path)
-
-
 def private_repository(target: Target, cache: Path) -> Path:
     """The private repository of a git target, made or refreshed: alternates and shallow borders as they are now."""
     if target.git_dir is None:
@@ -84,14 +76,15 @@ def borrow(path: Path, git_dir: Path) -> None:
     if b"\n" in objects or objects.startswith(b'"'):
         objects = b'"' + objects.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n") + b'"'
     make_folder(path / "objects" / "info")
-    write_atomically(path / "objects" / "info" / "alternates", objects + b"\n")
     with storing("read", git_dir / "shallow"):
         shallow = git_dir / "shallow"
         cut = shallow.read_bytes() if shallow.exists() else b""
-    if cut:
-        write_atomically(path / "shallow", cut)
-    else:
-        (path / "shallow").unlink(missing_ok=True)
+    with storing("write", path):
+        replace_file(path / "objects" / "info" / "alternates", objects + b"\n")
+        if cut:
+            replace_file(path / "shallow", cut)
+        else:
+            (path / "shallow").unlink(missing_ok=True)
 
 
 def _format_of(path: Path) -> str:

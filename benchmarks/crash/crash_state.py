@@ -33,7 +33,7 @@ TIMES = {
     "tests": {"duration"},
 }
 """Columns that are times, by table. All other columns of all tables are compared."""
-TIMED = {"duration", "planning_seconds", "log"}
+TIMED = {"duration", "planning_seconds", "session_seconds", "log"}
 """Keys of JSON that are times or tell of times. Of `phases` the names are compared."""
 _COMMIT = re.compile(r"\b[0-9a-f]{40}\b")
 

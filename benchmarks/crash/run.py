@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100, help="number of killed runs (default 100)")
     parser.add_argument("--seed", type=int, default=1, help="draws the instants (default 1)")
     parser.add_argument("--at-once", type=int, default=2, help="how many at a time (default 2)")
-    parser.add_argument("--api", action="store_true", help="run maabarium.run.Run by itself, not in a pytest session")
+    parser.add_argument("--api", action="store_true", help="run `maabarium.run` by itself, not in a pytest session")
     options = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="maabarium-crash-"))
     began = time.perf_counter()

@@ -54,7 +54,6 @@ def maabarium_proposers() -> Mapping[str, ProposerFactory]:
         def maabarium_proposers():
             return {"my-proposer": lambda context: MyProposer(context.options)}
     """
-    raise AssertionError("a hookspec is never called")
 
 
 @hookspec
@@ -66,7 +65,6 @@ def maabarium_providers() -> Mapping[str, ProviderFactory]:
         def maabarium_providers():
             return {"my-models": lambda context: MyProvider(context.model)}
     """
-    raise AssertionError("a hookspec is never called")
 
 
 @hookspec
@@ -78,7 +76,6 @@ def maabarium_context(request: ContextRequest) -> Sequence[Section]:
         def maabarium_context(request):
             return [Section("Style", "Tabs are not used here.")]
     """
-    raise AssertionError("a hookspec is never called")
 
 
 @hookspec
@@ -90,7 +87,6 @@ def maabarium_evaluators() -> Mapping[str, EvaluatorFactory]:
         def maabarium_evaluators():
             return {"wheel-size": lambda options: WheelSize()}
     """
-    raise AssertionError("a hookspec is never called")
 
 
 @hookspec
@@ -102,7 +98,6 @@ def maabarium_executors() -> Mapping[str, ExecutorFactory]:
         def maabarium_executors():
             return {"my-pool": lambda workers: MyExecutor(workers)}
     """
-    raise AssertionError("a hookspec is never called")
 
 
 @hookspec
@@ -114,7 +109,6 @@ def maabarium_sandboxes() -> Mapping[str, SandboxFactory]:
         def maabarium_sandboxes():
             return {"jail": lambda options, cancel: Jail(options, cancel)}
     """
-    raise AssertionError("a hookspec is never called")
 
 
 @hookspec
@@ -126,7 +120,6 @@ def maabarium_strategies() -> Mapping[str, StrategyFactory]:
         def maabarium_strategies():
             return {"my-strategy": lambda context: MyStrategy(context.options)}
     """
-    raise AssertionError("a hookspec is never called")
 
 
 @hookspec
@@ -138,7 +131,6 @@ def maabarium_check_blueprint(request: BlueprintCheck) -> Sequence[Problem]:
         def maabarium_check_blueprint(request):
             return [] if request.blueprint.name != "x" else [Problem("blueprint.name", "is too short")]
     """
-    raise AssertionError("a hookspec is never called")
 
 
 @hookspec
@@ -150,7 +142,6 @@ def maabarium_check_proposal(request: ProposalCheck) -> Sequence[Problem]:
         def maabarium_check_proposal(request):
             return [Problem(e.path, "may not be deleted") for e in request.proposal.edits if e.content is None]
     """
-    raise AssertionError("a hookspec is never called")
 
 
 @hookspec(firstresult=True)
@@ -162,7 +153,6 @@ def maabarium_decide(request: DecisionRequest) -> tuple[Verdict, ReasonCode, str
         def maabarium_decide(request):
             return ("rejected", "policy_objection", "not on a Friday") if friday() else None
     """
-    raise AssertionError("a hookspec is never called")
 
 
 @hookspec(firstresult=True)
@@ -174,7 +164,6 @@ def maabarium_should_stop(request: StopRequest) -> str | None:
         def maabarium_should_stop(request):
             return "three winners are enough" if request.promoted >= 3 else None
     """
-    raise AssertionError("a hookspec is never called")
 
 
 @hookspec
@@ -241,7 +230,6 @@ def maabarium_report_header(request: ReportRequest) -> Sequence[str]:
         def maabarium_report_header(request):
             return ["  power      on battery"]
     """
-    raise AssertionError("a hookspec is never called")
 
 
 @hookspec
@@ -253,4 +241,3 @@ def maabarium_report_summary(request: ReportRequest) -> Sequence[str]:
         def maabarium_report_summary(request):
             return ["energy 3 Wh"]
     """
-    raise AssertionError("a hookspec is never called")

@@ -1,6 +1,6 @@
-"""Whether a stored run is still worked on: its row says `running` until somebody says otherwise, its lock dies with it.
+"""The status of stored runs. A run that was killed is still stored as running; whether it is, its lock tells.
 
-What a killed run left in the database is shown as interrupted by everybody who asks here. Changes nothing stored.
+Commands and pages ask here, never the store alone. Changes nothing stored.
 """
 
 from __future__ import annotations
@@ -14,24 +14,19 @@ from maabarium.workspace.lock import is_alive
 __all__ = ["LOST", "is_worked_on", "list_runs", "view_run"]
 
 OPEN = ("interrupted", "running")
-"""What is stored of a run that has not come to its end: which of both is true, its lock knows. Just resumed, it is
-stored as interrupted until something happens in it."""
+"""Stored of runs that may be under way: one that was just resumed is `interrupted` until something happens in it."""
 LOST = "its process is gone"
-"""The reason of a run that could not give one itself."""
+"""The reason of a run that was killed and could not give one itself."""
 
 
 def list_runs(store: Store, cache: Path, limit: int, blueprint_name: str | None = None) -> list[RunSummary]:
     """As `Store.runs`, but with the state that the locks tell: of a killed run `interrupted`, without an end."""
-    runs = store.runs(limit, blueprint_name)
-    open_ones = [run for run in runs if run.state in OPEN]
-    alive = {run.run_id: is_worked_on(run, cache) for run in open_ones}
-    if alive:  # read again after looking: who ends in order says so first, and lets go of the lock then
-        runs = store.runs(limit, blueprint_name)
+    alive = {run.run_id: is_worked_on(run, cache) for run in store.runs(limit, blueprint_name) if run.state in OPEN}
     return [
-        run.model_copy(update={"state": _state(alive[run.run_id])})
+        run.model_copy(update={"state": "running" if alive[run.run_id] else "interrupted"})
         if run.state in OPEN and run.run_id in alive
         else run
-        for run in runs
+        for run in store.runs(limit, blueprint_name)  # once more: a run that ends is stored first and unlocked then
     ]
 
 
@@ -41,15 +36,11 @@ def view_run(store: Store, cache: Path, run_id: str) -> StoredView:
     if view.state not in OPEN:
         return view
     alive = is_worked_on(view.run, cache)
-    view = store.view(run_id)  # as above
+    view = store.view(run_id)  # once more, as above
     if view.state not in OPEN:
         return view
-    reason = "" if alive else view.reason or LOST
-    return view.model_copy(update={"state": _state(alive), "reason": reason})
-
-
-def _state(alive: bool) -> RunStatus:
-    return "running" if alive else "interrupted"
+    status: RunStatus = "running" if alive else "interrupted"
+    return view.model_copy(update={"state": status, "reason": "" if alive else view.reason or LOST})
 
 
 def is_worked_on(run: RunRecord | RunSummary, cache: Path) -> bool:

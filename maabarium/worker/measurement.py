@@ -57,13 +57,14 @@ def _evaluate(worker: Worker, job: MeasureJob, worktree: Worktree, tree: str, se
     worktree.reset(tree)
     seconds["applying"] = seconds.get("applying", 0.0) + time.perf_counter() - began
     began = time.perf_counter()
+    workspace = CheckedOut(worktree.path, worktree.root, worktree.scratch, sandbox, job.timeout)
     merged = Evaluation()
     for index, (name, evaluator) in enumerate(evaluators):
         wanted = _wanted(job.sources, name, offer)
         if index and not wanted:
             continue
         request = EvaluationRequest(
-            workspace=CheckedOut(worktree, sandbox, job.timeout),
+            workspace=workspace,
             blueprint=setup.blueprint,
             folder=setup.folder,
             stage=job.stage,

@@ -100,23 +100,13 @@ class Worker:
 
 @dataclass(frozen=True)
 class CheckedOut:
-    """A worktree with the sandbox as the only door to start a process in it."""
+    """The `Workspace` of an evaluator: the folders of a worktree, with the sandbox as the only way into a process."""
 
-    worktree: Worktree
+    path: Path
+    root: Path
+    scratch: Path
     sandbox: Sandbox
     default_timeout: float
-
-    @property
-    def path(self) -> Path:
-        return self.worktree.path
-
-    @property
-    def root(self) -> Path:
-        return self.worktree.root
-
-    @property
-    def scratch(self) -> Path:
-        return self.worktree.scratch
 
     def run(
         self,

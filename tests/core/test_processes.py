@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worth_case import build_worth
+from worth_case import build_proposals, build_worth
 
 from maabarium import hookimpl
 from maabarium.engine.executors import processes
@@ -80,6 +80,20 @@ def test_a_process_has_one_worker_for_a_run(blueprint: Path) -> None:
         assert first is second is not worker
         assert first.setup == worker.setup
         first.close()
+
+
+def test_a_cancelled_run_ends_what_its_processes_measure(blueprint: Path) -> None:
+    build_proposals(blueprint.parent, (1,))
+    options = RunOptions(executor="processes", workers=2)
+    prepared = prepare_run(blueprint, options, build_plugins())
+    with open_run(prepared) as opened:
+        outcomes = opened.outcomes()
+        assert next(outcomes).verdict == "baseline"
+        threading.Timer(2.0, lambda: prepared.cancel("enough")).start()
+        began = time.monotonic()
+        assert [(o.verdict, o.reason) for o in outcomes] == [("cancelled", "enough")]
+    assert time.monotonic() - began < 30
+    assert list((blueprint.parent / "cache" / "maabarium").glob("*/runs/*")) == []
 
 
 def test_a_pool_that_is_cancelled_ends_what_it_measures() -> None:

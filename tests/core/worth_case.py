@@ -42,7 +42,7 @@ PROGRAM = """
 import json, pathlib, sys, time
 asked = json.load(sys.stdin)
 value = int((pathlib.Path(asked["workspacePath"]) / "worth.py").read_text().split()[-1])
-time.sleep(0.1 if value < 100 else 0.0)  # a winner does not stay under way until the next one
+time.sleep(60 if value == 1 else 0.1 if value < 100 else 0.0)  # a winner does not stay under way until the next one
 print(json.dumps({"scores": [{"name": "worth", "value": value / 1000}]}))
 """
 
@@ -55,12 +55,17 @@ def build_worth(folder: Path, values: Sequence[int], more: str = "") -> Path:
     (folder / "plugin.toml").write_text(
         f'[plugin]\nid = "worth"\n[process]\ncommand = {json.dumps(sys.executable)}\nargs = ["-I", "program.py"]\n'
     )
-    patches = [[{"path": "worth.py", "operation": "modify", "content": f"WORTH = {value}\n"}] for value in values]
-    lines = [json.dumps({"summary": f"number {n}", "file_patches": one}) for n, one in enumerate(patches, 1)]
-    (folder / "proposals.jsonl").write_text("\n".join(lines))
+    build_proposals(folder, values)
     path = folder / "worth.toml"
     path.write_text(BLUEPRINT + more)
     return path
+
+
+def build_proposals(folder: Path, values: Sequence[int]) -> None:
+    """A proposal for each value."""
+    patches = [[{"path": "worth.py", "operation": "modify", "content": f"WORTH = {value}\n"}] for value in values]
+    lines = [json.dumps({"summary": f"number {n}", "file_patches": one}) for n, one in enumerate(patches, 1)]
+    (folder / "proposals.jsonl").write_text("\n".join(lines))
 
 
 def install(site: Path, distribution: str, module: str, text: str, *, entry: str | None = None) -> None:

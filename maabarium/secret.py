@@ -11,7 +11,7 @@ SHORTEST = 4
 
 
 class Secret:
-    """A key. Only `reveal` gives it away; what calls it is easy to find."""
+    """A key; `reveal` is the only way to its value."""
 
     __slots__ = ("_value", "origin")
 

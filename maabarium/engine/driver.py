@@ -1,6 +1,6 @@
-"""The driver: the only code that knows futures. It carries the engine's wishes to threads and executors.
+"""The driver: hands the engine's actions to a thread and an executor, and tells it the results.
 
-It never looks into a job beyond `exclusive`, and knows no store, no git and no pytest.
+The only code that knows futures. It never looks into a job beyond `exclusive`, and knows no store, git or pytest.
 """
 
 from __future__ import annotations

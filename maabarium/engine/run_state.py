@@ -24,7 +24,7 @@ __all__ = ["RunState"]
 
 
 class RunState:
-    """Where a run stands."""
+    """Champions, experiments under way, outcomes and counters of one run."""
 
     def __init__(self, blueprint: Blueprint, seed: int, repository: RunRepository) -> None:
         self.blueprint = blueprint

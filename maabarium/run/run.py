@@ -1,6 +1,6 @@
 """A run under way, from its lock to its end: where the rooms below are put together.
 
-Decides nothing: the engine decides, the driver drives, a front end prints.
+Decides nothing about experiments and prints nothing. Called by front ends, with a prepared run.
 """
 
 from __future__ import annotations

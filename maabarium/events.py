@@ -157,6 +157,23 @@ class RunView(Record):
     samples: tuple[Sample, ...] = ()
     baseline: Evaluation | None = None
 
+    @property
+    def kept(self) -> tuple[Outcome, ...]:
+        """Winners, by number."""
+        return tuple(outcome for outcome in self.outcomes if outcome.verdict == "promoted")
+
+    @property
+    def champion(self) -> Outcome | None:
+        """The winner that stands at the end; None when nothing was kept.
+
+        With one worker that is the last number. With several, a winner may be re-based onto one with a higher number;
+        then it is the one with the best total.
+        """
+        parents = [winner.parent for winner in self.kept]
+        if parents == [0, *(winner.number for winner in self.kept)][: len(parents)]:
+            return self.kept[-1] if self.kept else None
+        return max(self.kept, key=lambda winner: (winner.total if winner.total is not None else -1.0, winner.number))
+
     def ends_of(self, number: int) -> tuple[str, str] | None:
         """Before and after one experiment, as commits or trees; None when it never had a tree, and for the baseline.
 

@@ -13,10 +13,10 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
-    "PHASES", "REASON_CODES", "VERDICTS", "Attempt", "Call", "CallKind", "Champion", "Clock", "Draft", "DraftKind",
-    "Evaluation", "Experiment", "FileEdit", "FileMode", "Gate", "LineMap", "Measured", "Measurement", "MetricEffect",
-    "Operation", "Origin", "Outcome", "Phase", "Proposal", "ReasonCode", "Record", "Stage", "TestOutcome", "TestResult",
-    "TestRole", "Verdict",
+    "COMBINATION", "EXHAUSTED", "PHASES", "REASON_CODES", "VERDICTS", "Attempt", "Call", "CallKind", "Champion",
+    "Clock", "Draft", "DraftKind", "Evaluation", "Experiment", "FileEdit", "FileMode", "Gate", "LineMap",
+    "Measured", "Measurement", "MetricEffect", "Operation", "Origin", "Outcome", "Phase", "Proposal", "ReasonCode",
+    "Record", "Stage", "TestOutcome", "TestResult", "TestRole", "Verdict",
 ]  # fmt: skip
 
 Operation = Literal["create", "modify", "delete"]
@@ -46,6 +46,11 @@ DraftKind = Literal["proposal", "critique", "revision", "vote", "veto", "reply",
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 PHASES: tuple[Phase, ...] = get_args(Phase)
 REASON_CODES: tuple[ReasonCode, ...] = get_args(ReasonCode)
+
+EXHAUSTED = "the proposer has nothing left to try"
+"""The reason that a run has when it ends as `exhausted`."""
+COMBINATION = "combination"
+"""The operator of a proposal that joins changes which were tried alone."""
 
 
 class Record(BaseModel):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from maabarium.cli.changes import champion_of, repository_of, winner
-from maabarium.cli.stored import database_option, read_view, run_argument
+from maabarium.cli.run_changes import repository_of, winner
+from maabarium.cli.run_options import database_option, read_view, run_argument
 from maabarium.cli.terminal import note, print_json, print_lines
 from maabarium.records import Outcome
 from maabarium.store import StoredView
@@ -29,7 +29,7 @@ def command(run: str, number: int | None, database: Path | None, as_json: bool) 
     Refuses, and changes nothing, when that would touch work of yours. Prints how to undo it.
     """
     view = read_view(run, database)
-    outcome = champion_of(view) if number is None else winner(view, number)
+    outcome = view.champion if number is None else winner(view, number)
     if outcome is None:
         note(f"run {view.run.run_id} kept nothing, so there is nothing to apply")
         return

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from maabarium.cli.changes import experiment_ends, net_ends, repository_of
-from maabarium.cli.stored import database_option, read_view, run_argument
+from maabarium.cli.run_changes import repository_of
+from maabarium.cli.run_options import database_option, outcome_of, read_view, run_argument
 from maabarium.cli.terminal import note, print_diff
 
 __all__ = ["command"]
@@ -20,7 +20,10 @@ __all__ = ["command"]
 def command(run: str, number: int | None, database: Path | None) -> None:
     """Print what a run changed from its base to its champion, or what experiment NUMBER changed."""
     view = read_view(run, database)
-    ends = net_ends(view) if number is None else experiment_ends(view, number)
+    if number is not None:
+        ends = view.ends_of(outcome_of(view, number).number)
+    else:
+        ends = None if view.champion is None else (view.run.base_commit, view.champion.commit or view.champion.tree)
     if ends is None:
         what = "kept nothing" if number is None else f"has no change in experiment {number}"
         note(f"run {view.run.run_id} {what}")

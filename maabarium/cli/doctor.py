@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from maabarium.cli.blueprints import USUAL, require_files
-from maabarium.cli.stored import database_option, json_option
+from maabarium.cli.run_options import database_option, json_option
 from maabarium.cli.terminal import note, print_json
 from maabarium.doctor import Finding, Wishes, demanded_level, examine, has_failed, taken
 from maabarium.safe_text import one_line

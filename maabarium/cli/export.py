@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from maabarium.cli.changes import champion_of, experiment_ends, files_of, repository_of, winner, winners
-from maabarium.cli.stored import database_option, read_view, run_argument
+from maabarium.cli.run_changes import files_of, repository_of, winner
+from maabarium.cli.run_options import database_option, read_view, run_argument
 from maabarium.cli.terminal import write
 from maabarium.errors import UsageProblem
 from maabarium.store import StoredView
@@ -40,19 +40,19 @@ def command(run: str, form: str, output: Path | None, number: int | None, databa
 
 
 def _patch(view: StoredView, number: int | None) -> bytes:
-    chosen = winners(view) if number is None else (winner(view, number),)
+    chosen = view.kept if number is None else (winner(view, number),)
     if not chosen:
         return b""  # an empty patch is a sound one: in CI nothing kept is no failure
     diffs = {}
     with repository_of(view) as repository:
         for outcome in chosen:
-            if ends := experiment_ends(view, outcome.number):
+            if ends := view.ends_of(outcome.number):
                 diffs[outcome.number] = repository.patch(*ends)
     return export_patch(view, diffs)
 
 
 def _archive(view: StoredView, number: int | None) -> bytes:
-    outcome = champion_of(view) if number is None else winner(view, number)
+    outcome = view.champion if number is None else winner(view, number)
     if outcome is None:
         raise UsageProblem(f"run {view.run.run_id} kept nothing, so there is nothing to put into an archive")
     with repository_of(view) as repository:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from maabarium.cli.stored import database_option, json_option, read_view, run_argument
+from maabarium.cli.run_options import database_option, json_option, read_view, run_argument
 from maabarium.cli.terminal import LETTERS, note, number, print_json, print_table
 from maabarium.records import VERDICTS, Outcome
 from maabarium.report import decides_by_pairs, proven_levels

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from maabarium.cli.stored import json_option
+from maabarium.cli.run_options import json_option
 from maabarium.cli.terminal import note, print_json, print_table
 from maabarium.errors import MaabariumError
 from maabarium.models.keys import delete_key, get_key, list_keys, set_key

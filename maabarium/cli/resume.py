@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from maabarium.cli.run import REST, LoopCommand, become_pytest, loop_options, pytest_arguments
-from maabarium.cli.stored import database_of, read_view, run_argument
+from maabarium.cli.run_options import database_of, read_view, run_argument
 from maabarium.cli.terminal import note
 from maabarium.errors import UsageProblem
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from maabarium.cli.blueprints import require_files
-from maabarium.cli.stored import Function, database_option
+from maabarium.cli.run_options import Function, database_option
 
 __all__ = ["REST", "LoopCommand", "become_pytest", "command", "loop_options", "pytest_arguments"]
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import click
 
-from maabarium.cli.changes import experiment_ends, repository_of
-from maabarium.cli.details import experiment_facts, experiment_lines
-from maabarium.cli.stored import database_option, json_option, outcome_of, read_view, run_argument
-from maabarium.cli.terminal import note, print_diff, print_json, print_lines
-from maabarium.errors import WorkspaceError
+from maabarium.cli.experiment_text import experiment_facts, experiment_lines
+from maabarium.cli.run_changes import diffs_of
+from maabarium.cli.run_options import database_option, json_option, outcome_of, read_view, run_argument
+from maabarium.cli.terminal import print_diff, print_json, print_lines
 from maabarium.report import summary_lines
 from maabarium.store import StoredView
 
@@ -33,7 +33,7 @@ def command(run: str, number: int | None, no_diff: bool, database: Path | None, 
             print_lines(summary_lines(view))
         return
     outcome = outcome_of(view, number)
-    diff = "" if no_diff else _diff(view, number)
+    diff = "" if no_diff else diffs_of(view, [number], "without the diff").get(number, "")
     if as_json:
         print_json({**experiment_facts(view, outcome), **({} if no_diff else {"diff": diff})})
         return
@@ -44,29 +44,13 @@ def command(run: str, number: int | None, no_diff: bool, database: Path | None, 
 
 
 def _run_facts(view: StoredView) -> dict[str, object]:
-    counts: dict[str, int] = {}
-    for outcome in view.outcomes:
-        counts[outcome.verdict] = counts.get(outcome.verdict, 0) + 1
     return {
         **view.run.model_dump(),
         "state": view.state,
         "reason": view.reason,
         "started_at": view.started_at,
         "finished_at": view.finished_at,
-        "verdicts": counts,
-        "kept": [outcome.number for outcome in view.outcomes if outcome.verdict == "promoted"],
+        "verdicts": dict(Counter(outcome.verdict for outcome in view.outcomes)),
+        "kept": [outcome.number for outcome in view.kept],
         "summary": summary_lines(view),
     }
-
-
-def _diff(view: StoredView, number: int) -> str:
-    """The experiment's diff; empty when its repository is gone, which must not hide the rest."""
-    ends = experiment_ends(view, number)
-    if ends is None:
-        return ""
-    try:
-        with repository_of(view) as repository:
-            return repository.diff(*ends)
-    except WorkspaceError as error:
-        note(f"without the diff: {error}")
-        return ""

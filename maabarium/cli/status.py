@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from maabarium.cli.stored import cache_of, database_option, json_option, open_store
+from maabarium.cli.run_options import cache_of, database_option, json_option, open_store
 from maabarium.cli.terminal import note, number, print_json, print_table
 from maabarium.run.run_status import list_runs
 from maabarium.store import RunSummary

@@ -36,7 +36,7 @@ from maabarium.events import (
 from maabarium.plugins.hookspecs import ExperimentStart, RunFinish, RunStart
 from maabarium.plugins.manager import PluginManager, notify
 from maabarium.plugins.protocols import ProposalRequest, Strategy
-from maabarium.records import Evaluation, Measured, Outcome, Proposal, ReasonCode
+from maabarium.records import EXHAUSTED, Evaluation, Measured, Outcome, Proposal, ReasonCode
 
 __all__ = ["Engine"]
 
@@ -163,7 +163,7 @@ class Engine:
         """A proposer answered, failed, or (None) has nothing left; `seconds` is what it took."""
         self._proposing.discard(request.number)
         if answer is None:
-            self._stop("completed", "exhausted", "the proposer has nothing left to try")
+            self._stop("completed", "exhausted", EXHAUSTED)
             return []
         if isinstance(answer, BudgetError):
             self._stop("completed", "budget_spent", str(answer))

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from maabarium.events import RunView
-from maabarium.records import ReasonCode
+from maabarium.records import COMBINATION, EXHAUSTED, ReasonCode
 from maabarium.report import gains
 from maabarium.safe_text import one_line
 
-__all__ = ["EXHAUSTED", "advice"]
+__all__ = ["advice"]
 
-EXHAUSTED = "the proposer has nothing left to try"
-"""How the engine says it."""
 OF_THE_SUITE = ("tests.cpu", "tests.duration")
 """Metrics of all tests together, in which what a change gains is lost."""
-COMBINATION = "combination"
 MOST = 2
 """Pieces of advice at a time."""
 

@@ -7,21 +7,31 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 
 from maabarium.acceptance.sequential import Interval, detectable, median_interval, share_of_alpha
-from maabarium.events import RunView
+from maabarium.events import RunView, Sample
 from maabarium.records import MetricEffect, Outcome, ReasonCode
-from maabarium.report.pairs import PairRatios, baseline_medians, pair_ratios
 from maabarium.report.phrases import short_source
 from maabarium.report.rules import Ranges, acceptance_of, log_factor, metric_of, power, ranges_of
 from maabarium.scoring import improved
 
 __all__ = [
-    "MetricGain", "baseline_failure", "champion_of", "decided", "kept", "metric_gains", "phase_seconds", "reasons",
-    "smallest_gain", "spread_of",
-]  # fmt: skip
+    "MetricGain",
+    "baseline_failure",
+    "decided",
+    "metric_gains",
+    "phase_seconds",
+    "reasons",
+    "smallest_gain",
+    "spread_of",
+]
+
+
+PairRatios = Mapping[int, Mapping[str, list[float]]]
+"""Log improvement factors of the pairs, by experiment and source."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +63,6 @@ def decided(view: RunView) -> list[Outcome]:
     return [outcome for outcome in view.outcomes if outcome.number > 0]
 
 
-def kept(view: RunView) -> list[Outcome]:
-    """Winners, by number."""
-    return [outcome for outcome in view.outcomes if outcome.verdict == "promoted"]
-
-
 def spread_of(outcome: Outcome) -> Interval | None:
     """The interval of an outcome's effect; None where nothing varied, as with pairs made for a noisy guard only."""
     bounds = outcome.interval
@@ -80,23 +85,10 @@ def baseline_failure(view: RunView) -> Outcome | None:
     return first if first is not None and first.reason_code != "baseline" else None
 
 
-def champion_of(view: RunView) -> Outcome | None:
-    """The winner that stands at the end.
-
-    With one worker that is the last number. With several, a winner may be re-based onto one with a higher number;
-    then it is the one with the best total.
-    """
-    winners = kept(view)
-    parents = [winner.parent for winner in winners]
-    if parents == [0, *(winner.number for winner in winners)][: len(parents)]:
-        return winners[-1] if winners else None
-    return max(winners, key=lambda winner: (winner.total if winner.total is not None else -1.0, winner.number))
-
-
 def metric_gains(view: RunView) -> tuple[MetricGain, ...]:
     """Every metric of the run, as the blueprint orders them; none when the baseline was not measured."""
     first = next((outcome for outcome in view.outcomes if outcome.number == 0), None)
-    last = champion_of(view)
+    last = view.champion
     shown = last or first
     rows = shown.metrics if shown is not None else ()
     evidence = Evidence(ranges_of(view), pair_ratios(view), baseline_medians(view))
@@ -108,7 +100,7 @@ def _gain(row: MetricEffect, view: RunView, evidence: Evidence, *, moved: bool) 
     before, after = row.baseline, row.raw
     total: float | None = log_factor(metric, before, after) if moved else None
     bounds: Interval | None = None
-    winners = kept(view)
+    winners = view.kept
     paired = [evidence.ratios[w.number][row.source] for w in winners if row.source in evidence.ratios.get(w.number, {})]
     if not moved:
         before = after = evidence.baseline.get(row.source, row.baseline)
@@ -184,3 +176,41 @@ def reasons(view: RunView) -> list[tuple[ReasonCode, int]]:
     """Why proposals were not kept, most frequent first."""
     counts = Counter(outcome.reason_code for outcome in decided(view) if outcome.verdict != "promoted")
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def pair_ratios(view: RunView) -> PairRatios:
+    """Log factors of all complete pairs. Pairs that an experiment made before it was re-based are left out."""
+    rows = {(o.number, row.source): row for o in view.outcomes for row in o.metrics}
+    ranges = ranges_of(view)
+    sides: dict[tuple[int, str, int], dict[str, float]] = {}
+    for sample in _counting(view):
+        if (sample.number, sample.source) in rows:
+            sides.setdefault((sample.number, sample.source, sample.pair), {})[sample.side] = sample.value
+    found: dict[int, dict[str, list[float]]] = {}
+    for number, source, pair in sorted(sides):
+        side = sides[number, source, pair]
+        ratio = log_factor(metric_of(rows[number, source], ranges), side.get("champion"), side.get("candidate"))
+        if ratio is not None:
+            found.setdefault(number, {}).setdefault(source, []).append(ratio)
+    return found
+
+
+def baseline_medians(view: RunView) -> dict[str, float]:
+    """By source: the median of all that the baseline gave, alone and beside candidates. Only sources with pairs."""
+    outcomes = {outcome.number: outcome for outcome in view.outcomes}
+    first = min((number for number, o in outcomes.items() if o.verdict == "promoted"), default=math.inf)
+    beside = {number for number, outcome in outcomes.items() if outcome.parent == 0 and 0 < number <= first}
+    seen: dict[str, list[float]] = {}
+    for sample in _counting(view):
+        if sample.side == "champion" and sample.number in beside and math.isfinite(sample.value):
+            seen.setdefault(sample.source, []).append(sample.value)
+    alone = {row.source: row.baseline for row in (outcomes[0].metrics if 0 in outcomes else ())}
+    for source, values in seen.items():
+        value = alone.get(source)
+        values += [value] if value is not None and math.isfinite(value) else []
+    return {source: median(values) for source, values in seen.items()}
+
+
+def _counting(view: RunView) -> Iterator[Sample]:
+    pairs = {outcome.number: outcome.pairs for outcome in view.outcomes}
+    return (sample for sample in view.samples if sample.pair <= pairs.get(sample.number, 0))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from maabarium.acceptance.sequential import Interval
 from maabarium.events import RunView
 from maabarium.records import Outcome
-from maabarium.report.gains import decided, kept
+from maabarium.report.gains import decided
 from maabarium.report.rules import Ranges, log_factor, metric_of, power, ranges_of
 
 __all__ = ["Level", "effect_of", "levels", "proven_levels"]
@@ -46,7 +46,7 @@ def levels(view: RunView) -> list[Level]:
     Failed experiments have no level and are left out.
     """
     ranges = ranges_of(view)
-    effects = {winner.number: effect_of(winner, ranges) or 1.0 for winner in kept(view)}
+    effects = {winner.number: effect_of(winner, ranges) or 1.0 for winner in view.kept}
     found, champion = [], 1.0
     for outcome in decided(view):
         effect = effect_of(outcome, ranges)

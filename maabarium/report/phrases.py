@@ -1,10 +1,13 @@
-"""Numbers and times as people read them, in one place so that terminal and report files agree. Knows no records."""
+"""Numbers, times and costs as people read them, in one place so that terminal and report files agree."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-__all__ = ["NO_DATA", "counted", "duration", "factor", "interval", "number", "percent", "short_source"]
+from maabarium.records import Call
+
+__all__ = ["NO_DATA", "counted", "duration", "factor", "interval", "number", "percent", "short_source", "spent_on"]
 
 NO_DATA = "no data"
 
@@ -70,3 +73,19 @@ def short_source(source: str) -> str:
     """A source as a label: what a rules file or benchmark called it, else its own name."""
     head, _, tail = source.partition(":")
     return tail if head in ("score", "benchmark") and tail else source
+
+
+def spent_on(calls: Sequence[Call]) -> str:
+    """`9 calls (1 failed), 4 210 tokens, $0.0123`; "at least" where some of the calls do not say."""
+    tokens = sum((call.prompt_tokens or 0) + (call.completion_tokens or 0) for call in calls)
+    answered = [call for call in calls if not call.error]
+    failed = len(calls) - len(answered)
+    vague = any(call.prompt_tokens is None or call.completion_tokens is None for call in answered)
+    parts = [counted(len(calls), "call") + (f" ({failed} failed)" if failed else "")]
+    parts.append(f"{'at least ' if vague else ''}{number(tokens)} tokens" if tokens or not vague else "tokens unknown")
+    known = [call.cost for call in answered if call.cost is not None]
+    if len(known) < len(answered):
+        parts.append(f"at least ${sum(known):.4f}" if any(known) else "cost unknown")
+    elif sum(known):
+        parts.append(f"${sum(known):.4f}")
+    return ", ".join(parts)

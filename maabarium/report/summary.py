@@ -1,29 +1,35 @@
 """The summary of a run as lines for a terminal, from the store alone.
 
-Knows no terminal: no width, no colour. Every text that came from a candidate passes through `plaintext`. Commands are
+Knows no terminal: no width, no colour. Every text that came from a candidate is made plain. Commands are
 written so that they work from the present folder.
 """
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from maabarium.events import RunView
 from maabarium.records import Outcome
 from maabarium.report import gains, phrases
 from maabarium.report.advice import advice
-from maabarium.report.commands import Commands
 from maabarium.report.rules import acceptance_of
-from maabarium.report.spending import spent_on
-from maabarium.safe_text import one_line
+from maabarium.safe_text import one_line, plain
+from maabarium.state_paths import state_paths_of
+from maabarium.store import StoredView
 
-__all__ = ["confidence_line", "metric_lines", "summary_lines", "time_line"]
+__all__ = ["Commands", "confidence_line", "metric_lines", "summary_lines", "time_line"]
 
 LINE = 110
 """A summary line that would be longer goes on in the next one."""
 SUMMARY_WIDTH = 44
 FAILING_SHOWN = 5
+FAR = 3
+"""So many folders up, and an absolute path reads better."""
 
 
 def summary_lines(view: RunView) -> list[str]:
@@ -34,19 +40,19 @@ def summary_lines(view: RunView) -> list[str]:
     if not view.outcomes:
         return [f"{_name(view)}: ended before the baseline was measured", *_state_lines(view)]
     lines = metric_lines(view)
-    lines += _winner_lines(view) if gains.kept(view) else _nothing_lines(view)
+    lines += _winner_lines(view) if view.kept else _nothing_lines(view)
     lines.append(confidence_line(view))
     lines += _detectable_lines(view)
     lines += _state_lines(view)
     lines.append(time_line(view))
     calls = [call for made in view.calls.values() for call in made]
-    lines += [f"models: {spent_on(calls)}"] if calls else []
+    lines += [f"models: {phrases.spent_on(calls)}"] if calls else []
     return lines + _command_lines(view)
 
 
 def metric_lines(view: RunView) -> list[str]:
     """How many were kept, then each metric from the baseline to the last champion."""
-    winners, tried = len(gains.kept(view)), len(gains.decided(view))
+    winners, tried = len(view.kept), len(gains.decided(view))
     head = f"{winners} of {tried} kept" if winners else f"nothing kept in {phrases.counted(tried, 'experiment')}"
     parts = [head]
     for gain in gains.metric_gains(view):
@@ -64,7 +70,7 @@ def metric_lines(view: RunView) -> list[str]:
 
 def confidence_line(view: RunView) -> str:
     """What is known about false promotions, and how many proposals ended in which other verdict."""
-    winners = gains.kept(view)
+    winners = view.kept
     if any(gains.spread_of(winner) for winner in winners) or (not winners and view.samples):
         alpha = acceptance_of(view).alpha
         said = f"any false promotion in this run: at most {phrases.percent(alpha)}"
@@ -108,7 +114,7 @@ def _metric(gain: gains.MetricGain, *, moved: bool) -> str:
 
 
 def _winner_lines(view: RunView) -> list[str]:
-    winners = gains.kept(view)
+    winners = view.kept
     digits = max(len(str(winner.number)) for winner in winners)
     texts = {winner.number: one_line(winner.summary or "(no summary)", SUMMARY_WIDTH) for winner in winners}
     width = max(len(text) for text in texts.values())
@@ -148,7 +154,7 @@ def _state_lines(view: RunView) -> list[str]:
 
 
 def _command_lines(view: RunView) -> list[str]:
-    command, winners = Commands.of(view), gains.kept(view)
+    command, winners = Commands.of(view), view.kept
     report = f"report   {command('report')}"
     look, keep = command("diff" if winners else "history"), command("apply")
     commits = f"({phrases.counted(len(winners), 'commit')} on {one_line(view.run.branch)})"
@@ -181,3 +187,33 @@ def _wall(view: RunView) -> float | None:
     except (ValueError, TypeError):
         return None
     return seconds if seconds >= 0 else None
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Commands about one run; `option` names its database where they would find another one, or none."""
+
+    run: str
+    option: str = ""
+
+    @classmethod
+    def of(cls, view: RunView) -> Commands:
+        """For the present folder. A view that came from no database is taken to be in the usual one."""
+        database = view.database if isinstance(view, StoredView) else None
+        return cls(view.run.run_id, "" if database is None else _option(database))
+
+    def __call__(self, name: str) -> str:
+        """The command `name` about the run."""
+        return f"maabarium {name} {self.run}{self.option}"
+
+
+def _option(database: Path) -> str:
+    try:
+        here = Path.cwd()
+        if state_paths_of(here).database.resolve() == database.resolve():
+            return ""
+        relative = Path(os.path.relpath(database.resolve(), here))
+    except OSError:  # the folder is gone, or may not be read
+        return f" --db {shlex.quote(plain(str(database)))}"
+    far = relative.parts[:FAR] == ("..",) * FAR
+    return f" --db {shlex.quote(plain(str(database if far else relative)))}"

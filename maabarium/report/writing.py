@@ -113,7 +113,7 @@ def _facts(view: RunView, diffs: Mapping[int, str], most: int) -> dict[str, Any]
         "failed": failed,
         "confidence": "" if failed or not view.outcomes else confidence_line(view),
         "smallest": _smallest(view),
-        "winners": gains.kept(view),
+        "winners": view.kept,
         "metrics": gains.metric_gains(view),
         "ended": view.outcomes,
         "reasons": gains.reasons(view),
@@ -139,7 +139,7 @@ def _smallest(view: RunView) -> str:
 
 def _changes(view: RunView, diffs: Mapping[int, str], most: int) -> list[ShownDiff]:
     outcomes: dict[int, Outcome] = {outcome.number: outcome for outcome in view.outcomes}
-    numbers = sorted({winner.number for winner in gains.kept(view)} | set(diffs))
+    numbers = sorted({winner.number for winner in view.kept} | set(diffs))
     changes = []
     for number in numbers:
         lines, more = clipped(diffs.get(number, ""), most)

@@ -13,7 +13,7 @@ from maabarium import events as e
 from maabarium.cli import main
 from maabarium.records import Evaluation, Experiment, Measured, Measurement, MetricEffect, Outcome
 from maabarium.report import summary_lines
-from maabarium.report.commands import Commands
+from maabarium.report.summary import Commands
 from maabarium.store import Store, StoredView
 
 RUN = "3931182a"

@@ -14,7 +14,7 @@ from maabarium.blueprint.schema import Metric
 from maabarium.records import REASON_CODES, VERDICTS, MetricEffect, Outcome
 from maabarium.report import metric_gains, metric_lines, summary_lines, write_report
 from maabarium.report.chart import chart_of
-from maabarium.report.gains import champion_of, smallest_gain
+from maabarium.report.gains import smallest_gain
 from maabarium.report.levels import levels, proven_levels
 from maabarium.scoring import factor, improved
 
@@ -188,7 +188,7 @@ def test_levels_beside_effects_are_their_products() -> None:
 
 def test_with_winners_out_of_order_the_champion_is_the_best() -> None:
     first, late = promoted(5, 0, 1.0, 2.0, total=0.6), promoted(3, 0, 2.0, 3.0, total=0.7)
-    champion = champion_of(view((baseline(), late, first)))
+    champion = view((baseline(), late, first)).champion
     assert champion is not None and champion.number == 3
 
 

@@ -16,11 +16,10 @@ from statistics import median
 
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate.mutation import Arm, KnownFiles, Mutation
-from maabarium.records import Attempt, Outcome
+from maabarium.records import COMBINATION, Attempt, Outcome
 
 __all__ = ["combinations"]
 
-OPERATOR = "combination"
 MAX_FRUITLESS = 4
 """Combinations that fail on one champion before no more are made: small gains that add up show in the first ones."""
 NEAR = 0.5
@@ -75,7 +74,7 @@ def combinations(arms: Sequence[Arm], request: ProposalRequest) -> Iterator[Muta
 
 def _fruitless(request: ProposalRequest) -> int:
     """Combinations that were tried on this champion."""
-    tried = (attempt.outcome for attempt in request.history if attempt.outcome.origin.operator == OPERATOR)
+    tried = (attempt.outcome for attempt in request.history if attempt.outcome.origin.operator == COMBINATION)
     return sum(outcome.parent == request.champion.number and outcome.verdict == "rejected" for outcome in tried)
 
 
@@ -133,7 +132,7 @@ def _joined(arms: Sequence[Arm], request: ProposalRequest, wanted: Mapping[Place
     names = ", ".join(part.what for part in done[:4]) + (" …" if len(done) > 4 else "")
     return Mutation(
         path=path,
-        operator=OPERATOR,
+        operator=COMBINATION,
         site="+".join(sorted("@".join(part.place) for part in done)),
         summary=f"{_named([part.tried for part in done])} at once ({names}): alone each was too small to show",
         content=content,

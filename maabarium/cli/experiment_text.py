@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from maabarium.cli.terminal import LETTERS, columns, number
-from maabarium.cli.thinking import call_lines, draft_lines
 from maabarium.events import Sample
-from maabarium.records import MetricEffect, Outcome
-from maabarium.safe_text import one_line
+from maabarium.records import Call, Draft, MetricEffect, Outcome
+from maabarium.report.phrases import spent_on
+from maabarium.safe_text import one_line, plain
 from maabarium.store import StoredView
 
 __all__ = ["experiment_facts", "experiment_lines"]
@@ -42,8 +42,8 @@ def experiment_lines(view: StoredView, outcome: Outcome) -> list[str]:
         _pairs(_samples(view, outcome)),
         ["failing tests", *(f"  {one_line(test)}" for test in outcome.failing)] if outcome.failing else [],
         _phases(outcome),
-        call_lines(view.calls.get(outcome.number, ())),
-        draft_lines(view.drafts.get(outcome.number, ())),
+        _calls(view.calls.get(outcome.number, ())),
+        _drafts(view.drafts.get(outcome.number, ())),
     )
     lines: list[str] = []
     for section in sections:
@@ -141,3 +141,29 @@ def _phases(outcome: Outcome) -> list[str]:
         return []
     spent = ", ".join(f"{phase} {seconds:.2f} s" for phase, seconds in outcome.phases.items())
     return [f"time       {outcome.duration:.2f} s: {spent}"]
+
+
+def _calls(calls: Sequence[Call]) -> list[str]:
+    """A table of the calls, with their sum as its head."""
+    if not calls:
+        return []
+    rows = [(spent_on(calls), "agent", "model", "tokens", "cost", "time", "")]
+    for call in calls:
+        counts = (call.prompt_tokens, call.completion_tokens)
+        tokens = " + ".join("?" if count is None else str(count) for count in counts)
+        kind = f"{call.kind} {call.round}" if call.round else call.kind
+        cost = "?" if call.cost is None else f"${call.cost:.4f}"
+        model = one_line(f"{call.provider}/{call.model}", 60)
+        time = f"{call.latency_ms / 1000:.1f} s"
+        rows.append((kind, one_line(call.agent, 30), model, tokens, cost, time, one_line(call.error, 80)))
+    return list(columns(rows))
+
+
+def _drafts(drafts: Sequence[Draft]) -> list[str]:
+    """Every draft with its author, indented; escape sequences cannot act."""
+    lines: list[str] = []
+    for draft in drafts:
+        round_ = f" (round {draft.round})" if draft.round else ""
+        lines.append(f"{draft.kind} by {one_line(draft.agent, 60)}{round_}")
+        lines += [f"  {line}".rstrip() for line in plain(draft.content).splitlines()]
+    return lines

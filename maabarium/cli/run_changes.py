@@ -1,40 +1,30 @@
 """What a stored run changed, read from its repository: net, by experiment, as text, patch or files.
 
-The one place where commands meet the repository of a run. Prints nothing.
+The one place where commands meet the repository of a run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from maabarium.cli.stored import outcome_of
-from maabarium.errors import UsageProblem
+from maabarium.cli.run_options import outcome_of
+from maabarium.cli.terminal import note
+from maabarium.errors import UsageProblem, WorkspaceError
 from maabarium.events import RunView
 from maabarium.records import Outcome
 from maabarium.run.repository import open_repository
 from maabarium.store import StoredView
 from maabarium.workspace.repository import Repository
 
-__all__ = ["champion_of", "experiment_ends", "files_of", "net_ends", "repository_of", "winner", "winners"]
-
-
-def winners(view: RunView) -> tuple[Outcome, ...]:
-    """Outcomes that were kept, in order."""
-    return tuple(outcome for outcome in view.outcomes if outcome.verdict == "promoted")
-
-
-def champion_of(view: RunView) -> Outcome | None:
-    """The last winner; None when nothing was kept."""
-    kept = winners(view)
-    return kept[-1] if kept else None
+__all__ = ["diffs_of", "files_of", "repository_of", "winner"]
 
 
 def winner(view: StoredView, number: int) -> Outcome:
     """One winner. UsageProblem when that experiment was not kept."""
     outcome = outcome_of(view, number)
     if outcome.verdict != "promoted":
-        kept = ", ".join(str(each.number) for each in winners(view)) or "none"
+        kept = ", ".join(str(each.number) for each in view.kept) or "none"
         raise UsageProblem(f"experiment {number} was not kept ({outcome.verdict}: {outcome.reason}); kept: {kept}")
     return outcome
 
@@ -49,16 +39,17 @@ def repository_of(view: RunView) -> Iterator[Repository]:
         repository.close()
 
 
-def net_ends(view: RunView) -> tuple[str, str] | None:
-    """The run's base and its champion, as commits or trees; None when nothing was kept."""
-    champion = champion_of(view)
-    return None if champion is None else (view.run.base_commit, champion.commit or champion.tree)
-
-
-def experiment_ends(view: StoredView, number: int) -> tuple[str, str] | None:
-    """See `RunView.ends_of`. UsageProblem when there is no such experiment."""
-    outcome_of(view, number)
-    return view.ends_of(number)
+def diffs_of(view: StoredView, numbers: Iterable[int], without: str) -> dict[int, str]:
+    """Diffs of those experiments that had a tree; none, and a note that begins with `without`, of a lost repository."""
+    ends = {number: ends for number in numbers if (ends := view.ends_of(number))}
+    if not ends:
+        return {}
+    try:
+        with repository_of(view) as repository:
+            return {number: repository.diff(*pair) for number, pair in ends.items()}
+    except WorkspaceError as error:
+        note(f"{without}: {error}")
+        return {}
 
 
 def files_of(view: StoredView, repository: Repository, outcome: Outcome, *, alone: bool) -> Mapping[str, bytes | None]:

@@ -43,8 +43,8 @@ def test_standard_library() -> None:
         old = content.splitlines()
         for change in find(content, ALL_OPERATORS):
             found[change.operator] += 1
-            new = change.content.splitlines()
-            after = definitions(ast.parse(change.content))
+            new = change.content().splitlines()
+            after = definitions(ast.parse(change.content()))
             assert not before - after, f"{path.name}: {change.summary} lost a definition"
             assert sum((after - before).values()) <= 1
             blocks = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()

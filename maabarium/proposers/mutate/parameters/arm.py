@@ -7,16 +7,18 @@ and no budget. The only state is a cache of scans keyed by path and content.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from maabarium.code.python_file import PythonFile
 from maabarium.errors import Problem
 from maabarium.plugins.protocols import ProposalRequest, TreeView
 from maabarium.proposers.mutate.mutation import Mutation
 from maabarium.proposers.mutate.parameters.effects import WAS, Comparison, Effects, Scalar, comparisons, value_data
-from maabarium.proposers.mutate.parameters.factors import Factor, read_text, unmarked_factors
+from maabarium.proposers.mutate.parameters.factors import Factor, rewritten, unmarked_factors
 from maabarium.proposers.mutate.parameters.joint import combinations, is_available
 from maabarium.proposers.mutate.parameters.markers import Scan, scan_markers
 from maabarium.proposers.mutate.parameters.values import FRESH, Scaled, Trial
@@ -47,8 +49,7 @@ class Parameters:
 
     def planned(self, request: ProposalRequest) -> Iterator[Mutation]:
         """Changes of marked values, best first; combinations are made only when one is reached."""
-        scans = self.scans(request.files, request.targets)
-        factors = [each for scan in scans.values() for each in scan.factors if not isinstance(each.domain, Scaled)]
+        factors = [each for each in self.factors(request) if not isinstance(each.domain, Scaled)]
         if not factors:
             return
         found = comparisons(request)
@@ -58,18 +59,17 @@ class Parameters:
         for single_weight, factor, trial in _singles(factors, Effects.of(found), request):
             if due and single_weight < weight:
                 due = False
-                yield from _joint(scans, factors, found, request, weight)
-            yield _single(scans[factor.path], factor, trial, single_weight)
+                yield from _joint(factors, found, request, weight)
+            yield _single(factor, trial, single_weight)
         if due:
-            yield from _joint(scans, factors, found, request, weight)
+            yield from _joint(factors, found, request, weight)
 
     def open(self, request: ProposalRequest) -> Iterator[Mutation]:
         """Changes of unmarked numbers, best first; there are many, and nobody said that they matter."""
-        scans = self.scans(request.files, request.targets)
-        factors = [each for scan in scans.values() for each in scan.factors if isinstance(each.domain, Scaled)]
+        factors = [each for each in self.factors(request) if isinstance(each.domain, Scaled)]
         effects = Effects.of(comparisons(request)) if factors else Effects()
         for weight, factor, trial in _singles(factors, effects, request):
-            yield _single(scans[factor.path], factor, trial, weight)
+            yield _single(factor, trial, weight)
 
     def notes(self, files: TreeView, targets: Sequence[str]) -> tuple[Problem, ...]:
         """Markers that cannot be used, and whether combinations are left out for want of the extra `tune`."""
@@ -81,23 +81,22 @@ class Parameters:
             notes.append(Problem("parameters", f"{marked} values are marked and are tried one at a time; {remedy}"))
         return tuple(notes)
 
-    def scans(self, files: TreeView, targets: Sequence[str]) -> dict[str, Scan]:
-        """What each target file contains."""
-        return {path: self._scan(path, files.read(path)) for path in targets if path.endswith((".py", ".pyi"))}
+    def factors(self, request: ProposalRequest) -> Iterator[Factor]:
+        """All parameters of the target files."""
+        for path in request.targets:
+            if path.endswith((".py", ".pyi")):
+                yield from self._scan(path, request.files.read(path)).factors
 
 
 def _scan(path: str, content: bytes, *, unmarked: bool) -> Scan:
     scan = scan_markers(path, content)
-    if not unmarked or len(content) > LARGEST:
+    file = PythonFile.read(content) if unmarked and len(content) <= LARGEST else None
+    if file is None:
         return scan
-    text = scan.text or read_text(path, content)
-    if text is None:
-        return scan
-    try:
-        more = tuple(unmarked_factors(text, {factor.site for factor in scan.factors}))
-    except (RecursionError, ValueError):
-        more = ()
-    return Scan(text, (*scan.factors, *more), scan.problems)
+    with contextlib.suppress(RecursionError, ValueError):
+        more = tuple(unmarked_factors(path, file, {factor.site for factor in scan.factors}))
+        return Scan((*scan.factors, *more), scan.problems)
+    return scan
 
 
 def _singles(
@@ -128,48 +127,42 @@ def _heat(request: ProposalRequest) -> dict[str, float]:
     return {path: value / hottest for path, value in most.items()}
 
 
-def _single(scan: Scan, factor: Factor, trial: Trial, weight: float) -> Mutation:
-    assert scan.text is not None
-    values = {factor.site: trial.text}
-    summary = f"{factor.name} {_short(factor.present)} -> {_short(trial.text)} in {factor.path}: {trial.why}"
-    return Mutation(
-        path=factor.path,
-        operator=factor.operator,
-        site=factor.site,
-        summary=f"{summary} ({factor.rule})",
-        content=scan.text.rewritten([factor], values),
-        weight=weight,
-        data=_data([factor], values),
-    )
+def _single(factor: Factor, trial: Trial, weight: float) -> Mutation:
+    reason = f" in {factor.path}: {trial.why} ({factor.rule})"
+    return _mutation([factor], {factor.site: trial.text}, factor.operator, reason, weight)
 
 
 def _joint(
-    scans: Mapping[str, Scan],
-    factors: Sequence[Factor],
-    found: Sequence[Comparison],
-    request: ProposalRequest,
-    weight: float,
+    factors: Sequence[Factor], found: Sequence[Comparison], request: ProposalRequest, weight: float
 ) -> Iterator[Mutation]:
     factors = sorted(factors, key=lambda factor: factor.site)
     for values in combinations(factors, found, request.champion.number, request.seed):
         changed = [factor for factor in factors if values[factor.site] != factor.present]
-        contents = []
-        for path in sorted({factor.path for factor in changed}):
-            text = scans[path].text
-            assert text is not None
-            contents.append((path, text.rewritten([each for each in changed if each.path == path], values)))
-        shown = ", ".join(f"{each.name} {_short(each.present)} -> {_short(values[each.site])}" for each in changed[:6])
         more = f" and {len(changed) - 6} more" if len(changed) > 6 else ""
-        yield Mutation(
-            path=contents[0][0],
-            operator=JOINT,
-            site=",".join(factor.site for factor in changed)[:500],
-            summary=f"{shown}{more}: together, as single changes have been explored",
-            content=contents[0][1],
-            weight=weight,
-            data=_data(changed, values),
-            others=tuple(contents[1:]),
-        )
+        reason = f"{more}: together, as single changes have been explored"
+        yield _mutation(changed, values, JOINT, reason, weight)
+
+
+def _mutation(
+    factors: Sequence[Factor], values: Mapping[str, str], operator: str, reason: str, weight: float
+) -> Mutation:
+    """The change of these factors; a factor's value and what it was go with the proposal, for `effects`."""
+    by_path: dict[str, list[Factor]] = {}
+    for factor in factors:
+        by_path.setdefault(factor.path, []).append(factor)
+    (path, content), *others = ((path, rewritten(by_path[path], values)) for path in sorted(by_path))
+    shown = (f"{each.name} {_short(each.present)} -> {_short(values[each.site])}" for each in factors[:6])
+    data: dict[str, Scalar] = {factor.site: value_data(values[factor.site]) for factor in factors}
+    return Mutation(
+        path=path,
+        operator=operator,
+        site=",".join(factor.site for factor in factors)[:500],
+        summary=", ".join(shown) + reason,
+        content=content,
+        weight=weight,
+        data=data | {WAS + factor.site: value_data(factor.present) for factor in factors},
+        others=tuple(others),
+    )
 
 
 def _fruitless(found: Sequence[Comparison]) -> int:
@@ -180,11 +173,6 @@ def _fruitless(found: Sequence[Comparison]) -> int:
             break
         count += len(comparison.moves) > 1
     return count
-
-
-def _data(factors: Sequence[Factor], values: Mapping[str, str]) -> dict[str, Scalar]:
-    data: dict[str, Scalar] = {factor.site: value_data(values[factor.site]) for factor in factors}
-    return data | {WAS + factor.site: value_data(factor.present) for factor in factors}
 
 
 def _short(text: str) -> str:

@@ -7,6 +7,7 @@ the numbers among them that nobody marked. Only the value's own characters are e
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from maabarium.code.python_file import PythonFile
 from maabarium.proposers.mutate.parameters.values import Choice, Scaled, ValueDomain, canonical, is_number, number
 
-__all__ = ["Factor", "Spot", "Text", "read_text", "spots", "unmarked_factors"]
+__all__ = ["Factor", "Spot", "rewritten", "spots", "unmarked_factors"]
 
 LARGEST = 1e12
 NOT_A_QUANTITY = re.compile(r"version|^__|(^|_)(id|port|errno|code|year|copyright|flag|mask|magic|seed)s?$", re.I)
@@ -39,15 +40,27 @@ class Factor:
     """One parameter: a value in a file and what it may become."""
 
     path: str
-    site: str
+    file: PythonFile
+    spot: Spot
     operator: str
-    start: int
-    end: int
-    present: str
-    """The present value in its one spelling."""
     domain: ValueDomain
     rule: str
     """What the user wrote, or why it is a parameter."""
+
+    @property
+    def site(self) -> str:
+        """Where it stands, by names."""
+        return self.spot.site
+
+    @property
+    def name(self) -> str:
+        """The qualified name without the path."""
+        return self.spot.name
+
+    @functools.cached_property
+    def present(self) -> str:
+        """The present value in its one spelling."""
+        return canonical(ast.unparse(self.spot.node))
 
     def written(self, value: str) -> str:
         """The value as it is written into the file: an option as the user spelled it."""
@@ -55,44 +68,22 @@ class Factor:
             return self.domain.spelled[self.domain.options.index(value)]
         return value
 
-    @property
-    def name(self) -> str:
-        """The qualified name without the path."""
-        return self.site.split("::")[1]
+
+def rewritten(factors: Sequence[Factor], values: Mapping[str, str]) -> bytes:
+    """The file of these factors with new values (by site) in place, every other byte as it was."""
+    file = factors[0].file
+    text = file.text
+    for factor in sorted(factors, key=lambda each: each.file.span(each.spot.node), reverse=True):
+        start, end = file.span(factor.spot.node)
+        text = text[:start] + factor.written(values[factor.site]) + text[end:]
+    return text.encode(file.encoding)
 
 
-@dataclass(frozen=True)
-class Text:
-    """A file as text that gives the same bytes back, with its syntax tree."""
-
-    path: str
-    file: PythonFile
-
-    def factor(self, spot: Spot, operator: str, domain: ValueDomain, rule: str) -> Factor:
-        """The parameter that stands at a spot."""
-        start, end = self.file.span(spot.node)
-        present = canonical(ast.unparse(spot.node))
-        return Factor(self.path, spot.site, operator, start, end, present, domain, rule)
-
-    def rewritten(self, factors: Sequence[Factor], values: Mapping[str, str]) -> bytes:
-        """The file with new values (by site) in place, every other byte as it was."""
-        result = self.file.text
-        for factor in sorted(factors, key=lambda each: each.start, reverse=True):
-            result = result[: factor.start] + factor.written(values[factor.site]) + result[factor.end :]
-        return result.encode(self.file.encoding)
-
-
-def read_text(path: str, content: bytes) -> Text | None:
-    """Decode and parse; None for what is not Python or would not come back byte for byte."""
-    file = PythonFile.read(content)
-    return None if file is None else Text(path, file)
-
-
-def spots(text: Text) -> Iterator[Spot]:
-    """All named values in the order of the text, with qualified names. Raises RecursionError."""
+def spots(path: str, file: PythonFile) -> Iterator[Spot]:
+    """All named values in the order of the text, with qualified names. Raises RecursionError and ValueError."""
     count: Counter[str] = Counter()
-    for name, node, kind in _named(text.file.tree, "", set()):
-        yield Spot(name, f"{text.path}::{name}::{count[name]}", node, kind)
+    for name, node, kind in _named(file.tree, "", set()):
+        yield Spot(name, f"{path}::{name}::{count[name]}", node, kind)
         count[name] += 1
 
 
@@ -135,22 +126,20 @@ def _values(node: ast.AST) -> Iterator[tuple[str, ast.expr, str]]:
             return
 
 
-def unmarked_factors(text: Text, marked: Collection[str]) -> Iterator[Factor]:
-    """Constants and defaults that nobody marked; `marked` are sites that are taken. Raises RecursionError.
+def unmarked_factors(path: str, file: PythonFile, marked: Collection[str]) -> Iterator[Factor]:
+    """Constants and defaults that nobody marked; `marked` are sites that are taken. Raises as `spots` does.
 
     Left alone are zeros, booleans, annotations, enumerations and names that are versions or identifiers rather than
     quantities. Numbers inside expressions (indexes, comparisons) are the business of other arms.
     """
-    left_alone = {
-        id(inner) for node in ast.walk(text.file.tree) for part in _meanings(node) for inner in ast.walk(part)
-    }
-    for spot in spots(text):
+    left_alone = {id(inner) for node in ast.walk(file.tree) for part in _meanings(node) for inner in ast.walk(part)}
+    for spot in spots(path, file):
         if spot.site in marked or id(spot.node) in left_alone or NOT_A_QUANTITY.search(spot.name.rpartition(".")[2]):
             continue
         if not isinstance(spot.node, ast.Constant | ast.UnaryOp) or not is_number(ast.unparse(spot.node)):
             continue
         if 0 < abs(number(ast.unparse(spot.node))) <= LARGEST:
-            yield text.factor(spot, spot.kind, Scaled(), f"an unmarked {spot.kind}")
+            yield Factor(path, file, spot, spot.kind, Scaled(), f"an unmarked {spot.kind}")
 
 
 def _meanings(node: ast.AST) -> Iterator[ast.AST]:

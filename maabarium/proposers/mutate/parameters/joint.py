@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from maabarium.proposers.mutate.parameters.effects import Comparison
@@ -20,18 +19,12 @@ from maabarium.proposers.mutate.parameters.values import Choice, Range, number
 __all__ = ["combinations", "is_available"]
 
 Configuration = Mapping[str, str]
+Finished = tuple[Configuration, float]
+"""The values of all factors in one attempt, and how good it was relative to the baseline."""
 
 RECENT = 40
 """Attempts that the sampler is told of: the latest ones."""
 ASKS = 12
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The values of all factors in one attempt, and how good it was relative to the baseline."""
-
-    values: Configuration
-    level: float
 
 
 def combinations(
@@ -47,21 +40,19 @@ def combinations(
     sampler = optuna.samplers.TPESampler(seed=seed % 2**32, n_startup_trials=4)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     finished = _finished(factors, found, champion)
-    worst = min((each.level for each in finished if math.isfinite(each.level)), default=0.0)
-    for each in finished[-RECENT:]:
-        params = {site: _param(space[site], text) for site, text in each.values.items()}
-        if all(_inside(space[site], value) for site, value in params.items()):
-            level = each.level if math.isfinite(each.level) else worst - 1.0
-            study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=level))
-    asked: set[tuple[tuple[str, str], ...]] = set()
+    worst = min((level for _, level in finished if math.isfinite(level)), default=0.0)
+    for values, level in finished[-RECENT:]:
+        params = {site: _told(space[site], text) for site, text in values.items()}
+        if None not in params.values():
+            value = level if math.isfinite(level) else worst - 1.0
+            study.add_trial(optuna.trial.create_trial(params=params, distributions=space, value=value))
+    made: list[Configuration] = []
     for _ in range(ASKS):
         params = study.ask(space).params
-        values = {factor.site: _text(factor, params[factor.site]) for factor in factors}
-        key = tuple(sorted(values.items()))
-        changed = sum(values[factor.site] != factor.present for factor in factors)
-        if changed >= 2 and key not in asked:
-            asked.add(key)
-            yield values
+        asked = {factor.site: _text(factor, params[factor.site]) for factor in factors}
+        if asked not in made and sum(asked[factor.site] != factor.present for factor in factors) >= 2:
+            made.append(asked)
+            yield asked
 
 
 def is_available() -> bool:
@@ -81,15 +72,11 @@ def _distribution(factor: Factor, kinds: Any) -> Any:
             raise TypeError(f"{factor.site} has no bounds and cannot be combined")
 
 
-def _param(distribution: Any, text: str) -> Any:
-    return text if hasattr(distribution, "choices") else number(text)
-
-
-def _inside(distribution: Any, value: Any) -> bool:
-    """Whether the sampler may be told of this value; marks can have changed since it was tried."""
+def _told(distribution: Any, text: str) -> Any:
+    """A value as the sampler knows it; None when it cannot take it: marks can have changed since it was tried."""
     if hasattr(distribution, "choices"):
-        return value in distribution.choices
-    return bool(distribution.low <= value <= distribution.high)
+        return text if text in distribution.choices else None
+    return number(text) if distribution.low <= number(text) <= distribution.high else None
 
 
 def _text(factor: Factor, value: Any) -> str:
@@ -100,21 +87,17 @@ def _text(factor: Factor, value: Any) -> str:
 
 def _finished(factors: Sequence[Factor], found: Sequence[Comparison], champion: int) -> list[Finished]:
     """The configuration of every attempt: back from the champion's to the baseline's, then forward."""
-    by_number = {comparison.number: comparison for comparison in found}
-    present = {factor.site: factor.present for factor in factors}
-    base = dict(present)
+    base = {factor.site: factor.present for factor in factors}
     for comparison in reversed(found):
         if comparison.promoted and comparison.number <= champion:
             base |= {move.site: move.old for move in comparison.moves if move.site in base}
-    configurations: dict[int, dict[str, str]] = {}
-    levels: dict[int, float] = {}
-    current, level, result = dict(base), 0.0, [Finished(dict(base), 0.0)]
-    for number_, comparison in sorted(by_number.items()):
-        values = configurations.get(comparison.parent, current)
-        values = values | {move.site: move.new for move in comparison.moves if move.site in values}
-        reached = levels.get(comparison.parent, level) + comparison.gain
-        result.append(Finished(values, reached))
+    current: Finished = (base, 0.0)
+    kept: dict[int, Finished] = {}
+    result = [current]
+    for comparison in found:
+        values, level = kept.get(comparison.parent, current)
+        moved = {move.site: move.new for move in comparison.moves if move.site in values}
+        result.append(({**values, **moved}, level + comparison.gain))
         if comparison.promoted:
-            configurations[number_], levels[number_] = values, reached
-            current, level = values, reached
+            current = kept[comparison.number] = result[-1]
     return result

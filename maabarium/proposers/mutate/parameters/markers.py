@@ -13,8 +13,9 @@ import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from maabarium.code.python_file import PythonFile
 from maabarium.errors import Problem
-from maabarium.proposers.mutate.parameters.factors import Factor, Spot, Text, read_text, spots
+from maabarium.proposers.mutate.parameters.factors import Factor, Spot, spots
 from maabarium.proposers.mutate.parameters.values import Choice, Range, canonical, number
 from maabarium.suggestions import near
 
@@ -28,9 +29,8 @@ LARGEST = 1e15
 
 @dataclass(frozen=True)
 class Scan:
-    """What was found in one file. `text` is None when there is nothing to rewrite."""
+    """What was found in one file."""
 
-    text: Text | None = None
     factors: tuple[Factor, ...] = ()
     problems: tuple[Problem, ...] = ()
 
@@ -39,24 +39,24 @@ def scan_markers(path: str, content: bytes) -> Scan:
     """All marked parameters of a file, and a problem for every marker that cannot be used."""
     if b"maabarium:" not in content or not path.endswith((".py", ".pyi")):
         return Scan()
-    text = read_text(path, content)
-    if text is None:
+    file = PythonFile.read(content)
+    if file is None:
         return Scan(problems=(Problem(path, "has marked parameters but cannot be parsed as Python"),))
     by_line: dict[int, list[Spot]] = {}
     try:
-        for spot in spots(text):
+        for spot in spots(path, file):
             by_line.setdefault(spot.node.end_lineno or spot.node.lineno, []).append(spot)
     except (RecursionError, ValueError):
         return Scan(problems=(Problem(path, "is nested too deep to look for parameters"),))
     factors: list[Factor] = []
     problems: list[Problem] = []
-    for line, rule in _markers(text.file.text):
+    for line, rule in _markers(file.text):
         try:
-            factors.append(_factor(text, by_line.get(line, []), rule))
+            factors.append(_factor(path, file, by_line.get(line, []), rule))
         except (ValueError, SyntaxError, RecursionError) as error:
             message = error.msg if isinstance(error, SyntaxError) else str(error)
             problems.append(Problem(f"{path}:{line}", f"{rule or 'an empty marker'}: {message}"))
-    return Scan(text, tuple(factors), tuple(problems))
+    return Scan(tuple(factors), tuple(problems))
 
 
 def _markers(text: str) -> Iterator[tuple[int, str]]:
@@ -69,7 +69,7 @@ def _markers(text: str) -> Iterator[tuple[int, str]]:
         return
 
 
-def _factor(text: Text, here: Sequence[Spot], rule: str) -> Factor:
+def _factor(path: str, file: PythonFile, here: Sequence[Spot], rule: str) -> Factor:
     """The factor that a marker makes. Raises ValueError or SyntaxError with what is wrong."""
     form, arguments = _read_rule(rule)
     usable = [spot for spot in here if _is_simple(spot.node)]
@@ -80,7 +80,7 @@ def _factor(text: Text, here: Sequence[Spot], rule: str) -> Factor:
         raise ValueError(f"several values end on this line ({names}); give each a line of its own")
     present = canonical(ast.unparse(usable[0].node))
     domain = _choice(rule, arguments) if form == "choice" else _range(arguments, present)
-    return text.factor(usable[0], form, domain, rule)
+    return Factor(path, file, usable[0], form, domain, rule)
 
 
 def _read_rule(rule: str) -> tuple[str, list[ast.expr]]:

@@ -13,7 +13,7 @@ from maabarium.blueprint.loading import Loaded
 from maabarium.blueprint.schema import Blueprint
 from maabarium.blueprint.selection import LATER, Selection, select_evaluator
 from maabarium.blueprint.sentences import quote
-from maabarium.blueprint.sources import Offer, SourceBinding, against_the_grain, bind_metric, is_clock
+from maabarium.blueprint.sources import Offer, SourceBinding, best_direction, bind_metric, is_clock
 from maabarium.errors import BlueprintError, Problem
 from maabarium.suggestions import near, suggestion
 
@@ -248,5 +248,5 @@ def _doubts(bindings: list[SourceBinding]) -> list[Problem]:
             f"{binding.metric.direction}s {binding.source}, which is better the other way round",
         )
         for index, binding in enumerate(bindings)
-        if against_the_grain(binding)
+        if binding.bare and best_direction(binding.source) not in (None, binding.metric.direction)
     ]

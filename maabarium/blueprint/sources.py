@@ -1,6 +1,6 @@
 """Which source measures a metric: as written, by the rules files, by the evaluator, or by the family of its name.
 
-`FAMILIES` is the table of what a name means when no source is given; it is printed in the documentation. A bare source
+`FAMILIES` is the table of what a name means when no source is given; `docs/blueprint.md` shows it. A bare source
 (`tests.cpu`, `score:latency`) belongs to an evaluator that says so (`pytest`); another's is written `evaluator:name`.
 Pure: what exists is given as names.
 """
@@ -18,10 +18,7 @@ from maabarium.blueprint.sentences import quote
 from maabarium.errors import Problem
 from maabarium.suggestions import listed, near
 
-__all__ = [
-    "FAMILIES", "Family", "Offer", "SourceBinding", "against_the_grain", "best_direction", "bind_metric",
-    "families_table", "family_of", "is_clock",
-]  # fmt: skip
+__all__ = ["FAMILIES", "Family", "Offer", "SourceBinding", "best_direction", "bind_metric", "family_of", "is_clock"]
 
 _LESS = ("tests.duration", "tests.cpu", "complexity", "lint", "size")
 _MORE = ("tests.passed", "coverage", "maintainability")
@@ -215,21 +212,14 @@ def _by_family(metric: Metric, offer: Offer, where: str) -> SourceBinding | Prob
 
 
 def _bound(metric: Metric, offer: Offer, evaluator: str, source: str, turn: bool = False) -> SourceBinding:
-    direction: Direction = metric.direction
+    filled: dict[str, str] = {"source": offer.written(evaluator, source)}
     if turn:
-        direction = "minimize" if metric.direction == "maximize" else "maximize"
-    filled = metric.model_copy(update={"source": offer.written(evaluator, source), "direction": direction})
-    return SourceBinding(filled, evaluator, source)
+        filled["direction"] = "minimize" if metric.direction == "maximize" else "maximize"
+    return SourceBinding(metric.model_copy(update=filled), evaluator, source)
 
 
 def _today(offer: Offer) -> str:
     return f"sources here: {offer.listing()}"
-
-
-def against_the_grain(binding: SourceBinding) -> bool:
-    """Whether the blueprint asks for more of what is better when it is less, or the reverse."""
-    best = best_direction(binding.source) if binding.bare else None
-    return best is not None and best != binding.metric.direction
 
 
 def family_of(name: str) -> Family | None:
@@ -253,14 +243,3 @@ def best_direction(source: str) -> Direction | None:
 def is_clock(source: str) -> bool:
     """Whether a built-in source is a time, and therefore noisy."""
     return source in _CLOCKS or source.startswith("benchmark:")
-
-
-def families_table() -> str:
-    """The table as Markdown, for the documentation."""
-    lines = ["| family | whole names | words in a name | source | direction |", "|---|---|---|---|---|"]
-    for family in FAMILIES:
-        names, words = (", ".join(f"`{name}`" for name in group) or "–" for group in (family.names, family.words))
-        source = family.source.replace("{name}", "<name>")
-        direction = "turned round" if family.opposite else "as written"
-        lines.append(f"| {family.title} | {names} | {words} | `{source}` | {direction} |")
-    return "\n".join(lines)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maabarium.blueprint.sources import FAMILIES, best_direction, families_table, family_of
+from maabarium.blueprint.sources import FAMILIES, best_direction, family_of
 
 ORIGINAL = {
     "example": ["code_quality", "performance", "maintainability"],
@@ -54,6 +54,17 @@ def test_only_a_source_with_a_known_better_direction_can_be_turned_round():
 @given(st.text(max_size=30))
 def test_any_name_has_an_answer(name):
     assert family_of(name) is None or family_of(name) in FAMILIES
+
+
+def families_table() -> str:
+    """The table as Markdown, for the documentation."""
+    lines = ["| family | whole names | words in a name | source | direction |", "|---|---|---|---|---|"]
+    for family in FAMILIES:
+        names, words = (", ".join(f"`{name}`" for name in group) or "–" for group in (family.names, family.words))
+        source = family.source.replace("{name}", "<name>")
+        direction = "turned round" if family.opposite else "as written"
+        lines.append(f"| {family.title} | {names} | {words} | `{source}` | {direction} |")
+    return "\n".join(lines)
 
 
 def test_the_documentation_prints_the_table():

@@ -48,15 +48,12 @@ class EditedFile:
     @property
     def is_whole(self) -> bool:
         """Whether every line was shown."""
-        if self.ranges is None:
-            return True
-        lines = self.body.count(b"\n") + (not self.body.endswith(b"\n"))
-        reached = 0
-        for each in sorted(_forward(self.ranges), key=lambda one: one.start):
-            if each.start > reached + 1:
-                return False
-            reached = max(reached, each.stop - 1)
-        return reached >= lines
+        return self.spans == ((0, self._size),)
+
+    @property
+    def _size(self) -> int:
+        """Of the body with a newline behind its last line."""
+        return len(self.body) + (not self.body.endswith(b"\n"))
 
     @cached_property
     def spans(self) -> tuple[tuple[int, int], ...]:
@@ -64,14 +61,14 @@ class EditedFile:
 
         A last line without a newline ends where its newline would.
         """
-        size = len(self.body) + (not self.body.endswith(b"\n"))
         if self.ranges is None:
-            return ((0, size),)
+            return ((0, self._size),)
         starts = [0, *(found.end() for found in re.finditer(b"\n", self.body))]
-        if starts[-1] != size:
-            starts.append(size)
+        if starts[-1] != self._size:
+            starts.append(self._size)
         spans: list[tuple[int, int]] = []
-        for each in sorted(_forward(self.ranges), key=lambda one: one.start):
+        forward = [each for each in self.ranges if each and each.step == 1]
+        for each in sorted(forward, key=lambda one: one.start):
             first, stop = max(each.start - 1, 0), min(each.stop - 1, len(starts) - 1)
             if first >= stop:
                 continue
@@ -174,7 +171,3 @@ def _is_utf8(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _forward(ranges: Sequence[range]) -> list[range]:
-    return [each for each in ranges if each and each.step == 1]

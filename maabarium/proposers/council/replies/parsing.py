@@ -7,6 +7,7 @@ one thing in exactly one form, or the reply is refused. Nothing is checked again
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -88,53 +89,47 @@ def _patch(item: Any, where: str, format: EditFormat) -> Patch:
     operation = OPERATIONS.get(named.strip().lower()) if isinstance(named, str) else None
     if named is not None and operation is None:
         raise _unreadable(f"{where}: {str(named)[:40]!r} is no operation; there is create, modify and delete")
-    forms = dict(_forms(item, path, where))
-    if operation == "delete":
-        return _deletion(path, forms, where)
+    forms = list(_forms(item, path, where))
+    if operation == "delete":  # which may carry the diff that removes every line, and is then held to it
+        if any(patch.content.strip() or patch.edits for patch in forms):
+            raise _unreadable(f"{where}: a deletion has no content and no edits")
+        diff = next((patch.diff for patch in forms if patch.diff.strip()), "")
+        return Patch(path, "delete", "diff" if diff else None, diff=diff)
     if len(forms) > 1:  # strict schemas make models fill in what they do not need
-        forms = {form: patch for form, patch in forms.items() if patch.content or patch.diff.strip() or patch.edits}
+        forms = [patch for patch in forms if patch.content or patch.diff.strip() or patch.edits]
     if len(forms) > 1:
-        raise _unreadable(f"{where} gives {' and '.join(sorted(forms))} at once; give one of them")
-    for form, patch in forms.items():
-        if form == "diff" and not patch.diff.strip():
-            raise _unreadable(f"{where}: unified_diff is empty", "missing_required_unified_diff")
-        if form in ("blocks", "lines") and not patch.edits:
-            raise _unreadable(f"{where}: edits is empty")
-        return Patch(path, operation or "modify", patch.form, patch.content, patch.diff, patch.edits)
-    problem, detail = MISSING[format]
-    raise _unreadable(f"{where}: {problem}", detail)
+        named_forms = " and ".join(sorted(str(patch.form) for patch in forms))
+        raise _unreadable(f"{where} gives {named_forms} at once; give one of them")
+    if not forms:
+        problem, detail = MISSING[format]
+        raise _unreadable(f"{where}: {problem}", detail)
+    if forms[0].form == "diff" and not forms[0].diff.strip():
+        raise _unreadable(f"{where}: unified_diff is empty", "missing_required_unified_diff")
+    if forms[0].form in ("blocks", "lines") and not forms[0].edits:
+        raise _unreadable(f"{where}: edits is empty")
+    return replace(forms[0], operation=operation or "modify")
 
 
-def _deletion(path: str, forms: dict[EditFormat, Patch], where: str) -> Patch:
-    """A deletion may carry the diff that removes every line, which is then held to it."""
-    diff = forms["diff"].diff if "diff" in forms else ""
-    if any(patch.content.strip() or patch.edits for patch in forms.values()):
-        raise _unreadable(f"{where}: a deletion has no content and no edits")
-    return Patch(path, "delete", "diff" if diff.strip() else None, diff=diff)
-
-
-def _forms(item: dict[str, Any], path: str, where: str) -> Iterator[tuple[EditFormat, Patch]]:
+def _forms(item: dict[str, Any], path: str, where: str) -> Iterator[Patch]:
     """Every form in which this patch says something; null is nothing."""
     given = {name: value for name, value in item.items() if value is not None}
-    for name in ("unified_diff", "diff"):
-        if name in given:
-            yield "diff", Patch(path, "modify", "diff", diff=_unfenced(_text(given[name], f"{where}.{name}")))
-            break
+    if name := next((name for name in ("unified_diff", "diff") if name in given), ""):
+        yield Patch(path, "modify", "diff", diff=_unfenced(_text(given[name], f"{where}.{name}")))
     if "content" in given:
         content = _text(given["content"], f"{where}.content")
         if PurePosixPath(path).suffix.lower() not in PROSE_FILES:
             content = _unfenced(content)
-        yield "whole", Patch(path, "modify", "whole", content=content)
+        yield Patch(path, "modify", "whole", content=content)
     if "edits" in given or "search" in given:
         raw = given.get("edits", given if "search" in given else [])
         edits = tuple(_replacements(raw, f"{where}.edits"))
-        yield "blocks", Patch(path, "modify", "blocks", edits=edits)
+        yield Patch(path, "modify", "blocks", edits=edits)
     if "line" in given or "replacement" in given:
         line = _text(given.get("line"), f"{where}.line")
         replacement = _text(given.get("replacement"), f"{where}.replacement")
         if not line.strip() or "\n" in line.removesuffix("\n"):
             raise _unreadable(f"{where}.line is not one line of the file")
-        yield "lines", Patch(path, "modify", "lines", edits=(Replacement(line, replacement),))
+        yield Patch(path, "modify", "lines", edits=(Replacement(line, replacement),))
 
 
 def _replacements(raw: Any, where: str) -> Iterator[Replacement]:

@@ -6,17 +6,14 @@ endings are set aside first, and where too much is left for a fine comparison, i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
+from typing import Any
 
 __all__ = ["make_diff"]
 
 CONTEXT = 3
 FINE = 4_000_000
 """Above so many pairs of lines the comparison, which is quadratic, is left out."""
-
-Change = tuple[int, int, int, int]
-"""Lines of before (from, to) that make place for lines of after (from, to)."""
 
 
 def make_diff(before: bytes, after: bytes, path: str, *, new: bool = False, gone: bool = False) -> str:
@@ -29,8 +26,13 @@ def make_diff(before: bytes, after: bytes, path: str, *, new: bool = False, gone
         return ""
     old, fresh = _lines(before), _lines(after)
     parts = [f"--- {'/dev/null' if new else f'a/{path}'}\n", f"+++ {'/dev/null' if gone else f'b/{path}'}\n"]
-    for group in _groups(list(_changes(old, fresh))):
-        parts += _hunk(group, old, fresh)
+    for group in _Comparison(None, old, fresh).get_grouped_opcodes(CONTEXT):
+        _, start, _, first, _ = group[0]
+        _, _, stop, _, last = group[-1]
+        parts.append(f"@@ -{_span(start, stop)} +{_span(first, last)} @@\n")
+        for tag, i, j, k, m in group:
+            parts += [_marked(" " if tag == "equal" else "-", line) for line in old[i:j]]
+            parts += [_marked("+", line) for line in fresh[k:m] if tag != "equal"]
     return "".join(parts)
 
 
@@ -39,46 +41,25 @@ def _lines(content: bytes) -> list[str]:
     return [f"{part}\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
 
 
-def _changes(old: Sequence[str], new: Sequence[str]) -> Iterator[Change]:
-    head = 0
-    while head < min(len(old), len(new)) and old[head] == new[head]:
-        head += 1
-    tail = 0
-    while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
-        tail += 1
-    a, b = old[head : len(old) - tail], new[head : len(new) - tail]
-    if len(a) * len(b) > FINE:
-        yield head, len(old) - tail, head, len(new) - tail
-        return
-    for tag, i, j, k, m in SequenceMatcher(None, a, b).get_opcodes():
-        if tag != "equal":
-            yield head + i, head + j, head + k, head + m
+class _Comparison(SequenceMatcher[str]):
+    """Sets equal ends aside, and what is too long between them is one replacement."""
 
-
-def _groups(changes: Sequence[Change]) -> Iterator[list[Change]]:
-    """Changes whose context would touch are one hunk."""
-    group: list[Change] = []
-    for change in changes:
-        if group and change[0] - group[-1][1] > 2 * CONTEXT:
-            yield group
-            group = []
-        group.append(change)
-    if group:
-        yield group
-
-
-def _hunk(group: Sequence[Change], old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
-    start, stop = max(group[0][0] - CONTEXT, 0), min(group[-1][1] + CONTEXT, len(old))
-    first = group[0][2] - (group[0][0] - start)
-    last = group[-1][3] + (stop - group[-1][1])
-    yield f"@@ -{_span(start, stop)} +{_span(first, last)} @@\n"
-    done = start
-    for i, j, k, m in group:
-        yield from (_marked(" ", line) for line in old[done:i])
-        yield from (_marked("-", line) for line in old[i:j])
-        yield from (_marked("+", line) for line in new[k:m])
-        done = j
-    yield from (_marked(" ", line) for line in old[done:stop])
+    def get_opcodes(self) -> list[Any]:
+        old, new = self.a, self.b
+        head = 0
+        while head < min(len(old), len(new)) and old[head] == new[head]:
+            head += 1
+        tail = 0
+        while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
+            tail += 1
+        a, b = old[head : len(old) - tail], new[head : len(new) - tail]
+        coarse = len(a) * len(b) > FINE
+        codes = [("replace", 0, len(a), 0, len(b))] if coarse else SequenceMatcher(None, a, b).get_opcodes()
+        return [
+            ("equal", 0, head, 0, head),
+            *((tag, head + i, head + j, head + k, head + m) for tag, i, j, k, m in codes),
+            ("equal", len(old) - tail, len(old), len(new) - tail, len(new)),
+        ]
 
 
 def _span(start: int, stop: int) -> str:

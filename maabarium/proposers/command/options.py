@@ -135,15 +135,8 @@ class CommandOptions(OwnOptions):
     def sandbox(self, folder: Path) -> SandboxOptions:
         """The sandbox that the agent is to run in; `folder` is the blueprint's."""
         readable = tuple(str(folder / Path(entry).expanduser()) for entry in self.readable)
-        return SandboxOptions(
-            level=self.level,
-            network=self.network,
-            pass_env=self.pass_env,
-            readable=readable,
-            output_mb=self.output_mb,
-            memory_mb=self.memory_mb,
-            processes=self.processes,
-        )
+        shared = {"level", "network", "pass_env", "output_mb", "memory_mb", "processes"}
+        return SandboxOptions(**self.model_dump(include=shared), readable=readable)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ endings are set aside first, and where too much is left for a fine comparison, i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -44,7 +45,11 @@ def _lines(content: bytes) -> list[str]:
 class _Comparison(SequenceMatcher[str]):
     """Sets equal ends aside, and what is too long between them is one replacement."""
 
+    a: Sequence[str]
+    b: Sequence[str]
+
     def get_opcodes(self) -> list[Any]:
+        """As of `difflib`, with empty blocks at the ends where nothing is equal."""
         old, new = self.a, self.b
         head = 0
         while head < min(len(old), len(new)) and old[head] == new[head]:

@@ -81,6 +81,7 @@ HOMES: dict[str, tuple[str, ...]] = {
         "maabarium.blueprint",
         "maabarium.evaluators",
         "maabarium.events",
+        "maabarium.plugins.manager",
         "maabarium.proposers",
         "maabarium.records",
         "maabarium.store",

@@ -9,15 +9,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pluggy
+from pydantic import ValidationError
 
-from maabarium.errors import PluginError
+from maabarium.errors import MaabariumError, PluginError
 from maabarium.plugins import hookspecs
 from maabarium.plugins.protocols import BareSources
 from maabarium.suggestions import suggestion
 
 __all__ = [
     "KINDS", "PluginManager", "PluginWarning", "ask", "ask_lists", "bare_evaluators", "build_plugins", "contributions",
-    "contributors", "lookup", "notify",
+    "contributors", "lookup", "make", "notify",
 ]  # fmt: skip
 
 PluginManager = pluggy.PluginManager
@@ -120,6 +121,20 @@ def lookup(manager: PluginManager, kind: str, name: str) -> Any:
     if name not in known:
         raise PluginError(f'no {KINDS[kind]} named "{name}"{suggestion(name, known)}')
     return known[name]
+
+
+def make(manager: PluginManager, kind: str, name: str, *arguments: Any) -> Any:
+    """What the factory of that name makes. Raises PluginError when there is none, or it breaks.
+
+    What it says of a blueprint (MaabariumError, pydantic's ValidationError) is passed on.
+    """
+    factory = lookup(manager, kind, name)
+    try:
+        return factory(*arguments)
+    except (MaabariumError, ValidationError):
+        raise
+    except Exception as error:
+        raise PluginError(f'the {KINDS[kind]} "{name}" cannot be made: {type(error).__name__}: {error}') from error
 
 
 def notify(manager: PluginManager, event: str, request: object) -> None:

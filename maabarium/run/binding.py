@@ -21,7 +21,7 @@ from maabarium.blueprint.sentences import problem_of
 from maabarium.errors import BlueprintError, MaabariumError, Problem, WorkspaceError
 from maabarium.evaluators import outside_files
 from maabarium.plugins.hookspecs import BlueprintCheck
-from maabarium.plugins.manager import PluginManager, ask_lists, bare_evaluators, contributions, lookup
+from maabarium.plugins.manager import PluginManager, ask_lists, bare_evaluators, contributions, make
 from maabarium.plugins.processes import Sandbox
 from maabarium.plugins.protocols import Strategy, StrategyContext
 from maabarium.run.models import model_problems
@@ -104,7 +104,7 @@ def make_strategy(blueprint: Blueprint, plugins: PluginManager, seed: int) -> St
     """The strategy that the blueprint names. Raises BlueprintError when it refuses its options."""
     section = blueprint.strategy
     try:
-        made: Strategy = lookup(plugins, "strategies", section.kind)(StrategyContext(blueprint, section.options, seed))
+        made: Strategy = make(plugins, "strategies", section.kind, StrategyContext(blueprint, section.options, seed))
     except ValidationError as error:
         found = [problem_of({**one, "loc": ("strategy", "options", *one["loc"])}) for one in error.errors()]
         raise BlueprintError(blueprint.name, found) from error
@@ -171,9 +171,9 @@ def _sources(
 ) -> tuple[dict[str, frozenset[str]], list[Problem]]:
     """What each evaluator measures, and what is wrong with the options of one; that one is taken to measure all."""
     sources, problems = {}, []
-    for name, factory in contributions(plugins, "evaluators").items():
+    for name in contributions(plugins, "evaluators"):
         try:
-            sources[name] = frozenset(factory(options.get(name, {})).sources)
+            sources[name] = frozenset(make(plugins, "evaluators", name, options.get(name, {})).sources)
         except ValidationError as error:
             sources[name] = frozenset({ANY})
             found = [{**one, "loc": ("evaluator", "options", name, *one["loc"])} for one in error.errors()]

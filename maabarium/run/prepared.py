@@ -11,9 +11,9 @@ from maabarium.engine.driver import Cancellation
 from maabarium.errors import Problem
 from maabarium.events import RunRecord
 from maabarium.models.pool import ModelPool
-from maabarium.plugins.manager import PluginManager, ask_lists, contributions, lookup
+from maabarium.plugins.manager import PluginManager, ask_lists, contributions, lookup, make
 from maabarium.plugins.processes import Sandbox
-from maabarium.plugins.protocols import ExecutorFactory, Proposer, ProposerContext, Strategy
+from maabarium.plugins.protocols import Proposer, ProposerContext, Strategy
 from maabarium.run.banner import header_lines
 from maabarium.run.binding import Binding, bind_blueprint, make_strategy
 from maabarium.run.models import models_of, open_pool
@@ -38,7 +38,7 @@ class PreparedRun:
     run_id: str
     max_iterations: int
     state_paths: StatePaths
-    executor: ExecutorFactory
+    executor: str
     workers: int
     """How many measurements may run at a time."""
     sandbox: Sandbox
@@ -82,6 +82,7 @@ def prepare_run(path: Path, options: RunOptions, plugins: PluginManager) -> Prep
     stored = stored_record(path, binding, options) if options.resume else None
     state_paths = state_paths_of(path, options.database)
     executor, workers = _executor(blueprint, options)
+    lookup(plugins, "executors", executor)
     cancellation = Cancellation()
     sandboxes = contributions(plugins, "sandboxes")
     sandbox = select(blueprint.sandbox, sandboxes, cancellation)
@@ -114,11 +115,11 @@ def prepare_run(path: Path, options: RunOptions, plugins: PluginManager) -> Prep
         max_iterations=options.iterations
         or (stored.max_iterations if stored else blueprint.constraints.max_iterations),
         state_paths=state_paths,
-        executor=lookup(plugins, "executors", executor),
+        executor=executor,
         workers=workers,
         sandbox=sandbox,
         pool=pool,
-        proposer=lookup(plugins, "proposers", blueprint.proposer_kind)(context),
+        proposer=make(plugins, "proposers", blueprint.proposer_kind, context),
         strategy=make_strategy(blueprint, plugins, seed),
         cancellation=cancellation,
     )

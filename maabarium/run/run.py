@@ -6,6 +6,7 @@ Decides nothing about experiments and prints nothing. Called by front ends, with
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ from maabarium.engine.driver import Driver, Progress
 from maabarium.engine.engine import Engine
 from maabarium.log import Level, RunLog
 from maabarium.plugins.hookspecs import Event, RunFinish, RunStart, hookimpl
+from maabarium.plugins.manager import make
 from maabarium.plugins.protocols import NotesTargets
 from maabarium.records import Outcome
 from maabarium.run.banner import baseline_lines
@@ -136,7 +138,7 @@ def _open(prepared: PreparedRun, stack: ExitStack) -> OpenRun:
         strategy=prepared.strategy,
         capacity=prepared.workers,
     )
-    executor = prepared.executor(prepared.workers)
+    executor: Executor = make(plugins, "executors", prepared.executor, prepared.workers)
     stack.callback(executor.shutdown, wait=True, cancel_futures=True)
     return OpenRun(
         prepared, engine, Driver(engine, prepared.proposer, executor, worker, prepared.cancellation), store, repository

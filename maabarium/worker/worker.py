@@ -16,7 +16,7 @@ from typing import Any
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.blueprint.sources import Offer
-from maabarium.plugins.manager import PluginManager, bare_evaluators, build_plugins, lookup
+from maabarium.plugins.manager import PluginManager, bare_evaluators, build_plugins, make
 from maabarium.plugins.processes import Command, Completed, Sandbox
 from maabarium.plugins.protocols import Evaluator
 from maabarium.workspace.repository import Repository, RepositoryHandle
@@ -68,9 +68,9 @@ class Worker:
                 plugins, blueprint = self._plugins or build_plugins(), self.setup.blueprint
                 options = blueprint.evaluator.options
                 evaluators = tuple(
-                    (name, lookup(plugins, "evaluators", name)(options.get(name, {}))) for name in self.setup.evaluators
+                    (name, make(plugins, "evaluators", name, options.get(name, {}))) for name in self.setup.evaluators
                 )
-                sandbox = lookup(plugins, "sandboxes", self.setup.sandbox)(blueprint.sandbox, self._cancel)
+                sandbox = make(plugins, "sandboxes", self.setup.sandbox, blueprint.sandbox, self._cancel)
                 measured = {name: frozenset(evaluator.sources) for name, evaluator in evaluators}
                 bare = bare_evaluators(plugins).intersection(measured)
                 self._tools = sandbox, evaluators, Offer(measured, evaluators[0][0], bare)

@@ -11,9 +11,9 @@ import pytest
 from worth_case import install
 
 from maabarium import hookimpl
-from maabarium.errors import PluginError
+from maabarium.errors import BlueprintError, PluginError, Problem
 from maabarium.plugins.hookspecs import RunFinish
-from maabarium.plugins.manager import KINDS, PluginWarning, build_plugins, contributions, lookup, notify
+from maabarium.plugins.manager import KINDS, PluginWarning, build_plugins, contributions, lookup, make, notify
 from maabarium.suggestions import suggestion
 
 FINISH = RunFinish("3f9c01aa", "completed", "done", 0)
@@ -134,6 +134,20 @@ def test_a_hook_with_an_unknown_argument_is_refused() -> None:
 
     with pytest.raises(PluginError, match="more"):
         build_plugins(Wrong(), entry_points=False)
+
+
+def test_a_factory_that_breaks_is_named_and_what_it_says_of_a_blueprint_is_passed_on() -> None:
+    def breaks(workers: int) -> Any:
+        raise ValueError("no threads here")
+
+    def refuses(workers: int) -> Any:
+        raise BlueprintError("demo", [Problem("execution.workers", "too many")])
+
+    manager = build_plugins(Gives(breaks=breaks, refuses=refuses), entry_points=False)
+    with pytest.raises(PluginError, match='the executor "breaks" cannot be made: ValueError: no threads here'):
+        make(manager, "executors", "breaks", 2)
+    with pytest.raises(BlueprintError, match="too many"):
+        make(manager, "executors", "refuses", 2)
 
 
 def test_an_entry_point_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import subprocess
 from collections import Counter
@@ -107,6 +108,17 @@ def test_the_edits_are_what_ruff_itself_would_make(
     assert made is not None and compiles(made)
     if not find_fixes([("m.py", made)], {rule})[0]:  # a fix that leads to the next one is followed up by Ruff
         assert ruffs_own(content, rule).removeprefix(b"\xef\xbb\xbf") == made
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::SyntaxWarning", "ignore::DeprecationWarning")
+def test_every_fix_in_the_standard_library_parses() -> None:
+    modules = sorted(path for path in Path(ast.__file__).parent.glob("*.py") if 2_000 < path.stat().st_size < 20_000)
+    files = {path.name: path.read_bytes() for path in modules[::2]}
+    found = RuffFixes().changes(request_for(files, "size", "tests.cpu"))
+    assert len({change.operator for change in found}) > 40 and len(found) > 300
+    broken = [f"{change.path}: {change.summary}" for change in found[::5] if not compiles(change.content)]
+    assert broken == []
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ def test_standard_library() -> None:
             lines_changed = sum(len(lines) for lines in touched)
             assert lines_changed <= max(ADDING, len(change.lines) + ADDING), f"{path.name}: {change.summary}"
     assert len(modules) >= 40
-    assert len(found) >= 10, found
-    assert sum(found.values()) >= 100, found
+    assert len(found) >= 8, found
+    assert sum(found.values()) >= 80, found
 
 
 def test_warnings_of_the_file_are_not_ours() -> None:

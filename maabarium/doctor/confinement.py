@@ -12,21 +12,16 @@ from maabarium.errors import SandboxError
 from maabarium.plugins.processes import SandboxFactory
 from maabarium.safe_text import one_line
 from maabarium.sandbox.probe import observe_all
-from maabarium.sandbox.selection import Reach, available, notes_of
+from maabarium.sandbox.selection import PLAIN, REMEDY, Reach, available, notes_of
 
 __all__ = ["LEVELS", "HeldLevel", "check_sandbox", "taken"]
 
 LEVELS = ("trusted", "standard", "strict")
-PLAIN = "subprocess"
 LIMITS = {"memory_mb": 256, "processes": 32, "written_mb": 32, "file_mb": 16, "open_files": 256}
 """What the hogs should be stopped at; they go well beyond."""
 LATER = {"learn the host name"}
 """What only `strict` promises to prevent."""
 STRICTER = 'where that matters, set level = "strict" in [sandbox]'
-CONFINE = (
-    "allow user namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns; for a "
-    "container its seccomp profile), or install bubblewrap, or use Linux 6.12 or newer for Landlock"
-)
 
 
 @dataclass(frozen=True)
@@ -77,16 +72,16 @@ def _levels(reaches: Sequence[Reach], level: str | None, demanded: str | None) -
     for wanted, who in ((level, "you ask for it"), (demanded, "the blueprint demands it")):
         if wanted in held and not held[wanted]:
             said = f'the level "{wanted}" is not to be had here, and {who}: {_reasons(reaches, wanted)}'
-            return failed("sandbox", "levels", said, f'{CONFINE}; or ask for level = "trusted"', observed)
+            return failed("sandbox", "levels", said, f'{REMEDY}; or ask for level = "trusted"', observed)
     if level == "trusted":
         return passed("sandbox", "levels", "trusted is to be had everywhere; it does not confine")
     best = [name for name in reversed(held) if held[name]]
     if not best:
         said = f"nothing here confines, so runs use the level trusted: {_reasons(reaches, 'standard')}"
-        return warned("sandbox", "levels", said, CONFINE, observed)
+        return warned("sandbox", "levels", said, REMEDY, observed)
     said = "; ".join(f"{name} by {', '.join(held[name])}" for name in best)
     if "strict" not in best and level is None:
-        return warned("sandbox", "levels", f"{said}; strict is not to be had", CONFINE, observed)
+        return warned("sandbox", "levels", f"{said}; strict is not to be had", REMEDY, observed)
     return passed("sandbox", "levels", f"{said}; trusted everywhere", observed)
 
 

@@ -17,7 +17,7 @@ from maabarium.errors import SandboxError
 from maabarium.plugins.processes import Command
 from maabarium.sandbox.interpreter import folders_of_program
 
-__all__ = ["DEVICES", "FileAccess", "access_of", "traced", "without"]
+__all__ = ["DEVICES", "FileAccess", "access_of", "tops", "traced", "without"]
 
 SYSTEM = (
     "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib32",
@@ -71,7 +71,7 @@ def access_of(command: Command, options: SandboxOptions, env: Mapping[str, str])
     for wanted in (command.cwd, *command.readable, *chosen):
         readable.update(_seen(str(wanted), links))
     writable = {real for place in command.writable for real in _seen(str(place), links)}
-    return FileAccess(tuple(_tops(readable, beneath=writable)), tuple(_tops(writable)), links)
+    return FileAccess(tuple(tops(readable, beneath=writable)), tuple(tops(writable)), links)
 
 
 def hidden_places() -> tuple[str, ...]:
@@ -151,7 +151,7 @@ def _absolute(entry: str) -> Path:
     return path
 
 
-def _tops(paths: Iterable[str], beneath: Iterable[str] = ()) -> list[str]:
+def tops(paths: Iterable[str], beneath: Iterable[str] = ()) -> list[str]:
     """Sorted paths without those that another one, or a place of `beneath`, contains already."""
     kept: list[str] = []
     above = list(beneath)

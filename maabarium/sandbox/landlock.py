@@ -23,8 +23,8 @@ from maabarium.sandbox.seccomp import filter_program, standalone_rules
 
 __all__ = ["NOTE", "READ", "SCOPE_ABI", "Rights", "handled_rights", "landlock_plan", "path_rules"]
 
-Rights = tuple[int, int, int]
-"""File system, network, scopes."""
+Rights = tuple[int, int]
+"""File system, scopes. The network is left to the filter."""
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 REFER, TRUNCATE, IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
@@ -59,11 +59,11 @@ def landlock_plan(start: Start, caps: Caps) -> dict[str, Any]:
 
 
 def handled_rights(abi: int) -> Rights:
-    """What is forbidden unless a rule allows it: file system, network (left to the filter), scopes."""
+    """What is forbidden unless a rule allows it."""
     rights = FIRST
     for version, right in ((2, REFER), (3, TRUNCATE), (5, IOCTL_DEV)):
         rights |= right if abi >= version else 0
-    return rights, 0, SCOPES if abi >= SCOPE_ABI else 0
+    return rights, SCOPES if abi >= SCOPE_ABI else 0
 
 
 def path_rules(abi: int, readable: Iterable[str], writable: Iterable[str]) -> list[tuple[str, int]]:

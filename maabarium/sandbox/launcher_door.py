@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from maabarium.errors import SandboxError
 from maabarium.plugins.processes import Completed
 from maabarium.sandbox.clock import CpuClock
 from maabarium.sandbox.door import Start, bare_environment
-from maabarium.sandbox.process_tree import KILL_SECONDS, ProcessTree, state_and_parent
+from maabarium.sandbox.process_tree import KILL_SECONDS, ProcessTree, handle_of, state_and_parent
 
 __all__ = ["LaunchDoor"]
 
@@ -208,17 +208,3 @@ def wait_for_end(descriptors: Iterable[int], seconds: float) -> bool:
         if left <= 0 and not ready:
             return False
     return True
-
-
-@contextlib.contextmanager
-def handle_of(pid: int) -> Iterator[int]:
-    """A process descriptor, or -1 when there is no such process any more."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except OSError:
-        yield -1
-        return
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -57,11 +57,11 @@ def namespaces_plan(start: Start, caps: Caps, *, strict: bool) -> dict[str, Any]
 def write_domain(abi: int, files: FileAccess, private: Mapping[str, int]) -> tuple[Rights, list[tuple[str, int]]]:
     """A Landlock domain for the new root: the listed places may be written, nothing else. What may be read is what
     is there, so reading is not handled, which spares a walk up the path for every file that is opened."""
-    rights, network, scopes = handled_rights(abi)
+    rights, scopes = handled_rights(abi)
     handled = rights & ~READ
     folders = [(place, handled) for place in (*private, "/dev/pts")]
     listed = path_rules(abi, [], [*files.writable, *(f"/dev/{name}" for name in DEVICES)])
-    return (handled, network, scopes), [*((path, access & handled) for path, access in listed), *folders]
+    return (handled, scopes), [*((path, access & handled) for path, access in listed), *folders]
 
 
 def private_places(env: Mapping[str, str]) -> dict[str, int]:

@@ -21,6 +21,7 @@ import secrets
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from maabarium.errors import SandboxError
@@ -74,6 +75,20 @@ def state_and_parent(pid: int) -> tuple[str, int]:
     """State letter and parent id; ("X", 0) when it is gone."""
     fields = stat_fields(pid)
     return (fields[0].decode(), int(fields[1])) if fields else ("X", 0)
+
+
+@contextlib.contextmanager
+def handle_of(pid: int) -> Iterator[int]:
+    """A process descriptor, or -1 when there is no such process any more."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        yield -1
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 class ProcessTree:
@@ -168,19 +183,11 @@ class ProcessTree:
 
     def _kill_one(self, pid: int) -> None:
         """Kill it, and its group at one stroke, unless the number changed hands since we looked."""
-        try:
-            handle = os.pidfd_open(pid)
-        except OSError:
-            return
-        try:
-            with contextlib.suppress(OSError):
-                if not self.owns(pid):
-                    return
+        with handle_of(pid) as handle, contextlib.suppress(OSError):
+            if handle >= 0 and self.owns(pid):
                 group = os.getpgid(pid)  # of a session that began in this run, so all of it is ours
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
                 self._kill_group(group)
-        finally:
-            os.close(handle)
 
     def _kill_group(self, group: int) -> None:
         if group == os.getpgrp():  # cannot be; and would be the end of us
@@ -204,14 +211,10 @@ def end_strays() -> int:
     """
     ended = 0
     for pid in strays():
-        with contextlib.suppress(OSError):
-            handle = os.pidfd_open(pid)
-            try:
-                if is_stray(pid):  # the number may have changed hands
-                    signal.pidfd_send_signal(handle, signal.SIGKILL)
-                    ended += 1
-            finally:
-                os.close(handle)
+        with handle_of(pid) as handle, contextlib.suppress(OSError):
+            if handle >= 0 and is_stray(pid):  # the number may have changed hands
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+                ended += 1
     return ended
 
 

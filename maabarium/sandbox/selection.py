@@ -11,12 +11,17 @@ from maabarium.errors import SandboxError
 from maabarium.plugins.processes import DescribesSandbox, Sandbox, SandboxFactory
 from maabarium.sandbox.probe import WORK, observe_quickly
 
-__all__ = ["Reach", "available", "describe", "notes_of", "select"]
+__all__ = ["PLAIN", "REMEDY", "Reach", "available", "describe", "notes_of", "select"]
 
 PREFERENCE = ("namespaces", "bubblewrap", "landlock")
 """Backends in the order in which they are tried; those of plug-ins come behind, by name."""
 CONFINING = ("standard", "strict")
 PLAIN = "subprocess"
+REMEDY = (
+    "allow user namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns; for a "
+    "container its seccomp profile), or install bubblewrap, or use Linux 6.12 or newer for Landlock"
+)
+"""What helps where nothing confines."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +73,7 @@ def select(options: SandboxOptions, factories: Mapping[str, SandboxFactory], can
         note = f"the level standard is not to be had here, so nothing keeps the tests in: {_sentences(tried)}"
         return Fallback(sandbox, (*notes_of(sandbox), note))
     raise SandboxError(
-        f'[sandbox] level = "{level}" cannot be held here: {_sentences(tried)}. Allow user namespaces '
-        "(sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns; for a container its seccomp "
-        "profile), or install bubblewrap, or use Linux 6.12 or newer for Landlock, or write "
+        f'[sandbox] level = "{level}" cannot be held here: {_sentences(tried)}; {REMEDY}, or write '
         'level = "trusted" if you trust what is evaluated'
     )
 

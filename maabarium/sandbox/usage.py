@@ -11,6 +11,8 @@ import os
 import time
 from collections.abc import Callable, Iterable
 
+from maabarium.sandbox.file_access import tops
+
 __all__ = ["UsageGuard", "bytes_below"]
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -80,12 +82,6 @@ class UsageGuard:
         if sum(resident_bytes(pid) for pid in self._members()) < self._memory:
             return ""
         return f"it used more than {self._memory // MEGABYTE} MB of memory; [sandbox] memory_mb sets the limit"
-
-
-def tops(folders: Iterable[str]) -> list[str]:
-    """Folders without those that lie in another one."""
-    chosen = set(folders)
-    return [one for one in chosen if not any(one.startswith(other + "/") for other in chosen)]
 
 
 def free_bytes(folder: str) -> int:

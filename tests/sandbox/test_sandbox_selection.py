@@ -22,7 +22,7 @@ from maabarium.sandbox.launcher import syscalls
 from maabarium.sandbox.launcher_door import LaunchDoor
 from maabarium.sandbox.probe import WORK, observe_quickly
 from maabarium.sandbox.seccomp import Refusal, confining_rules, filter_program
-from maabarium.sandbox.selection import Reach, available, describe, select
+from maabarium.sandbox.selection import Reach, available, describe, notes_of, select
 
 SOURCE = """
 import json, sys, threading
@@ -135,6 +135,30 @@ def test_one_in_which_nothing_works_is_not_chosen(cancel: threading.Event) -> No
         select(SandboxOptions(level="standard"), {"mute": Mute}, cancel)
 
 
+def test_a_sandbox_is_shown_with_what_it_says_of_itself(cancel: threading.Event) -> None:
+    """An outsider's needs to say nothing beyond its name and level."""
+
+    class Quiet:
+        name, level = "quiet", "trusted"
+
+        def __init__(self, options: SandboxOptions, cancel: threading.Event) -> None:
+            self.run = subprocess_sandbox(options, cancel).run
+
+    class Talking(Quiet):
+        held_by, notes = "a jail", ("the network is slow there",)
+
+    options = SandboxOptions(level="trusted")
+    assert (describe(Quiet(options, cancel)), notes_of(Quiet(options, cancel))) == ("trusted (quiet)", ())
+    assert (describe(Talking(options, cancel)), notes_of(Talking(options, cancel))) == (
+        "trusted (a jail)", ("the network is slow there",),
+    )  # fmt: skip
+    for plain, said in ((Quiet, ()), (Talking, ("the network is slow there",))):
+        taken = select(SandboxOptions(level="auto"), {"subprocess": plain}, cancel)
+        *own, note = notes_of(taken)
+        assert tuple(own) == said and "nothing keeps the tests in: there is no backend that confines" in note
+        assert taken.level == "trusted" and observe_quickly(taken)
+
+
 def test_each_is_tried_once(cancel: threading.Event) -> None:
     made = []
 
@@ -162,7 +186,7 @@ def test_a_refused_plan_is_told_by_the_launcher(cancel: threading.Event, living:
     sound = landlock_sandbox(SandboxOptions(level="standard"), cancel)
     broken = dataclasses.replace(
         sound,
-        door=lambda start: LaunchDoor(start, lambda: {"landlock": ((1 << 63, 0, 0), []), "filter": b""}),
+        door=lambda start: LaunchDoor(start, lambda: {"landlock": ((1 << 63, 0), []), "filter": b""}),
     )
     with pytest.raises(SandboxError, match="could not be set up: landlock_create_ruleset: Invalid argument"):
         observe_quickly(broken)

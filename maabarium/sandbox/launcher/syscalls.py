@@ -152,14 +152,16 @@ def landlock_abi() -> int:
         return 0
 
 
-def restrict(handled: tuple[int, int, int], rules: list[tuple[str, int]]) -> None:
+def restrict(handled: tuple[int, int], rules: list[tuple[str, int]]) -> None:
     """Enter a Landlock domain: landlock_create_ruleset(2), landlock_add_rule(2), landlock_restrict_self(2).
 
-    `handled` is file system, network, scoped: what is forbidden unless a rule allows it beneath a path. A path that
+    `handled` is file system, scopes: what is forbidden unless a rule allows it beneath a path. A path that
     does not exist is skipped: there is nothing to allow. Needs no_new_privs.
     """
-    size = 24 if handled[2] else 16 if handled[1] else 8
-    attributes = ctypes.create_string_buffer(b"".join(word.to_bytes(8, "little") for word in handled), 24)
+    files, scopes = handled
+    # struct landlock_ruleset_attr: handled_access_fs, handled_access_net (left to the filter), scoped
+    attributes = ctypes.create_string_buffer(files.to_bytes(8, "little") + bytes(8) + scopes.to_bytes(8, "little"), 24)
+    size = 24 if scopes else 8
     ruleset = call("landlock_create_ruleset", attributes, size, 0)
     try:
         for path, access in rules:

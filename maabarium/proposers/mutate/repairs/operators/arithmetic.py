@@ -85,11 +85,11 @@ def operands(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
         if isinstance(node.left, atoms) and isinstance(node.right, atoms) and gap.strip() == token:
             yield from place.replace("operands", node, right + gap + left, 0.25, ("arithmetic", "sign"))
     if token in ("+", "-") and isinstance(node.right, ast.Constant) and node.right.value == 1:
-        yield (
-            Repair("off-by-one", place.source.span(node.left)[1], place.source.span(node)[1], "", 0.35, ("one",))
-            if (place.source.text[place.source.span(node.left)[1] : span[0]].strip() == "")
-            else Repair("off-by-one", *place.source.span(node.right), "0", 0.35, ("one",))
-        )
+        start, end = place.source.span(node.left)[1], place.source.span(node)[1]
+        if place.source.text[start : span[0]].strip():  # a bracket, which has to stay
+            yield from place.replace("off-by-one", node.right, "0", 0.35, ("one",))
+        else:
+            yield Repair("off-by-one", start, end, "", 0.35, ("one",))
 
 
 def bounds(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
@@ -97,8 +97,7 @@ def bounds(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     parent = place.parent
     if isinstance(node, ast.Slice):
         yield from _slice(node, place)
-        return
-    if not isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.BinOp) or isinstance(node, ast.Slice):
+    if not isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.BinOp):
         return
     prior = _bound_prior(node, parent)
     if not prior or (isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Add | ast.Sub | ast.Mult)):

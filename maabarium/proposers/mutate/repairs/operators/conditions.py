@@ -66,10 +66,9 @@ def negation(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         start = place.source.span(node)[0]
         end = place.source.span(node.operand)[0]
-        if place.source.text[start:end].strip() == "not":
-            yield Repair("not", start, end, "", 0.85, ("condition",))
-        elif place.find(start, end, "not"):
-            yield Repair("not", start, start + 3, "", 0.85, ("condition",))
+        if place.find(start, end, "not"):
+            bare = place.source.text[start:end].strip() == "not"
+            yield Repair("not", start, end if bare else start + 3, "", 0.85, ("condition",))
     elif isinstance(node, ast.expr) and (prior := _wants_not(node, place)):
         text = place.text(node)
         simple = isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Constant)

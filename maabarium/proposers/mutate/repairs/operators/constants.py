@@ -18,13 +18,13 @@ def number(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
         return
     value = node.value
     negative = isinstance(place.parent, ast.UnaryOp) and isinstance(place.parent.op, ast.USub)
-    ends = isinstance(place.parent, ast.Subscript) or (negative and _indexes(place))
+    ends = isinstance(place.parents[-2] if negative and len(place.parents) > 1 else place.parent, ast.Subscript)
     for new, operator, prior, tag in _numbers(value, place):
         if isinstance(value, int) and ends and new in (0, -1) and value in (0, 1):
             prior, tag = 0.6, "one"
         if new < 0 and isinstance(place.parent, ast.BinOp | ast.UnaryOp | ast.Attribute):
             continue
-        yield from place.replace(operator, node, _written(new), prior, (tag,))
+        yield from place.replace(operator, node, repr(new), prior, (tag,))
 
 
 def _numbers(value: float, place: NodePlace) -> Iterator[tuple[int | float, str, float, str]]:
@@ -97,16 +97,8 @@ def text(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
             yield from place.replace("text", node, _quoted(node.value.strip(), quote), 0.15, ("text",))
 
 
-def _indexes(place: NodePlace) -> bool:
-    return len(place.parents) > 1 and isinstance(place.parents[-2], ast.Subscript)
-
-
 def _inside_text(place: NodePlace) -> bool:
     return isinstance(place.parent, ast.JoinedStr)
-
-
-def _written(value: float) -> str:
-    return repr(value)
 
 
 def _quoted(value: str, quote: str) -> str:

@@ -12,6 +12,11 @@ from maabarium.proposers.mutate.repairs.place import NodePlace, Repair
 __all__ = ["augmented", "dropped", "exception", "loop_exit", "returned"]
 
 _AUGMENTED = re.compile(r"(?:[\s()\\]|#[^\r\n]*)*((?:\*\*|//|<<|>>|[-+*/%&|^])?=)(?!=)")
+_EXITS: dict[type[ast.AST], tuple[tuple[str, float], ...]] = {
+    ast.Break: (("continue", 0.85), ("pass", 0.1)),
+    ast.Continue: (("break", 0.85), ("pass", 0.1)),
+    ast.Return: (("break", 0.25), ("continue", 0.25)),
+}
 _NEAR = {
     "ValueError": ("TypeError", "KeyError", "IndexError"),
     "TypeError": ("ValueError", "AttributeError", "KeyError"),
@@ -31,15 +36,10 @@ _NEAR = {
 
 def loop_exit(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     """`break` by `continue` and the other way round; `return` without a value inside a loop by both."""
-    if isinstance(node, ast.Break):
-        yield from place.replace("loop-exit", node, "continue", 0.85, ("loop",))
-        yield from place.replace("loop-exit", node, "pass", 0.1, ("loop",))
-    elif isinstance(node, ast.Continue):
-        yield from place.replace("loop-exit", node, "break", 0.85, ("loop",))
-        yield from place.replace("loop-exit", node, "pass", 0.1, ("loop",))
-    elif isinstance(node, ast.Return) and node.value is None and place.statement.in_loop:
-        yield from place.replace("loop-exit", node, "break", 0.25, ("loop",))
-        yield from place.replace("loop-exit", node, "continue", 0.25, ("loop",))
+    if isinstance(node, ast.Return) and (node.value is not None or not place.statement.in_loop):
+        return
+    for new, prior in _EXITS.get(type(node), ()):
+        yield from place.replace("loop-exit", node, new, prior, ("loop",))
 
 
 def augmented(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
@@ -55,9 +55,8 @@ def augmented(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
     elif isinstance(node, ast.Assign) and len(node.targets) == 1 and _accumulates(node, place):
         found = _AUGMENTED.match(place.source.text, place.source.span(node.targets[0])[1])
         if found is not None and found.group(1) == "=":
-            yield Repair("augmented", *found.span(1), "+=", 0.4, ("arithmetic",))
-            yield Repair("augmented", *found.span(1), "-=", 0.12, ("arithmetic",))
-            yield Repair("augmented", *found.span(1), "|=", 0.05, ("arithmetic",))
+            for new, prior in (("+=", 0.4), ("-=", 0.12), ("|=", 0.05)):
+                yield Repair("augmented", *found.span(1), new, prior, ("arithmetic",))
 
 
 def _accumulates(node: ast.Assign, place: NodePlace) -> bool:
@@ -82,11 +81,10 @@ def returned(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
         return
     names = place.statement.scope.names
     last = sorted((name for name in names if names[name] < node.lineno and name != "self"), key=lambda n: -names[n])
-    if node.value is None:
-        for name in last[:3]:
+    for name in last[:3]:
+        if node.value is None:
             yield from place.replace("return", node, f"return {name}", 0.15, ("none",))
-    elif isinstance(node.value, ast.Constant):
-        for name in last[:3]:
+        elif isinstance(node.value, ast.Constant):
             yield from place.replace("return", node.value, name, 0.12, ("none",))
 
 

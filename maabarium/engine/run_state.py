@@ -170,7 +170,13 @@ class RunState:
             timeout=timeout * (3 if stage == "baseline" else 1),  # the baseline runs the suite up to three times
             sources=self.noisy if stage == "pair" else every,
             exclusive=stage == "baseline" or (bool(self.noisy) and stage != "screen"),
+            together=stage == "pair" and self._timed_by_cpu(),
         )
+
+    def _timed_by_cpu(self) -> bool:
+        """Whether all that is noisy is a CPU time, which two programs on one core can be measured by at once."""
+        clocks = {measurement.source: measurement.clock for measurement in self.baseline.measurements}
+        return all(clocks.get(source) == "cpu" for source in self.noisy)
 
     def _judge(
         self, running: RunningExperiment, parent: Champion, measured: Measured, candidate: Evaluation

@@ -12,7 +12,8 @@ __all__ = ["MeasureJob"]
 class MeasureJob(Record):
     """What a worker is asked: evaluate `tree`, for a pair also `champion_tree` beside it, in random order.
 
-    `exclusive`: it is noisy and must run alone on its machine. `sources` is what this stage needs measured.
+    `exclusive`: it is noisy and must run alone on its machine. `together`: both sides of the pair run at the same
+    time on one core, which a CPU clock sees through and a wall clock does not. `sources` is what this stage needs.
     """
 
     number: int
@@ -27,6 +28,7 @@ class MeasureJob(Record):
     baseline: Evaluation | None = None
     sources: frozenset[str] = frozenset()
     exclusive: bool = False
+    together: bool = False
 
     @property
     def candidate_first(self) -> bool:

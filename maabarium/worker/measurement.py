@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from maabarium.blueprint.sources import Offer
 from maabarium.errors import MaabariumError
+from maabarium.plugins.meeting import Meeting
 from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import Evaluation, Measured
 from maabarium.worker.job import MeasureJob
@@ -24,13 +27,16 @@ def run_measurement(worker: Worker, job: MeasureJob) -> Measured:
     order = job.candidate_first if job.stage == "pair" else True
     result: dict[str, Evaluation] = {}
     problem = ""
+    sides = [("candidate", job.tree)]
+    if job.stage == "pair":
+        sides.insert(1 if order else 0, ("champion", job.champion_tree))
     try:
-        with worker.worktree() as worktree:
-            sides = [("candidate", job.tree)]
-            if job.stage == "pair":
-                sides.insert(1 if order else 0, ("champion", job.champion_tree))
-            for side, tree in sides:
-                result[side] = _evaluate(worker, job, worktree, tree, seconds)
+        if job.together:
+            result = _evaluate_together(worker, job, sides, seconds)
+        else:
+            with worker.worktree() as worktree:
+                for side, tree in sides:
+                    result[side] = _evaluate(worker, job, worktree, tree, seconds)
     except MaabariumError as error:
         problem = str(error)
     except Exception as error:  # noqa: BLE001 - a worker must always answer
@@ -49,8 +55,45 @@ def run_measurement(worker: Worker, job: MeasureJob) -> Measured:
     )
 
 
-def _evaluate(worker: Worker, job: MeasureJob, worktree: Worktree, tree: str, seconds: dict[str, float]) -> Evaluation:
+def _evaluate_together(
+    worker: Worker, job: MeasureJob, sides: Sequence[tuple[str, str]], seconds: dict[str, float]
+) -> dict[str, Evaluation]:
+    """Both sides at the same time, each in a worktree of its own; timed blocks begin when both are there.
+
+    Which side gets which worktree is the order of `sides`, a coin, so that neither path favours one.
+    """
+    meeting = Meeting(f"{job.seed}:{job.number}:{job.pair}:wake", longest_wait=job.timeout / 4)
+    with worker.worktree() as first, worker.worktree() as second, ThreadPoolExecutor(2) as threads:
+        spent: list[dict[str, float]] = [{}, {}]
+        started = {
+            side: threads.submit(_evaluate, worker, job, worktree, tree, own, meeting)
+            for (side, tree), worktree, own in zip(sides, (first, second), spent, strict=True)
+        }
+        result = {side: future.result() for side, future in started.items()}
+    for phase in {*spent[0], *spent[1]}:
+        seconds[phase] = max(own.get(phase, 0.0) for own in spent)
+    return result
+
+
+def _evaluate(
+    worker: Worker,
+    job: MeasureJob,
+    worktree: Worktree,
+    tree: str,
+    seconds: dict[str, float],
+    meeting: Meeting | None = None,
+) -> Evaluation:
     """Check the tree out and let every evaluator that is needed measure it; stop at a failed gate."""
+    try:
+        return _measure(worker, job, worktree, tree, seconds, meeting)
+    finally:
+        if meeting is not None:
+            meeting.leave()
+
+
+def _measure(
+    worker: Worker, job: MeasureJob, worktree: Worktree, tree: str, seconds: dict[str, float], meeting: Meeting | None
+) -> Evaluation:
     setup = worker.setup
     sandbox, evaluators, offer = worker.tools()
     began = time.perf_counter()
@@ -76,6 +119,7 @@ def _evaluate(worker: Worker, job: MeasureJob, worktree: Worktree, tree: str, se
             baseline=job.baseline,
             sources=wanted,
             top=setup.repository.top,
+            meeting=meeting,
         )
         merged = _merge(merged, evaluator.evaluate(request), name, offer)
         if merged.failed_gate is not None:

@@ -71,7 +71,8 @@ def _timeout(suite: Suite, left: float) -> float:
     limit, baseline = float(suite.request.blueprint.constraints.timeout_seconds), suite.request.baseline
     if baseline is not None:
         usual = baseline.session_seconds or baseline.duration
-        limit = min(limit, max(LEAST_TIMEOUT, TIMEOUT_FACTOR * usual))
+        sides = 1 if suite.request.meeting is None else 2  # they share a core
+        limit = min(limit, max(LEAST_TIMEOUT, TIMEOUT_FACTOR * usual) * sides)
     return max(0.1, min(limit, left))
 
 

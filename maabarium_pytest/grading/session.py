@@ -67,7 +67,7 @@ class _LastClock:
 def run_session(suite: Suite, mode: Mode) -> SessionResult:
     """Start the child, read what it reports, and return when it and its whole tree are gone."""
     workspace = suite.request.workspace
-    stream = Stream()
+    stream = Stream(meeting=suite.request.meeting)
     try:
         with mounted(suite.rules, suite.configuration.rootdir) as rules:
             plan = workspace.scratch / "plan.json"

@@ -11,9 +11,13 @@ import secrets
 import socket
 import struct
 import sys
+import threading
+from collections.abc import Mapping
+from typing import Any
 
+from maabarium.plugins.meeting import Meeting
 from maabarium.plugins.processes import Clockface
-from maabarium_pytest.grading.transcript import Transcript
+from maabarium_pytest.grading.transcript import Transcript, begins_timing
 from maabarium_pytest.target.channel import LIMIT, Frames, packed
 
 __all__ = ["Stream", "socket_pair"]
@@ -37,7 +41,11 @@ def socket_pair(kind: int | None = None) -> tuple[socket.socket, socket.socket]:
 class Stream:
     """One session's stream. `child` goes to the sandbox; close both ends with `close`."""
 
-    def __init__(self, kind: int | None = None) -> None:
+    def __init__(self, kind: int | None = None, meeting: Meeting | None = None) -> None:
+        self._meeting = meeting
+        self._waits = False
+        self._lock = threading.Lock()
+        """Held while a record is taken: at a meeting that may be in the other side's thread."""
         self.listen, self.child = socket_pair(kind)
         self.transcript = Transcript()
         self.flooded = False
@@ -107,11 +115,26 @@ class Stream:
             self._fault("a record with a wrong number or signature arrived on the result stream")
             return
         self._expected += 1
-        self.transcript.receive(record, clocks)
-        if self.transcript.answer is not None:
-            self._answer(self.transcript.answer)
-        if self.transcript.fault:
-            self._over = True
+        if self._waits:
+            self._fault("a record arrived from a session that was waiting for an answer")
+        elif self._meeting is not None and begins_timing(record):
+            self._waits = True
+            self._meeting.arrive(lambda: self._receive_record(record, clocks))
+        else:
+            self._receive_record(record, clocks)
+
+    def _receive_record(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        with self._lock:
+            self._waits = False
+            try:
+                self.transcript.receive(record, clocks)
+            except OSError:  # the session ended while it waited for the other side, and its clock with it
+                self._over = True
+                return
+            if self.transcript.answer is not None:
+                self._answer(self.transcript.answer)
+            if self.transcript.fault:
+                self._over = True
 
     def _fault(self, sentence: str) -> None:
         self.transcript.fault = self.transcript.fault or sentence

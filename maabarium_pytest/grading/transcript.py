@@ -15,7 +15,7 @@ from maabarium.plugins.processes import Clockface
 from maabarium.records import Clock, TestOutcome
 from maabarium.safe_text import plain
 
-__all__ = ["ReportedScore", "ReportedTest", "Transcript", "named"]
+__all__ = ["ReportedScore", "ReportedTest", "Transcript", "begins_timing", "named"]
 
 OUTCOMES = frozenset(get_args(TestOutcome))
 LINE_LIMIT = 2_000_000
@@ -25,6 +25,11 @@ LINE_LIMIT = 2_000_000
 def named(value: object) -> str:
     """An untrusted name on one line: of a test, a score, a package."""
     return plain(str(value)).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def begins_timing(record: Mapping[str, Any]) -> bool:
+    """Whether the child stands before a timed block and waits for the answer."""
+    return record.get("k") == "mark" and record.get("edge") == "begin"
 
 
 @dataclass

@@ -70,6 +70,16 @@ def test_the_report_is_written_and_the_checkout_untouched(
     assert target.git("show", "maabarium/speed:app/__init__.py") == "SPEED = 2\n"
 
 
+@pytest.mark.slow
+def test_the_suite_is_graded_in_processes_as_it_is_in_this_one(target: Target) -> None:
+    done = target.pytest("--maabarium", "bp.toml", "--maabarium-executor", "processes", "--maabarium-workers", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^=+ 1 baseline, 1 promoted, 2 rejected, 1 invalid in [\d.]+s =+$", done.stdout, re.M), (
+        done.stdout
+    )
+    assert done.stderr == ""
+
+
 def test_verbose_prints_one_line_per_experiment_and_nothing_kept_is_exit_1(target: Target) -> None:
     target.blueprint([patch("slower", "SPEED = 1.5\n"), patch("broken", "SPEED = 0\n")], iterations=2)
     done = target.pytest("--maabarium", "bp.toml", "-v", "--maabarium-require-promotion", "--maabarium-no-promote")

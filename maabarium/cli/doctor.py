@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from maabarium.cli.blueprints import USUAL, require_files
-from maabarium.cli.run_options import database_option, json_option
+from maabarium.cli.run import require_files
+from maabarium.cli.run_options import USUAL, database_option, json_option
 from maabarium.cli.terminal import note, print_json
 from maabarium.doctor import Finding, Wishes, demanded_level, examine, has_failed, taken
 from maabarium.safe_text import one_line

@@ -13,7 +13,7 @@ from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.loading import parse
 from maabarium.blueprint.project import InitFacts, inspect_project
 from maabarium.blueprint.templates import draft, draft_rules
-from maabarium.cli.blueprints import USUAL
+from maabarium.cli.run_options import USUAL
 from maabarium.cli.terminal import note, write
 from maabarium.errors import UsageProblem
 from maabarium.workspace.snapshot import generated_files

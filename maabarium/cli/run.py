@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from maabarium.cli.blueprints import require_files
+from maabarium.blueprint.loading import load
 from maabarium.cli.run_options import Function, database_option
+from maabarium.errors import BlueprintError, UsageProblem
 
-__all__ = ["REST", "LoopCommand", "become_pytest", "command", "loop_options", "pytest_arguments"]
+__all__ = ["REST", "LoopCommand", "become_pytest", "command", "loop_options", "pytest_arguments", "require_files"]
 
 REST = "maabarium.cli.run.rest"
 """Where a context keeps what follows `--`."""
@@ -93,3 +94,14 @@ def become_pytest(arguments: Sequence[str]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-m", "pytest", *arguments])
+
+
+def require_files(paths: Iterable[Path]) -> None:
+    """UsageProblem for the first that is no file, with the name that was probably meant. Judges no content."""
+    for path in paths:
+        if path.is_file():
+            continue
+        try:
+            load(path)
+        except BlueprintError as error:
+            raise UsageProblem(f"{error.source}: {error.problems[0].message}") from error

@@ -1,4 +1,4 @@
-"""Options and arguments by which commands find a stored run. Opens the store; knows no git and no engine."""
+"""Options and arguments by which commands find a blueprint or a stored run. Knows no git and no engine."""
 
 from __future__ import annotations
 
@@ -15,17 +15,13 @@ from maabarium.state_paths import state_paths_of
 from maabarium.store import Store, StoredView
 
 __all__ = [
-    "cache_of",
-    "database_of",
-    "database_option",
-    "json_option",
-    "open_store",
-    "outcome_of",
-    "read_view",
+    "USUAL", "cache_of", "database_of", "database_option", "json_option", "open_store", "outcome_of", "read_view",
     "run_argument",
-]
+]  # fmt: skip
 
 Function = Callable[..., Any]
+USUAL = "maabarium.toml"
+"""What `maabarium init` calls a blueprint."""
 
 
 def database_option(function: Function) -> Function:

@@ -76,8 +76,8 @@ def _jsonable(value: Any) -> Any:
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Columns under a head, two spaces apart; numbers to the right. Cells are made plain and stay on one line."""
     cells = [[one_line(cell) for cell in row] for row in rows]
-    widths = [max(len(row[index]) for row in (list(head), *cells)) for index in range(len(head))]
-    right = [bool(cells) and all(_is_number(row[index]) for row in cells) for index in range(len(head))]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    right = [all(map(_is_number, column)) for column in zip(*cells, strict=True)] or [False] * len(head)
     click.echo(click.style("  ".join(_padded(head, widths, right)).rstrip(), bold=True))
     for row in cells:
         padded = _padded(row, widths, right)
@@ -89,9 +89,9 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """A head, and rows indented below it."""
     shown = [rows[0], *(("  " + row[0], *row[1:]) for row in rows[1:])]
-    widths = [max(len(row[index]) for row in shown) for index in range(len(rows[0]))]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     for row in shown:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        yield "  ".join(_padded(row, widths, [False] * len(widths))).rstrip()
 
 
 def _coloured(text: str, cell: str) -> str:

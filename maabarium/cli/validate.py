@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,18 @@ class _Finding:
     path: Path
     problems: Sequence[Problem] = ()
     warnings: Sequence[Problem] = ()
-    metrics: list[dict[str, Any]] = field(default_factory=list)
+    metrics: Sequence[Metric] = ()
     lines: Sequence[str] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """The same as data."""
+        return {
+            "path": str(self.path),
+            "ok": not self.problems,
+            "problems": [vars(problem) for problem in self.problems],
+            "warnings": [vars(problem) for problem in self.warnings],
+            "metrics": [metric.model_dump(mode="json") for metric in self.metrics],
+        }
 
 
 @click.command("validate")
@@ -42,7 +52,7 @@ def command(ctx: click.Context, blueprints: tuple[Path, ...], bind: bool, as_jso
     plugins = build_plugins() if bind else None
     findings = [_check(path, plugins) for path in blueprints]
     if as_json:
-        print_json([_facts(finding) for finding in findings])
+        print_json([finding.facts() for finding in findings])
     else:
         for finding in findings:
             _print(finding)
@@ -57,30 +67,13 @@ def _check(path: Path, plugins: PluginManager | None) -> _Finding:
             metrics = loaded.blueprint.metrics.metrics
             lines = [f"{'metrics' if not i else '':<11}{each.name} <- {each.source or 'bound by its name'}"
                      for i, each in enumerate(metrics)]  # fmt: skip
-            return _Finding(path, (), loaded.warnings, _metrics(metrics), lines)
+            return _Finding(path, (), loaded.warnings, metrics, lines)
         binding = bind_blueprint(path, plugins)
     except BlueprintError as error:
         return _Finding(path, error.problems)
     metrics = binding.bound.blueprint.metrics.metrics
     lines = [*describe(binding.bound), f"{'targets':<11}{binding.scope}"]
-    return _Finding(path, (), binding.warnings, _metrics(metrics), lines)
-
-
-def _metrics(metrics: Sequence[Metric]) -> list[dict[str, Any]]:
-    return [metric.model_dump(mode="json") for metric in metrics]
-
-
-def _facts(finding: _Finding) -> dict[str, Any]:
-    def listed(problems: Sequence[Problem]) -> list[dict[str, str]]:
-        return [{"where": problem.where, "message": problem.message} for problem in problems]
-
-    return {
-        "path": str(finding.path),
-        "ok": not finding.problems,
-        "problems": listed(finding.problems),
-        "warnings": listed(finding.warnings),
-        "metrics": finding.metrics,
-    }
+    return _Finding(path, (), binding.warnings, metrics, lines)
 
 
 def _print(finding: _Finding) -> None:

@@ -6,6 +6,7 @@ For speed a fix is only proposed where the line map says that the code runs, if 
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
@@ -52,12 +53,17 @@ class RuffFixes(FileArm):
 
     name = "ruff"
 
+    @functools.cached_property
+    def fixable(self) -> frozenset[str]:
+        """The rules of the installed Ruff that have fixes."""
+        return fixable_rules()
+
     def find(self, files: Sequence[tuple[str, bytes]], request: ProposalRequest) -> Iterable[Sequence[FileChange]]:
         """What Ruff would fix in each file, by the rules that the objectives of the blueprint ask for."""
         read = [(path, content, _named_lines(content)) for path, content in files]
         python = [(path, content) for path, content, names in read if names is not None]
         minor = oldest_python(request)
-        found = iter(_with_f_strings(python, find_fixes(python, _rules(request), minor), minor))
+        found = iter(_with_f_strings(python, find_fixes(python, self._rules(request), minor), minor))
         return [_changes(content, names, next(found)) if names is not None else () for _, content, names in read]
 
     def weight(self, change: FileChange, heat: float, request: ProposalRequest) -> float:
@@ -72,6 +78,13 @@ class RuffFixes(FileArm):
             share = sum(metric.weight for metric in static) / sum(metric.weight for metric in objectives)
             weight = max(weight, chance * share)
         return weight
+
+    def _rules(self, request: ProposalRequest) -> frozenset[str]:
+        sources = {str(metric.source) for metric in request.blueprint.objectives}
+        wanted = set(SPEED) if sources - STATIC else set()
+        if static := sources & STATIC:
+            wanted |= {rule for rule in self.fixable if "maintainability" in static or not FORMAT.fullmatch(rule)}
+        return self.fixable & wanted
 
 
 def oldest_python(request: ProposalRequest) -> int | None:
@@ -90,14 +103,6 @@ def oldest_python(request: ProposalRequest) -> int | None:
 def _requirement(said: dict[str, object]) -> object:
     project = said.get("project")
     return project.get("requires-python") if isinstance(project, dict) else None
-
-
-def _rules(request: ProposalRequest) -> frozenset[str]:
-    sources = {str(metric.source) for metric in request.blueprint.objectives}
-    wanted = set(SPEED) if sources - STATIC else set()
-    if static := sources & STATIC:
-        wanted |= {rule for rule in fixable_rules() if "maintainability" in static or not FORMAT.fullmatch(rule)}
-    return fixable_rules() & wanted
 
 
 def _named_lines(content: bytes) -> list[tuple[range, str]] | None:

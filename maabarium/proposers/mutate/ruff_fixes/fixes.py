@@ -7,7 +7,6 @@ a bounded time. Only the program that was installed beside this interpreter is u
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import subprocess
@@ -57,7 +56,6 @@ def find_ruff() -> Path | None:
     return next((path for folder in folders if (path := Path(folder, "ruff")).is_file()), None)
 
 
-@functools.cache
 def fixable_rules() -> frozenset[str]:
     """Codes of all rules of the installed Ruff that have fixes and can be selected; none without Ruff."""
     found = _run(["rule", "--all", "--output-format", "json"], None)
@@ -81,6 +79,7 @@ def find_fixes(
     if not rules or not files:
         return found
     texts = [content.removeprefix(b"\xef\xbb\xbf") for _, content in files]
+    starts = [(0, *(found.end() for found in re.finditer(rb"\r\n|\r|\n", text))) for text in texts]
     with tempfile.TemporaryDirectory(prefix="maabarium-ruff-") as folder:
         for number, ((path, _), text) in enumerate(zip(files, texts, strict=True)):
             copy = Path(folder, str(number), Path(path).name)
@@ -91,7 +90,7 @@ def find_fixes(
         answer = _run(["check", *options, *target, "--select", ",".join(sorted(rules)), "."], folder)
     for diagnostic in answer if isinstance(answer, list) else ():
         number = int(Path(diagnostic["filename"]).parent.name)
-        fix = _read(diagnostic, texts[number])
+        fix = _read(diagnostic, texts[number], starts[number])
         if fix is not None:
             found[number].append(fix)
     return found
@@ -112,12 +111,11 @@ def _run(arguments: Sequence[str], folder: str | None) -> Any:
         return None
 
 
-def _read(diagnostic: Mapping[str, Any], text: bytes) -> RuffFix | None:
+def _read(diagnostic: Mapping[str, Any], text: bytes, starts: Sequence[int]) -> RuffFix | None:
     """The fix of one diagnostic; None when it has none that may be applied."""
     fix = diagnostic["fix"]
     if not fix or fix["applicability"] not in ("safe", "unsafe") or not diagnostic["code"]:
         return None
-    starts = _line_starts(text)
     edits = tuple(
         Edit(_offset(text, starts, edit["location"]), _offset(text, starts, edit["end_location"]), edit["content"])
         for edit in fix["edits"]
@@ -126,11 +124,6 @@ def _read(diagnostic: Mapping[str, Any], text: bytes) -> RuffFix | None:
         return None
     lines = range(diagnostic["location"]["row"], diagnostic["end_location"]["row"] + 1)
     return RuffFix(diagnostic["code"], diagnostic["message"], fix["message"] or "", lines, edits)
-
-
-@functools.lru_cache(maxsize=64)
-def _line_starts(text: bytes) -> tuple[int, ...]:
-    return (0, *(found.end() for found in re.finditer(rb"\r\n|\r|\n", text)))
 
 
 def _offset(text: bytes, starts: Sequence[int], place: Mapping[str, int]) -> int:

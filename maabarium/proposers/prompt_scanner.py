@@ -6,7 +6,7 @@ keeps the text out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -61,18 +61,13 @@ class PromptScanner:
             omitted=(*packed.omitted, *(f"{part.source}: blocked by the prompt scanner" for part in blocked)),
         )
 
-    def reply(self, log: ProposalLog) -> Callable[[str], None]:
-        """A check for replies. It raises ProposalError (`policy_objection`) when one is blocked."""
-
-        def check(text: str) -> None:
-            found, blocks = self._scan(text, "reply")
-            self._note(found, log)
-            if blocks:
-                raise ProposalError(
-                    "policy_objection", f"the prompt scanner blocks the reply: {found[0]}", detail="scanner"
-                )
-
-        return check
+    def reply(self, text: str, log: ProposalLog) -> None:
+        """What a model or an agent answered. Raises ProposalError (`policy_objection`) when it is blocked."""
+        found, blocks = self._scan(text, "reply")
+        self._note(found, log)
+        if blocks:
+            said = f"the prompt scanner blocks the reply: {found[0]}"
+            raise ProposalError("policy_objection", said, detail="scanner")
 
     def _scan(self, text: str, source: str) -> tuple[list[str], bool]:
         """A sentence for each finding, and whether they keep the text out."""

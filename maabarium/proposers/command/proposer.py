@@ -59,15 +59,13 @@ class CommandProposer:
         self.options = CommandOptions.of(context.options, source)
         self.agent = agent_of(self.options, context.folder, source)
         if context.sandbox is None:
-            raise BlueprintError(
-                source, [Problem("proposer.kind", "command needs a sandbox, and none is offered here")]
-            )
+            problem = Problem("proposer.kind", "command needs a sandbox, and none is offered here")
+            raise BlueprintError(source, [problem])
         try:
             self.sandbox = context.sandbox(self.options.sandbox(context.folder))
         except SandboxError as error:
-            raise BlueprintError(
-                source, [Problem("proposer.level", str(error).replace("[sandbox]", "[proposer]"))]
-            ) from error
+            problem = Problem("proposer.level", str(error).replace("[sandbox]", "[proposer]"))
+            raise BlueprintError(source, [problem]) from error
         self.scanner = PromptScanner(self.options.scanner, self.options.scanner_allow)
         self.scanner.blueprint(self.blueprint, source)
         self._sections = context.sections
@@ -76,19 +74,12 @@ class CommandProposer:
     def notes(self, files: TreeView, targets: Sequence[str]) -> list[str]:
         """What the user should know of the agent's surroundings."""
         found = list(self.scanner.notes)
+        name, wanted, passed = self.agent.name, self.agent.template.keys, self.options.pass_env
         if self.sandbox.level == "trusted":
-            found.append(
-                f"{self.agent.name} runs at the level trusted: nothing keeps it from your files or the network"
-            )
-        keys = (*self.options.pass_env, *self.options.env)
-        if self.agent.template.keys and not any(key in keys for key in self.agent.template.keys):
-            found.append(
-                f"{self.agent.name} gets no key; [proposer] pass_env names {' or '.join(self.agent.template.keys)}"
-            )
-        found += [
-            f"{name} of [proposer] pass_env is not set" for name in self.options.pass_env if name not in os.environ
-        ]
-        return found
+            found.append(f"{name} runs at the level trusted: nothing keeps it from your files or the network")
+        if wanted and not any(key in (*passed, *self.options.env) for key in wanted):
+            found.append(f"{name} gets no key; [proposer] pass_env names {' or '.join(wanted)}")
+        return [*found, *(f"{key} of [proposer] pass_env is not set" for key in passed if key not in os.environ)]
 
     def propose(self, request: ProposalRequest) -> Proposal:
         """One session. ProposalError and ProviderError carry what was asked and written, too."""
@@ -167,7 +158,7 @@ class CommandProposer:
             log.add_draft(self.agent.name, "reply", text)
         if failure is not None:
             raise failure
-        self.scanner.reply(log)(text)
+        self.scanner.reply(text, log)
         return answer
 
     def _failure(self, completed: Completed, text: str) -> ProposalError | ProviderError | None:

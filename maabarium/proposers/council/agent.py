@@ -54,15 +54,22 @@ class Candidate:
 
 @dataclass(frozen=True)
 class EditScope:
-    """What a reply is held against: the files as the agent saw them and the paths that may change."""
+    """What a reply is held against: the files as the agent saw them, the paths that may change, a check of its text.
+
+    `check` raises ProposalError for a reply that must not be used whatever it holds.
+    """
 
     shown: tuple[Shown, ...]
     creatable: tuple[str, ...]
     targets: Callable[[str], bool]
     exists: Callable[[str], bool]
+    check: Callable[[str], None]
+    repairs: int
+    """How often a reply that cannot be used is sent back."""
 
     def read(self, text: str, form: EditFormat) -> tuple[Reply, tuple[FileEdit, ...]]:
         """The reply and its edits. Raises ProposalError with the code that the agent is told."""
+        self.check(text)
         reply = parse_reply(text, form)
         edits = edits_of(reply, self.shown, targets=self.targets, exists=self.exists)
         if not edits:
@@ -91,20 +98,9 @@ class CouncilAgent:
         return Purpose(number=self.number, agent=self.agent.name, kind=kind, round=round_, attempt=attempt)
 
     def draft(
-        self,
-        model: Model,
-        messages: Sequence[Message],
-        scope: EditScope,
-        *,
-        kind: CallKind,
-        repairs: int,
-        check: Callable[[str], None],
-        round_: int = 0,
+        self, model: Model, messages: Sequence[Message], scope: EditScope, kind: CallKind, round_: int = 0
     ) -> Candidate:
-        """Ask for a change; an unusable reply is sent back `repairs` times. Raises ProposalError or ProviderError.
-
-        `check` raises ProposalError for a reply that must not be used whatever it holds.
-        """
+        """Ask for a change. Raises ProposalError for the last unusable reply, or ProviderError."""
         form = self.pool.edit_format(model)
         asked, schema = tuple(messages), reply_schema(form, scope.shown, scope.creatable)
         attempt = 0
@@ -112,11 +108,10 @@ class CouncilAgent:
             purpose = self.purpose("repair" if attempt else kind, round_, attempt)
             text = self._ask(model, asked, schema, purpose, model.max_tokens)
             try:
-                check(text)
                 reply, edits = scope.read(text, form)
             except ProposalError as error:
                 self.record("reply", f"{text}\n\n[{error.detail or error.reason_code}: {error}]", round_)
-                if attempt >= repairs or error.reason_code == "policy_objection":
+                if attempt >= scope.repairs or error.reason_code == "policy_objection":
                     raise
                 attempt += 1
                 asked = repair_messages(messages, text, str(error))
@@ -144,7 +139,7 @@ class CouncilAgent:
         try:
             found = json.loads(text[text.index("{") : text.rindex("}") + 1])
         except (ValueError, RecursionError):
-            self.log.add_draft(self.agent.name, "reply", text, round_)
+            self.record("reply", text, round_)
             return {}
         return found if isinstance(found, dict) else {}
 

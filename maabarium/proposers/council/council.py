@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 from pydantic import Field
@@ -106,21 +107,14 @@ class Council:
 
     def _debated(self, request: ProposalRequest, log: ProposalLog) -> list[Candidate]:
         """The drafts of all agents after the debate, the preferred one first."""
-        debate = Debate(
-            self.blueprint,
-            request.files,
-            self._assignments(request, log),
-            log,
-            check=self.scanner.reply(log),
-            repairs=self.options.repair,
-            tokens=self.options.critique_tokens,
-        )
+        assignments, tokens = self._assignments(request, log), self.options.critique_tokens
+        debate = Debate(self.blueprint, request.files, assignments, log, tokens)
         rounds = self.council.debate_rounds
         return debate.elect(debate.held(debate.drafts(), rounds), vote=rounds > 0)
 
     def _assignments(self, request: ProposalRequest, log: ProposalLog) -> list[Assignment]:
         """What each agent is given to work with, as much as its model holds."""
-        advice, language = advice_on(request.history, len(self.agents), self._seed), self.blueprint.domain.language
+        advice = advice_on(request.history, len(self.agents), self._seed)
         lead = advice.lead % len(self.agents)
         agents = [
             CouncilAgent(agent, self.pool, log, request.number, request.seed, advice.temperature_delta)
@@ -135,10 +129,10 @@ class Council:
         packs: dict[int, Packed] = {}
         for room in sorted(set(rooms.values())):
             sections = self._sections(ContextRequest(request, room))
-            packed = pack(request, tokens=room, sections=sections, advice=advice, language=language, library=library)
+            packed = pack(request, tokens=room, sections=sections, advice=advice, library=library)
             packs[room] = self.scanner.context(packed, log)
         return [
-            Assignment(one, model, self._asked(one.agent, model, packed, advice), self._scope(request, packed))
+            Assignment(one, model, self._asked(one.agent, model, packed, advice), self._scope(request, packed, log))
             for one, model in zip(agents, models, strict=True)
             for packed in (packs[rooms[model.name]],)
         ]
@@ -165,7 +159,7 @@ class Council:
         heard = self.options.critique_tokens * len(self.agents) if debated else 0
         return min(model.max_tokens + heard, model.context_tokens // 3)
 
-    def _scope(self, request: ProposalRequest, packed: Packed) -> EditScope:
+    def _scope(self, request: ProposalRequest, packed: Packed, log: ProposalLog) -> EditScope:
         globs = Globs(self.blueprint.domain.target_files)
         paths, targets = frozenset(request.files.paths()), frozenset(request.targets)
         return EditScope(
@@ -173,6 +167,8 @@ class Council:
             creatable=packed.creatable,
             targets=lambda path: path in targets if path in paths else globs.matches(path),
             exists=lambda path: path in paths,
+            check=partial(self.scanner.reply, log=log),
+            repairs=self.options.repair,
         )
 
     def _choose(self, request: ProposalRequest, ranked: Sequence[Candidate], log: ProposalLog) -> Candidate:

@@ -60,8 +60,6 @@ class Debate:
     files: TreeView
     assignments: Sequence[Assignment]
     log: ProposalLog
-    check: Callable[[str], None]
-    repairs: int
     tokens: int
     """Of a critique or a ballot."""
 
@@ -117,7 +115,7 @@ class Debate:
         return DraftTable(round_, named, {name: draft.diff(self.files) for name, draft in named.items()})
 
     def _draft(self, one: Assignment) -> Candidate:
-        made = one.agent.draft(one.model, one.asked, one.scope, kind="propose", repairs=self.repairs, check=self.check)
+        made = one.agent.draft(one.model, one.asked, one.scope, "propose")
         one.agent.record("proposal", f"{made.summary}\n\n{made.diff(self.files)}")
         return made
 
@@ -153,15 +151,7 @@ class Debate:
         author = next(one for one in self.assignments if one.name == draft.agent.name)
         others = {other: text for other, text in table.diffs.items() if other != name}
         messages = questions.revise_messages(draft.asked, draft.reply, heard[name], others)
-        made = author.agent.draft(
-            draft.model,
-            messages,
-            author.scope,
-            kind="revise",
-            repairs=self.repairs,
-            check=self.check,
-            round_=table.round,
-        )
+        made = author.agent.draft(draft.model, messages, author.scope, "revise", table.round)
         author.agent.record("revision", f"{made.summary}\n\n{made.diff(self.files)}", table.round)
         return made
 

@@ -2,7 +2,7 @@
 
 It serves people who bring their own changes, and every test that needs to know what is proposed. Proposal n is
 the n-th line that is neither blank nor a comment, so a resumed run repeats itself without any state. It reads
-its file once, when it is made, and knows nothing of who measures.
+its file once, when it is made.
 
     # anything after a hash at the start of a line is a comment
     {"summary": "compile the pattern once",

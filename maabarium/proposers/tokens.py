@@ -1,4 +1,4 @@
-"""How many tokens a text may take, guessed high from its bytes. Knows no model and no tokenizer.
+"""How many tokens a text may take, guessed high from its bytes.
 
 Tokenizers differ, and the exact one is the provider's secret or a large file. The weights below were fitted to
 count a little more than a byte-level BPE with a small vocabulary does, which splits numbers into single digits:

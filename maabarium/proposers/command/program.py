@@ -1,4 +1,4 @@
-"""Where a program is and what of its installation must be seen for it to start. Starts nothing, confines nothing.
+"""Where a program is and what of its installation must be seen for it to start.
 
 Coding agents are installed in home folders, which a sandbox hides: a script of npm's beside its `node_modules`, a
 script of pip's with an interpreter in an environment of its own, or one file that holds everything.

@@ -1,8 +1,7 @@
 """The council: several agents draft a change, criticise each other's diffs, revise and vote; the winner is proposed.
 
 One call of `propose` is one experiment. Everything that was asked and written is on the proposal, or on the error, for
-the store. Knows models only as a `Pool`, files only as a tree of the champion, and of the tests only what the history
-says.
+the store.
 """
 
 from __future__ import annotations

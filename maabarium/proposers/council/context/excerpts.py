@@ -1,4 +1,4 @@
-"""What is shown of files, nothing, some lines or all of each, and what that costs. Knows no reason why."""
+"""What is shown of files, nothing, some lines or all of each, and what that costs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of the files that may be changed are shown, and how much of each. Knows priorities and limits only."""
+"""Which of the files that may be changed are shown, and how much of each."""
 
 from __future__ import annotations
 

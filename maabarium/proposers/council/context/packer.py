@@ -1,7 +1,7 @@
 """Packs what a model should see into a number of tokens: the most important first, nothing cut without a word.
 
 Each kind of material is a step with a priority; plug-in sections come in between by theirs. A step may spend what is
-left, less what later steps are known to need, so that no early step starves the others. Knows no model and no prompt.
+left, less what later steps are known to need, so that no early step starves the others.
 """
 
 from __future__ import annotations

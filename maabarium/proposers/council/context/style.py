@@ -1,4 +1,4 @@
-"""The manners of the code that is shown, in a sentence: indentation, length of lines, quotes. Knows no budget.
+"""The manners of the code that is shown, in a sentence: indentation, length of lines, quotes.
 
 What a project configures (ruff, black, EditorConfig) goes before what its files look like.
 """

@@ -1,7 +1,7 @@
 """From a `Reply` to edits: every patch against the files as they are, byte for byte or not at all.
 
 What a model was not shown it cannot change: not rewrite, not delete, not create over. Every edit that leaves here has
-a path that `targets` allows. Knows no tree; the two questions about paths are answered by functions.
+a path that `targets` allows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Replies that are text instead of JSON: SEARCH/REPLACE blocks, unified diffs and, if asked for, fenced files.
 
 Read line by line, in one pass. What could be read in two ways is refused: a block without its end, a divider that
-stands there twice, a fence inside a fence. Knows nothing of the files.
+stands there twice, a fence inside a fence.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a model was shown, and what it answered: the values between a prompt and the edits.
 
-Lines end at a line feed and are counted from 1. This module knows neither wire formats nor how edits are applied.
+Lines end at a line feed and are counted from 1.
 """
 
 from __future__ import annotations

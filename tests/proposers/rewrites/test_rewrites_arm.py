@@ -16,7 +16,7 @@ from maabarium.blueprint.schema import Blueprint
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate.file_arm import MAX_FILE_BYTES
 from maabarium.proposers.mutate.mutation import Mutation
-from maabarium.proposers.mutate.rewrites import OPERATORS, Rewrites
+from maabarium.proposers.mutate.rewrites import ALL_OPERATORS, Rewrites
 from maabarium.records import Champion, Evaluation, FileEdit, LineMap
 
 BLUEPRINT = Blueprint.model_validate(
@@ -256,4 +256,4 @@ def test_the_page_lists_every_operator() -> None:
     page = Path(__file__).parents[3].joinpath("docs", "rewrites.md").read_text(encoding="utf-8")
     listed = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
     assert listed == list(dict.fromkeys(listed))
-    assert set(listed) == set(OPERATORS)
+    assert set(listed) == {operator.name for operator in ALL_OPERATORS}

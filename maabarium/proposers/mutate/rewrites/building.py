@@ -29,7 +29,7 @@ def _is_local(source: ConcreteFile, variable: Variable, node: cst.CSTNode) -> bo
     return all(source.names.scope(name) is variable.scope for name in (*variable.loads, *variable.stores))
 
 
-@loop_operator("join", "collect the parts of a text and join them once", 0.35)
+@loop_operator("join", 0.35)
 def join(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
     """`text += part` in a loop becomes `parts.append(part)` and one `"".join` after the loop.
 
@@ -68,7 +68,7 @@ def _join_edits(source: ConcreteFile, loop: cst.For, variable: Variable) -> tupl
     return (*edits, Edit(stop, stop, f'{source.newline}{indent}{variable.name} = "".join({name})'))
 
 
-@loop_operator("sum-loop", "add up with sum() instead of a loop", 0.35)
+@loop_operator("sum-loop", 0.35)
 def sum_loop(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
     """`total = 0` and `for x in xs: total += value` become `total = sum([value for x in xs])`.
 
@@ -96,7 +96,7 @@ def sum_loop(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
     yield Rewrite(loop, f"add up {variable.name} with sum()", "a loop added one by one", edits)
 
 
-@operator("append-in-place", "append to a list instead of copying it with `+`", 0.8, cst.Assign)
+@operator("append-in-place", 0.8, cst.Assign)
 def append_in_place(source: ConcreteFile, node: cst.Assign) -> Iterator[Rewrite]:
     """`rows = rows + [x]` becomes `rows.append(x)`; several elements become `extend`.
 
@@ -147,7 +147,7 @@ def _is_owned(source: ConcreteFile, variable: Variable) -> bool:
     return True
 
 
-@operator("deque", "use a deque for a list that is emptied or filled from the left", 0.6, cst.Assign)
+@operator("deque", 0.6, cst.Assign)
 def use_deque(source: ConcreteFile, node: cst.Assign) -> Iterator[Rewrite]:
     """A local list that is used as a queue (`pop(0)`, `insert(0, x)`) becomes a `collections.deque`.
 

@@ -104,7 +104,7 @@ def _reads(source: ConcreteFile, name: cst.CSTNode) -> bool:
     return not isinstance(parent, (cst.AugAssign, cst.Del))
 
 
-@operator("cache-pure", "cache the results of a pure function", 0.8, cst.FunctionDef)
+@operator("cache-pure", 0.8, cst.FunctionDef)
 def cache_pure(source: ConcreteFile, function: cst.FunctionDef) -> Iterator[Rewrite]:
     """A pure module-level function gets `@functools.cache`.
 

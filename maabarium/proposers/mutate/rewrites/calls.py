@@ -22,7 +22,7 @@ ISO_FORMATS = frozenset({"%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "
                          "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%f%z"})  # fmt: skip
 
 
-@operator("compile-pattern", "compile a regular expression once instead of on every call", 0.35, cst.Call)
+@operator("compile-pattern", 0.35, cst.Call)
 def compile_pattern(source: ConcreteFile, call: cst.Call) -> Iterator[Rewrite]:
     """`re.match(r"...", text)` in a function becomes `_PATTERN.match(text)` with `_PATTERN` a module constant.
 
@@ -80,7 +80,7 @@ def _parsed(source: ConcreteFile, call: cst.Call) -> tuple[str, str, str] | None
     return None if cached else (source.code(values[0]), source.code(values[1]), form)
 
 
-@operator("cache-timestamps", "parse each different timestamp once", 0.9, cst.Call)
+@operator("cache-timestamps", 0.9, cst.Call)
 def cache_timestamps(source: ConcreteFile, call: cst.Call) -> Iterator[Rewrite]:
     """`datetime.strptime(text, "<constant>")` in a function goes through a small function with `functools.lru_cache`.
 
@@ -104,7 +104,7 @@ def cache_timestamps(source: ConcreteFile, call: cst.Call) -> Iterator[Rewrite]:
         yield Rewrite(call, "parse each timestamp once", why, (*edits, definition, use))
 
 
-@operator("iso-timestamps", "read ISO timestamps with fromisoformat instead of strptime", 0.85, cst.Call)
+@operator("iso-timestamps", 0.85, cst.Call)
 def iso_timestamps(source: ConcreteFile, call: cst.Call) -> Iterator[Rewrite]:
     """`datetime.strptime(text, "%Y-%m-%dT%H:%M:%S")` and its like become `datetime.fromisoformat(text)`.
 
@@ -135,7 +135,7 @@ def _sorted(source: ConcreteFile, node: cst.CSTNode) -> tuple[cst.BaseExpression
     return first.value, key, backwards
 
 
-@operator("sorted-to-heap", "take the first n by a heap instead of sorting everything", 0.2, cst.Subscript)
+@operator("sorted-to-heap", 0.2, cst.Subscript)
 def sorted_to_heap(source: ConcreteFile, node: cst.Subscript) -> Iterator[Rewrite]:
     """`sorted(x)[:n]` becomes `heapq.nsmallest(n, x)`, or `nlargest` when the order is reversed.
 
@@ -161,7 +161,7 @@ def sorted_to_heap(source: ConcreteFile, node: cst.Subscript) -> Iterator[Rewrit
         yield Rewrite(node, "take the first by a heap", "all was sorted to get a few", (*edits, edit))
 
 
-@operator("key-getter", "sort by operator.attrgetter instead of a lambda", 0.2, cst.Lambda)
+@operator("key-getter", 0.2, cst.Lambda)
 def key_getter(source: ConcreteFile, node: cst.Lambda) -> Iterator[Rewrite]:
     """`key=lambda r: r.x` becomes `key=attrgetter("x")`. (Ruff's FURB118 does it for items.)
 

@@ -117,7 +117,7 @@ def layout(source: ConcreteFile, statement: cst.CSTNode, head: str, parts: Seque
     return f"{head}{inner}{inner.join(parts)}{source.newline}{indent}{tail}"
 
 
-@loop_operator("comprehension", "fill a list, set or dict by a comprehension instead of a loop", 0.3)
+@loop_operator("comprehension", 0.3)
 def comprehension(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
     """`out = []` and a loop that only does `out.append(value)` become `out = [value for ...]`; sets and dicts alike.
 

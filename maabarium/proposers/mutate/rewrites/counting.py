@@ -78,7 +78,7 @@ def _counted(source: ConcreteFile, loop: cst.For) -> Item | None:
     return None
 
 
-@loop_operator("counter", "count with collections.Counter instead of a loop", 0.35)
+@loop_operator("counter", 0.35)
 def count_by_counter(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
     """A loop that only counts into an empty dictionary becomes `dict(Counter(...))`.
 
@@ -108,7 +108,7 @@ def count_by_counter(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
         yield Rewrite(loop, f"count {name} with Counter", "a loop counted one by one", (*edits, removal, edit))
 
 
-@operator("setdefault", "group with dict.setdefault instead of asking, storing and looking up", 0.3, cst.IndentedBlock)
+@operator("setdefault", 0.3, cst.IndentedBlock)
 def group_by_setdefault(source: ConcreteFile, block: cst.IndentedBlock) -> Iterator[Rewrite]:
     """`if k not in d: d[k] = []` before `d[k].append(v)` becomes `d.setdefault(k, []).append(v)`.
 

@@ -85,7 +85,7 @@ def _loops(source: ConcreteFile, node: cst.CSTNode) -> list[cst.For | cst.While]
     return found
 
 
-@operator("invariant-call", "compute before the loop what does not change in it", 0.5, cst.Call)
+@operator("invariant-call", 0.5, cst.Call)
 def invariant_call(source: ConcreteFile, node: cst.Call) -> Iterator[Rewrite]:
     """A pure call in a loop, whose arguments the loop leaves alone, is computed once before the loop.
 
@@ -116,7 +116,7 @@ def invariant_call(source: ConcreteFile, node: cst.Call) -> Iterator[Rewrite]:
         yield Rewrite(node, f"compute {_short(text)} before the loop", "it was the same on every pass", edits)
 
 
-@operator("local-name", "look up a function or bound method once before a hot loop", 0.1, cst.Call)
+@operator("local-name", 0.1, cst.Call)
 def local_name(source: ConcreteFile, node: cst.Call) -> Iterator[Rewrite]:
     """A function of a module, or a bound method such as `out.append`, that a loop calls is looked up once before it.
 
@@ -151,7 +151,7 @@ def _is_bound_method(source: ConcreteFile, func: cst.Attribute, loop: cst.CSTNod
     return not rebound and started and kind(source, variable) in ("list", "set", "dict", "str")
 
 
-@operator("repeated-call", "keep the result of a text method that a block calls again", 0.5, cst.IndentedBlock)
+@operator("repeated-call", 0.5, cst.IndentedBlock)
 def repeated_call(source: ConcreteFile, block: cst.IndentedBlock) -> Iterator[Rewrite]:
     """The same pure text method, called several times on one name in one block, is called once.
 

@@ -22,7 +22,7 @@ CONTAINERS = ("list", "dict", "set", "tuple", "str")
 SIMPLE_KEYS = (cst.Name, cst.Attribute, cst.SimpleString, cst.Integer)
 
 
-@loop_operator("enumerate", "walk over the elements instead of their numbers", 0.4)
+@loop_operator("enumerate", 0.4)
 def enumerate_loop(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
     """`for i in range(len(rows))` with `rows[i]` becomes enumerate, zip, or a plain loop when `i` is not needed.
 
@@ -99,7 +99,7 @@ def _element(name: str) -> str:
     return f"{name}_item"
 
 
-@operator("iterate-file", "walk over a file instead of the list of its lines", 0.3, cst.Call)
+@operator("iterate-file", 0.3, cst.Call)
 def iterate_file(source: ConcreteFile, call: cst.Call) -> Iterator[Rewrite]:
     """`for line in file.readlines()` becomes `for line in file`; a file is its own iterator of lines.
 
@@ -116,7 +116,7 @@ def iterate_file(source: ConcreteFile, call: cst.Call) -> Iterator[Rewrite]:
         yield Rewrite(walk, f"iterate over {variable.name}", "all lines were kept in a list first", (edit,))
 
 
-@operator("dict-keys", "collect a dictionary without its keys view", 0.2, cst.Call)
+@operator("dict-keys", 0.2, cst.Call)
 def dict_keys(source: ConcreteFile, call: cst.Call) -> Iterator[Rewrite]:
     """`list(d.keys())` becomes `list(d)`, and so for `sorted`, `set`, `len` and their like.
 
@@ -132,7 +132,7 @@ def dict_keys(source: ConcreteFile, call: cst.Call) -> Iterator[Rewrite]:
         yield Rewrite(call, "ask the dictionary itself", "a view of its keys was made first", (edit,))
 
 
-@operator("length-test", "ask whether a container is empty without measuring it", 0.15, cst.Comparison)
+@operator("length-test", 0.15, cst.Comparison)
 def length_test(source: ConcreteFile, node: cst.Comparison) -> Iterator[Rewrite]:
     """`len(x) == 0` in a condition becomes `not x`; `len(x) > 0` and `!= 0` become `x`.
 
@@ -154,7 +154,7 @@ def length_test(source: ConcreteFile, node: cst.Comparison) -> Iterator[Rewrite]
         yield Rewrite(node, f"ask {variable.name} itself", why, (source.inside(node, text),))
 
 
-@operator("get-with-default", "look up with dict.get instead of catching KeyError", 0.25, cst.Try)
+@operator("get-with-default", 0.25, cst.Try)
 def get_with_default(source: ConcreteFile, node: cst.Try) -> Iterator[Rewrite]:
     """`try: x = d[k]` with `except KeyError: x = default` becomes `x = d.get(k, default)`.
 

@@ -19,7 +19,7 @@ Comprehension = (cst.ListComp, cst.SetComp, cst.DictComp, cst.GeneratorExp)
 HARMLESS = ("len", "sorted", "sum", "tuple")
 
 
-@operator("constant-membership", "ask a frozenset instead of a list or tuple of constants", 0.2, cst.Assign)
+@operator("constant-membership", 0.2, cst.Assign)
 def constant_membership(source: ConcreteFile, assign: cst.Assign) -> Iterator[Rewrite]:
     """`NAMES = ["a", "b"]`, only asked with `in`, becomes a frozenset. (Ruff's PLR6201 does it for literals.)
 
@@ -44,7 +44,7 @@ def constant_membership(source: ConcreteFile, assign: cst.Assign) -> Iterator[Re
     yield Rewrite(variable.loads[0], what, "`in` compared item by item", edits, factor)
 
 
-@operator("membership-set", "build a set once before a loop that asks a list with `in`", 0.75, cst.Name)
+@operator("membership-set", 0.75, cst.Name)
 def membership_set(source: ConcreteFile, node: cst.Name) -> Iterator[Rewrite]:
     """`x in names` in a loop, `names` a list or tuple left alone there, asks a set built once before the loop.
 
@@ -93,7 +93,7 @@ def _comprehension_line(source: ConcreteFile, node: cst.CSTNode, variable: Varia
     return None if bad or lazy else line
 
 
-@operator("seen-set", "keep a set beside a growing list that is asked with `in`", 0.8, cst.Assign)
+@operator("seen-set", 0.8, cst.Assign)
 def seen_set(source: ConcreteFile, assign: cst.Assign) -> Iterator[Rewrite]:
     """A list that is both asked with `in` and appended to gets a set beside it that answers.
 

@@ -34,8 +34,6 @@ class Operator:
     """A named codemod. It refuses in silence: what it is not sure of it does not offer."""
 
     name: str
-    description: str
-    """One line for listings."""
     prior: float
     """Chance, before anything was measured, that one of its rewrites in hot code pays."""
     kind: type[cst.CSTNode]
@@ -47,12 +45,12 @@ class Operator:
         return (rewrite for node in source.of(self.kind) for rewrite in self.find(source, node))
 
 
-def operator(name: str, description: str, prior: float, kind: type[Node]) -> Callable[[Finder[Node]], Operator]:
+def operator(name: str, prior: float, kind: type[Node]) -> Callable[[Finder[Node]], Operator]:
     """Make an operator of the function that finds the rewrites of one node."""
-    return lambda find: Operator(name, description, prior, kind, find)
+    return lambda find: Operator(name, prior, kind, find)
 
 
-def loop_operator(name: str, description: str, prior: float) -> Callable[[Finder[cst.For]], Operator]:
+def loop_operator(name: str, prior: float) -> Callable[[Finder[cst.For]], Operator]:
     """The same for the loops in functions whose names can be told from their text."""
 
     def made(find: Finder[cst.For]) -> Operator:
@@ -61,6 +59,6 @@ def loop_operator(name: str, description: str, prior: float) -> Callable[[Finder
             if function is not None and not opaque(source, function):
                 yield from find(source, loop)
 
-        return Operator(name, description, prior, cst.For, of_loop)
+        return Operator(name, prior, cst.For, of_loop)
 
     return made

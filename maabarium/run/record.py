@@ -52,7 +52,7 @@ def _hash(parts: list[bytes]) -> str:
 
 def new_record(binding: Binding, path: Path, options: RunOptions, repository: Repository, branch: str) -> RunRecord:
     """The record of a run that is about to begin. Raises WorkspaceError when branch and HEAD have diverged."""
-    start, _ = repository.start_point(branch)
+    start, _ = repository.branches.start_point(branch)
     start_tree = repository.tree_of(start)
     blueprint = binding.bound.blueprint
     return RunRecord(

@@ -61,11 +61,11 @@ class BoundedRepository:
 
     def branch_tip(self) -> str | None:
         """Where the run's branch is."""
-        return self.repository.branch_tip(self._branch)
+        return self.repository.branches.tip(self._branch)
 
     def promote(self, new: str, old: str | None) -> None:
         """Move the branch by compare-and-swap."""
-        self.repository.promote(self._branch, new, old)
+        self.repository.branches.promote(self._branch, new, old)
 
 
 def bring_forward(
@@ -76,7 +76,7 @@ def bring_forward(
         return
     try:
         if promotion.branch:
-            repository.promote(promotion.branch, commit, repository.branch_tip(promotion.branch))
+            repository.branches.promote(promotion.branch, commit, repository.branches.tip(promotion.branch))
             yield f"{promotion.branch} was moved forward to {commit[:12]}"
         if promotion.autonomy == 4:
             applied = apply_to_checkout(find_target(target.top, "worktree"), branch)

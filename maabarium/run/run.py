@@ -112,7 +112,7 @@ def _open(prepared: PreparedRun, stack: ExitStack) -> OpenRun:
     listeners: list[object] = [LoggingPlugin(RunLog(prepared.state_paths.log))]
     if binding.target.kind == "git":
         if stored:
-            repository.pin(run_id)
+            repository.branches.pin(run_id)
         else:
             listeners.append(PinningPlugin(repository))
     for listener in listeners:
@@ -193,4 +193,4 @@ class PinningPlugin:
     def maabarium_event(self, event: Event) -> None:
         """A transition was stored. A resumed run is pinned when it is opened, so a kill in between harms nothing."""
         if event.type == "run_started":
-            self._repository.pin(event.run_id)
+            self._repository.branches.pin(event.run_id)

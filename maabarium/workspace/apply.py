@@ -88,7 +88,7 @@ def _apply_to_branch(target: Target, commit_or_branch: str) -> Applied:
 
 
 def _apply_to_folder(top: Path, repository: Repository, commit_or_branch: str) -> Applied:
-    new = repository.branch_tip(commit_or_branch) if "/" in commit_or_branch else commit_or_branch
+    new = repository.branches.tip(commit_or_branch) if "/" in commit_or_branch else commit_or_branch
     if new is None:
         raise WorkspaceError(f"there is no branch {printable(commit_or_branch)} in the run's snapshot")
     base, tree = repository.base_tree, repository.tree_of(new)

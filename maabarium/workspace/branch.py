@@ -25,10 +25,10 @@ STALE_SECONDS = 3.0
 
 
 class Branches:
-    """Refs of the target as a run may see and move them."""
+    """Refs of the target as a run may see and move them; `base` is the commit that the run started from."""
 
-    def __init__(self, private: Path, owner: Path | None = None) -> None:
-        self._private_dir, self._owner_dir = private, owner
+    def __init__(self, private: Path, owner: Path | None = None, base: str = "") -> None:
+        self._private_dir, self._owner_dir, self._base = private, owner, base
         self.private = Git(private)
         self.owner = Git(owner or private)
 
@@ -50,17 +50,17 @@ class Branches:
             raise WorkspaceError(f"{printable(branch)!r} is no name for a branch; choose another")
         return branch
 
-    def start_point(self, branch: str, head: str) -> tuple[str, str | None]:
+    def start_point(self, branch: str) -> tuple[str, str | None]:
         """The branch rule: the commit to start from, and where the branch is now (None: nowhere).
 
         Raises WorkspaceError with both commands that resolve it when branch and HEAD have diverged.
         """
         if self._owner_dir is not None:
             borrow(self._private_dir, self._owner_dir)
-        tip = self.tip(branch)
-        if tip is None or self.is_ancestor(tip, head):
-            return head, tip
-        if self.is_ancestor(head, tip):
+        tip, base = self.tip(branch), self._base
+        if tip is None or self.is_ancestor(tip, base):
+            return base, tip
+        if self.is_ancestor(base, tip):
             return tip, tip
         name = shlex.quote(branch)
         raise WorkspaceError(
@@ -76,7 +76,7 @@ class Branches:
             raise failure(("merge-base", "--is-ancestor", old, new), status, said)
         return status == 0
 
-    def promote(self, branch: str, new: str, old: str | None, base: str) -> None:
+    def promote(self, branch: str, new: str, old: str | None) -> None:
         """Move a branch forward from `old` (None: it must not exist) to `new`, or raise WorkspaceError.
 
         Hands the new objects over as one pack, then moves the ref by compare-and-swap. That is a push with
@@ -93,7 +93,7 @@ class Branches:
             )
         self._check_lease(branch, old)
         if self._owner_dir is not None:
-            self._hand_over(new, [base, *([old] if old else [])])
+            self._hand_over(new, [self._base, *([old] if old else [])])
         message = f"maabarium: promote {new[:12]}"
         self._drop_stale_lock(f"refs/heads/{branch}")
         arguments = ("update-ref", "-m", message, f"refs/heads/{branch}", new, old or "")
@@ -141,11 +141,11 @@ class Branches:
                 return place
         return None
 
-    def pin(self, run_id: str, commit: str) -> None:
-        """Keep a commit from being collected while the run may need it."""
+    def pin(self, run_id: str, commit: str = "") -> None:
+        """Keep the base (or another commit of the user's) from being collected while the run may need it."""
         ref = f"{_PINS}/{check_run_id(run_id)}"
         self._drop_stale_lock(ref)
-        self.owner.run("update-ref", ref, commit, write=True)
+        self.owner.run("update-ref", ref, commit or self._base, write=True)
 
     def _drop_stale_lock(self, ref: str) -> None:
         """Remove the lock that a killed git left on a ref of ours; git itself would refuse for ever.

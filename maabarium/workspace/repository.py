@@ -65,7 +65,7 @@ class Repository:
         self.handle = handle
         self.objects = Objects(handle.git_dir, handle.object_format)
         self.trees = Trees(self.objects)
-        self.branches = Branches(handle.git_dir, handle.owner)
+        self.branches = Branches(handle.git_dir, handle.owner, handle.base_commit)
         self.base_commit = handle.base_commit
         self.base_tree = self.tree_of(handle.base_commit)
         self._views: OrderedDict[str, GitTree] = OrderedDict()
@@ -224,28 +224,6 @@ class Repository:
     ) -> str:
         """Commit a tree onto a parent as Maabarium; the id. `when` (seconds since 1970, UTC) defaults to now."""
         return _store_commit(self.objects, tree, parent, message, trailers, int(time.time()) if when is None else when)
-
-    # -- the branch
-
-    def start_point(self, branch: str) -> tuple[str, str | None]:
-        """The commit to start from, and the branch's tip (None: absent). See `Branches.start_point`."""
-        return self.branches.start_point(branch, self.base_commit)
-
-    def branch_tip(self, branch: str) -> str | None:
-        """Where the branch is; None if it does not exist."""
-        return self.branches.tip(branch)
-
-    def promote(self, branch: str, new: str, old: str | None) -> None:
-        """Move the branch from `old` (None: absent) forward to `new`, or raise WorkspaceError. Nothing is forced."""
-        self.branches.promote(branch, new, old, self.base_commit)
-
-    def pin(self, run_id: str, commit: str | None = None) -> None:
-        """Keep the base commit (or another one of the user's) from being collected: `refs/maabarium/<run>`."""
-        self.branches.pin(run_id, commit or self.base_commit)
-
-    def unpin(self, run_id: str) -> None:
-        """Let it go."""
-        self.branches.unpin(run_id)
 
     def worktree(self, slot: int, run_id: str) -> Worktree:
         """A folder in which trees of this repository can be put, one after the other."""

@@ -56,7 +56,7 @@ def store_run(top: Path, run_id: str = "3f9c01aa", *, kept: bool = True, branch:
     places = state_paths_of(top)
     target = find_target(top)
     repository = Repository.create(target, run_id, places.cache)
-    start, tip = repository.start_point(branch)
+    start, tip = repository.branches.start_point(branch)
     tree = repository.tree_of(start)
     record = e.RunRecord(
         run_id=run_id, blueprint_name="demo", blueprint_path=str(top / "demo.toml"), blueprint_text=BLUEPRINT,
@@ -65,7 +65,7 @@ def store_run(top: Path, run_id: str = "3f9c01aa", *, kept: bool = True, branch:
         base_commit=repository.base_commit, start_commit=start, start_tree=tree, branch=branch,
     )  # fmt: skip
     if target.kind == "git":
-        repository.pin(run_id)
+        repository.branches.pin(run_id)
     commits: dict[int, str] = {}
     with Store.open(places.database) as store:
 
@@ -94,7 +94,7 @@ def store_run(top: Path, run_id: str = "3f9c01aa", *, kept: bool = True, branch:
                 commit = repository.commit(
                     after, parent_commit, summary, {"Maabarium-Run": run_id}, when=10**9 + number
                 )
-                repository.promote(branch, commit, tip)
+                repository.branches.promote(branch, commit, tip)
                 commits[number] = tip = commit
             add(e.Decided(outcome=_outcome(number, verdict, parent, after, summary, commit, branch)))
             if commit:

@@ -17,7 +17,7 @@ def promote(repository, *edits):
     commit = repository.commit(
         repository.tree_with(repository.base_tree, edits), repository.base_commit, "better", {"Maabarium-Run": "run1"}
     )
-    repository.promote(BRANCH, commit, None)
+    repository.branches.promote(BRANCH, commit, None)
     return commit
 
 

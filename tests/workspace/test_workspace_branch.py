@@ -23,29 +23,29 @@ def winner(repository, parent=None, content=b"better\n"):
 
 
 def test_absent_branch_starts_at_head(repository):
-    assert repository.start_point(BRANCH) == (repository.base_commit, None)
+    assert repository.branches.start_point(BRANCH) == (repository.base_commit, None)
 
 
 def test_branch_behind_head_starts_at_head(checkout, open_repository):
     old = checkout.git("rev-parse", "HEAD")
     checkout.git("branch", BRANCH)
     head = checkout.commit("further", x_py="x")
-    assert open_repository(checkout.top).start_point(BRANCH) == (head, old)
+    assert open_repository(checkout.top).branches.start_point(BRANCH) == (head, old)
 
 
 def test_branch_ahead_is_continued(repository):
     commit = winner(repository)
-    repository.promote(BRANCH, commit, None)
-    assert repository.start_point(BRANCH) == (commit, commit)
+    repository.branches.promote(BRANCH, commit, None)
+    assert repository.branches.start_point(BRANCH) == (commit, commit)
 
 
 @pytest.mark.parametrize("choice", [0, 1])
 def test_diverged_branch_shows_two_commands_that_work(checkout, repository, open_repository, choice):
-    repository.promote(BRANCH, winner(repository), None)
+    repository.branches.promote(BRANCH, winner(repository), None)
     checkout.commit("further", x_py="x")
     again = open_repository(checkout.top)
     with pytest.raises(WorkspaceError, match="diverged") as caught:
-        again.start_point(BRANCH)
+        again.branches.start_point(BRANCH)
     commands = [line.strip() for line in str(caught.value).splitlines() if line.startswith("  git ")]
     assert len(commands) == 2
     command = commands[choice].split("   ")[0]
@@ -53,15 +53,15 @@ def test_diverged_branch_shows_two_commands_that_work(checkout, repository, open
         command.replace("git ", "git -c user.name=u -c user.email=e ", 1), shell=True, cwd=checkout.top, check=True
     )
     fixed = open_repository(checkout.top)
-    assert fixed.start_point(BRANCH)[0] == fixed.base_commit == checkout.git("rev-parse", "HEAD")
+    assert fixed.branches.start_point(BRANCH)[0] == fixed.base_commit == checkout.git("rev-parse", "HEAD")
 
 
 def test_promotion_moves_the_branch_and_nothing_else(checkout, repository):
     status, head = checkout.git("status", "--porcelain"), checkout.git("rev-parse", "HEAD")
     first = winner(repository)
-    repository.promote(BRANCH, first, None)
+    repository.branches.promote(BRANCH, first, None)
     second = winner(repository, first, b"best\n")
-    repository.promote(BRANCH, second, first)
+    repository.branches.promote(BRANCH, second, first)
     assert checkout.git("rev-parse", BRANCH) == second
     assert checkout.git("show", f"{BRANCH}:src/a.py") == "best"
     assert (checkout.git("status", "--porcelain"), checkout.git("rev-parse", "HEAD")) == (status, head)
@@ -73,53 +73,53 @@ def test_promotion_moves_the_branch_and_nothing_else(checkout, repository):
 
 def test_users_commit_on_the_branch_is_never_lost(checkout, repository):
     first = winner(repository)
-    repository.promote(BRANCH, first, None)
+    repository.branches.promote(BRANCH, first, None)
     checkout.git("checkout", "-q", BRANCH)
     users = checkout.commit("by the user", mine_py="x")
     checkout.git("checkout", "-q", "main")
     said = rf"somebody else moved {BRANCH}: it is at {users[:12]} \(.+: commit: by the user\)"
     with pytest.raises(WorkspaceError, match=said):
-        repository.promote(BRANCH, winner(repository, first, b"best\n"), first)
+        repository.branches.promote(BRANCH, winner(repository, first, b"best\n"), first)
     assert checkout.git("rev-parse", BRANCH) == users
 
 
 def test_users_commits_on_their_branch_do_not_matter(checkout, repository):
     users = checkout.commit("meanwhile", src__a_py="a = 99\n")
-    repository.promote(BRANCH, winner(repository), None)
+    repository.branches.promote(BRANCH, winner(repository), None)
     assert checkout.git("rev-parse", "main") == users
 
 
 def test_only_forward(checkout, repository):
     first = winner(repository)
-    repository.promote(BRANCH, first, None)
+    repository.branches.promote(BRANCH, first, None)
     with pytest.raises(WorkspaceError, match="would drop commits"):
-        repository.promote(BRANCH, winner(repository, content=b"sideways\n"), first)
-    assert repository.branch_tip(BRANCH) == first
+        repository.branches.promote(BRANCH, winner(repository, content=b"sideways\n"), first)
+    assert repository.branches.tip(BRANCH) == first
 
 
 def test_branch_that_should_not_exist_yet(checkout, repository):
     checkout.git("branch", BRANCH)
     with pytest.raises(WorkspaceError, match="expected absent"):
-        repository.promote(BRANCH, winner(repository), None)
+        repository.branches.promote(BRANCH, winner(repository), None)
 
 
 def test_checked_out_branch_is_refused(checkout, repository, tmp_path):
     checkout.git("worktree", "add", "-q", "-b", BRANCH, str(tmp_path / "linked"))
     with pytest.raises(WorkspaceError, match=r"is checked out in .*linked"):
-        repository.promote(BRANCH, winner(repository), repository.base_commit)
-    assert repository.branch_tip(BRANCH) == repository.base_commit
+        repository.branches.promote(BRANCH, winner(repository), repository.base_commit)
+    assert repository.branches.tip(BRANCH) == repository.base_commit
 
 
 def test_branch_named_like_the_folder_of_ours(checkout, repository):
     checkout.git("branch", "maabarium")
     with pytest.raises(WorkspaceError, match="git cannot move"):
-        repository.promote(BRANCH, winner(repository), None)
+        repository.branches.promote(BRANCH, winner(repository), None)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "-x", "x..y", "x.lock", "a\nb"])
 def test_names_that_are_no_branch(repository, name):
     with pytest.raises(WorkspaceError, match="is no name for a branch"):
-        repository.promote(name, repository.base_commit, None)
+        repository.branches.promote(name, repository.base_commit, None)
 
 
 @pytest.mark.parametrize("isolation", ["auto", "snapshot"])
@@ -131,7 +131,7 @@ def test_of_concurrent_promotions_one_wins(checkout, open_repository, isolation)
     def promote(commit):
         start.wait()
         try:
-            one.promote(BRANCH, commit, None)
+            one.branches.promote(BRANCH, commit, None)
             done.append(commit)
         except WorkspaceError as error:
             failures.append(str(error))
@@ -142,27 +142,27 @@ def test_of_concurrent_promotions_one_wins(checkout, open_repository, isolation)
     for thread in threads:
         thread.join()
     assert (len(done), len(failures)) == (1, 5)
-    assert one.branch_tip(BRANCH) == done[0]
+    assert one.branches.tip(BRANCH) == done[0]
 
 
 def test_pin_keeps_the_base_from_being_collected(checkout, repository):
     base = repository.base_commit
-    repository.pin("run1")
+    repository.branches.pin("run1")
     checkout.git("commit", "-q", "--amend", "-m", "rewritten")
     checkout.git("reflog", "expire", "--expire=now", "--all")
     checkout.git("gc", "-q", "--prune=now")
     assert checkout.git("rev-parse", "refs/maabarium/run1") == base
     assert repository.view(repository.base_tree).read("src/a.py") == b"a = 1\n"
-    repository.unpin("run1")
-    repository.unpin("run1")
+    repository.branches.unpin("run1")
+    repository.branches.unpin("run1")
     assert checkout.git("for-each-ref", "refs/maabarium") == ""
 
 
 def test_snapshot_has_its_branch_in_its_own_repository(checkout, open_repository, cache):
     repository = open_repository(checkout.top, isolation="snapshot")
     commit = winner(repository)
-    repository.promote(BRANCH, commit, None)
-    assert repository.start_point(BRANCH) == (commit, commit)
+    repository.branches.promote(BRANCH, commit, None)
+    assert repository.branches.start_point(BRANCH) == (commit, commit)
     assert checkout.git("for-each-ref", "--format=%(refname)") == "refs/heads/main"
     assert repository.handle.git_dir.parent.parent == home_of(find_target(checkout.top, "snapshot"), cache)
 
@@ -174,15 +174,15 @@ def test_lock_that_a_killed_git_left_is_waited_for_and_removed(checkout, reposit
         lock.touch()
         os.utime(lock, (1, 1))
     commit = winner(repository)
-    repository.pin("run1")
-    repository.promote(BRANCH, commit, None)
+    repository.branches.pin("run1")
+    repository.branches.promote(BRANCH, commit, None)
     assert checkout.git("rev-parse", BRANCH) == commit
     assert not list((checkout.top / ".git" / "refs").rglob("*.lock"))
 
 
 def test_a_branch_that_moved_is_told_without_a_reflog_too(checkout, repository):
     first = winner(repository)
-    repository.promote(BRANCH, first, None)
+    repository.branches.promote(BRANCH, first, None)
     moved = checkout.git("commit-tree", f"{BRANCH}^{{tree}}", "-p", first, "-m", "elsewhere")
     checkout.git("update-ref", f"refs/heads/{BRANCH}", moved)
     log = checkout.top / ".git/logs/refs/heads" / BRANCH
@@ -192,4 +192,4 @@ def test_a_branch_that_moved_is_told_without_a_reflog_too(checkout, repository):
         else:
             log.write_bytes(content)
         with pytest.raises(WorkspaceError, match=f"it is at {moved[:12]}, but was expected"):
-            repository.promote(BRANCH, winner(repository, first, b"more\n"), first)
+            repository.branches.promote(BRANCH, winner(repository, first, b"more\n"), first)

@@ -106,14 +106,14 @@ def test_nothing_foreign_runs(hostile, marker, open_repository, cache, isolation
         repository.diff(base, tree)
         repository.patch(base, tree)
         repository.restore_protected(tree, base, Globs(["src/**"]))
-        repository.start_point("maabarium/x")
+        repository.branches.start_point("maabarium/x")
         if isolation == "auto":
-            repository.start_point("maabarium/old")
-        repository.pin("run1")
+            repository.branches.start_point("maabarium/old")
+        repository.branches.pin("run1")
         commit = repository.commit(tree, repository.base_commit, "x", {})
-        repository.promote("maabarium/x", commit, None)
-        repository.promote("maabarium/x", repository.commit(base, commit, "y", {}), commit)
-        repository.unpin("run1")
+        repository.branches.promote("maabarium/x", commit, None)
+        repository.branches.promote("maabarium/x", repository.commit(base, commit, "y", {}), commit)
+        repository.branches.unpin("run1")
         worktree.remove()
     assert not marker.exists(), marker.read_text()
 
@@ -123,7 +123,7 @@ def test_applying_runs_filters_at_most(hostile, marker, open_repository, program
     tree = repository.tree_with(
         repository.base_tree, [FileEdit(path="src/a.py", operation="modify", content=b"better\n")]
     )
-    repository.promote("maabarium/x", repository.commit(tree, repository.base_commit, "x", {}), None)
+    repository.branches.promote("maabarium/x", repository.commit(tree, repository.base_commit, "x", {}), None)
     assert not marker.exists()
     apply_to_checkout(find_target(hostile.top), "maabarium/x")
     assert (hostile.top / "src/a.py").read_bytes() == b"better\n"

@@ -132,7 +132,7 @@ def test_commit(checkout, repository):
     assert commit == repository.commit(
         tree, repository.base_commit, "fast\x1b[2J\nMaabarium-Run: forged", trailers, when=1_700_000_000
     )
-    repository.promote("maabarium/x", commit, None)
+    repository.branches.promote("maabarium/x", commit, None)
     shown = checkout.git("log", "-1", "--format=%an <%ae>|%cn <%ce>|%s|%at|%(trailers:only)", "maabarium/x")
     author, committer, subject, when, said = shown.split("|")
     assert author == committer == "Maabarium <maabarium@localhost>"
@@ -242,11 +242,11 @@ def test_shallow_detached_end_to_end(make_checkout, open_repository, tmp_path, o
     commit = repository.commit(
         repository.tree_with(repository.base_tree, [edit("a.py")]), repository.base_commit, "x", {}
     )
-    assert repository.start_point("maabarium/x") == (repository.base_commit, None)
-    repository.promote("maabarium/x", commit, None)
-    assert repository.start_point("maabarium/x") == (commit, commit)
+    assert repository.branches.start_point("maabarium/x") == (repository.base_commit, None)
+    repository.branches.promote("maabarium/x", commit, None)
+    assert repository.branches.start_point("maabarium/x") == (commit, commit)
     done = subprocess.run(["git", "fsck", "--no-dangling"], cwd=tmp_path / "clone", capture_output=True)
-    assert (done.returncode, repository.branch_tip("maabarium/x")) == (0, commit)
+    assert (done.returncode, repository.branches.tip("maabarium/x")) == (0, commit)
 
 
 def test_twenty_megabytes(repository):

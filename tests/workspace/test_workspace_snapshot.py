@@ -95,10 +95,10 @@ def test_winner_survives_for_another_process_and_goes_when_told(folder, open_rep
     repository = open_repository(folder)
     tree = repository.tree_with(repository.base_tree, [FileEdit(path="a.py", operation="modify", content=b"better")])
     commit = repository.commit(tree, repository.base_commit, "x", {})
-    repository.promote("maabarium/x", commit, None)
+    repository.branches.promote("maabarium/x", commit, None)
     (folder / "a.py").write_text("the user goes on")
     again = open_repository(folder, base_commit=repository.base_commit)
-    assert again.start_point("maabarium/x") == (commit, commit)
+    assert again.branches.start_point("maabarium/x") == (commit, commit)
     assert again.base_tree == repository.base_tree
     assert snapshots(cache) == {"run1": repository.handle.git_dir}
     assert remove_snapshot(cache, "run1") == repository.handle.git_dir

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -110,7 +109,13 @@ def policy_objections(request: ProposalCheck) -> list[Problem]:
 
 def policy_problems(request: BlueprintCheck) -> list[Problem]:
     """Policies of a blueprint that cannot be asked; `maabarium_check_blueprint` answers this."""
-    return list(_problems(anchored(request.blueprint, request.path.parent)))
+    found = []
+    for index, policy in enumerate(anchored(request.blueprint, request.path.parent).policy):
+        try:
+            WasmPolicy.load(Path(policy.path))
+        except SandboxError as error:
+            found.append(Problem(f"policy[{index}].path", f"{Path(policy.path).name} {error}"))
+    return found
 
 
 def anchored(blueprint: Blueprint, folder: Path) -> Blueprint:
@@ -177,14 +182,6 @@ def _abi(module: WasmModule) -> Abi:
 def _shape(signature: Signature | None) -> str:
     given, back = signature or ((), ())
     return f"({', '.join(given)}) -> {', '.join(back) or 'nothing'}"
-
-
-def _problems(blueprint: Blueprint) -> Iterator[Problem]:
-    for index, policy in enumerate(blueprint.policy):
-        try:
-            WasmPolicy.load(Path(policy.path))
-        except SandboxError as error:
-            yield Problem(f"policy[{index}].path", f"{Path(policy.path).name} {error}")
 
 
 def _no_constant(name: str) -> None:

@@ -76,7 +76,6 @@ class Runner:
             return door.result(self._run(start, clock, door))
 
     def _run(self, start: Start, clock: CpuClock, door: Door) -> Completed:
-        command = start.command
         process, pipe = started(start, door)
         tree, reaped = door.tree, False
         try:
@@ -84,16 +83,9 @@ class Runner:
             confine(process.pid, start)
             guard = self.caps.guard(lambda: tree.members()[0], self._growing(start), start.group)
             own = door.open(process.pid, clock)
-            began = time.monotonic()
+            output = KeptOutput(int(self.caps.options.output_mb * MEGABYTE))
             supervision = Supervision(
-                pid=process.pid,
-                pipe=pipe,
-                command=command,
-                clock=RunClock(clock, own),
-                output=KeptOutput(int(self.caps.options.output_mb * MEGABYTE)),
-                deadline=began + command.timeout,
-                cancel=self.cancel,
-                guard=guard,
+                process.pid, pipe, start.command, RunClock(clock, own), output, self.cancel, guard
             )
             ending = supervision.follow()
             clock.read()  # a clock over /proc must look while the processes are still there
@@ -101,7 +93,7 @@ class Runner:
             usage = reap(process)
             reaped = True
             supervision.finish()
-            return completed(process.returncode, ending, supervision, usage, clock, began, own)
+            return completed(process.returncode, ending, supervision, usage, clock, own)
         finally:
             os.close(pipe)
             if not reaped:
@@ -209,13 +201,7 @@ def abandon(process: subprocess.Popen[bytes], tree: ProcessTree) -> None:
 
 
 def completed(
-    returncode: int,
-    ending: Ending,
-    supervision: Supervision,
-    usage: resource.struct_rusage,
-    clock: CpuClock,
-    started: float,
-    own: float,
+    returncode: int, ending: Ending, seen: Supervision, usage: resource.struct_rusage, clock: CpuClock, own: float
 ) -> Completed:
     """The record of a run. The rusage of the first process checks the clock, which a trick may have detached.
 
@@ -225,12 +211,12 @@ def completed(
     dodged = waited_for > counted * 1.05 + UNSEEN_CPU
     return Completed(
         returncode=returncode,
-        output=supervision.output.text(),
-        duration=supervision.ended - started,
+        output=seen.output.text(),
+        duration=seen.ended - seen.began,
         cpu=max(0.0, (max(counted, waited_for) if dodged or not clock.complete else counted) - own),
-        peak_rss=supervision.peak_rss(usage),
+        peak_rss=seen.peak_rss(usage),
         timed_out=ending == "timed_out",
-        flooded=ending == "flooded" or (ending == "exited" and supervision.output.flooded),
+        flooded=ending == "flooded" or (ending == "exited" and seen.output.flooded),
         interrupted=ending == "interrupted",
         cpu_complete=clock.complete and not dodged,
     )

@@ -95,7 +95,6 @@ class Supervision:
     command: Command
     clock: Clockface
     output: KeptOutput
-    deadline: float
     cancel: threading.Event
     guard: Callable[[], str] | None = None
     """Asked now and then; a sentence ends the run, and is added to its output."""
@@ -107,7 +106,9 @@ class Supervision:
         self._poll = select.poll()
         self._poll.register(self.pipe, select.POLLIN)
         self._open = True
-        self._next_sample = time.monotonic() + SLICE / 2
+        self.began = time.monotonic()
+        self._deadline = self.began + self.command.timeout
+        self._next_sample = self.began + SLICE / 2
         self._listen: socket.socket | None = None
         if self.command.listen is not None and self.command.watch is not None:
             self._listen = self.command.listen
@@ -130,7 +131,7 @@ class Supervision:
     def _turn(self, notice: int) -> Ending | None:
         """Wait a moment at most, serve what is ready, and say whether it is over."""
         now = time.monotonic()
-        ready = dict(self._poll.poll(max(0.0, min(SLICE, self.deadline - now)) * 1000))
+        ready = dict(self._poll.poll(max(0.0, min(SLICE, self._deadline - now)) * 1000))
         if self.pipe in ready:
             self._read_output()
         if self._listen is not None and self._listen.fileno() in ready:
@@ -141,7 +142,7 @@ class Supervision:
             return "flooded"
         if self.cancel.is_set():
             return "interrupted"
-        if now >= self.deadline:
+        if now >= self._deadline:
             return "timed_out"
         if now >= self._next_sample:
             self._next_sample = now + SLICE

@@ -319,6 +319,12 @@ def test_without_the_extra_values_are_tried_one_at_a_time_and_a_note_says_so(mon
     assert Parameters().notes(Files({"a.py": TWO.splitlines()[0]}), ["a.py"]) == ()
 
 
+def test_a_number_of_thousands_of_digits_is_a_problem_not_an_error() -> None:
+    source = b"KNOWN = {0x" + b"f" * 5000 + b": 1}\nN = 5  # maabarium: tune(1, 9)\n"
+    assert "a number too long" in str(scan_markers("a.py", source).problems)
+    assert list(Parameters(unmarked=True).changes(make_request({"a.py": source}))) == []
+
+
 def test_the_order_does_not_depend_on_the_hash_seed() -> None:
     program = (
         "from proposal_requests import make_request;"

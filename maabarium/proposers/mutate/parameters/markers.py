@@ -47,7 +47,7 @@ def scan_markers(path: str, content: bytes) -> Scan:
         for spot in spots(path, file):
             by_line.setdefault(spot.node.end_lineno or spot.node.lineno, []).append(spot)
     except (RecursionError, ValueError):
-        return Scan(problems=(Problem(path, "is nested too deep to look for parameters"),))
+        return Scan(problems=(Problem(path, "is nested too deep, or has a number too long, to look for parameters"),))
     factors: list[Factor] = []
     problems: list[Problem] = []
     for line, rule in _markers(file.text):

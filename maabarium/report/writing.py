@@ -92,7 +92,8 @@ def _rendered(view: RunView, diffs: Mapping[int, str], suffix: str) -> str:
     )  # fmt: skip
     environment.filters |= {
         "line": one_line, "plain": plain, "md": markdown, "number": phrases.number, "factor": phrases.factor,
-        "interval": phrases.interval, "duration": phrases.duration, "words": lambda code: code.replace("_", " "),
+        "interval": phrases.interval, "percent": phrases.percent, "duration": phrases.duration,
+        "words": lambda code: code.replace("_", " "),
     }  # fmt: skip
     source = files("maabarium.report").joinpath(TEMPLATES[suffix]).read_text(encoding="utf-8")
     facts = _facts(view, diffs, DIFF_LINES[suffix])
@@ -103,38 +104,27 @@ def _rendered(view: RunView, diffs: Mapping[int, str], suffix: str) -> str:
 
 def _facts(view: RunView, diffs: Mapping[int, str], most: int) -> dict[str, Any]:
     failed = gains.baseline_failure(view)
-    phases = gains.phase_seconds(view)
+    by_pairs = decides_by_pairs(view)
+    if by_pairs:
+        shown = {number: phrases.factor(level) for number, level in proven_levels(view).items()}
+    else:
+        shown = {outcome.number: f"{outcome.total:.4f}" for outcome in view.outcomes if outcome.total is not None}
     return {
         "view": view,
-        "by_pairs": decides_by_pairs(view),
-        "standing": _standing(view),
+        "by_pairs": by_pairs,
+        "levels": shown,  # beside the effect of each experiment: what it leads to, or where all is exact the score
         "run": view.run,
         "result": summary_lines(view)[:1] if failed or not view.outcomes else metric_lines(view),
         "failed": failed,
         "confidence": "" if failed or not view.outcomes else confidence_line(view),
-        "smallest": _smallest(view),
-        "winners": view.kept,
+        "smallest": gains.smallest_gain(view),
         "metrics": gains.metric_gains(view),
-        "ended": view.outcomes,
         "reasons": gains.reasons(view),
         "changes": _changes(view, diffs, most),
-        "phases": list(phases.items()),
-        "phase_total": sum(phases.values()),
+        "phases": gains.phase_seconds(view),
         "time": time_line(view),
         "run_facts": _run_facts(view),
     }
-
-
-def _standing(view: RunView) -> dict[int, str]:
-    """What stands beside the effect of each experiment: the level it leads to, or where all is exact the score."""
-    if decides_by_pairs(view):
-        return {number: phrases.factor(level) for number, level in proven_levels(view).items()}
-    return {outcome.number: f"{outcome.total:.4f}" for outcome in view.outcomes if outcome.total is not None}
-
-
-def _smallest(view: RunView) -> str:
-    smallest = gains.smallest_gain(view)
-    return "" if smallest is None else phrases.percent(smallest)
 
 
 def _changes(view: RunView, diffs: Mapping[int, str], most: int) -> list[ShownDiff]:

@@ -138,8 +138,8 @@ def test_the_pool_lets_models_share_a_file_and_gives_the_memory_back() -> None:
     pool = make_pool(Local, *members, sleep=time.sleep)
     for member in members:
         assert pool.ask(member, request("Hello"), purpose(agent=member.name)).calls[0].cost == 0.0
-    assert pool._members[0].provider is not None
-    assert pool._members[0].provider._llama is pool._members[1].provider._llama  # type: ignore[attr-defined, union-attr]
+    assert pool._clients[0].provider is not None
+    assert pool._clients[0].provider._llama is pool._clients[1].provider._llama  # type: ignore[attr-defined, union-attr]
     pool.close()
     assert wait_for(lambda: threads_here() <= before)
 

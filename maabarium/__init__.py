@@ -16,28 +16,10 @@ if TYPE_CHECKING:
     from maabarium.records import Evaluation, FileEdit, Gate, Measurement, Outcome, Proposal
 
 __all__ = [
-    "Completion",
-    "CompletionRequest",
-    "Evaluation",
-    "EvaluationRequest",
-    "Evaluator",
-    "FileEdit",
-    "Gate",
-    "MaabariumError",
-    "Measurement",
-    "Message",
-    "Outcome",
-    "Proposal",
-    "ProposalError",
-    "ProposalRequest",
-    "Proposer",
-    "Provider",
-    "ProviderContext",
-    "ProviderError",
-    "Section",
-    "Usage",
-    "hookimpl",
-]
+    "Completion", "CompletionRequest", "Evaluation", "EvaluationRequest", "Evaluator", "FileEdit", "Gate",
+    "MaabariumError", "Measurement", "Message", "Outcome", "Proposal", "ProposalError", "ProposalRequest",
+    "Proposer", "Provider", "ProviderContext", "ProviderError", "Section", "Usage", "hookimpl",
+]  # fmt: skip
 
 __version__ = "0.1.0"
 

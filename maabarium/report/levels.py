@@ -56,12 +56,8 @@ def levels(view: RunView) -> list[Level]:
         else:
             before = math.prod(value for number, value in effects.items() if number <= outcome.parent)
         if effect is not None and _plausible((before * effect,)):
-            bounds = outcome.interval
-            scaled = (
-                (bounds[0] * before, bounds[1] * before)
-                if bounds and _plausible((bounds[0] * before, bounds[1] * before))
-                else None
-            )
+            bounds = outcome.interval and (outcome.interval[0] * before, outcome.interval[1] * before)
+            scaled = bounds if bounds and _plausible(bounds) else None
             found.append(Level(outcome.number, outcome.verdict, before * effect, scaled, champion))
     return found
 

@@ -66,7 +66,7 @@ class Connection:
                 raise CallFailure("other", "the provider is closed")
             self._under_way += 1
         try:
-            status, told, raw = self._exchange(url, {"Content-Type": "application/json", **headers}, content)
+            status, told, raw = self._send(url, {"Content-Type": "application/json", **headers}, content)
         except CallFailure:
             if self._closed:
                 raise CallFailure("other", "the provider was closed while it was asked") from None
@@ -95,7 +95,7 @@ class Connection:
         if last:
             self._client.close()
 
-    def _exchange(self, url: str, headers: Mapping[str, str], content: bytes) -> tuple[int, httpx.Headers, bytes]:
+    def _send(self, url: str, headers: Mapping[str, str], content: bytes) -> tuple[int, httpx.Headers, bytes]:
         """Status, headers and body. Raises CallFailure without its cause: what httpx raises holds the key."""
         import httpx
 

@@ -19,8 +19,6 @@ from maabarium.code.statements import Statement, statements_of
 __all__ = ["PythonFile", "compiles", "decode", "parse", "parse_strictly"]
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
-_LARGEST = 1_000_000
-"""Bytes above which a file is passed over: parsing it would cost more than an evaluation."""
 
 
 def parse_strictly(source: str | bytes) -> ast.Module:
@@ -71,9 +69,7 @@ class PythonFile:
 
     @classmethod
     def read(cls, content: bytes) -> PythonFile | None:
-        """Decode and parse; None if the bytes are no Python, are huge, or would not survive a round trip."""
-        if len(content) > _LARGEST:
-            return None
+        """Decode and parse; None if the bytes are no Python, or would not survive a round trip."""
         try:
             text, encoding = decode(content)
             if text.encode(encoding) != content:

@@ -20,6 +20,8 @@ from maabarium.records import Evaluation
 __all__ = ["Repairs"]
 
 _MOST_CHANGES = 400
+_LARGEST = 1_000_000
+"""Bytes above which a file is passed over: parsing it would cost more than an evaluation."""
 _KEPT = 4
 """States of the target whose ideas are remembered."""
 
@@ -62,10 +64,11 @@ class Repairs:
         yield from _first(ranked)
 
     def _contents(self, request: ProposalRequest) -> dict[str, bytes]:
-        """Target files that exist (an exact target may be absent) and are Python."""
+        """Target files that exist (an exact target may be absent), are Python, and not huge."""
         there = set(request.files.paths())
         paths = [path for path in request.targets if path.endswith((".py", ".pyw")) and path in there]
-        return {path: request.files.read(path) for path in paths}
+        contents = ((path, request.files.read(path)) for path in paths)
+        return {path: content for path, content in contents if len(content) <= _LARGEST}
 
     def _undone(self, request: ProposalRequest) -> dict[str, bytes]:
         """Those of them in which a change was kept, as they were before."""

@@ -50,12 +50,12 @@ class CpuClock(Protocol):
         """Give back what it holds."""
 
 
-def open_perf_event(machine: str | None = None) -> int:
+def open_perf_event() -> int:
     """A TASK_CLOCK counter of what the calling thread will execute; a descriptor to read one u64 of nanoseconds.
 
     Raises OSError when the kernel forbids it or the machine is unknown to us.
     """
-    number = PERF_EVENT_OPEN.get(machine or platform.machine())
+    number = PERF_EVENT_OPEN.get(platform.machine())
     if number is None or sys.platform != "linux":
         raise OSError("perf_event_open: system call number unknown on this machine")
     flags = DISABLED | INHERIT | EXCLUDE_KERNEL | EXCLUDE_HV | ENABLE_ON_EXEC

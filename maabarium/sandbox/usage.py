@@ -26,6 +26,7 @@ SHARE = 10
 class UsageGuard:
     """Call it now and then; it answers with a sentence when a limit is passed, else with nothing.
 
+    Make it when the program is about to begin: what is free then is what it may take.
     `members` names the processes; `memory` and `written` are bytes, `folders` the places that may grow on disk.
     """
 
@@ -37,14 +38,8 @@ class UsageGuard:
         self._written = written
         self._folders = tuple(folders)
         self._free = [free_bytes(folder) for folder in self._folders]
-        self._before: int | None = None
         self._next_memory = 0.0
         self._next_walk = 0.0
-
-    def begin(self) -> None:
-        """The program is about to begin: what is there now is not its doing."""
-        self._before = None
-        self._free = [free_bytes(folder) for folder in self._folders]
 
     def __call__(self) -> str:
         """A sentence, or nothing."""

@@ -25,7 +25,6 @@ MAGIC = b"\0asm"
 CORE = MAGIC + b"\x01\0\0\0"
 """How every core module begins. wasmtime takes anything else for the text format, which nobody asked for."""
 
-PAGE = 65536
 STACK = 256 * 1024
 LARGEST = 4 * 1024 * 1024
 """Bytes of a module that is compiled here: compiling has no deadline, and a few megabytes take about a second."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 
-__all__ = ["Layout", "fold", "objection"]
+__all__ = ["Layout", "fold", "objection", "parents_of"]
 
 _FORBIDDEN_CATEGORIES = {
     "Cc": "a control character",
@@ -81,7 +81,7 @@ class Layout:
     @cached_property
     def folders(self) -> frozenset[str]:
         """Every folder that holds something."""
-        return frozenset(_folders(self.modes))
+        return frozenset(parent for path in self.modes for parent in parents_of(path))
 
     @cached_property
     def folded(self) -> dict[str, str]:
@@ -89,9 +89,7 @@ class Layout:
         return {fold(path): path for path in (*self.modes, *self.folders)}
 
 
-def _folders(paths: Iterable[str]) -> Iterable[str]:
-    seen: set[str] = set()
-    for path in paths:
-        while (path := path.rpartition("/")[0]) and path not in seen:
-            seen.add(path)
-            yield path
+def parents_of(path: str) -> list[str]:
+    """Every folder that a path leads through, the nearest first."""
+    parts = path.split("/")
+    return ["/".join(parts[:count]) for count in range(len(parts) - 1, 0, -1)]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
 
 from maabarium.blueprint.globs import Globs
 from maabarium.errors import ProposalError
 from maabarium.plugins.protocols import TellsModes, TreeView
 from maabarium.records import FileEdit
 from maabarium.safe_text import printable
-from maabarium.workspace.names import Layout, fold, objection
+from maabarium.workspace.names import Layout, fold, objection, parents_of
 from maabarium.workspace.trees import EXECUTABLE, FILE, LINK, SUBMODULE, GitTree
 
 __all__ = [
@@ -102,7 +101,7 @@ def _check_name(path: str, targets: Globs, protected: Globs) -> None:
 def _check_place(edit: FileEdit, layout: Layout, deleted: set[str]) -> None:
     """Refuse what leads through links or submodules, or meets another name on some file system."""
     path, modes = edit.path, layout.modes
-    for parent in (str(p) for p in PurePosixPath(path).parents if str(p) != "."):
+    for parent in parents_of(path):
         mode = modes.get(parent)
         if mode == LINK:
             raise _outside(path, f"leads through the symbolic link {_quoted(parent)}")
@@ -118,7 +117,7 @@ def _check_place(edit: FileEdit, layout: Layout, deleted: set[str]) -> None:
         return
     if path in layout.folders and any(name.startswith(path + "/") and name not in deleted for name in modes):
         raise ProposalError("does_not_apply", f"{_quoted(path)} is a folder")
-    for name in (path, *(str(p) for p in PurePosixPath(path).parents if str(p) != ".")):
+    for name in (path, *parents_of(path)):
         twin = layout.folded.get(fold(name))
         if twin is not None and twin != name and name not in modes and name not in layout.folders:
             raise _outside(path, f"is the same name as {_quoted(twin)} on some file systems")
@@ -151,7 +150,7 @@ def _check_one_another(edits: Sequence[FileEdit]) -> None:
             kept[fold(edit.path)] = edit.path
     spelled: dict[str, str] = {}
     for path in kept.values():
-        for parent in (str(p) for p in PurePosixPath(path).parents if str(p) != "."):
+        for parent in parents_of(path):
             if fold(parent) in kept:
                 raise ProposalError("does_not_apply", f"{_quoted(kept[fold(parent)])} cannot be a file and a folder")
             other = spelled.setdefault(fold(parent), parent)

@@ -18,6 +18,7 @@ from maabarium.errors import WorkspaceError
 from maabarium.folders import stamp, write_file
 from maabarium.safe_text import printable
 from maabarium.workspace.lock import Flock
+from maabarium.workspace.names import parents_of
 from maabarium.workspace.snapshot import frozen_copies
 from maabarium.workspace.storage import make_folder, remove_folder, storing
 from maabarium.workspace.trees import EXECUTABLE, LINK, SUBMODULE, Entry, Trees
@@ -104,15 +105,15 @@ class Worktree:
 
     def _arrange(self) -> None:
         """Files and folders to be there, from the listing and the copies."""
-        inside = {parent for path in self._listing for parent in (path, *_parents(path))}
+        inside = {parent for path in self._listing for parent in (path, *parents_of(path))}
         copies = {
             path: Entry(_COPY, str(source))
             for path, source in self._copies.items()
-            if path not in inside and not any(parent in self._listing for parent in _parents(path))
+            if path not in inside and not any(parent in self._listing for parent in parents_of(path))
         }
         self._wanted = {p: e for p, e in self._listing.items() if e.mode != SUBMODULE} | copies
         self._folders = {p for p, e in self._listing.items() if e.mode == SUBMODULE}
-        self._folders.update(parent for path in (*self._wanted, *self._folders) for parent in _parents(path))
+        self._folders.update(parent for path in (*self._wanted, *self._folders) for parent in parents_of(path))
 
     def _check(self, folder: str, prefix: str, valid: set[str]) -> None:
         """Remove what does not belong, collect what is as it was written."""
@@ -174,11 +175,6 @@ class Worktree:
             self._tick = 2_000_000_000  # a file system that counts whole seconds
         racy = time.time_ns() - info.st_ctime_ns <= self._tick
         (self._racy.add if racy else self._racy.discard)(path)
-
-
-def _parents(path: str) -> list[str]:
-    parts = path.split("/")[:-1]
-    return ["/".join(parts[: count + 1]) for count in range(len(parts))]
 
 
 def _claim(run_folder: Path, slot: int) -> tuple[Path, Flock]:

@@ -116,7 +116,7 @@ def stored_record(path: Path, binding: Binding, options: RunOptions) -> RunRecor
             f"run {record.run_id} cannot be resumed: {path.name}, or the proposals it names, changed since it began; "
             "put them back, or start a new run"
         )
-    # The protected files are those of the run's own start, which does not change; version 0.1 hashed the rules alone.
+    # The protected files are those of the run's own start, which does not change; older runs have no such part.
     if record.grader_hash.partition("+")[0] != rules_hash(binding, path):
         raise UsageProblem(
             f"run {record.run_id} cannot be resumed: its rules or evaluator changed since it began, so that scores "

@@ -24,7 +24,7 @@ from pydantic_core import to_jsonable_python
 from maabarium.errors import StoreError
 from maabarium.events import RunView
 from maabarium.records import FileEdit, Outcome
-from maabarium.store.payloads import milliseconds
+from maabarium.store.payloads import outcome_columns
 from maabarium.store.reader import StoredView
 
 __all__ = ["MANIFEST", "archive", "export_csv", "export_json", "export_jsonl", "export_patch"]
@@ -136,19 +136,12 @@ def _experiments(view: RunView) -> Iterator[dict[str, Any]]:
 def _original(view: RunView, outcome: Outcome) -> dict[str, Any]:
     """The fields of the original. `id` and `created_at` are known of views that come from a store."""
     stored = view if isinstance(view, StoredView) else None
-    promoted = outcome.verdict == "promoted"
     return {
         "id": stored.ids.get(outcome.number) if stored else None,
         "iteration": outcome.number,
         "blueprint_name": view.run.blueprint_name,
         "proposal_summary": outcome.summary,
-        "weighted_total": outcome.total,
-        "duration_ms": milliseconds(outcome.duration),
-        "error": outcome.reason if outcome.verdict == "error" else None,
-        "promotion_outcome": outcome.verdict,
-        "promoted_branch_name": (outcome.branch or None) if promoted else None,
-        "promoted_commit_oid": (outcome.commit or None) if promoted else None,
-        "promoted_target_branch_name": (outcome.branch or None) if promoted else None,
+        **outcome_columns(outcome),
         "created_at": stored.created.get(outcome.number) if stored else None,
         "metrics": [{**metric.model_dump(exclude={"raw"}), "raw_value": metric.raw} for metric in outcome.metrics],
         "research": None,

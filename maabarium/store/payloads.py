@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from maabarium.events import MeasuredEvent, Proposed, Transition, transition_adapter
-from maabarium.records import Evaluation
+from maabarium.records import Evaluation, Outcome
 
 __all__ = [
     "Side", "Taken", "cell", "decode", "dump_evaluation", "dump_payload", "dumps", "encode", "load_evaluation",
-    "load_payload", "milliseconds", "number_of", "pack", "unpack",
+    "load_payload", "number_of", "outcome_columns", "pack", "unpack",
 ]  # fmt: skip
 
 Side = Literal["candidate", "champion"]
@@ -112,7 +112,7 @@ def load_evaluation(stored: bytes) -> Evaluation:
 
 
 def _with_facts_as_fields(fields: dict[str, Any]) -> dict[str, Any]:
-    """An evaluation of schema 2 up to version 0.1: its facts were lines in gates, a measurement, and parts of ids."""
+    """An evaluation from before its facts were fields: they were lines in gates, a measurement, and parts of ids."""
     lists = {gate["name"]: [line for line in gate["detail"].split("\n") if line] for gate in fields["gates"]}
     seconds = [m["value"] for m in fields["measurements"] if m["source"] == "session"]
     return {
@@ -169,6 +169,15 @@ def cell(value: object) -> object:
     return value
 
 
-def milliseconds(seconds: float) -> int:
-    """Whole milliseconds; a duration that is no number counts as none."""
-    return round(seconds * 1000) if 0 <= seconds < 1e12 else 0
+def outcome_columns(outcome: Outcome) -> dict[str, Any]:
+    """What the table `experiments` and the exports call as the original did; a duration that is no number is none."""
+    branch = (outcome.branch or None) if outcome.verdict == "promoted" else None
+    return {
+        "weighted_total": outcome.total,
+        "duration_ms": round(outcome.duration * 1000) if 0 <= outcome.duration < 1e12 else 0,
+        "error": outcome.reason if outcome.verdict == "error" else None,
+        "promotion_outcome": outcome.verdict,
+        "promoted_branch_name": branch,
+        "promoted_commit_oid": (outcome.commit or None) if outcome.verdict == "promoted" else None,
+        "promoted_target_branch_name": branch,
+    }

@@ -25,7 +25,7 @@ from maabarium.events import (
     Transition,
 )
 from maabarium.records import Evaluation, Measured, Origin, Outcome, Proposal
-from maabarium.store.payloads import Side, cell, dump_evaluation, dumps, milliseconds, unpack
+from maabarium.store.payloads import Side, cell, dump_evaluation, dumps, outcome_columns, unpack
 
 __all__ = ["Rows", "damage", "disagreements"]
 
@@ -126,14 +126,8 @@ class Rows:
 
     def _decided(self, outcome: Outcome) -> None:
         identity = self._experiment(outcome.number)
-        promoted = outcome.verdict == "promoted"
         low, high = outcome.interval or (None, None)
-        row: dict[str, Any] = {
-            "weighted_total": outcome.total, "duration_ms": milliseconds(outcome.duration),
-            "error": outcome.reason if outcome.verdict == "error" else None, "promotion_outcome": outcome.verdict,
-            "promoted_branch_name": (outcome.branch or None) if promoted else None,
-            "promoted_commit_oid": (outcome.commit or None) if promoted else None,
-            "promoted_target_branch_name": (outcome.branch or None) if promoted else None,
+        row = outcome_columns(outcome) | {
             "reason_code": outcome.reason_code, "reason": outcome.reason, "effect": outcome.effect,
             "interval_low": low, "interval_high": high, "pairs": outcome.pairs,
         }  # fmt: skip

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from statistics import median
 
 from maabarium.acceptance.sequential import Interval, detectable, median_interval, share_of_alpha
+from maabarium.blueprint.schema import Metric
 from maabarium.events import RunView, Sample
 from maabarium.records import MetricEffect, Outcome, ReasonCode
 from maabarium.report.phrases import short_source
-from maabarium.report.rules import Ranges, acceptance_of, log_factor, metric_of, power, ranges_of
+from maabarium.report.rules import acceptance_of, log_factor, metric_of, power, ranges_of
 from maabarium.scoring import improved
 
 __all__ = [
@@ -69,16 +70,6 @@ def spread_of(outcome: Outcome) -> Interval | None:
     return None if bounds is None or bounds[0] == bounds[1] else bounds
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What all metrics of one run are computed from."""
-
-    ranges: Ranges
-    ratios: PairRatios
-    baseline: dict[str, float]
-    """Medians by source."""
-
-
 def baseline_failure(view: RunView) -> Outcome | None:
     """The baseline's outcome when it did not hold."""
     first = next((outcome for outcome in view.outcomes if outcome.number == 0), None)
@@ -87,29 +78,28 @@ def baseline_failure(view: RunView) -> Outcome | None:
 
 def metric_gains(view: RunView) -> tuple[MetricGain, ...]:
     """Every metric of the run, as the blueprint orders them; none when the baseline was not measured."""
-    first = next((outcome for outcome in view.outcomes if outcome.number == 0), None)
-    last = view.champion
-    shown = last or first
-    rows = shown.metrics if shown is not None else ()
-    evidence = Evidence(ranges_of(view), pair_ratios(view), baseline_medians(view))
-    return tuple(_gain(row, view, evidence, moved=last is not None) for row in rows)
+    shown = view.champion or next((outcome for outcome in view.outcomes if outcome.number == 0), None)
+    ratios, ranges, medians = pair_ratios(view), ranges_of(view), baseline_medians(view)
+    gains = []
+    for row in shown.metrics if shown is not None else ():
+        steps = [ratios.get(winner.number, {}).get(row.source, []) for winner in view.kept]
+        gains.append(_gain(row, metric_of(row, ranges), medians.get(row.source, row.baseline), steps))
+    return tuple(gains)
 
 
-def _gain(row: MetricEffect, view: RunView, evidence: Evidence, *, moved: bool) -> MetricGain:
-    metric = metric_of(row, evidence.ranges)
+def _gain(row: MetricEffect, metric: Metric, usual: float | None, steps: list[list[float]]) -> MetricGain:
+    """`usual` is the baseline's median, `steps` are the pairs of each winner; a winner without pairs has none."""
     before, after = row.baseline, row.raw
-    total: float | None = log_factor(metric, before, after) if moved else None
+    total: float | None = None
     bounds: Interval | None = None
-    winners = view.kept
-    paired = [evidence.ratios[w.number][row.source] for w in winners if row.source in evidence.ratios.get(w.number, {})]
-    if not moved:
-        before = after = evidence.baseline.get(row.source, row.baseline)
-    elif paired and len(paired) == len(winners):
-        total = sum(median(values) for values in paired)
-        bounds = _combined(paired)
-        before = evidence.baseline.get(row.source, row.baseline)
+    if not steps:
+        before = after = usual
+    elif all(steps):
+        total, bounds, before = sum(median(values) for values in steps), _combined(steps), usual
         reached = None if before is None else improved(metric, before, power(total))
         after = row.raw if reached is None else reached
+    else:
+        total = log_factor(metric, before, after)
     return MetricGain(
         name=row.name,
         source=row.source,

@@ -62,7 +62,7 @@ def before(chosen: str, *ways: str) -> Sequence[str]:
 class HttpProvider(ABC):
     """A model behind an HTTP API. Raises UsageProblem, BlueprintError or MissingKeyError when it is made."""
 
-    default_endpoint: ClassVar[str] = ""
+    default_endpoint: str = ""
     """Where the API is when the blueprint does not say."""
     needs_key: ClassVar[bool] = False
     key_env: ClassVar[str | None] = ""
@@ -84,23 +84,19 @@ class HttpProvider(ABC):
                 f"one with `maabarium keys set {self.name}`",
                 reason="other",
             )
-        self.endpoint = endpoint_of(context.model, self.usual_endpoint())
+        self.endpoint = endpoint_of(context.model, self.default_endpoint)
         self.options = checked_options(context.model, self.options_type)
         self._refused: frozenset[str] = frozenset(self.start_without())
         here = urlsplit(self.endpoint).hostname in LOOPBACK
         self._connection = Connection(timeout=context.model.timeout_seconds, here=here, transport=context.transport)
 
-    def usual_endpoint(self) -> str:
-        """`default_endpoint`, or what the provider's name stands for; empty: the blueprint must say."""
-        return self.default_endpoint
-
     @abstractmethod
     def address(self) -> str:
         """Where the question goes."""
 
-    @abstractmethod
     def headers(self) -> Mapping[str, str]:
         """The key and whatever else the API wants; `Content-Type` is there already."""
+        return {"Authorization": f"Bearer {self.key.reveal()}"} if self.key else {}
 
     @abstractmethod
     def compose(self, request: CompletionRequest, refused: frozenset[str]) -> Mapping[str, Any]:

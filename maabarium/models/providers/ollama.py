@@ -44,9 +44,6 @@ class Ollama(HttpProvider):
     def address(self) -> str:
         return f"{self.endpoint}/api/chat"
 
-    def headers(self) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {self.key.reveal()}"} if self.key else {}
-
     def compose(self, request: CompletionRequest, refused: frozenset[str]) -> Mapping[str, Any]:
         options: dict[str, Any] = {"num_predict": request.max_tokens, "num_ctx": self.model.context_tokens}
         if self.options.temperature is not False:

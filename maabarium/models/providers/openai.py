@@ -50,17 +50,11 @@ class OpenAI(HttpProvider):
     )
 
     def __init__(self, context: ProviderContext, server: Server) -> None:
-        self.server = server
+        self.server, self.default_endpoint = server, server.endpoint
         super().__init__(context)
-
-    def usual_endpoint(self) -> str:
-        return self.server.endpoint
 
     def address(self) -> str:
         return f"{self.endpoint}/chat/completions"
-
-    def headers(self) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {self.key.reveal()}"} if self.key else {}
 
     def start_without(self) -> Sequence[str]:
         limit = self.options.max_tokens_field or self.server.limit

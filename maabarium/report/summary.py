@@ -16,7 +16,6 @@ from pathlib import Path
 from maabarium.events import RunView
 from maabarium.records import Outcome
 from maabarium.report import gains, phrases
-from maabarium.report.advice import advice
 from maabarium.report.rules import acceptance_of
 from maabarium.safe_text import one_line, plain
 from maabarium.state_paths import state_paths_of
@@ -134,7 +133,7 @@ def _nothing_lines(view: RunView) -> list[str]:
         return ["  no proposal was made; the proposer found nothing to try in the target files"]
     lines = ["  " + ", ".join(f"{count} {code.replace('_', ' ')}" for code, count in found[:4])]
     history = f"`{Commands.of(view)('history')}`"
-    return lines + [f"  try    {hint.replace('`maabarium history`', history)}" for hint in advice(view)]
+    return lines + [f"  try    {hint.replace('`maabarium history`', history)}" for hint in gains.advice(view)]
 
 
 def _detectable_lines(view: RunView) -> list[str]:

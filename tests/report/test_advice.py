@@ -9,7 +9,7 @@ from report_views import baseline, rejected, run_record, view, won
 
 from maabarium.records import COMBINATION, EXHAUSTED, MetricEffect, Origin
 from maabarium.report import summary_lines
-from maabarium.report.advice import RULE, TRIED_ALL, advice
+from maabarium.report.gains import RULE, TRIED_ALL, advice
 
 SUITE = tuple(
     MetricEffect(name=source, source=source, weight=weight, direction="minimize", baseline=2.0, raw=2.0, value=0.5)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from maabarium.errors import ProposalError
 from maabarium.plugins.protocols import ProposalRequest, Section
 from maabarium.proposers.council.context import LEAST, Packed, PromptPart, SourceFiles, estimate_tokens, pack
-from maabarium.proposers.council.context.part import cost_of, cost_of_lines
+from maabarium.proposers.council.context.excerpts import cost_of, cost_of_lines
 from maabarium.proposers.council.feedback import Advice
 from maabarium.proposers.council.replies import Patch, Replacement, Reply, edits_of
 from maabarium.records import Attempt, FileEdit, LineMap, Outcome, TestResult

@@ -1,7 +1,7 @@
 """What a model is shown: the material of one experiment, chosen by evidence and packed into a number of tokens."""
 
+from maabarium.proposers.council.context.excerpts import Packed, PromptPart
 from maabarium.proposers.council.context.packer import LEAST, pack
-from maabarium.proposers.council.context.part import Packed, PromptPart
 from maabarium.proposers.council.context.source_files import SourceFiles
 from maabarium.proposers.tokens import estimate_tokens
 

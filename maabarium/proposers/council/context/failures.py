@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from maabarium.code.faults import DETAIL, FRAME, FailingTest
 from maabarium.code.symbols import Defined, first_line
-from maabarium.proposers.council.context.excerpts import Excerpts
-from maabarium.proposers.council.context.part import PromptPart, cost_of
+from maabarium.proposers.council.context.excerpts import Excerpts, PromptPart, cost_of
 from maabarium.proposers.council.context.source_files import SourceFiles
 from maabarium.proposers.tokens import estimate_tokens, fitting
 from maabarium.records import TestResult, TestRole

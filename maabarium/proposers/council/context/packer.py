@@ -12,11 +12,10 @@ from functools import partial
 
 from maabarium.code.imports import Imports
 from maabarium.plugins.protocols import ProposalRequest, Section
-from maabarium.proposers.council.context.excerpts import Excerpt, Excerpts
+from maabarium.proposers.council.context.excerpts import Excerpt, Excerpts, Packed, PromptPart, cost_of, cost_of_lines
 from maabarium.proposers.council.context.failures import failed_functions, show_failures
 from maabarium.proposers.council.context.files import ranked, show_code
 from maabarium.proposers.council.context.guidance import creatable_files, guidance, measured_now
-from maabarium.proposers.council.context.part import Packed, PromptPart, cost_of, cost_of_lines
 from maabarium.proposers.council.context.priorities import Priorities
 from maabarium.proposers.council.context.related import show_related
 from maabarium.proposers.council.context.source_files import HOLDOUT, SourceFiles, printable

@@ -229,6 +229,17 @@ def test_a_backend_that_does_not_exist_is_a_sentence() -> None:
     assert done.stdout.startswith("the keyring cannot be opened: No module named 'nowhere'; set the environment")
 
 
+def test_without_the_extra_it_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['keyring'] = None\n"
+        "from maabarium.models.keys import find_key, set_key; from maabarium.errors import UsageProblem\n"
+        "from maabarium.plugins.completion import ProviderFacts\n"
+        "try: set_key('openai', ProviderFacts(), 'x')\nexcept UsageProblem as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True, text=True)
+    assert done.stdout.startswith('keyring is not installed: pip install "maabarium[keys]", or set the environment')
+
+
 # --- the list ---
 
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from maabarium.blueprint.schema import Model
@@ -143,6 +144,8 @@ def _backend(instead: str) -> KeyringBackend:
 
     Backends below priority 1 write plain text or keep nothing: they count only when the person named one.
     """
+    if find_spec("keyring") is None:
+        raise UsageProblem(f'keyring is not installed: pip install "maabarium[keys]", or {instead}')
     try:
         import keyring  # with the search for backends a third of a second
 

@@ -147,3 +147,19 @@ def test_prune_snapshots_only_when_applied_or_forced(cli: Any, folder: Path) -> 
 def test_prune_refuses_odd_ages(cli: Any, age: str) -> None:
     result = cli("prune", f"--older-than={age}")
     assert result.exit_code == 4 and result.stderr.startswith("error: ")
+
+
+def test_the_winner_that_stands_is_taken_also_when_it_is_not_the_last_number(cli: Any, stored: StoredRun) -> None:
+    """As with several workers: number 3 was kept first, then number 1 on top of it."""
+    with Store.open(stored.database) as store:
+        store._db.execute("BEGIN")
+        for number, parent, total in ((1, 3, 0.9), (3, 0, 0.6)):
+            store._db.execute(
+                "UPDATE events SET payload = json_set(payload, '$.outcome.parent', ?, '$.outcome.total', ?) "
+                "WHERE type = 'decided' AND json_extract(payload, '$.outcome.number') = ?",
+                [parent, total, number],
+            )
+        store._db.commit()
+    net = cli("diff").stdout
+    assert "src/a.py" in net and "src/b.py" not in net, "the fixture's commit of number 1 holds its own change only"
+    assert "up to experiment 1 of run" in cli("apply").stdout

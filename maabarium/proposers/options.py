@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from maabarium.blueprint.schema import Settings
 from maabarium.errors import BlueprintError, Problem
 
 __all__ = ["OwnOptions"]
 
 
-class OwnOptions(BaseModel):
+class OwnOptions(Settings):
     """The keys of `[proposer]` that one kind of proposer understands; field docstrings are their manual."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
     whose: ClassVar[str]
     """Whose options these are, with an article."""
     wanted: ClassVar[Mapping[str, str]] = {}

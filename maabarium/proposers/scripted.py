@@ -17,8 +17,9 @@ import base64
 import binascii
 import json
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from maabarium.blueprint.schema import Settings
 from maabarium.code.diffs import apply_diff, parse_diff
 from maabarium.errors import BlueprintError, Problem, ProposalError
 from maabarium.plugins.protocols import ProposalRequest, ProposerContext, TreeView
@@ -27,10 +28,8 @@ from maabarium.records import FileEdit, FileMode, Operation, Origin, Proposal
 __all__ = ["ScriptedProposer", "ScriptedProposerOptions"]
 
 
-class ScriptedProposerOptions(BaseModel):
+class ScriptedProposerOptions(Settings):
     """Keys of `[proposer]` for `kind = "scripted"`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str = Field(min_length=1)
     """The JSON Lines file, relative to the blueprint's folder."""
@@ -38,10 +37,8 @@ class ScriptedProposerOptions(BaseModel):
     """Start again after the last line instead of being exhausted."""
 
 
-class FilePatch(BaseModel):
+class FilePatch(Settings):
     """What happens to one file: the whole new content, or a unified diff of it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str = Field(min_length=1)
     operation: Operation
@@ -60,10 +57,8 @@ class FilePatch(BaseModel):
         return self
 
 
-class ScriptedProposal(BaseModel):
+class ScriptedProposal(Settings):
     """One line of the file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     summary: str = Field(min_length=1)
     file_patches: tuple[FilePatch, ...]

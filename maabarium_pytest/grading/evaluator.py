@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
+from maabarium.blueprint.schema import Settings
 from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import Evaluation
 from maabarium_pytest.grading.grade import grade
@@ -27,10 +26,6 @@ PACKAGES = "import sysconfig; print(*sorted({sysconfig.get_path(n) for n in ('pu
 logger = logging.getLogger(__name__)
 
 
-class _NoOptions(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
 class PytestEvaluator:
     """Grades by the target's own suite and the blueprint's rules. Takes no options of its own."""
 
@@ -38,7 +33,7 @@ class PytestEvaluator:
     bare_sources = True
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
-        _NoOptions.model_validate(dict(options or {}))
+        Settings.model_validate(dict(options or {}))
         self._surplus: tuple[str, ...] | None = None
 
     def evaluate(self, request: EvaluationRequest) -> Evaluation:

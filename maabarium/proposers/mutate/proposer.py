@@ -13,8 +13,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from maabarium.blueprint.schema import Settings
 from maabarium.code.python_file import compiles
 from maabarium.errors import Problem
 from maabarium.plugins.protocols import ProposalRequest, ProposerContext, TreeView
@@ -35,10 +36,8 @@ MAX_FRUITLESS_REPAIRS = 60
 FINISHED = ("promoted", "rejected", "invalid", "tampered")
 
 
-class Operators(BaseModel):
+class Operators(Settings):
     """Which operators may be used, by name or pattern (`regex-*`). No `include` means all."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -50,10 +49,8 @@ class Operators(BaseModel):
         return not any(fnmatch.fnmatchcase(operator, pattern) for pattern in self.exclude)
 
 
-class MutateOptions(BaseModel):
+class MutateOptions(Settings):
     """Keys of `[proposer]` for `kind = "mutate"`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     arms: tuple[ArmName, ...] = Field(default=("parameters", "rewrites", "ruff", "repairs"), min_length=1)
     unmarked: bool = False

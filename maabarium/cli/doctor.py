@@ -14,7 +14,7 @@ from maabarium.cli.terminal import note, print_json
 from maabarium.doctor import Finding, Wishes, demanded_level, examine, has_failed, taken
 from maabarium.safe_text import one_line
 
-__all__ = ["command"]
+__all__ = ["doctor"]
 
 COLOURS = {"pass": "green", "warn": "yellow", "fail": "red"}
 WIDTH = 110
@@ -33,7 +33,7 @@ INDENT = 32
 @database_option
 @json_option
 @click.pass_context
-def command(
+def doctor(
     ctx: click.Context,
     blueprint: Path | None,
     fix: bool,

@@ -38,7 +38,16 @@ COMMANDS = {
     "plugins": "List everything that plug-ins contribute.",
     "schema": "Print the blueprint's JSON Schema.",
 }
-"""Commands in the order of `--help`. Each lives in the module of its name and is called `command` there."""
+"""Commands in the order of `--help`: functions of these names."""
+LIVES_IN = {
+    "resume": "run",
+    "history": "show",
+    "diff": "show",
+    "report": "show",
+    "export": "apply",
+    "schema": "validate",
+}
+"""The module of a command, where it is not one of the same name."""
 
 USAGE, INTERRUPTED = 4, 2
 """Exit codes, the same as those of `pytest --maabarium`."""
@@ -57,7 +66,8 @@ class LazyGroup(click.Group):
             return None
         if sys.platform == "win32":
             raise UsageProblem("maabarium does not run on Windows; use Linux, macOS or WSL")
-        found = importlib.import_module(f"maabarium.cli.{cmd_name}").command
+        module = importlib.import_module(f"maabarium.cli.{LIVES_IN.get(cmd_name, cmd_name)}")
+        found = getattr(module, cmd_name)
         assert isinstance(found, click.Command)
         return found
 

@@ -19,7 +19,7 @@ from maabarium.errors import UsageProblem
 from maabarium.workspace.snapshot import generated_files
 from maabarium.workspace.target import Target, find_target
 
-__all__ = ["command"]
+__all__ = ["init"]
 
 RULES = "rules/test_speed.py"
 
@@ -30,7 +30,7 @@ RULES = "rules/test_speed.py"
 @click.option("--rules", is_flag=True, help=f"Also write an example rules file, {RULES}.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to; - is stdout.")
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
-def command(folder: Path, name: str | None, rules: bool, output: Path | None, force: bool) -> None:
+def init(folder: Path, name: str | None, rules: bool, output: Path | None, force: bool) -> None:
     """Write a first blueprint (maabarium.toml) for the project in FOLDER.
 
     Looks at packages, tests, benchmarks and the project's own interpreter; runs nothing of it. The file is new to

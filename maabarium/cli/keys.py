@@ -15,7 +15,7 @@ from maabarium.models.providers import PROVIDERS
 from maabarium.plugins.completion import ProviderFacts, facts_of
 from maabarium.plugins.manager import build_plugins, contributions
 
-__all__ = ["command"]
+__all__ = ["keys"]
 
 ABSENT = 1
 """Exit code when there is no such key."""
@@ -23,7 +23,7 @@ ABSENT = 1
 
 @click.group("keys", invoke_without_command=True)
 @click.pass_context
-def command(ctx: click.Context) -> None:
+def keys(ctx: click.Context) -> None:
     """Keep the keys of models in the keyring of this machine.
 
     The environment comes first: a key that is set there is used, and nothing needs to be stored. No key is ever
@@ -33,7 +33,7 @@ def command(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-@command.command("set", short_help="Store the key of a provider.")
+@keys.command("set", short_help="Store the key of a provider.")
 @click.argument("provider")
 def set_command(provider: str) -> None:
     """Store the key of PROVIDER. It is asked for without an echo, or read from standard input."""
@@ -47,7 +47,7 @@ def set_command(provider: str) -> None:
     _warn_of_environment(provider, facts)
 
 
-@command.command("get", short_help="Say whether a provider has a key, and where.")
+@keys.command("get", short_help="Say whether a provider has a key, and where.")
 @click.argument("provider")
 @click.option("--reveal", is_flag=True, help="Print the key itself.")
 def get_command(provider: str, reveal: bool) -> int:
@@ -60,7 +60,7 @@ def get_command(provider: str, reveal: bool) -> int:
     return 0
 
 
-@command.command("delete", short_help="Remove a key from the keyring.")
+@keys.command("delete", short_help="Remove a key from the keyring.")
 @click.argument("provider")
 def delete_command(provider: str) -> int:
     """Remove the key of PROVIDER from the keyring; exit code 1 if there is none."""
@@ -72,7 +72,7 @@ def delete_command(provider: str) -> int:
     return 0 if removed else ABSENT
 
 
-@command.command("list", short_help="List providers, and where their keys come from.")
+@keys.command("list", short_help="List providers, and where their keys come from.")
 @json_option
 def list_command(as_json: bool) -> None:
     """List all providers, and where their keys come from. Shows no key."""

@@ -9,16 +9,17 @@ from typing import Any
 
 import click
 
+from maabarium.cli.run_options import json_option
 from maabarium.cli.terminal import print_json, print_lines, print_table
 from maabarium.errors import MaabariumError
 from maabarium.plugins.manager import KINDS, PluginManager, build_plugins, contributors
 
-__all__ = ["command"]
+__all__ = ["plugins"]
 
 
 @click.command("plugins")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(as_json: bool) -> None:
+@json_option
+def plugins(as_json: bool) -> None:
     """List proposers, evaluators, executors, sandboxes and strategies: name, origin, what for."""
     found = list(_listing(build_plugins()))
     if as_json:

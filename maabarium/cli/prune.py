@@ -23,7 +23,7 @@ from maabarium.workspace.leftovers import BranchState, branch_state, delete_bran
 from maabarium.workspace.lock import dead_folders, remove_snapshot, snapshots, sweep
 from maabarium.workspace.target import find_target
 
-__all__ = ["command"]
+__all__ = ["prune"]
 
 _DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0, "m": 30.0, "y": 365.0}
 LONGEST = 36_500.0
@@ -51,7 +51,7 @@ def days_of(ctx: click.Context, param: click.Parameter, value: str) -> float:
 @click.option("--force", is_flag=True, help="Also remove winners that nobody merged or applied.")
 @database_option
 @json_option
-def command(days: float, yes: bool, keep_branches: bool, force: bool, database: Path | None, as_json: bool) -> None:
+def prune(days: float, yes: bool, keep_branches: bool, force: bool, database: Path | None, as_json: bool) -> None:
     """Remove runs whose last event is older than an age, and what is left of them.
 
     That is: their rows, their branches maabarium/* that are merged and that no younger run uses, their pins

@@ -1,4 +1,4 @@
-"""`maabarium run`: the loop under pytest, which this process becomes."""
+"""`maabarium run` and `maabarium resume`: the loop under pytest, which this process becomes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any, NoReturn
 import click
 
 from maabarium.blueprint.loading import load
-from maabarium.cli.run_options import Function, database_option
+from maabarium.cli.run_options import Function, database_of, database_option, read_view, run_argument
+from maabarium.cli.terminal import note
 from maabarium.errors import BlueprintError, UsageProblem
 
-__all__ = ["REST", "LoopCommand", "become_pytest", "command", "loop_options", "pytest_arguments", "require_files"]
+__all__ = ["pytest_arguments", "require_files", "resume", "run"]
 
 REST = "maabarium.cli.run.rest"
 """Where a context keeps what follows `--`."""
@@ -51,7 +52,7 @@ _OPTIONS = (
 )
 
 
-def loop_options(function: Function) -> Function:
+def _loop_options(function: Function) -> Function:
     """The options of the loop and those of pytest that go with it."""
     for option in reversed(_OPTIONS):
         function = option(function)
@@ -60,15 +61,15 @@ def loop_options(function: Function) -> Function:
 
 @click.command("run", cls=LoopCommand)
 @click.argument("blueprints", nargs=-1, required=True, metavar="BLUEPRINT...")
-@loop_options
+@_loop_options
 @click.pass_context
-def command(ctx: click.Context, /, blueprints: tuple[str, ...], **options: Any) -> None:
+def run(ctx: click.Context, /, blueprints: tuple[str, ...], **options: Any) -> None:
     """Run blueprints: the same as python -m pytest --maabarium BLUEPRINT.
 
     Any other option of pytest goes behind --, as in maabarium run maabarium.toml -- --tb=short.
     """
     require_files(map(Path, blueprints))
-    become_pytest(pytest_arguments(blueprints, options, ctx.meta.get(REST, ())))
+    _become_pytest(pytest_arguments(blueprints, options, ctx.meta.get(REST, ())))
 
 
 def pytest_arguments(blueprints: Sequence[str], options: dict[str, Any], rest: Sequence[str] = ()) -> list[str]:
@@ -89,7 +90,7 @@ def pytest_arguments(blueprints: Sequence[str], options: dict[str, Any], rest: S
     return [*found, *["-v"] * options["verbose"], *["-q"] * options["quiet"], *rest]
 
 
-def become_pytest(arguments: Sequence[str]) -> NoReturn:
+def _become_pytest(arguments: Sequence[str]) -> NoReturn:
     """Replace this process, so that signals and the exit status are pytest's own."""
     sys.stdout.flush()
     sys.stderr.flush()
@@ -105,3 +106,22 @@ def require_files(paths: Iterable[Path]) -> None:
             load(path)
         except BlueprintError as error:
             raise UsageProblem(f"{error.source}: {error.problems[0].message}") from error
+
+
+@click.command("resume", cls=LoopCommand)
+@run_argument
+@_loop_options
+@click.pass_context
+def resume(ctx: click.Context, /, run: str, database: Path | None, **options: Any) -> None:
+    """Go on with a run that was interrupted or killed; with --iterations also with one that is complete.
+
+    Any other option of pytest goes behind --.
+    """
+    record = read_view(run, database).run
+    if not Path(record.blueprint_path).is_file():
+        raise UsageProblem(
+            f"the blueprint of run {record.run_id} is gone ({record.blueprint_path}); put it back where it was"
+        )
+    options |= {"resume": record.run_id, "database": database_of(database)}
+    note(f"resuming run {record.run_id} of {record.blueprint_name}")
+    _become_pytest(pytest_arguments([record.blueprint_path], options, ctx.meta.get(REST, ())))

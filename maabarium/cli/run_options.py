@@ -15,8 +15,8 @@ from maabarium.state_paths import state_paths_of
 from maabarium.store import Store, StoredView
 
 __all__ = [
-    "USUAL", "cache_of", "database_of", "database_option", "json_option", "open_store", "outcome_of", "read_view",
-    "run_argument",
+    "USUAL", "cache_of", "database_of", "database_option", "json_option", "number_argument", "open_store",
+    "outcome_of", "read_view", "run_argument",
 ]  # fmt: skip
 
 Function = Callable[..., Any]
@@ -40,6 +40,11 @@ def json_option(function: Function) -> Function:
 def run_argument(function: Function) -> Function:
     """`[RUN]`, by default the last one."""
     return click.argument("run", default="last", metavar="[RUN]")(function)
+
+
+def number_argument(function: Function) -> Function:
+    """`[NUMBER]` of an experiment, by default none."""
+    return click.argument("number", type=click.IntRange(0), required=False, metavar="[NUMBER]")(function)
 
 
 def database_of(database: Path | None) -> Path:

@@ -1,4 +1,4 @@
-"""`maabarium show`: a run's summary, or one experiment in full."""
+"""`maabarium show`, `diff`, `history` and `report`: what is stored of a run, on the terminal or in a file."""
 
 from __future__ import annotations
 
@@ -8,29 +8,39 @@ from pathlib import Path
 import click
 
 from maabarium.cli.experiment_text import experiment_facts, experiment_lines
-from maabarium.cli.run_changes import diffs_of
-from maabarium.cli.run_options import database_option, json_option, outcome_of, read_view, run_argument
-from maabarium.cli.terminal import print_diff, print_json, print_lines
-from maabarium.report import summary_lines
+from maabarium.cli.run_changes import diffs_of, repository_of
+from maabarium.cli.run_options import (
+    database_of,
+    database_option,
+    json_option,
+    number_argument,
+    outcome_of,
+    read_view,
+    run_argument,
+)
+from maabarium.cli.terminal import LETTERS, note, number, print_json, print_lines, print_table
+from maabarium.records import VERDICTS
+from maabarium.report import decides_by_pairs, proven_levels, summary_lines, write_report
+from maabarium.report.markup import diff_lines
+from maabarium.safe_text import one_line, plain
 from maabarium.store import StoredView
 
-__all__ = ["command"]
+__all__ = ["diff", "history", "report", "show"]
+
+DIFF_COLOURS = {"added": "green", "removed": "red", "hunk": "cyan"}
 
 
 @click.command("show")
 @run_argument
-@click.argument("number", type=click.IntRange(0), required=False, metavar="[NUMBER]")
+@number_argument
 @click.option("--no-diff", is_flag=True, help="Leave the diff of an experiment out.")
 @database_option
 @json_option
-def command(run: str, number: int | None, no_diff: bool, database: Path | None, as_json: bool) -> None:
+def show(run: str, number: int | None, no_diff: bool, database: Path | None, as_json: bool) -> None:
     """Print the summary of a run, or experiment NUMBER in full: proposal, metrics, gates, pairs, tests, diff."""
     view = read_view(run, database)
     if number is None:
-        if as_json:
-            print_json(_run_facts(view))
-        else:
-            print_lines(summary_lines(view))
+        print_json(_run_facts(view)) if as_json else print_lines(summary_lines(view))
         return
     outcome = outcome_of(view, number)
     diff = "" if no_diff else diffs_of(view, [number], "without the diff").get(number, "")
@@ -40,7 +50,13 @@ def command(run: str, number: int | None, no_diff: bool, database: Path | None, 
     print_lines(experiment_lines(view, outcome))
     if diff:
         print_lines([""])
-        print_diff(diff)
+        _print_diff(diff)
+
+
+def _print_diff(text: str) -> None:
+    """A unified diff on stdout, coloured on a terminal."""
+    for line in diff_lines(plain(text).splitlines()):
+        click.echo(click.style(line.text, fg=DIFF_COLOURS.get(line.kind), bold=line.kind == "file" or None))
 
 
 def _run_facts(view: StoredView) -> dict[str, object]:
@@ -54,3 +70,87 @@ def _run_facts(view: StoredView) -> dict[str, object]:
         "kept": [outcome.number for outcome in view.kept],
         "summary": summary_lines(view),
     }
+
+
+@click.command("diff")
+@run_argument
+@number_argument
+@database_option
+def diff(run: str, number: int | None, database: Path | None) -> None:
+    """Print what a run changed from its base to its champion, or what experiment NUMBER changed."""
+    view = read_view(run, database)
+    if number is not None:
+        ends = view.ends_of(outcome_of(view, number).number)
+    else:
+        ends = None if view.champion is None else (view.run.base_commit, view.champion.commit or view.champion.tree)
+    if ends is None:
+        what = "kept nothing" if number is None else f"has no change in experiment {number}"
+        note(f"run {view.run.run_id} {what}")
+        return
+    with repository_of(view) as repository:
+        _print_diff(repository.diff(*ends))
+
+
+@click.command("history")
+@run_argument
+@click.option("-n", "--limit", type=click.IntRange(1), help="Only the latest so many.")
+@click.option("--verdict", "verdicts", type=click.Choice(VERDICTS), multiple=True, help="Only these; repeatable.")
+@database_option
+@json_option
+def history(run: str, limit: int | None, verdicts: tuple[str, ...], database: Path | None, as_json: bool) -> None:
+    """List the experiments of a run.
+
+    delta is the score less the score of the champion it started from; effect is the measured improvement factor.
+    Where measurements are noisy, scores are single samples, and level is shown instead: how many times the baseline.
+    """
+    view = read_view(run, database)
+    chosen = [outcome for outcome in view.outcomes if not verdicts or outcome.verdict in verdicts]
+    chosen = chosen[-limit:] if limit else chosen
+    if not chosen:
+        print_json([]) if as_json else note(f"run {view.run.run_id} has no such experiment")
+        return
+    noisy, levels = decides_by_pairs(view), proven_levels(view)
+    deltas = {} if noisy else _deltas(view)
+    if as_json:
+        print_json([
+            {
+                "run_id": view.run.run_id, **each.model_dump(), "delta": deltas.get(each.number),
+                "level": levels.get(each.number), "created_at": view.created.get(each.number),
+            }
+            for each in chosen
+        ])  # fmt: skip
+        return
+    rows = []
+    for each in chosen:
+        exact = (number(each.total, ".4f"), number(deltas.get(each.number), "+.4f"))
+        shown = (_factor(levels.get(each.number)),) if noisy else exact
+        summary = one_line(each.summary, 80)
+        rows.append((str(each.number), LETTERS[each.verdict], *shown, _factor(each.effect), each.reason_code, summary))
+    print_table(("#", "", *(("level",) if noisy else ("score", "delta")), "effect", "reason", "summary"), rows)
+
+
+def _deltas(view: StoredView) -> dict[int, float]:
+    """The score of each experiment less that of the champion that it started from, where both have one."""
+    totals = {outcome.number: outcome.total for outcome in view.outcomes if outcome.total is not None}
+    scored = [each for each in view.outcomes if each.number and each.number in totals and each.parent in totals]
+    return {outcome.number: totals[outcome.number] - totals[outcome.parent] for outcome in scored}
+
+
+def _factor(value: float | None) -> str:
+    return "" if value is None else f"x{value:.3g}"
+
+
+@click.command("report")
+@run_argument
+@click.option(
+    "-o", "--output", "outputs", type=click.Path(path_type=Path, dir_okay=False), multiple=True, metavar="FILE",
+    help="A file that ends in .html or .md; repeatable. Else RUN.html beside the database.",
+)  # fmt: skip
+@database_option
+def report(run: str, outputs: tuple[Path, ...], database: Path | None) -> None:
+    """Write the report of a run, from the store alone (and its repository, for the winning diffs)."""
+    view = read_view(run, database)
+    diffs = diffs_of(view, [outcome.number for outcome in view.kept], "the report is without diffs")
+    for path in outputs or (database_of(database).parent / f"{view.run.run_id}.html",):
+        write_report(view, diffs, path)
+        note(f"report of run {view.run.run_id} written to {path}")

@@ -12,7 +12,7 @@ from maabarium.cli.terminal import note, number, print_json, print_table
 from maabarium.run.run_status import list_runs
 from maabarium.store import RunSummary
 
-__all__ = ["command"]
+__all__ = ["status"]
 
 SHOWN = 3
 """How many interrupted runs are said to be resumable; the newest matter."""
@@ -23,7 +23,7 @@ SHOWN = 3
 @click.option("-n", "--limit", type=click.IntRange(1), default=10, show_default=True, help="How many runs.")
 @database_option
 @json_option
-def command(blueprint: str | None, limit: int, database: Path | None, as_json: bool) -> None:
+def status(blueprint: str | None, limit: int, database: Path | None, as_json: bool) -> None:
     """List the latest runs, newest first; of one BLUEPRINT (its name) if given.
 
     A run that nobody works on any more is shown as interrupted, also when it was killed and could not say so.

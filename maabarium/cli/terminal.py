@@ -1,4 +1,4 @@
-"""What commands print: data on stdout, notes on stderr, tables, JSON and diffs. Knows nothing of runs.
+"""What commands print: data on stdout, notes on stderr, tables and JSON. Knows nothing of runs.
 
 Everything printed may come from a candidate, so it is made plain first. Colours are click's: it drops them where
 the output is no terminal.
@@ -26,7 +26,6 @@ __all__ = [
     "columns",
     "note",
     "number",
-    "print_diff",
     "print_json",
     "print_lines",
     "print_table",
@@ -111,18 +110,6 @@ def _is_number(cell: str) -> bool:
 def number(value: float | None, form: str = ".4g") -> str:
     """A number for a table; nothing for none."""
     return "" if value is None else format(value, form)
-
-
-def print_diff(text: str) -> None:
-    """A unified diff on stdout, coloured on a terminal."""
-    for line in plain(text).splitlines():
-        click.echo(click.style(line, **_diff_style(line)))
-
-
-def _diff_style(line: str) -> dict[str, Any]:
-    if line.startswith(("diff ", "index ", "--- ", "+++ ")):
-        return {"bold": True}
-    return {"fg": {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])}
 
 
 def write(content: str | bytes, output: Path | None, what: str) -> None:

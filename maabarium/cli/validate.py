@@ -1,4 +1,4 @@
-"""`maabarium validate`: every problem of every blueprint, and what its metrics are bound to."""
+"""`maabarium validate` and `maabarium schema`: what is wrong with blueprints, and what one may hold."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from typing import Any
 import click
 
 from maabarium.blueprint.binding import describe
+from maabarium.blueprint.json_schema import json_schema
 from maabarium.blueprint.loading import load
 from maabarium.blueprint.schema import Metric
 from maabarium.cli.group import USAGE
+from maabarium.cli.run_options import json_option
 from maabarium.cli.terminal import print_json, print_lines
 from maabarium.errors import BlueprintError, Problem
 from maabarium.plugins.manager import PluginManager, build_plugins
 from maabarium.run.binding import bind_blueprint
 
-__all__ = ["command"]
+__all__ = ["schema", "validate"]
 
 
 @dataclass
@@ -45,9 +47,9 @@ class _Finding:
 @click.command("validate")
 @click.argument("blueprints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="BLUEPRINT...")
 @click.option("--bind", is_flag=True, help="Also check repository, globs, sources and packages.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
-def command(ctx: click.Context, blueprints: tuple[Path, ...], bind: bool, as_json: bool) -> None:
+def validate(ctx: click.Context, blueprints: tuple[Path, ...], bind: bool, as_json: bool) -> None:
     """Check blueprints and print every problem at once; exit status 4 if there is any."""
     plugins = build_plugins() if bind else None
     findings = [_check(path, plugins) for path in blueprints]
@@ -82,3 +84,9 @@ def _print(finding: _Finding) -> None:
         return
     print_lines([f"{finding.path}: ok", *(f"  {line}" for line in finding.lines)])
     print_lines([f"  warning    {problem}" for problem in finding.warnings])
+
+
+@click.command("schema")
+def schema() -> None:
+    """Print the blueprint's JSON Schema (draft 2020-12), for editors that check TOML."""
+    print_json(json_schema())

@@ -18,12 +18,11 @@ from maabarium.errors import BlueprintError, Problem, ProposalError, ProviderErr
 from maabarium.folders import discard
 from maabarium.plugins.processes import Command, Completed
 from maabarium.plugins.protocols import ContextRequest, ProposalRequest, ProposerContext, TreeView
-from maabarium.proposers.command.changes import Changes, changes_of
 from maabarium.proposers.command.options import CommandOptions, agent_of
 from maabarium.proposers.command.program import installation
 from maabarium.proposers.command.report import COST, TOKENS, AgentBudget, AgentReport, kept, last_line, read_report
 from maabarium.proposers.command.task import AgentTask, task_text, words_of
-from maabarium.proposers.command.tree_copy import TreeCopy
+from maabarium.proposers.command.tree_copy import Changes, TreeCopy, changes_of
 from maabarium.proposers.council.context import SourceFiles, pack
 from maabarium.proposers.council.feedback import DIGEST, advice_on, edits_digest
 from maabarium.proposers.prompt_scanner import PromptScanner

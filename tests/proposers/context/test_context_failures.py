@@ -15,7 +15,7 @@ from maabarium.code.faults import frames_of
 from maabarium.code.imports import Imports
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.council.context.failures import condensed, failed_functions, source_lines
-from maabarium.proposers.council.context.priorities import Priorities
+from maabarium.proposers.council.context.files import Priorities
 from maabarium.proposers.council.context.source_files import SourceFiles
 from maabarium.records import LineMap, TestResult
 

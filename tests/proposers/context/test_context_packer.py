@@ -318,7 +318,7 @@ def test_never_above_the_budget_and_nothing_cut_in_silence(
     request = make_request(
         files, tests=tests, lines=lines, history=history, target_files=globs, language=language, source=source
     )
-    packed = pack(request, tokens=tokens, sections=sections, advice=Advice(scope=scope), language=language)  # type: ignore[arg-type]
+    packed = pack(request, tokens=tokens, sections=sections, advice=Advice(scope=scope))  # type: ignore[arg-type]
     if tokens < LEAST:
         assert packed.tokens == 0
         return

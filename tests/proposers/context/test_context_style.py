@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from context_room import Files, make_blueprint
 
+from maabarium.proposers.council.context.guidance import style_text
 from maabarium.proposers.council.context.source_files import SourceFiles
-from maabarium.proposers.council.context.style import style_text
 
 TWO = "def f():\n  if x:\n    return 'a'\n" + "  y = ['b', 'c', 'd', 'e', 'f', 'g']\n" * 3
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby, pairwise
 from typing import Literal
 
 from maabarium.code.symbols import Chunk
@@ -14,7 +15,6 @@ from maabarium.safe_text import plain
 
 __all__ = ["Excerpt", "Excerpts", "Packed", "PromptPart", "cost_of", "cost_of_lines"]
 
-_CHANGEABLE, _READABLE = "May be changed:", "For reading only:"
 _GAP = 18
 """Tokens of the line that stands for lines left out."""
 
@@ -70,43 +70,35 @@ def cost_of_lines(lines: Sequence[str]) -> int:
 class Excerpt:
     """The lines of one file that are shown. Costs are upper bounds: joining pieces only makes them cheaper."""
 
-    def __init__(self, library: SourceFiles, path: str, title: str, *, editable: bool) -> None:
-        self._library = library
-        self.path = path
-        self.title = title
-        self.editable = editable
-        self.whole = False
+    def __init__(self, library: SourceFiles, path: str, *, editable: bool) -> None:
+        self._library, self.path, self.editable = library, path, editable
+        self.whole, self.cost = False, 0
         self._lines: set[int] = set()
-        self.cost = 0
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is shown yet."""
         return not (self.whole or self._lines)
 
-    def show_whole(self, limit: int) -> int | None:
-        """Show the whole file if that costs at most `limit` more. Returns the cost, or None: no room."""
-        cost = 0 if self.whole else cost_of(self._part_whole()) - self.cost
-        return self._spent(cost, limit, whole=True)
+    def show(self, limit: int, ranges: Iterable[tuple[int, int]] | None = None) -> int | None:
+        """Show these lines, too (from 1, both ends included; None: all), if that costs at most `limit` more.
 
-    def show_lines(self, ranges: Iterable[tuple[int, int]], limit: int) -> int | None:
-        """Show these lines, too (from 1, both ends included), if that costs at most `limit` more."""
-        every = self._library.lines(self.path)
-        wanted = {n for first, end in ranges for n in range(max(first, 1), min(end, len(every)) + 1)}
-        fresh = set[int]() if self.whole else wanted - self._lines
-        cost = 0
-        if fresh:
-            text = "\n".join(every[n - 1] for n in fresh) + "\n"
+        Returns the cost, or None: no room.
+        """
+        cost, fresh = 0, set[int]()
+        if ranges is None and not self.whole:
+            cost = cost_of(self._part_whole()) - self.cost
+        elif ranges is not None and not self.whole:
+            every = self._library.lines(self.path)
+            fresh = {n for first, end in ranges for n in range(max(first, 1), min(end, len(every)) + 1)} - self._lines
+            text = "".join(f"{every[n - 1]}\n" for n in fresh)
             cost = cost_of_text(text) + sum(n - 1 not in fresh for n in fresh) * _GAP
-            cost += cost_of(PromptPart(self._title(), "", self.path)) + _GAP if self.is_empty else 0
-        return self._spent(cost, limit, fresh)
-
-    def _spent(self, cost: int, limit: int, lines: Iterable[int] = (), *, whole: bool = False) -> int | None:
+            cost += cost_of(PromptPart(self._title("in part"), "", self.path)) + _GAP if fresh and self.is_empty else 0
         if cost > limit:
             return None
         self.cost += cost
-        self._lines.update(lines)
-        self.whole = self.whole or whole
+        self._lines |= fresh
+        self.whole = self.whole or ranges is None
         return cost
 
     def shows(self, chunk: Chunk) -> bool:
@@ -126,23 +118,17 @@ class Excerpt:
         if not missing and cost_of(self._part_whole()) <= self.cost:
             self.whole = True
             return
-        previous = 0
-        for n in sorted(self._lines):
-            if n - previous <= _BLANKS and not any(lines[k - 1].strip() for k in range(previous + 1, n)):
-                self._lines.update(range(previous + 1, n))
-            previous = n
+        for before, n in pairwise((0, *sorted(self._lines))):
+            if n - before <= _BLANKS and not any(lines[k - 1].strip() for k in range(before + 1, n)):
+                self._lines.update(range(before + 1, n))
 
     def ranges(self) -> tuple[range, ...] | None:
         """The shown lines; None for the whole file."""
         if self.whole:
             return None
-        found: list[range] = []
-        for n in sorted(self._lines):
-            if found and found[-1].stop == n:
-                found[-1] = range(found[-1].start, n + 1)
-            else:
-                found.append(range(n, n + 1))
-        return tuple(found)
+        runs = groupby(enumerate(sorted(self._lines)), lambda each: each[1] - each[0])  # the same in a run of numbers
+        numbers = ([n for _, n in run] for _, run in runs)
+        return tuple(range(run[0], run[-1] + 1) for run in numbers)
 
     def part(self) -> PromptPart:
         """The file as it goes into the prompt."""
@@ -150,15 +136,13 @@ class Excerpt:
         if ranges is None:
             return self._part_whole()
         lines = self._library.lines(self.path)
-        pieces, done = [], 0
-        for piece in ranges:
-            if piece.start - 1 > done:
-                pieces.append(_gap(piece.start - 1 - done))
+        pieces, done = list[str](), 0
+        for piece in (*ranges, range(len(lines) + 1, len(lines) + 1)):
+            if left_out := piece.start - 1 - done:
+                pieces.append(f"[... {left_out} {'line' if left_out == 1 else 'lines'} left out ...]")
             pieces += lines[piece.start - 1 : piece.stop - 1]
             done = piece.stop - 1
-        if done < len(lines):
-            pieces.append(_gap(len(lines) - done))
-        return PromptPart(self._title(), "\n".join(pieces) + "\n", self.path)
+        return PromptPart(self._title("in part"), "\n".join(pieces) + "\n", self.path)
 
     def shown(self) -> Shown:
         """The same for whoever reads the reply."""
@@ -166,60 +150,38 @@ class Excerpt:
 
     def _part_whole(self) -> PromptPart:
         text = self._library.text(self.path) or ""
-        state = "whole" if text else "empty"
-        return PromptPart(f"{self.title} {printable(self.path)} ({state})", text, self.path)
+        return PromptPart(self._title("whole" if text else "empty"), text, self.path)
 
-    def _title(self) -> str:
-        return f"{self.title} {printable(self.path)} (in part)"
+    def _title(self, state: str) -> str:
+        use = "May be changed:" if self.editable else "For reading only:"
+        return f"{use} {printable(self.path)} ({state})"
 
 
 class Excerpts:
-    """Excerpts by path in the order in which they were begun. Methods that show return the cost, or None: no room."""
+    """Excerpts by path in the order in which they were begun."""
 
     def __init__(self, library: SourceFiles, targets: Iterable[str]) -> None:
         self.library = library
         self.targets = frozenset(targets)
         self.by_path: dict[str, Excerpt] = {}
-        self._heads: dict[str, dict[str, list[tuple[int, int]]]] = {}
-        """By path: lines of the imports (under the empty name) and of the heads of classes."""
 
-    def whole(self, path: str, limit: int) -> int | None:
-        """Show a whole file if that costs at most `limit`."""
-        excerpt = self._excerpt(path)
-        return self._kept(excerpt, excerpt.show_whole(limit))
-
-    def lines(self, path: str, ranges: Iterable[tuple[int, int]], limit: int) -> int | None:
-        """Show these lines of a file if what is not shown of them yet costs at most `limit`."""
-        excerpt = self._excerpt(path)
-        return self._kept(excerpt, excerpt.show_lines(ranges, limit))
-
-    def _kept(self, excerpt: Excerpt, cost: int | None) -> int | None:
+    def show(self, path: str, limit: int, ranges: Iterable[tuple[int, int]] | None = None) -> int | None:
+        """Show lines of a file, or all, as `Excerpt.show` does."""
+        excerpt = self.by_path.get(path) or Excerpt(self.library, path, editable=path in self.targets)
+        cost = excerpt.show(limit, ranges)
         if not excerpt.is_empty:
-            self.by_path[excerpt.path] = excerpt
+            self.by_path[path] = excerpt
         return cost
+
+    def show_with(self, path: str, own: Sequence[tuple[int, int]], around: Sequence[Chunk], limit: int) -> int | None:
+        """Show lines with chunks that explain them; without these when there is no room."""
+        cost = self.show(path, limit, [*own, *((chunk.first, chunk.last) for chunk in around)])
+        return self.show(path, limit, own) if cost is None else cost
 
     def chunk(self, path: str, chunk: Chunk, limit: int) -> int | None:
         """Show a chunk with the file's imports and the head of its class; without them when there is no room."""
-        heads = self._heads.get(path)
-        if heads is None:
-            heads = self._heads[path] = {}
-            for other in self.library.chunks(path):
-                if other.kind in ("imports", "class"):
-                    name = "" if other.kind == "imports" else other.name
-                    heads.setdefault(name, []).append((other.first, other.last))
-        around = [*heads.get("", ()), *(heads.get(chunk.parent, ()) if chunk.parent else ())]
-        own = (chunk.first, chunk.last)
-        cost = self.lines(path, [own, *around], limit)
-        return self.lines(path, [own], limit) if cost is None else cost
+        return self.show_with(path, [(chunk.first, chunk.last)], self.library.heads(path, chunk.parent), limit)
 
     def editable(self) -> list[Excerpt]:
         """Excerpts of files that may be changed."""
         return [excerpt for excerpt in self.by_path.values() if excerpt.editable]
-
-    def _excerpt(self, path: str) -> Excerpt:
-        title = _CHANGEABLE if path in self.targets else _READABLE
-        return self.by_path.get(path) or Excerpt(self.library, path, title, editable=path in self.targets)
-
-
-def _gap(count: int) -> str:
-    return f"[... {count} {'line' if count == 1 else 'lines'} left out ...]"

@@ -105,9 +105,7 @@ def _source(excerpts: Excerpts, failure: FailedFunction, limit: int) -> int:
     ranges = source_lines(failure.path, failure.names, excerpts.library)
     if not ranges:
         return 0
-    imports = [(chunk.first, chunk.last) for chunk in excerpts.library.chunks(failure.path) if chunk.kind == "imports"]
-    spent = excerpts.lines(failure.path, [*ranges, *imports], limit)
-    return (excerpts.lines(failure.path, ranges, limit) if spent is None else spent) or 0
+    return excerpts.show_with(failure.path, ranges, excerpts.library.heads(failure.path), limit) or 0
 
 
 def condensed(detail: str, most: int = 24) -> str:

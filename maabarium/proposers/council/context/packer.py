@@ -7,19 +7,17 @@ left, less what later steps are known to need, so that no early step starves the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from maabarium.code.imports import Imports
 from maabarium.plugins.protocols import ProposalRequest, Section
 from maabarium.proposers.council.context.excerpts import Excerpt, Excerpts, Packed, PromptPart, cost_of, cost_of_lines
 from maabarium.proposers.council.context.failures import failed_functions, show_failures
-from maabarium.proposers.council.context.files import ranked, show_code
-from maabarium.proposers.council.context.guidance import creatable_files, guidance, measured_now
-from maabarium.proposers.council.context.priorities import Priorities
+from maabarium.proposers.council.context.files import Priorities, ranked, show_code
+from maabarium.proposers.council.context.guidance import creatable_files, guidance, measured_now, style_text
 from maabarium.proposers.council.context.related import show_related
 from maabarium.proposers.council.context.source_files import HOLDOUT, SourceFiles, printable
-from maabarium.proposers.council.context.style import style_text
 from maabarium.proposers.council.feedback import Advice, attempts_text
 from maabarium.safe_text import one_line
 
@@ -34,8 +32,7 @@ _NAMES = 6
 """Hidden symbols of one file that are named."""
 
 
-@dataclass
-class Step:
+class Step(NamedTuple):
     """One kind of material. `reserve` is what earlier steps leave for it, `most` what it may take."""
 
     priority: int
@@ -51,7 +48,6 @@ def pack(
     tokens: int,
     sections: Sequence[Section] = (),
     advice: Advice | None = None,
-    language: str | None = None,
     library: SourceFiles | None = None,
 ) -> Packed:
     """Pack for one experiment; the estimate of what comes back never exceeds `tokens`.
@@ -60,21 +56,15 @@ def pack(
     """
     if tokens < LEAST:
         return Packed(omitted=(f"{max(tokens, 0)} tokens leave no room for any material; {LEAST} are the least",))
-    packing = _Packing(
-        request, tokens, advice or Advice(), language or request.blueprint.domain.language,
-        library or SourceFiles(request.files, request.blueprint),
-    )  # fmt: skip
-    return packing.packed(sections)
+    library = library or SourceFiles(request.files, request.blueprint)
+    return _Packing(request, tokens, advice or Advice(), library).packed(sections)
 
 
 class _Packing:
     """One packing under way."""
 
-    def __init__(
-        self, request: ProposalRequest, tokens: int, advice: Advice, language: str, library: SourceFiles
-    ) -> None:
-        self.request, self.tokens, self.advice, self.language = request, tokens, advice, language
-        self.library = library
+    def __init__(self, request: ProposalRequest, tokens: int, advice: Advice, library: SourceFiles) -> None:
+        self.request, self.tokens, self.advice, self.library = request, tokens, advice, library
         self.excerpts = Excerpts(library, request.targets)
         self.imports = Imports(library)
         self.failures = failed_functions(request.champion.evaluation.tests, library)
@@ -83,7 +73,8 @@ class _Packing:
         self.parts: list[PromptPart] = []
         self.slots: dict[str, int] = {}
         """Where excerpts belong among the parts: path -> number of parts before it."""
-        self.omissions = Omissions()
+        self.left_out: list[str] = []
+        """Sentences, the more important first."""
 
     def packed(self, sections: Sequence[Section]) -> Packed:
         """Run the steps and put the result together."""
@@ -95,32 +86,25 @@ class _Packing:
             later = sum(other.reserve for other in steps[number + 1 :])
             before = len(self.parts)
             left -= step.run(max(0, min(left - later, step.most)))
-            for path in self.excerpts.by_path:
-                self.slots.setdefault(path, before)
+            self.slots = dict.fromkeys(self.excerpts.by_path, before) | self.slots
         for excerpt in self.excerpts.by_path.values():
             excerpt.settle()
         parts = self._in_order()
-        self.omissions.of_files(self.library, self.excerpts, self.order, self.request.targets)
         used = sum(map(cost_of, parts)) + cost_of_lines(creatable)
-        omitted = self.omissions.sentences(min(self.tokens - used, max(reserved, self.tokens // 8)))
+        omitted = self._omitted(min(self.tokens - used, max(reserved, self.tokens // 8)))
         shown = tuple(excerpt.shown() for excerpt in self.excerpts.editable())
         return Packed(tuple(parts), shown, creatable, omitted, used + cost_of_lines(omitted))
 
     def _steps(self, room: int) -> list[Step]:
-        scope = self.advice.scope
         history = self._history(room // 4)
-        narrow = scope == "narrow"
+        narrow = self.advice.scope == "narrow"
+        related = partial(show_related, self.excerpts, self.request, self.imports)
         tests = 0.0 if room < _CRAMPED else 0.25 if narrow else 0.4
         return [
             Step(5, 0, room // 3, self._task),
             Step(10, room // 4 if self.failures else 0, int(room * tests), self._tests),
             Step(20, room // 3, room, self._code),
-            Step(
-                30,
-                room // 20,
-                0 if narrow else room // 5,
-                partial(show_related, self.excerpts, self.request, self.imports),
-            ),
+            Step(30, room // 20, 0 if narrow else room // 5, related),
             Step(40, min(cost_of(history), room // 8) if history else 0, room // 4, self._told),
             Step(50, min(60, room // 20), room // 10, self._style),
         ]
@@ -134,26 +118,22 @@ class _Packing:
             reserve = cost_of(part) if cost_of(part) <= sure else 0
             sure -= reserve
             missing = f'the section "{part.title}" of a plug-in: {cost_of(part)} tokens do not fit'
-            steps.append(Step(section.priority, reserve, int(room * 0.4), partial(self._added, part, missing)))
+            steps.append(Step(section.priority, reserve, int(room * 0.4), partial(self._add, part, missing=missing)))
         return steps
 
-    def _added(self, part: PromptPart, missing: str, limit: int) -> int:
-        """`_add`, and say that something is missing if it does not fit."""
-        spent = self._add(part, limit)
-        if not spent and part.text.strip():
-            self.omissions.say(missing)
-        return spent
-
-    def _add(self, part: PromptPart | None, limit: int) -> int:
-        """Put a part into the prompt if it has text and fits; returns what it costs, else 0."""
-        if part is None or not part.text.strip() or cost_of(part) > limit:
+    def _add(self, part: PromptPart | None, limit: int, missing: str = "") -> int:
+        """Put a part with text into the prompt if it fits, or say that it is missing. Returns what it costs, or 0."""
+        if part is None or not part.text.strip():
+            return 0
+        if cost_of(part) > limit:
+            self.left_out += [missing] if missing else []
             return 0
         self.parts.append(part)
         return cost_of(part)
 
     def _task(self, limit: int) -> int:
-        guide = PromptPart("How to work", guidance(self.request, self.library, self.language), "blueprint", "rules")
-        spent = self._added(guide, "the advice on writing documents", limit)
+        guide = PromptPart("How to work", guidance(self.request, self.library), "blueprint", "rules")
+        spent = self._add(guide, limit, "the advice on writing documents")
         measured = PromptPart("Measured now", measured_now(self.request), "baseline", "rules")
         return spent + self._add(measured, min(limit - spent, limit // 3))
 
@@ -163,7 +143,7 @@ class _Packing:
         if part is not None:
             self.parts.append(part)
         if missing:
-            self.omissions.say(f"{missing} failing {'test' if missing == 1 else 'tests'} more")
+            self.left_out.append(f"{missing} failing {'test' if missing == 1 else 'tests'} more")
         return spent
 
     def _code(self, limit: int) -> int:
@@ -178,7 +158,7 @@ class _Packing:
     def _told(self, limit: int) -> int:
         spent = self._add(self._history(limit), limit)
         if not spent and self.request.history:
-            self.omissions.say("the earlier attempts")
+            self.left_out.append("the earlier attempts")
         return spent
 
     def _style(self, limit: int) -> int:
@@ -188,9 +168,9 @@ class _Packing:
     def _creatable(self) -> tuple[str, ...]:
         """Paths to create, as many as an eighth of the room takes."""
         found: list[str] = []
-        for path in creatable_files(self.request, self.library, self.language):
+        for path in creatable_files(self.request, self.library):
             if cost_of_lines([*found, path]) > self.tokens // 8:
-                self.omissions.say("some paths that could be created")
+                self.left_out.append("some paths that could be created")
                 break
             found.append(path)
         return tuple(found)
@@ -204,53 +184,38 @@ class _Packing:
             found += self.parts[number : number + 1]
         return found
 
-
-class Omissions:
-    """Sentences on what was left out, the more important first."""
-
-    def __init__(self) -> None:
-        self._said: list[str] = []
-        self._files: list[str] = []
-        """One sentence for each file that is not shown at all."""
-
-    def say(self, sentence: str) -> None:
-        """Note something that was left out."""
-        self._said.append(sentence)
-
-    def of_files(self, library: SourceFiles, excerpts: Excerpts, order: Sequence[str], targets: Sequence[str]) -> None:
-        """Note the files that are shown in part, and the target files that are not shown, best ones first."""
-        for excerpt in sorted(excerpts.by_path.values(), key=lambda excerpt: not excerpt.editable):
-            if not excerpt.whole:
-                self._said.append(_partly(excerpt))
-        for path in dict.fromkeys([*order, *targets]):
-            if path in excerpts.by_path:
-                continue
-            reason = library.hidden(path)
-            if reason == HOLDOUT:
-                continue
-            if not reason and len(self._files) < 40:  # looking into every file of a large tree would take long
-                reason = library.obstacle(path)
-            self._files.append(f"{printable(path)} is not shown" + (f": {reason}" if reason else ""))
-
-    def sentences(self, room: int) -> tuple[str, ...]:
-        """The sentences that fit into so many tokens; what does not fit is counted."""
-        every = [*self._said, *self._files]
+    def _omitted(self, room: int) -> tuple[str, ...]:
+        """What was left out in so many tokens: things, files shown in part, files not shown; the rest is counted."""
+        partly = sorted(self.excerpts.by_path.values(), key=lambda excerpt: not excerpt.editable)
+        others = [*self.left_out, *(_partly(excerpt) for excerpt in partly if not excerpt.whole)]
+        every = [*others, *self._unseen()]
         kept: list[str] = []
         for number, sentence in enumerate(every):
-            rest = self._rest(number + 1)
-            if cost_of_lines([sentence, rest] if rest else [sentence]) > room:
-                return (*kept, self._rest(number))
+            counts = [_rest(max(len(others) - n, 0), len(every) - max(len(others), n)) for n in (number, number + 1)]
+            if cost_of_lines([sentence, counts[1]] if counts[1] else [sentence]) > room:
+                return (*kept, counts[0])
             room -= cost_of_lines([sentence])
             kept.append(sentence)
         return tuple(kept)
 
-    def _rest(self, start: int) -> str:
-        """A sentence that counts what comes from `start` on; empty when nothing does."""
-        others = max(len(self._said) - start, 0)
-        files = len(self._files) - max(start - len(self._said), 0)
-        pieces = [f"{files} more {'file' if files == 1 else 'files'}"] if files else []
-        pieces += [f"{others} other {'thing' if others == 1 else 'things'}"] if others else []
-        return f"{' and '.join(pieces)} that may matter" if pieces else ""
+    def _unseen(self) -> list[str]:
+        """A sentence for each target file that is not shown at all, best ones first."""
+        found: list[str] = []
+        for path in dict.fromkeys([*self.order, *self.request.targets]):
+            reason = self.library.hidden(path)
+            if path in self.excerpts.by_path or reason == HOLDOUT:
+                continue
+            if not reason and len(found) < 40:  # looking into every file of a large tree would take long
+                reason = self.library.obstacle(path)
+            found.append(f"{printable(path)} is not shown" + (f": {reason}" if reason else ""))
+        return found
+
+
+def _rest(others: int, files: int) -> str:
+    """A sentence that counts what is not said; empty when that is nothing."""
+    pieces = [f"{files} more {'file' if files == 1 else 'files'}"] if files else []
+    pieces += [f"{others} other {'thing' if others == 1 else 'things'}"] if others else []
+    return f"{' and '.join(pieces)} that may matter" if pieces else ""
 
 
 def _partly(excerpt: Excerpt) -> str:

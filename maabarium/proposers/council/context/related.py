@@ -49,7 +49,7 @@ def _rules(excerpts: Excerpts, request: ProposalRequest, limit: int) -> int:
         path = test_file(file, test.role, excerpts.library)
         if path and not excerpts.library.obstacle(path):
             ranges = source_lines(path, names, excerpts.library)
-            spent += (excerpts.lines(path, ranges, limit - spent) or 0) if ranges else 0
+            spent += (excerpts.show(path, limit - spent, ranges) or 0) if ranges else 0
         if len(seen) >= _RULES:
             break
     return spent

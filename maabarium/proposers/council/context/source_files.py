@@ -88,6 +88,13 @@ class SourceFiles(CodeTree):
             self._chunks[path] = chunks_of(path, self.lines(path), self.tree(path))
         return self._chunks[path]
 
+    def heads(self, path: str, parent: str = "") -> list[Chunk]:
+        """What explains a chunk of a file: its imports, and the head of the chunk's class."""
+        return [
+            each for each in self.chunks(path)
+            if each.kind == "imports" or (each.kind == "class" and each.name == parent)
+        ]  # fmt: skip
+
     def users(self, path: str, names: Iterable[str]) -> list[Chunk]:
         """The functions and methods of a file that use one of these names."""
         wanted = sorted({name for name in names if name})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from maabarium.proposers.council.feedback.repetition import is_ours
+from maabarium.proposers.council.feedback.advice import is_ours
 from maabarium.proposers.tokens import estimate_tokens, fitting
 from maabarium.records import Attempt, MetricEffect, Outcome
 from maabarium.safe_text import one_line

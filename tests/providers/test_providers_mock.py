@@ -163,7 +163,7 @@ def test_members_of_a_council_get_answers_in_their_form() -> None:
     assert json.loads(ask("Rank.", ballot_schema(names, 90)).content) == {"ranking": ["A", "B", "C"]}
     critiques = json.loads(ask("Criticise.", critique_schema(names, 90)).content)["critiques"]
     assert critiques and all(set(one) == {"of", "text"} and one["of"] in names for one in critiques)
-    assert json.loads(ask("Veto?", veto_schema(90)).content)["veto"] is False
+    assert json.loads(ask("Veto?", veto_schema(names, 90)).content)["veto"] is False
 
 
 def test_it_takes_no_options() -> None:

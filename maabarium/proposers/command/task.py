@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from maabarium.blueprint.schema import Blueprint
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.command.options import AgentProgram, CommandOptions
-from maabarium.proposers.council.context import Packed
+from maabarium.proposers.council.context import Packed, objective_lines
 from maabarium.safe_text import one_line
 from maabarium.scanner import DATA_RULE, fence
 
@@ -46,7 +45,7 @@ def task_text(request: ProposalRequest, packed: Packed, workspace: Path, note: s
         "# Task",
         one_line(blueprint.blueprint.description, 2000),
         WORK.format(workspace=workspace),
-        "Improve these measurements without breaking any test:\n" + _metrics(blueprint),
+        "Improve these measurements without breaking any test:\n" + _bullets(map(one_line, objective_lines(blueprint))),
         _bounds(request),
         *(part.text if part.kind == "rules" else f"{part.title}:\n{fence(part.text, part.source)}" for part in shown),
     ]
@@ -66,13 +65,6 @@ def _bounds(request: ProposalRequest) -> str:
     if request.targets and len(request.targets) <= MOST_LISTED:
         said += " These exist:\n" + fence(_bullets(request.targets), "paths")
     return said
-
-
-def _metrics(blueprint: Blueprint) -> str:
-    return _bullets(
-        one_line(f"{metric.name} ({metric.direction}, weight {metric.weight:g}): {metric.description or metric.source}")
-        for metric in blueprint.objectives
-    )
 
 
 def _bullets(lines: Iterable[str]) -> str:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from maabarium.blueprint.schema import Agent, EditFormat, Model
+from maabarium.blueprint.schema import Agent, Blueprint, EditFormat, Model
 from maabarium.code.differences import make_diff
 from maabarium.errors import ProposalError, ProviderError
 from maabarium.plugins.completion import CompletionRequest, Message, Pool, Purpose
 from maabarium.plugins.protocols import TreeView
 from maabarium.proposers.council.feedback import edits_digest
-from maabarium.proposers.council.questions import repair_messages
+from maabarium.proposers.council.questions import DraftQuestion, repair_messages
 from maabarium.proposers.council.replies import Reply, Shown, edits_of, parse_reply, reply_schema
 from maabarium.proposers.proposal_log import ProposalLog
 from maabarium.records import CallKind, DraftKind, FileEdit
@@ -119,23 +119,15 @@ class CouncilAgent:
             return Candidate(self.agent, model, form, reply.summary, edits, tuple(messages), text)
 
     def say(
-        self,
-        messages: Sequence[Message],
-        schema: Callable[[int], Mapping[str, Any]],
-        *,
-        kind: CallKind,
-        tokens: int,
-        round_: int = 0,
+        self, question: DraftQuestion, blueprint: Blueprint, diffs: Mapping[str, str], *, tokens: int, round_: int = 0
     ) -> dict[str, Any]:
-        """Ask for an opinion: the JSON object of the reply, or an empty one when there is none in it.
-
-        `schema` is told how many characters of prose fit into `tokens`.
-        """
-        purpose = self.purpose(kind, round_)
+        """Ask for an opinion: the JSON object of the reply, or an empty one when there is none in it."""
+        purpose = self.purpose(question.kind, round_)
         model = self.pool.choose(self.agent.model, purpose)
         # A model small enough to replace lines only may also ramble in digits, a token each.
         prose = tokens - FRAME if self.pool.edit_format(model) == "lines" else 3 * (tokens - FRAME)
-        text = self._ask(model, messages, schema(prose), purpose, tokens)
+        messages, schema = question.messages(self.agent, blueprint, diffs), question.schema(list(diffs), prose)
+        text = self._ask(model, messages, schema, purpose, tokens)
         try:
             found = json.loads(text[text.index("{") : text.rindex("}") + 1])
         except (ValueError, RecursionError):

@@ -18,11 +18,11 @@ from maabarium.blueprint.schema import Agent, Agents, Blueprint, Model
 from maabarium.errors import BlueprintError, Problem, ProposalError, ProviderError
 from maabarium.plugins.completion import Message, Pool
 from maabarium.plugins.protocols import ContextRequest, ProposalRequest, ProposerContext
-from maabarium.proposers.council import questions
 from maabarium.proposers.council.agent import Candidate, CouncilAgent, EditScope
 from maabarium.proposers.council.context import Packed, SourceFiles, estimate_tokens, pack
 from maabarium.proposers.council.debate import Assignment, Debate
 from maabarium.proposers.council.feedback import DIGEST, Advice, advice_on, edits_digest, was_tried
+from maabarium.proposers.council.questions import VETO, propose_messages
 from maabarium.proposers.council.replies import format_rules
 from maabarium.proposers.options import OwnOptions
 from maabarium.proposers.prompt_scanner import PromptScanner
@@ -138,7 +138,7 @@ class Council:
 
     def _asked(self, agent: Agent, model: Model, packed: Packed, advice: Advice) -> tuple[Message, ...]:
         rules = format_rules(self.pool.edit_format(model), self.blueprint.domain.language)
-        return questions.propose_messages(agent, self.blueprint, packed, rules, advice.note)
+        return propose_messages(agent, self.blueprint, packed, rules, advice.note)
 
     def _room(self, agent: Agent, model: Model, advice: Advice) -> int:
         """Tokens for material. Raises ProviderError when the model holds too little."""
@@ -192,14 +192,13 @@ class Council:
         if self.critic is None:
             return None
         critic = CouncilAgent(self.critic, self.pool, log, request.number, request.seed ^ int(draft.digest[:8], 16))
-        messages = questions.veto_messages(self.critic, self.blueprint, draft.diff(request.files))
-        tokens = self.options.critique_tokens
+        diffs, tokens = {"A": draft.diff(request.files)}, self.options.critique_tokens
         try:
-            said = critic.say(messages, questions.veto_schema, kind="veto", tokens=tokens, round_=round_)
+            said = critic.say(VETO, self.blueprint, diffs, tokens=tokens, round_=round_)
         except ProviderError:
             return None
         reason = str(said.get("reason") or "no reason given")
-        vetoed = said.get(questions.VETO) is True
+        vetoed = said.get("veto") is True
         critic.record("veto", f"{'vetoed' if vetoed else 'let pass'}: {reason}")
         return reason if vetoed else None
 

@@ -17,8 +17,8 @@ from maabarium.blueprint.schema import Blueprint, Model
 from maabarium.errors import BudgetError, ProposalError, ProviderError
 from maabarium.plugins.completion import Message
 from maabarium.plugins.protocols import TreeView
-from maabarium.proposers.council import questions
 from maabarium.proposers.council.agent import Candidate, CouncilAgent, EditScope
+from maabarium.proposers.council.questions import CRITIQUE, VOTE, revise_messages
 from maabarium.proposers.proposal_log import ProposalLog
 
 __all__ = ["Assignment", "Debate", "ballot_of", "labels", "ranked"]
@@ -133,10 +133,8 @@ class Debate:
         diffs = {name: text for name, text in table.diffs.items() if table.drafts[name].agent.name != one.name}
         if not diffs:
             return {}
-        messages = questions.critique_messages(one.agent.agent, self.blueprint, diffs)
-        schema = partial(questions.critique_schema, list(diffs))
-        reply = one.agent.say(messages, schema, kind="critique", tokens=self.tokens, round_=table.round)
-        entries = reply.get(questions.CRITIQUES)
+        reply = one.agent.say(CRITIQUE, self.blueprint, diffs, tokens=self.tokens, round_=table.round)
+        entries = reply.get("critiques")
         found: dict[str, str] = {}
         for entry in entries if isinstance(entries, list) else []:
             name, text = (entry.get("of"), entry.get("text")) if isinstance(entry, dict) else (None, None)
@@ -150,16 +148,14 @@ class Debate:
         draft = table.drafts[name]
         author = next(one for one in self.assignments if one.name == draft.agent.name)
         others = {other: text for other, text in table.diffs.items() if other != name}
-        messages = questions.revise_messages(draft.asked, draft.reply, heard[name], others)
+        messages = revise_messages(draft.asked, draft.reply, heard[name], others)
         made = author.agent.draft(draft.model, messages, author.scope, "revise", table.round)
         author.agent.record("revision", f"{made.summary}\n\n{made.diff(self.files)}", table.round)
         return made
 
     def _ballot(self, table: DraftTable, one: Assignment) -> tuple[str, ...]:
-        names = list(table.drafts)
-        messages = questions.vote_messages(one.agent.agent, self.blueprint, table.diffs)
-        reply = one.agent.say(messages, partial(questions.ballot_schema, names), kind="vote", tokens=self.tokens)
-        found = ballot_of(reply.get(questions.RANKING), names)
+        reply = one.agent.say(VOTE, self.blueprint, table.diffs, tokens=self.tokens)
+        found = ballot_of(reply.get("ranking"), list(table.drafts))
         whose = ", ".join(f"{name} ({draft.agent.name})" for name, draft in table.drafts.items())
         one.agent.record("vote", f"{' > '.join(found) or 'no usable ballot'}  of {whose}")
         return found

@@ -5,24 +5,24 @@ Everything that does not come from the blueprint or from us stands between fence
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from maabarium.blueprint.schema import Agent, Blueprint
 from maabarium.plugins.completion import Message
-from maabarium.proposers.council.context import Packed
+from maabarium.proposers.council.context import Packed, objective_lines
 from maabarium.proposers.council.replies.formats import object_schema
+from maabarium.records import CallKind
 from maabarium.scanner import DATA_RULE, fence
 
 __all__ = [
-    "CRITIQUES", "RANKING", "VETO", "ballot_schema", "critique_messages", "critique_schema", "propose_messages",
-    "repair_messages", "revise_messages", "system_message", "veto_messages", "veto_schema", "vote_messages",
+    "CRITIQUE", "VETO", "VOTE", "DraftQuestion", "ballot_schema", "critique_schema", "propose_messages",
+    "repair_messages", "revise_messages", "veto_schema",
 ]  # fmt: skip
 
-CRITIQUES, RANKING, VETO = "critiques", "ranking", "veto"
 
-
-def system_message(agent: Agent) -> Message:
+def _system_message(agent: Agent) -> Message:
     """Who the agent is. The role and the name are said, because the others refer to them."""
     role = f", {agent.role}" if agent.role and agent.role != agent.name else ""
     return Message("system", f"You are {agent.name}{role}, a member of a council.\n{agent.system_prompt}\n{DATA_RULE}")
@@ -33,7 +33,7 @@ def propose_messages(agent: Agent, blueprint: Blueprint, packed: Packed, rules: 
     paragraphs = [
         f"Goal: {blueprint.blueprint.description}",
         "Propose one narrow change that improves these measurements without breaking the tests:\n"
-        + _metrics(blueprint),
+        + _bullets(objective_lines(blueprint)),
         "Only these paths may change: " + ", ".join(blueprint.domain.target_files) + ".",
         *(part.text if part.kind == "rules" else _data(part.title, part.text, part.source) for part in packed.parts),
     ]
@@ -44,7 +44,7 @@ def propose_messages(agent: Agent, blueprint: Blueprint, packed: Packed, rules: 
             _data("Not shown for lack of room, and therefore not to be changed", _bullets(packed.omitted), "left out")
         )
     paragraphs += [note] if note else []
-    return (system_message(agent), Message("user", "\n\n".join([*paragraphs, rules])))
+    return (_system_message(agent), Message("user", "\n\n".join([*paragraphs, rules])))
 
 
 def repair_messages(asked: Sequence[Message], reply: str, problem: str) -> tuple[Message, ...]:
@@ -53,14 +53,20 @@ def repair_messages(asked: Sequence[Message], reply: str, problem: str) -> tuple
     return (*asked, Message("assistant", reply), Message("user", said))
 
 
-def critique_messages(agent: Agent, blueprint: Blueprint, diffs: Mapping[str, str]) -> tuple[Message, ...]:
-    """Ask for what is wrong with the drafts of others."""
-    task = (
-        "Other members drafted these changes. For each, say in a few sentences what would make it fail: tests that it "
-        "breaks, measurements that it does not move, edges that it forgets. Praise nothing."
-    )
-    form = 'Answer as JSON: {"critiques": [{"of": "A", "text": "..."}]}, one entry for each draft.'
-    return _on_drafts(agent, blueprint, task, diffs, form)
+@dataclass(frozen=True)
+class DraftQuestion:
+    """A question on drafts, each a diff under its name, and the schema of its answer."""
+
+    kind: CallKind
+    task: str
+    form: str
+    schema: Callable[[Sequence[str], int], dict[str, Any]]
+    """Of the names of the drafts, and how many characters of prose the answer may hold."""
+
+    def messages(self, agent: Agent, blueprint: Blueprint, diffs: Mapping[str, str]) -> tuple[Message, ...]:
+        """Ask an agent for what it thinks of these."""
+        paragraphs = [f"{self.task}\n{_bullets(objective_lines(blueprint))}", *_drafts(diffs), self.form]
+        return (_system_message(agent), Message("user", "\n\n".join(paragraphs)))
 
 
 def revise_messages(
@@ -78,55 +84,47 @@ def revise_messages(
     return (*asked, Message("assistant", reply), Message("user", said))
 
 
-def vote_messages(agent: Agent, blueprint: Blueprint, diffs: Mapping[str, str]) -> tuple[Message, ...]:
-    """Ask for an order of the drafts."""
-    task = "Rank these changes: first the one that most probably improves the measurements with every test passing."
-    form = 'Answer as JSON: {"ranking": ["A", "B"]}, every draft once, the best first.'
-    return _on_drafts(agent, blueprint, task, diffs, form)
-
-
-def veto_messages(agent: Agent, blueprint: Blueprint, diff: str) -> tuple[Message, ...]:
-    """Ask the critic whether a change is worth an evaluation."""
-    task = (
-        "This change is about to be evaluated, which costs time. Veto it only if it certainly breaks something or "
-        "certainly cannot move the measurements."
-    )
-    return _on_drafts(agent, blueprint, task, {"A": diff}, 'Answer as JSON: {"veto": false, "reason": "..."}.')
-
-
-def _on_drafts(
-    agent: Agent, blueprint: Blueprint, task: str, diffs: Mapping[str, str], form: str
-) -> tuple[Message, ...]:
-    paragraphs = [f"{task}\n{_metrics(blueprint)}", *_drafts(diffs), form]
-    return (system_message(agent), Message("user", "\n\n".join(paragraphs)))
-
-
 def critique_schema(names: Sequence[str], characters: int) -> dict[str, Any]:
     """One text of at most so many characters for each draft."""
     text = {"type": "string", "maxLength": max(20, characters // len(names))}
     entry = object_schema(of={"type": "string", "enum": list(names)}, text=text)
     array = {"type": "array", "items": entry, "minItems": 1, "maxItems": len(names)}
-    return object_schema(**{CRITIQUES: array})
+    return object_schema(critiques=array)
 
 
 def ballot_schema(names: Sequence[str], characters: int) -> dict[str, Any]:
     """An order of the drafts; it needs no prose."""
     entry = {"type": "string", "enum": list(names)}
     array = {"type": "array", "items": entry, "minItems": len(names), "maxItems": len(names)}
-    return object_schema(**{RANKING: array})
+    return object_schema(ranking=array)
 
 
-def veto_schema(characters: int) -> dict[str, Any]:
+def veto_schema(names: Sequence[str], characters: int) -> dict[str, Any]:
     """A yes or no with a reason of at most so many characters."""
     reason = {"type": "string", "maxLength": max(20, characters)}
-    return object_schema(**{VETO: {"type": "boolean"}}, reason=reason)
+    return object_schema(veto={"type": "boolean"}, reason=reason)
 
 
-def _metrics(blueprint: Blueprint) -> str:
-    return _bullets(
-        f"{metric.name} ({metric.direction}, weight {metric.weight:g}): {metric.description or metric.source or ''}"
-        for metric in blueprint.objectives
-    )
+CRITIQUE = DraftQuestion(
+    "critique",
+    "Other members drafted these changes. For each, say in a few sentences what would make it fail: tests that it "
+    "breaks, measurements that it does not move, edges that it forgets. Praise nothing.",
+    'Answer as JSON: {"critiques": [{"of": "A", "text": "..."}]}, one entry for each draft.',
+    critique_schema,
+)
+VOTE = DraftQuestion(
+    "vote",
+    "Rank these changes: first the one that most probably improves the measurements with every test passing.",
+    'Answer as JSON: {"ranking": ["A", "B"]}, every draft once, the best first.',
+    ballot_schema,
+)
+VETO = DraftQuestion(
+    "veto",
+    "This change is about to be evaluated, which costs time. Veto it only if it certainly breaks something or "
+    "certainly cannot move the measurements.",
+    'Answer as JSON: {"veto": false, "reason": "..."}.',
+    veto_schema,
+)
 
 
 def _bullets(lines: Iterable[str]) -> str:

@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from maabarium.blueprint.globs import Globs, is_exact
+from maabarium.blueprint.schema import Blueprint
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.council.context.source_files import SourceFiles
 from maabarium.safe_text import one_line
 
-__all__ = ["creatable_files", "guidance", "measured_now", "style_text"]
+__all__ = ["creatable_files", "guidance", "measured_now", "objective_lines", "style_text"]
 
 _NAMES = {"research": "research-brief.md", "markdown": "draft.md", "prompt": "draft.md"}
 _MOST = 8
@@ -63,6 +64,14 @@ def guidance(request: ProposalRequest, library: SourceFiles) -> str:
     if language in ("markdown", "prompt") and len(patterns) == 1 and is_exact(patterns[0].removeprefix("/")):
         said.append(_ONE_SECTION if patterns[0].removeprefix("/") in library else _FIRST_DRAFT)
     return "\n".join(said)
+
+
+def objective_lines(blueprint: Blueprint) -> list[str]:
+    """What is to be improved, a metric a line."""
+    return [
+        f"{metric.name} ({metric.direction}, weight {metric.weight:g}): {metric.description or metric.source or ''}"
+        for metric in blueprint.objectives
+    ]
 
 
 def measured_now(request: ProposalRequest) -> str:

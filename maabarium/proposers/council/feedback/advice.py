@@ -21,17 +21,9 @@ from maabarium.records import Attempt, FileEdit
 from maabarium.safe_text import one_line
 
 __all__ = [
-    "DIGEST",
-    "Advice",
-    "AdviceScope",
-    "advice_on",
-    "alike",
-    "edits_digest",
-    "idea_of",
-    "is_ours",
-    "plateau_length",
+    "DIGEST", "Advice", "AdviceScope", "advice_on", "alike", "edits_digest", "idea_of", "is_ours", "plateau_length",
     "was_tried",
-]
+]  # fmt: skip
 
 DIGEST = "edits_digest"
 """The key in `Proposal.data` under which a proposer leaves the digest of its edits."""

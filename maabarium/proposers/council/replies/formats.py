@@ -14,7 +14,6 @@ from typing import Any
 
 from maabarium.blueprint.schema import EditFormat
 from maabarium.code.differences import make_diff
-from maabarium.proposers.council.replies.edited_file import EditedFile
 from maabarium.proposers.council.replies.reply import Shown
 
 __all__ = ["EditExample", "example_of", "format_rules", "object_schema", "reply_schema"]
@@ -173,7 +172,7 @@ def _of_lines(shown: Sequence[Shown], creatable: Sequence[str]) -> dict[str, Any
     patches = []
     left = MOST_LINES
     for each in shown:
-        if lines := EditedFile(each.path, each.content, each.ranges).listed_lines()[:left]:
+        if lines := each.listed_lines()[:left]:
             left -= len(lines)
             patches.append(
                 object_schema(path=_choice(each.path), line=_choice(*lines), replacement=_text(REPLACEMENT, least=0))

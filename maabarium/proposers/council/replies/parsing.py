@@ -116,22 +116,20 @@ def _forms(item: dict[str, Any], path: str, where: str) -> Iterator[Patch]:
     """Every form in which this patch says something; null is nothing."""
     given = {name: value for name, value in item.items() if value is not None}
     if name := next((name for name in ("unified_diff", "diff") if name in given), ""):
-        yield Patch(path, "modify", "diff", diff=_unfenced(_text(given[name], f"{where}.{name}")))
+        yield Patch(path, "modify", "diff", diff=_unfenced(_text(given, name, where)))
     if "content" in given:
-        content = _text(given["content"], f"{where}.content")
+        content = _text(given, "content", where)
         if PurePosixPath(path).suffix.lower() not in PROSE_FILES:
             content = _unfenced(content)
         yield Patch(path, "modify", "whole", content=content)
     if "edits" in given or "search" in given:
-        raw = given.get("edits", given if "search" in given else [])
-        edits = tuple(_replacements(raw, f"{where}.edits"))
+        edits = tuple(_replacements(given.get("edits", given), f"{where}.edits"))
         yield Patch(path, "modify", "blocks", edits=edits)
     if "line" in given or "replacement" in given:
-        line = _text(given.get("line"), f"{where}.line")
-        replacement = _text(given.get("replacement"), f"{where}.replacement")
-        if not line.strip() or "\n" in line.removesuffix("\n"):
+        edit = Replacement(_text(given, "line", where), _text(given, "replacement", where))
+        if not edit.search.strip() or "\n" in edit.search.removesuffix("\n"):
             raise _unreadable(f"{where}.line is not one line of the file")
-        yield Patch(path, "modify", "lines", edits=(Replacement(line, replacement),))
+        yield Patch(path, "modify", "lines", edits=(edit,))
 
 
 def _replacements(raw: Any, where: str) -> Iterator[Replacement]:
@@ -142,12 +140,13 @@ def _replacements(raw: Any, where: str) -> Iterator[Replacement]:
         here = f"{where}[{index}]"
         if not isinstance(item, dict):
             raise _unreadable(f"{here} is not an object with search and replace")
-        yield Replacement(_text(item.get("search"), f"{here}.search"), _text(item.get("replace"), f"{here}.replace"))
+        yield Replacement(_text(item, "search", here), _text(item, "replace", here))
 
 
-def _text(value: Any, where: str) -> str:
+def _text(item: dict[str, Any], name: str, where: str) -> str:
+    value = item.get(name)
     if not isinstance(value, str):
-        raise _unreadable(f"{where} is missing" if value is None else f"{where} is not text")
+        raise _unreadable(f"{where}.{name} is {'missing' if value is None else 'not text'}")
     return value
 
 
@@ -188,8 +187,8 @@ def unthought(text: str) -> str:
             break
         _, closed, rest = text.partition(THOUGHTS[opening])
         if not closed:
-            sentence = "the reply ends inside its reasoning; allow more tokens or ask for less thought"
-            raise ProposalError("unparseable", sentence, detail="proposal_json")
+            problem = "the reply ends inside its reasoning; allow more tokens or ask for less thought"
+            raise _unreadable(problem, "proposal_json")
         text = rest.lstrip()
     if not text.startswith(("{", "[", "`")):
         for closing in THOUGHTS.values():  # some templates leave out the opening tag
@@ -206,15 +205,13 @@ def object_of(text: str) -> tuple[int, dict[str, Any]] | None:
     """
     found, broken = _read(text)
     if not found and broken and "," in text:
-        begun = START.search(text)
-        start = begun.start() if begun else 0
+        start = begun.start() if (begun := START.search(text)) else 0
         again, _ = _read(LOOSE_COMMA.sub(lambda each: "" if each[0] == "," else each[0], text[start:]))
         found = [(start, each) for _, each in again]
     if len(found) > 1 and any(each != found[0][1] for _, each in found):
-        sentence = f"the reply holds {len(found)} different proposals; give exactly one"
-        raise ProposalError("unparseable", sentence, detail="proposal_json")
+        raise _unreadable(f"the reply holds {len(found)} different proposals; give exactly one", "proposal_json")
     if not found and broken and KEY in text:
-        raise ProposalError("unparseable", f"the reply is not JSON: {broken}", detail="proposal_json")
+        raise _unreadable(f"the reply is not JSON: {broken}", "proposal_json")
     return found[0] if found else None
 
 
@@ -228,20 +225,19 @@ def _read(text: str) -> tuple[list[tuple[int, dict[str, Any]]], str]:
         start = begun.start()
         starts += 1
         if starts > MOST_STARTS:
-            raise ProposalError("unparseable", "the reply holds too many braces to be read", detail="proposal_json")
+            raise _unreadable("the reply holds too many braces to be read", "proposal_json")
         try:
             value, end = decoder.raw_decode(text, start)
+            found += [(start, each) for each in _replies(value, DEPTH)]
         except json.JSONDecodeError as error:
             reached = max(error.pos, start + 1)
             if reached - start > longest:
                 longest, broken = reached - start, _complaint(text, error)
             end = reached
         except RecursionError as error:
-            raise ProposalError("unparseable", "the reply is nested too deep", detail="proposal_json") from error
+            raise _unreadable("the reply is nested too deep", "proposal_json") from error
         except ValueError as error:  # a number with thousands of digits
-            raise ProposalError("unparseable", f"the reply is not JSON: {error}", detail="proposal_json") from error
-        else:
-            found += [(start, each) for each in _replies(value, DEPTH)]
+            raise _unreadable(f"the reply is not JSON: {error}", "proposal_json") from error
         begun = START.search(text, end)
     return found, broken
 
@@ -250,10 +246,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ProposalError(
-            "unparseable", f"the reply gives {twice[:40]!r} twice in one object", detail="proposal_json"
-        )
+        twice = next(name for name in made if names.count(name) > 1)
+        raise _unreadable(f"the reply gives {twice[:40]!r} twice in one object", "proposal_json")
     return made
 
 
@@ -276,5 +270,4 @@ def _replies(value: Any, depth: int) -> Iterator[dict[str, Any]]:
 def _complaint(text: str, error: json.JSONDecodeError) -> str:
     if error.msg.startswith("Unterminated string") or not text[error.pos :].strip():
         return "it ends in the middle; the answer was cut off"
-    line, column = error.lineno, error.colno
-    return f"{error.msg} at line {line}, column {column}"
+    return f"{error.msg} at line {error.lineno}, column {error.colno}"

@@ -88,13 +88,11 @@ def _blocks(lines: Sequence[str]) -> list[Patch]:
             raise _unreadable(index + 1, "no path stands above this block")
         replacement, index = _block(lines, index)
         edits.setdefault(path, []).append(replacement)
-    return [_block_patch(path, tuple(each)) for path, each in edits.items()]
-
-
-def _block_patch(path: str, edits: tuple[Replacement, ...]) -> Patch:
-    if len(edits) == 1 and not edits[0].search.strip():
-        return Patch(path, "create", "whole", content=edits[0].replace)
-    return Patch(path, "modify", "blocks", edits=edits)
+    return [
+        Patch(path, "modify", "blocks", edits=tuple(each)) if len(each) > 1 or each[0].search.strip()
+        else Patch(path, "create", "whole", content=each[0].replace)
+        for path, each in edits.items()
+    ]  # fmt: skip
 
 
 def _block(lines: Sequence[str], start: int) -> tuple[Replacement, int]:
@@ -169,9 +167,7 @@ def _end_of(lines: Sequence[str], start: int, fence: str) -> int:
 
 def _diff_patch(lines: Sequence[str], start: int, end: int) -> Patch:
     before, after = (line[4:].split("\t")[0].strip() for line in lines[start : start + 2])
-    prefixed = before.startswith("a/") or before == "/dev/null"
-    prefixed = prefixed and (after.startswith("b/") or after == "/dev/null")
-    if prefixed:
+    if before.startswith(("a/", "/dev/null")) and after.startswith(("b/", "/dev/null")):
         before, after = before.removeprefix("a/"), after.removeprefix("b/")
     text = "".join(f"{line}\n" for line in lines[start:end])
     if before == after == "/dev/null":

@@ -41,18 +41,18 @@ class FailedFunction:
 
 
 def failed_functions(tests: Iterable[TestResult], library: SourceFiles) -> tuple[FailedFunction, ...]:
-    """Failing tests by function, those that fail in different ways first."""
+    """Failing tests by function; those whose kind of error and innermost place came up before go last."""
     grouped: dict[str, list[TestResult]] = {}
     for test in tests:
         if test.failed and test.role != "holdout":
             grouped.setdefault(test.id.partition("[")[0], []).append(test)
-    new: list[FailedFunction] = []
-    known: list[FailedFunction] = []
-    seen: set[tuple[str, str]] = set()
+    new, known, seen = list[FailedFunction](), list[FailedFunction](), set[tuple[str, str]]()
     for function, results in list(grouped.items())[:_MOST]:
         file, *names = function.split("::")
         found = FailedFunction(tuple(results), test_file(file, results[0].role, library), tuple(names))
-        way = _way("".join(found.details[:1]))
+        detail = "".join(found.details[:1])
+        failing = FailingTest.of("", detail)
+        way = (failing.error, str(failing.frames[-1]) if failing.frames else detail[-80:])
         (known if way in seen else new).append(found)
         seen.add(way)
     return (*new, *known)
@@ -76,7 +76,10 @@ def show_failures(
         left -= cost
         texts.append(text)
         told += 1
-        left -= _source(excerpts, failure, left if told == 1 else left * 2 // 3)
+        ranges = source_lines(failure.path, failure.names, excerpts.library)
+        if ranges:
+            heads, share = excerpts.library.heads(failure.path), left if told == 1 else left * 2 // 3
+            left -= excerpts.show_with(failure.path, ranges, heads, share) or 0
     named = [one_line(test.id, 160) for failure in failures[told:] for test in failure.tests]
     kept, rest = fitting(named, left - 8)
     if kept:
@@ -100,14 +103,6 @@ def _text(failure: FailedFunction, room: int) -> str:
     return head if estimate_tokens(head) <= room else ""
 
 
-def _source(excerpts: Excerpts, failure: FailedFunction, limit: int) -> int:
-    """Show the test with its file's imports, or without them, if it is in the tree and fits."""
-    ranges = source_lines(failure.path, failure.names, excerpts.library)
-    if not ranges:
-        return 0
-    return excerpts.show_with(failure.path, ranges, excerpts.library.heads(failure.path), limit) or 0
-
-
 def condensed(detail: str, most: int = 24) -> str:
     """The lines of a failure that say what happened: asserted values, raised errors, frames. At most so many.
 
@@ -115,8 +110,7 @@ def condensed(detail: str, most: int = 24) -> str:
     """
     lines = plain(detail[:DETAIL]).split("\n")
     telling = [line[:400].rstrip() for line in lines if line[:2] in ("E ", "> ", "E\t") or FRAME.match(line)]
-    if not telling:
-        telling = [line[:400].rstrip() for line in lines if line.strip()]
+    telling = telling or [line[:400].rstrip() for line in lines if line.strip()]
     if len(telling) > most:
         cut = len(telling) - most
         telling = [*telling[: most // 3], f"[{cut} lines left out]", *telling[-(most - most // 3) :]]
@@ -152,12 +146,6 @@ def source_lines(path: str, names: Sequence[str], library: SourceFiles) -> list[
 def test_file(file: str, role: TestRole, library: SourceFiles) -> str:
     """A test's file in the tree; that of a rule, whose id begins with a folder of its own, may stand anywhere."""
     return library.find(file) or (library.find(file.partition("/")[2]) if role != "suite" else "")
-
-
-def _way(detail: str) -> tuple[str, str]:
-    """What two failures have in common: the kind of error and the innermost place."""
-    found = FailingTest.of("", detail)
-    return (found.error, str(found.frames[-1]) if found.frames else detail[-80:])
 
 
 def _range(node: ast.stmt) -> tuple[int, int]:

@@ -125,7 +125,9 @@ def ranked(
     if len(targets) > 1 and not (priorities.narrow and scope != "wide"):
         central = imports.centrality(library.paths)
         for path in targets:
-            worth[path] += 0.1 * _prior(len(library.content(path)), central[path])
+            size = len(library.content(path))
+            prior = (1.0 + math.log1p(central[path])) / (1.0 + size / _USUAL) / 8.0
+            worth[path] += 0.1 * prior if size >= 16 else 0.0
     tried = Counter(
         path
         for attempt in request.history
@@ -163,13 +165,6 @@ def show_code(
     if readable and not any(excerpt.path in excerpts.targets for excerpt in excerpts.by_path.values()):
         left -= _window(excerpts, readable[0], priorities, limit)
     return limit - left - kept
-
-
-def _prior(size: int, importers: int) -> float:
-    """What a file deserves of which nothing is known: 0 to 1."""
-    if size < 16:
-        return 0.0
-    return (1.0 + math.log1p(importers)) / (1.0 + size / _USUAL) / 8.0
 
 
 def _by_worth(

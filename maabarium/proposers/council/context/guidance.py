@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 from typing import Any
 
 from maabarium.blueprint.globs import Globs, is_exact
@@ -53,7 +54,8 @@ def creatable_files(request: ProposalRequest, library: SourceFiles) -> tuple[str
             path = _draft(pattern.removeprefix("/"), name, globs, library)
             found += [path] if path else []
     clear = (path for path in dict.fromkeys(found) if not library.hidden(path))
-    return tuple(path for path in clear if not _blocked(path, library))[:_MOST]
+    free = (path for path in clear if not any(str(folder) in library for folder in PurePosixPath(path).parents))
+    return tuple(free)[:_MOST]
 
 
 def guidance(request: ProposalRequest, library: SourceFiles) -> str:
@@ -112,12 +114,6 @@ def _draft(pattern: str, name: str, globs: Globs, library: SourceFiles) -> str:
         if path not in library and globs.matches(path):
             return path
     return ""
-
-
-def _blocked(path: str, library: SourceFiles) -> bool:
-    """Whether a file stands where a folder would have to be."""
-    parts = path.split("/")
-    return any("/".join(parts[:depth]) in library for depth in range(1, len(parts)))
 
 
 _LOOKED_AT = 400

@@ -162,8 +162,8 @@ class _Packing:
         return spent
 
     def _style(self, limit: int) -> int:
-        paths = [excerpt.path for excerpt in self.excerpts.editable()]
-        return self._add(PromptPart("Style", style_text(self.library, paths), "style", "rules"), limit)
+        said = style_text(self.library, [excerpt.path for excerpt in self.excerpts.editable()])
+        return self._add(PromptPart("Style", said, "style", "rules"), limit)
 
     def _creatable(self) -> tuple[str, ...]:
         """Paths to create, as many as an eighth of the room takes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from maabarium.code.imports import Imports
 from maabarium.code.symbols import Chunk
@@ -68,7 +68,9 @@ def _show(excerpts: Excerpts, found: Found, limit: int) -> int:
 
 def _callers(excerpts: Excerpts, excerpt: Excerpt, imports: Imports) -> Found:
     """Functions elsewhere that use what is shown of a file."""
-    shown = _names(excerpts, excerpt)
+    whole = [each for each in excerpts.library.chunks(excerpt.path) if each.kind != "imports" and excerpt.shows(each)]
+    pieces = (piece for each in whole for piece in each.name.replace(", ", ".").split("."))
+    shown = {piece for piece in pieces if piece.isidentifier()} | {each.parent for each in whole if each.parent}
     for path, known in imports.importers(excerpt.path):
         wanted = (known & shown) or (shown if _stem(excerpt.path) in known else frozenset())
         yield path, excerpts.library.users(path, wanted)[:_OF_ONE]
@@ -79,27 +81,10 @@ def _callees(excerpts: Excerpts, excerpt: Excerpt, imports: Imports) -> Found:
     text = excerpt.part().text
     words = frozenset(re.findall(r"[^\W\d]\w*", text))
     for path, names in imports.imported(excerpt.path):
-        wanted = _attributes(text, _stem(path)) if names == {"*"} else names & words
+        attributes = re.compile(rf"\b{re.escape(_stem(path))}\.(\w+)")
+        wanted = frozenset(attributes.findall(text)) if names == {"*"} else names & words
         symbols = (chunk for chunk in excerpts.library.chunks(path) if chunk.kind in ("symbol", "class"))
         yield path, [chunk for chunk in symbols if not chunk.parent and chunk.name in wanted]
-
-
-def _names(excerpts: Excerpts, excerpt: Excerpt) -> frozenset[str]:
-    """What the shown part of a file defines."""
-    chunks = [
-        chunk for chunk in excerpts.library.chunks(excerpt.path) if chunk.kind != "imports" and excerpt.shows(chunk)
-    ]
-    return frozenset(name for chunk in chunks for name in _parts(chunk.name, chunk.parent))
-
-
-def _parts(name: str, parent: str) -> Iterable[str]:
-    yield from (piece for piece in name.replace(", ", ".").split(".") if piece.isidentifier())
-    if parent:
-        yield parent
-
-
-def _attributes(text: str, module: str) -> frozenset[str]:
-    return frozenset(re.findall(rf"\b{re.escape(module)}\.(\w+)", text))
 
 
 def _stem(path: str) -> str:

@@ -46,15 +46,15 @@ class SourceFiles(CodeTree):
     def hidden(self, path: str) -> str:
         """Why a file may not enter a prompt at all, whatever it holds; empty when it may."""
         if path not in self._hidden:
-            self._hidden[path] = self._reason(path)
+            reason = ""
+            if self._holdout.matches(path):
+                reason = HOLDOUT
+            elif _PRIVATE.search(path):
+                reason = "its name says that it holds keys"
+            elif path not in self._named and self.ignored(path):
+                reason = "ignored by .gitignore"
+            self._hidden[path] = reason
         return self._hidden[path]
-
-    def _reason(self, path: str) -> str:
-        if self._holdout.matches(path):
-            return HOLDOUT
-        if _PRIVATE.search(path):
-            return "its name says that it holds keys"
-        return "ignored by .gitignore" if path not in self._named and self.ignored(path) else ""
 
     def ignored(self, path: str) -> bool:
         """Whether git would ignore the path: the nearest `.gitignore` of the tree that speaks of it decides."""

@@ -110,7 +110,8 @@ def advice_on(history: Sequence[Attempt], agents: int, seed: int) -> Advice:
     last = max((index for index, each in enumerate(counted) if each.outcome.verdict == "promoted"), default=-1)
     since = counted[last + 1 :]
     waited = len(since) // plateau_length(counted)
-    invalid, repeated = _invalid(since), _repeated(since)
+    invalid = len(list(takewhile(lambda attempt: attempt.outcome.reason_code in _UNUSABLE, reversed(since))))
+    repeated = _repeated(since)
     delta, notes = 0.15 * min(waited, 2), []
     scope: AdviceScope = "wide" if waited >= 2 else "normal"
     if waited:
@@ -118,17 +119,20 @@ def advice_on(history: Sequence[Attempt], agents: int, seed: int) -> Advice:
             f"Nothing was kept in the last {len(since)} attempts: try another kind of change than those listed"
             + (", and other places." if waited >= 2 else ".")
         )
-    if repeated:
+    if repeated >= 2:  # a single one is an accident
         delta += 0.1 * min(repeated, 3)
         notes.append("The last proposals repeated earlier ones. Propose something that is not in the list of ideas.")
-    if invalid:
+    if invalid >= 2:
         delta -= 0.1 * min(invalid, 3)
         scope = "narrow"
         how = _UNUSABLE[since[-1].outcome.reason_code]
         notes.append(f"The last {invalid} replies {how}. Change a few lines of one file only.")
+    others = list(range(1, agents))
+    random.Random(seed).shuffle(others)
+    order = [0, *others]  # the first agent until a plateau, then the others, then the first again
     return Advice(
         temperature_delta=round(min(max(delta, _COOLEST), _HOTTEST), 2),
-        lead=_lead(waited, agents, seed),
+        lead=order[waited % len(order)],
         scope=scope,
         note=" ".join(notes),
     )
@@ -143,14 +147,8 @@ def plateau_length(history: Sequence[Attempt]) -> int:
     return max(_SHORTEST, min(_LONGEST, round(2 * median(distances))))
 
 
-def _invalid(since: Sequence[Attempt]) -> int:
-    """How many replies in a row, up to now, could not be used; a single one is an accident."""
-    count = len(list(takewhile(lambda attempt: attempt.outcome.reason_code in _UNUSABLE, reversed(since))))
-    return count if count >= 2 else 0
-
-
 def _repeated(since: Sequence[Attempt]) -> int:
-    """How many of the last few attempts had been tried on the same champion before; a single one is an accident."""
+    """How many of the last few attempts had been tried on the same champion before."""
     count = 0
     for index in range(max(0, len(since) - _RECENT), len(since)):
         attempt = since[index]
@@ -158,11 +156,4 @@ def _repeated(since: Sequence[Attempt]) -> int:
         before = (each for each in since[:index] if each.outcome.parent == attempt.outcome.parent)
         same = attempt.outcome.reason_code in ("duplicate", "no_effect")
         count += same or any(alike(own, idea_of(each.outcome.summary)) for each in before)
-    return count if count >= 2 else 0
-
-
-def _lead(waited: int, agents: int, seed: int) -> int:
-    """The first agent until a plateau, then the others in an order of the seed's, then the first again."""
-    others = list(range(1, agents))
-    random.Random(seed).shuffle(others)
-    return [0, *others][waited % (len(others) + 1)]
+    return count

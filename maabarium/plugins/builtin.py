@@ -22,7 +22,7 @@ from maabarium.plugins.protocols import (
     ProposerFactory,
     StrategyFactory,
 )
-from maabarium.proposers.command import CommandProposer, command_problems
+from maabarium.proposers.command import CommandProposer
 from maabarium.proposers.council import Council
 from maabarium.proposers.scripted import ScriptedProposer
 from maabarium.sandbox import SANDBOXES
@@ -60,8 +60,8 @@ def maabarium_evaluators() -> Mapping[str, EvaluatorFactory]:
 
 @hookimpl
 def maabarium_check_blueprint(request: BlueprintCheck) -> Sequence[Problem]:
-    """Agents, policies and evaluators from outside must be there and fit."""
-    return [*evaluator_problems(request), *policy_problems(request), *command_problems(request)]
+    """Policies and evaluators from outside must be there and fit."""
+    return [*evaluator_problems(request), *policy_problems(request)]
 
 
 @hookimpl

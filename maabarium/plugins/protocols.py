@@ -24,10 +24,10 @@ from maabarium.plugins.processes import Completed, Sandbox
 from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Outcome, Proposal, Stage
 
 __all__ = [
-    "BareSources", "ContextRequest", "DescribesProposer", "EvaluationRequest", "Evaluator", "EvaluatorFactory",
-    "ExecutorFactory", "NeedsModels", "NotesTargets", "ProposalRequest", "Proposer", "ProposerContext",
-    "ProposerFactory", "Section", "Strategy", "StrategyContext", "StrategyFactory", "TellsModes", "TreeView",
-    "Workspace",
+    "BareSources", "ChecksBlueprint", "ContextRequest", "DescribesProposer", "EvaluationRequest", "Evaluator",
+    "EvaluatorFactory", "ExecutorFactory", "NeedsModels", "NotesTargets", "ProposalRequest", "Proposer",
+    "ProposerContext", "ProposerFactory", "Section", "Strategy", "StrategyContext", "StrategyFactory", "TellsModes",
+    "TreeView", "Workspace",
 ]  # fmt: skip
 
 
@@ -209,6 +209,14 @@ class DescribesProposer(Protocol):
 
     def describe(self, blueprint: Blueprint) -> str:
         """What proposes under this blueprint, in a few words."""
+
+
+@runtime_checkable
+class ChecksBlueprint(Protocol):
+    """A proposer factory that looks at a blueprint before a run; of others, mistakes are found when they are called."""
+
+    def blueprint_problems(self, blueprint: Blueprint, folder: Path) -> Sequence[Problem]:
+        """What is wrong with the options of this proposer; `folder` is the blueprint's."""
 
 
 class ExecutorFactory(Protocol):

@@ -23,7 +23,7 @@ from maabarium.evaluators import outside_files
 from maabarium.plugins.hookspecs import BlueprintCheck
 from maabarium.plugins.manager import PluginManager, ask_lists, bare_evaluators, contributions, make
 from maabarium.plugins.processes import Sandbox
-from maabarium.plugins.protocols import Strategy, StrategyContext
+from maabarium.plugins.protocols import ChecksBlueprint, Strategy, StrategyContext
 from maabarium.run.models import model_problems
 from maabarium.sandbox.policy import anchored
 from maabarium.worker.worker import WorkerSetup
@@ -183,9 +183,13 @@ def _sources(
 
 def _with_checks(loaded: Loaded, facts: BindFacts, path: Path, plugins: PluginManager) -> BindFacts:
     """The facts with the problems that plug-ins see."""
-    check = BlueprintCheck(loaded.blueprint, path.resolve(), needed_sources(loaded, facts))
+    blueprint, place = loaded.blueprint, path.resolve()
+    check = BlueprintCheck(blueprint, place, needed_sources(loaded, facts))
+    proposer = contributions(plugins, "proposers").get(blueprint.proposer_kind)
     try:
         found = ask_lists(plugins, "check_blueprint", check)
+        if isinstance(proposer, ChecksBlueprint):
+            found += proposer.blueprint_problems(blueprint, place.parent)
     except MaabariumError as error:
         found = [Problem("", str(error))]
     return replace(facts, further=(*facts.further, *found))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import string
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from maabarium.safe_text import SEQUENCES, one_line, plain
-from maabarium.scanner.threats import RULES, Kind, Rule, Severity, Threat
+from maabarium.scanner.threats import RULES, Rule, Severity, Threat
 
 __all__ = ["DATA_RULE", "ScannerVerdict", "Severity", "Threat", "ThreatFinding", "fence", "redact", "scan", "verdict"]
 
@@ -32,15 +33,15 @@ EXCERPT = 180
 WINDOW = 600
 """Characters that are redacted for an excerpt, so that no key is cut before it is seen whole."""
 
-DOCUMENTS = frozenset({".md", ".markdown", ".mdx", ".rst", ".txt", ".adoc", ".html"})
-CODE = frozenset({
+CODE_AND_DOCUMENTS = frozenset({
+    ".md", ".markdown", ".mdx", ".rst", ".txt", ".adoc", ".html",
     ".py", ".pyi", ".pyx", ".js", ".jsx", ".ts", ".tsx", ".mjs", ".go", ".rs", ".c", ".h", ".cc", ".cpp", ".hpp",
     ".java", ".kt", ".scala", ".rb", ".php", ".pl", ".lua", ".r", ".jl", ".cs", ".swift", ".sh", ".bash", ".zsh",
     ".fish", ".ps1", ".sql", ".css", ".scss", ".toml", ".yaml", ".yml", ".json", ".ini", ".cfg", ".mk", ".cmake",
     ".nix", ".tf", ".dockerfile",
 })  # fmt: skip
 
-LOWER = dict(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", strict=True))
+LOWER = dict(zip(string.ascii_uppercase, string.ascii_lowercase, strict=True))
 SPACED = str.maketrans(LOWER | dict.fromkeys("_-*#/|>\"'`~;%+=,()[]{}<\\&$^", " "))
 """What separates words in comments, markup and identifiers; one character for one, so that places stay the same."""
 LOOKALIKES = str.maketrans("аесіјорѕухѵοενικΑΒΕΗΙΚΜΝΟΡΤΧАВЕКМНОРСТХ", "aecijopsyxvoevikabehikmnoptxabekmhopctx")
@@ -89,20 +90,18 @@ def scan(text: str, source: str) -> tuple[ThreatFinding, ...]:
     `source` is a path or a description such as `test output`; its ending decides whether shell commands and markup
     are suspicious (in a failure message) or ordinary (in code and manuals).
     """
-    kind = _kind_of(source)
+    usual = PurePosixPath(source.strip()).suffix.lower() in CODE_AND_DOCUMENTS
     base = _visible(text)
     words = base.replace("\\n", "  ").replace("\\t", "  ").translate(SPACED).translate(LOOKALIKES)
-    found: list[tuple[int, int, Rule]] = []
+    found: list[tuple[Severity, int, Rule]] = []
     for rule in RULES:
-        severity = rule.severity[kind]
-        if severity and any(stem in words for stem in rule.stems):
-            match = rule.pattern.search(words if rule.spaced else base)
-            if match:
-                found.append((-severity, match.start(), rule))
-    found.sort(key=lambda each: each[:2])
+        stemmed = any(stem in words for stem in rule.stems)
+        if stemmed and (match := rule.pattern.search(words if rule.spaced else base)):
+            found.append((rule.usual if usual else rule.severity, match.start(), rule))
+    found.sort(key=lambda each: (-each[0], each[1]))
     return tuple(
-        ThreatFinding(rule.cls, rule.severity[kind], rule.name, _excerpt(base, at), source)
-        for _, at, rule in found[:MOST_FINDINGS]
+        ThreatFinding(rule.cls, severity, rule.name, _excerpt(base, at), source)
+        for severity, at, rule in found[:MOST_FINDINGS]
     )
 
 
@@ -115,15 +114,12 @@ def verdict(
     that a source which would be blocked without them is still flagged. ValueError for one that cannot be compiled.
     """
     patterns = [_compiled(each) for each in allow]
+    allowed = {each for each in findings if any(p.search(each.source) or p.search(each.excerpt) for p in patterns)}
     worst: ScannerVerdict = "pass"
     for source in dict.fromkeys(each.source for each in findings):
         mine = [each for each in findings if each.source == source]
         total = sum(each.severity for each in mine)
-        counted = sum(
-            each.severity
-            for each in mine
-            if not any(pattern.search(each.source) or pattern.search(each.excerpt) for pattern in patterns)
-        )
+        counted = sum(each.severity for each in mine if each not in allowed)
         if counted >= BLOCK and mode == "block":
             return "block"
         if counted >= FLAG or (total >= BLOCK and mode == "block"):
@@ -152,13 +148,6 @@ def redact(text: str) -> str:
     for pattern in SECRETS:
         text = pattern.sub(STARS, text)
     return ASSIGNED.sub(rf"\1{STARS}", text)
-
-
-def _kind_of(source: str) -> Kind:
-    suffix = PurePosixPath(source.strip()).suffix.lower()
-    if suffix in CODE:
-        return "code"
-    return "document" if suffix in DOCUMENTS else "other"
 
 
 def _visible(text: str) -> str:

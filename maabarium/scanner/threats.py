@@ -9,15 +9,13 @@ failure message. 2 alone is never flagged, 4 is, and 8 in sum can be blocked.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["RULES", "Kind", "Rule", "Severity", "Threat"]
+__all__ = ["RULES", "Rule", "Severity", "Threat"]
 
 Threat = Literal["override_attempt", "secret_exfiltration", "shell_injection", "tool_escalation", "policy_bypass"]
 Severity = Literal[2, 4, 6]
-Kind = Literal["code", "document", "other"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,9 @@ class Rule:
 
     name: str
     cls: Threat
-    severity: Mapping[Kind, Severity]
+    severity: Severity
+    usual: Severity
+    """The severity in code and documents."""
     stems: tuple[str, ...]
     pattern: re.Pattern[str]
     spaced: bool = True
@@ -56,19 +56,11 @@ KEYS = (
 
 
 def _rule(
-    name: str,
-    cls: Threat,
-    severity: Severity,
-    stems: str,
-    *patterns: str,
-    usual: Severity | None = None,
-    raw: bool = False,
-) -> Rule:
-    """`usual` is the severity in code and documents, where it differs."""
-    tamed = usual or severity
-    severities: dict[Kind, Severity] = {"code": tamed, "document": tamed, "other": severity}
+    name: str, cls: Threat, severity: Severity, stems: str, *patterns: str,
+    usual: Severity | None = None, raw: bool = False,
+) -> Rule:  # fmt: skip
     pattern = re.compile("|".join(patterns), re.MULTILINE | (re.IGNORECASE if raw else re.NOFLAG))
-    return Rule(name, cls, severities, tuple(stems.split()), pattern, not raw)
+    return Rule(name, cls, severity, usual or severity, tuple(stems.split()), pattern, not raw)
 
 
 RULES: tuple[Rule, ...] = (

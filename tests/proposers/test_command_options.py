@@ -14,11 +14,10 @@ from proposal_requests import BLUEPRINT, make_context
 
 from maabarium.blueprint.schema import ProposerOptions
 from maabarium.errors import BlueprintError
-from maabarium.plugins.hook_requests import BlueprintCheck
-from maabarium.proposers.command import CommandProposer, command_problems
+from maabarium.proposers.command import CommandProposer
 from maabarium.proposers.command.options import TEMPLATES, AgentProgram, CommandOptions, agent_of
 from maabarium.proposers.command.program import find_program, installation
-from maabarium.proposers.command.task import LONGEST_WORD, AgentTask, words_of
+from maabarium.proposers.command.task import LONGEST_WORD, words_of
 
 
 def problems(folder: Path, **options: object) -> str:
@@ -50,15 +49,11 @@ def test_mistakes_are_named(tmp_path: Path, options: dict[str, object], sentence
 
 
 def test_a_missing_program_is_a_problem_of_the_blueprint(tmp_path: Path) -> None:
-    check = BlueprintCheck(
-        BLUEPRINT.model_copy(
-            update={"proposer": ProposerOptions.model_validate({"kind": "command", "command": ["nope"]})}
-        ),
-        tmp_path / "bp.toml",
-    )
-    (problem,) = command_problems(check)
-    assert problem.where == "proposer.command" and "nope" in problem.message
-    assert command_problems(BlueprintCheck(BLUEPRINT, tmp_path / "bp.toml")) == []
+    for command, expected in (["nope"], 1), (["sh"], 0):
+        options = ProposerOptions.model_validate({"kind": "another-name", "command": command})
+        found = CommandProposer.blueprint_problems(BLUEPRINT.model_copy(update={"proposer": options}), tmp_path)
+        assert len(found) == expected
+        assert all(each.where == "proposer.command" and "nope" in each.message for each in found)
 
 
 def test_nothing_runs_without_a_sandbox(tmp_path: Path) -> None:
@@ -87,8 +82,11 @@ def test_what_weakens_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def words(*command: str, model: str = "", stdin: bool = False, text: str = "task", confined: bool = True) -> list[str]:
     options = CommandOptions(command=command, model=model, stdin=stdin)
     agent = agent_of(options, Path("/nowhere"), "")
-    session = AgentTask(Path("/w"), Path("/t/prompt.md"), text, ("a.py", "-b.py"), confined)
-    return words_of(agent, options, Path("/nowhere"), session)[0][1:]
+    work, file, targets = Path("/w"), Path("/t/prompt.md"), ("a.py", "-b.py")
+    found, _ = words_of(
+        agent, options, Path("/nowhere"), work=work, file=file, text=text, targets=targets, confined=confined
+    )
+    return found[1:]
 
 
 def test_placeholders_are_filled_once_and_never_split() -> None:
@@ -112,8 +110,11 @@ def test_templates_become_words(name: str) -> None:
     """Their flags cannot be tried here; that nothing of a placeholder is left in them can."""
     agent = AgentProgram(name, TEMPLATES[name], Path("/bin/agent"))
     for model, confined in (("", True), ("m-1", False)):
-        session = AgentTask(Path("/w"), Path("/t/p"), "the task", ("a.py",), confined)
-        found = words_of(agent, CommandOptions(template=name, model=model), Path("/f"), session)[0]
+        options = CommandOptions(template=name, model=model)
+        work, file, targets = Path("/w"), Path("/t/p"), ("a.py",)
+        found, _ = words_of(
+            agent, options, Path("/f"), work=work, file=file, text="the task", targets=targets, confined=confined
+        )
         assert "{" not in "".join(found) and "/bin/agent" in found
         assert ("m-1" in found) == bool(model)
         assert any("/t/p" in word or word == "the task" for word in found)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from proposal_requests import BLUEPRINT
 
 from maabarium.blueprint.schema import Agents, Blueprint, Models, ProposerOptions
+from maabarium.errors import BlueprintError
 from maabarium.models.pool import ModelPool
 from maabarium.plugins.builtin import maabarium_proposers
 from maabarium.plugins.completion import facts_of
 from maabarium.plugins.hookspecs import hookimpl
 from maabarium.plugins.manager import PluginManager, build_plugins, contributions
+from maabarium.run.binding import bind_blueprint
 from maabarium.run.models import asks_models, models_of
 
 MODEL = {"name": "m", "provider": "scripted", "endpoint": "script.jsonl", "temperature": 0.2, "max_tokens": 64}
@@ -86,6 +90,23 @@ def test_a_factory_says_whether_it_needs_models_and_what_proposes(
     for name in kinds:
         assert asks_models(blueprint(name), plugins) is asks
         assert models_of(blueprint(name), plugins) == said
+
+
+@pytest.mark.parametrize("kind", ["command", "other-command"])
+def test_a_factory_says_what_is_wrong_with_a_blueprint(plugins: PluginManager, tmp_path: Path, kind: str) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    (tmp_path / "calc.py").write_text("x = 1\n")
+    subprocess.run(["git", "-C", str(tmp_path), "add", "calc.py"], check=True)
+    path = tmp_path / "blueprint.toml"
+    path.write_text(
+        '[blueprint]\nname = "t"\nversion = "1"\ndescription = "d"\n[domain]\nrepo_path = "."\nlanguage = "python"\ntarget_files = ["calc.py"]\n'
+        "[constraints]\nmax_iterations = 1\ntimeout_seconds = 9\nrequire_tests_pass = true\nmin_improvement = 0\n"
+        f'[proposer]\nkind = "{kind}"\ncommand = ["no-such-program"]\n'
+        '[[metrics.metrics]]\nname = "size"\nsource = "size"\nweight = 1\ndirection = "minimize"\n'
+    )
+    with pytest.raises(BlueprintError) as caught:
+        bind_blueprint(path, plugins)
+    assert "no-such-program" in str(caught.value)
 
 
 def test_a_provider_says_in_which_format_its_models_edit(plugins: PluginManager, tmp_path: Any) -> None:

@@ -18,12 +18,11 @@ from pydantic import Field
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.blueprint.sentences import quote
 from maabarium.errors import BlueprintError, Problem
-from maabarium.plugins.hook_requests import BlueprintCheck
 from maabarium.proposers.command.program import find_program
 from maabarium.proposers.options import OwnOptions
 from maabarium.suggestions import suggestion
 
-__all__ = ["TEMPLATES", "AgentProgram", "CommandOptions", "Template", "agent_of", "command_problems"]
+__all__ = ["TEMPLATES", "AgentProgram", "CommandOptions", "Template", "agent_of"]
 
 INTERPRETERS = re.compile(r"(python[0-9.]*|pypy[0-9.]*|sh|bash|dash|zsh|node|ruby|perl|env)$")
 
@@ -161,18 +160,6 @@ def agent_of(options: CommandOptions, folder: Path, source: str) -> AgentProgram
         place = f"there is no such file in {folder}" if "/" in word else "there is none of that name in PATH"
         raise BlueprintError(source, [Problem(where, f"the program {quote(word)} cannot be started: {place}")])
     return AgentProgram(options.template or _name(template.command, program), template, program)
-
-
-def command_problems(request: BlueprintCheck) -> list[Problem]:
-    """What is wrong with the agent of a blueprint; `maabarium_check_blueprint` answers this."""
-    if request.blueprint.proposer_kind != "command":
-        return []
-    folder = request.path.parent
-    try:
-        agent_of(CommandOptions.of(request.blueprint.proposer.own, ""), folder, "")
-    except BlueprintError as error:
-        return list(error.problems)
-    return []
 
 
 def _name(command: tuple[str, ...], program: Path) -> str:

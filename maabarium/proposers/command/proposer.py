@@ -21,8 +21,8 @@ from maabarium.plugins.protocols import ContextRequest, ProposalRequest, Propose
 from maabarium.proposers.command.options import CommandOptions, agent_of
 from maabarium.proposers.command.program import installation
 from maabarium.proposers.command.report import COST, TOKENS, AgentBudget, AgentReport, kept, last_line, read_report
-from maabarium.proposers.command.task import AgentTask, task_text, words_of
-from maabarium.proposers.command.tree_copy import Changes, TreeCopy, changes_of
+from maabarium.proposers.command.task import task_text, words_of
+from maabarium.proposers.command.tree_copy import TreeCopy, changes_of
 from maabarium.proposers.council.context import SourceFiles, pack
 from maabarium.proposers.council.feedback import DIGEST, advice_on, edits_digest
 from maabarium.proposers.prompt_scanner import PromptScanner
@@ -51,6 +51,15 @@ class CommandProposer:
         """The agent: its template, or its command."""
         own = blueprint.proposer.own
         return str(own.get("template") or " ".join(map(str, own.get("command", ())))[:60])
+
+    @staticmethod
+    def blueprint_problems(blueprint: Blueprint, folder: Path) -> list[Problem]:
+        """What is wrong with its options, or that the agent is not there."""
+        try:
+            agent_of(CommandOptions.of(blueprint.proposer.own, ""), folder, "")
+        except BlueprintError as error:
+            return list(error.problems)
+        return []
 
     def __init__(self, context: ProposerContext) -> None:
         source = f"{context.blueprint.name}: [proposer]"
@@ -110,8 +119,8 @@ class CommandProposer:
         completed = self.sandbox.run(self._command(request, work, task, text))
         answer = self._heard(completed, log, time.monotonic() - started)
         most = self.options.max_changed_bytes
-        changes = changes_of(copy, request, most_bytes=most, ignored=library.ignored)
-        return self._proposal(request, changes, answer, log)
+        edits, dropped = changes_of(copy, request, most_bytes=most, ignored=library.ignored)
+        return self._proposal(edits, dropped, answer, log)
 
     def _brief(self, request: ProposalRequest, library: SourceFiles, log: ProposalLog, work: Path) -> str:
         advice, tokens = advice_on(request.history, 1, request.seed), self.options.context_tokens
@@ -121,8 +130,11 @@ class CommandProposer:
 
     def _command(self, request: ProposalRequest, work: Path, task: Path, text: str) -> Command:
         """The process: its words, its own folder and task, its installation, and what the blueprint names."""
-        session = AgentTask(work, task, text, request.targets, confined=self.sandbox.level != "trusted")
-        words, named = words_of(self.agent, self.options, self.folder, session)
+        confined = self.sandbox.level != "trusted"
+        words, named = words_of(
+            self.agent, self.options, self.folder,
+            work=work, file=task, text=text, targets=request.targets, confined=confined,
+        )  # fmt: skip
         return Command(
             argv=words,
             cwd=work,
@@ -177,26 +189,28 @@ class CommandProposer:
             return ProposalError("out_of_memory", f"{name} was killed, probably for what it used{told}")
         return ProviderError(f"{name} ended with {completed.ending}{told}")
 
-    def _proposal(self, request: ProposalRequest, changes: Changes, answer: AgentReport, log: ProposalLog) -> Proposal:
+    def _proposal(
+        self, edits: Sequence[FileEdit], dropped: Sequence[str], answer: AgentReport, log: ProposalLog
+    ) -> Proposal:
         """What is left of the changes within the bounds. Raises ProposalError when that is nothing, or too much."""
-        if changes.dropped:
-            listed = redacted(", ".join(changes.dropped[:MOST_NAMED]), *self._secrets())
-            more = f" and {len(changes.dropped) - MOST_NAMED} more" if len(changes.dropped) > MOST_NAMED else ""
+        if dropped:
+            listed = redacted(", ".join(dropped[:MOST_NAMED]), *self._secrets())
+            more = f" and {len(dropped) - MOST_NAMED} more" if len(dropped) > MOST_NAMED else ""
             said = f"changes outside the target files: {listed}{more}"
             log.add_draft(BOUNDS, "finding", f"left out, {said}")
-            if self.options.outside == "refuse" or not changes.edits:
+            if self.options.outside == "refuse" or not edits:
                 raise ProposalError("out_of_bounds", f"{self.agent.name} made {said}")
-        if not changes.edits:
+        if not edits:
             raise ProposalError("no_effect", f"{self.agent.name} changed no file")
-        self._keep_keys_in(changes.edits)
+        self._keep_keys_in(edits)
         call = log.calls[-1]
         spent = {TOKENS: (call.prompt_tokens or 0) + (call.completion_tokens or 0), COST: call.cost or 0.0}
         return Proposal(
-            summary=answer.summary or _described(changes.edits),
-            edits=changes.edits,
+            summary=answer.summary or _described(edits),
+            edits=tuple(edits),
             author=self.agent.name,
             origin=Origin(agent=self.agent.name, arm=self.options.model, operator=PROVIDER),
-            data={DIGEST: edits_digest(changes.edits), "left_out": len(changes.dropped), **spent},
+            data={DIGEST: edits_digest(edits), "left_out": len(dropped), **spent},
             drafts=log.drafts,
             calls=log.calls,
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from maabarium.proposers.council.context import Packed, objective_lines
 from maabarium.safe_text import one_line
 from maabarium.scanner import DATA_RULE, fence
 
-__all__ = ["AgentTask", "task_text", "words_of"]
+__all__ = ["task_text", "words_of"]
 
 WORK = """\
 You work alone, in a copy of a project without its history: {workspace}. Nobody answers questions. Make one narrow \
@@ -71,33 +70,26 @@ def _bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {one_line(line, 300)}" for line in lines)
 
 
-@dataclass(frozen=True)
-class AgentTask:
-    """One session: the folder to work in, the file that holds the task, its text, and whether the sandbox confines."""
-
-    work: Path
-    file: Path
-    text: str
-    targets: Sequence[str]
-    confined: bool
-
-
 def words_of(
-    agent: AgentProgram, options: CommandOptions, folder: Path, task: AgentTask
-) -> tuple[list[str], list[Path]]:
-    """The command, and the files of the blueprint's folder that its words name: they must be readable."""
+    agent: AgentProgram, options: CommandOptions, folder: Path,
+    *, work: Path, file: Path, text: str, targets: Sequence[str], confined: bool,
+) -> tuple[list[str], list[Path]]:  # fmt: skip
+    """The command, and the files of the blueprint's folder that its words name: they must be readable.
+
+    `work` is the folder to work in; `file` holds the task, whose text is `text`.
+    """
     template = agent.template
     several = {  # placeholders that stand for several words, or for none
         "{model_words}": template.model if options.model else (),
-        "{permissions}": template.caged if task.confined else template.free,
-        "{targets}": tuple(f"./{path}" for path in task.targets[:MOST_TARGETS]),  # never taken for an option
+        "{permissions}": template.caged if confined else template.free,
+        "{targets}": tuple(f"./{path}" for path in targets[:MOST_TARGETS]),  # never taken for an option
     }
-    prompt = task.text.replace("\0", "")
-    if len(task.text.encode("utf-8", "backslashreplace")) > LONGEST_WORD:
-        prompt = f"Your task is in the file {task.file}. Read it and do what it says."
+    prompt = text.replace("\0", "")
+    if len(text.encode("utf-8", "backslashreplace")) > LONGEST_WORD:
+        prompt = f"Your task is in the file {file}. Read it and do what it says."
     values = {
-        "{prompt_file}": str(task.file),
-        "{workspace}": str(task.work),
+        "{prompt_file}": str(file),
+        "{workspace}": str(work),
         "{model}": options.model,
         "{folder}": str(folder),
         "{prompt}": prompt,
@@ -109,5 +101,5 @@ def words_of(
         if word.startswith("{folder}/") and Path(words[-1]).exists():
             named.append(Path(words[-1]))
     if template.stdin or options.stdin:
-        words = ["/bin/sh", "-c", REDIRECT, str(task.file), *words]
+        words = ["/bin/sh", "-c", REDIRECT, str(file), *words]
     return words, named

@@ -6,6 +6,7 @@ Nothing here follows a link: the agent may have left links to anywhere.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +22,7 @@ from maabarium.plugins.protocols import ProposalRequest, TellsModes, TreeView
 from maabarium.records import FileEdit, FileMode, Operation
 from maabarium.safe_text import one_line
 
-__all__ = ["ChangedPath", "Changes", "TreeCopy", "changes_of"]
+__all__ = ["ChangedPath", "TreeCopy", "changes_of"]
 
 LITTER = frozenset({
     ".git", ".hg", ".svn", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".tox",
@@ -35,6 +36,8 @@ MOST_ENTRIES = 100_000
 DEEPEST = 60
 """Folders inside one another that are looked into where the tree has no file."""
 EXECUTABLE, LINK = 0o100755, 0o120000
+MOST_FILES = 256
+"""As many files as the engine takes in one proposal."""
 AGE = 3600
 """Seconds by which written files are made older, so that any later change shows in their times."""
 
@@ -77,7 +80,8 @@ class TreeCopy:
             # Links come last, so that nothing is written through one.
             for path in sorted(files.paths(), key=lambda path: (modes.get(path) == LINK, path)):
                 is_link = modes.get(path) == LINK
-                content = None if hidden(path) or not _is_sound(path) else files.read(path)
+                unsound = "\0" in path or any(part.lower() in ("", ".", "..", ".git") for part in path.split("/"))
+                content = None if unsound or hidden(path) else files.read(path)
                 if content is None or (is_link and (not content or b"\0" in content)):
                     left_out.add(path)
                     continue
@@ -99,10 +103,7 @@ class TreeCopy:
         Raises ProposalError when it left more than can be looked through, or took away what must be read.
         """
         found: list[ChangedPath] = []
-        folders = {""}
-        for path in self.stamps:
-            while (path := path.rpartition("/")[0]) not in folders:
-                folders.add(path)
+        folders = {"", *(path[: match.start()] for path in self.stamps for match in re.finditer("/", path))}
         seen: set[str] = set()
         waiting, entries = [""], 0
         while waiting:
@@ -111,8 +112,9 @@ class TreeCopy:
                 is_new, name = path not in self.stamps and path not in folders, path.rpartition("/")[2]
                 entries += is_new
                 if entries > MOST_ENTRIES:
-                    said = f"the agent left more than {MOST_ENTRIES:,} new files and folders"
-                    raise ProposalError("out_of_bounds", said)
+                    raise ProposalError(
+                        "out_of_bounds", f"the agent left more than {MOST_ENTRIES:,} new files and folders"
+                    )
                 if stat.S_ISDIR(info.st_mode):
                     if not (is_new and (name in LITTER or path.count("/") >= DEEPEST)):
                         waiting.append(path)
@@ -168,12 +170,6 @@ class TreeCopy:
         return descriptor
 
 
-def _is_sound(path: str) -> bool:
-    """Whether a path of a tree stays inside the folder and is no file of git's."""
-    parts = path.split("/")
-    return "\0" not in path and not any(part in ("", ".", "..") or part.lower() == ".git" for part in parts)
-
-
 def _changed(path: str, operation: Operation, info: os.stat_result) -> ChangedPath:
     if stat.S_ISREG(info.st_mode):
         return ChangedPath(path, operation, "file", info.st_size, bool(info.st_mode & 0o100))
@@ -185,22 +181,13 @@ def _unreadable(path: str, error: OSError) -> ProposalError:
     return ProposalError("does_not_apply", said)
 
 
-MOST_FILES = 256
-"""As many files as the engine takes in one proposal."""
+def changes_of(
+    copy: TreeCopy, request: ProposalRequest, *, most_bytes: int, ignored: Callable[[str], bool]
+) -> tuple[list[FileEdit], list[str]]:
+    """Edits that may be made of what changed, and one sentence for each change that is left out.
 
-
-@dataclass(frozen=True)
-class Changes:
-    """Edits that may be made, and one sentence for each change that was left out."""
-
-    edits: tuple[FileEdit, ...]
-    dropped: tuple[str, ...]
-
-
-def changes_of(copy: TreeCopy, request: ProposalRequest, *, most_bytes: int, ignored: Callable[[str], bool]) -> Changes:
-    """Compare with the champion's tree. Raises ProposalError for a target that became a link, and for too much.
-
-    New files that the tree's own `.gitignore` excludes are left aside without a word.
+    New files that the tree's own `.gitignore` excludes are left aside without a word. Raises ProposalError for a target
+    that became a link, and for too much.
     """
     edits: list[FileEdit] = []
     dropped: list[str] = []
@@ -210,7 +197,9 @@ def changes_of(copy: TreeCopy, request: ProposalRequest, *, most_bytes: int, ign
         is_new = now.operation == "create"
         if (is_new and ignored(now.path)) or (now.operation == "modify" and not _differs(now, copy, request)):
             continue
-        if not (_may_be_new(now.path, copy, globs) if is_new else now.path in targets):
+        is_text = now.path == now.path.encode("utf-8", "ignore").decode()
+        may_be_new = is_text and now.path not in copy.hidden and globs.matches(now.path)
+        if not (may_be_new if is_new else now.path in targets):
             dropped.append(f"{one_line(now.path)} ({now.operation})")
             continue
         edits.append(_edit(now, copy, request, left))
@@ -218,16 +207,7 @@ def changes_of(copy: TreeCopy, request: ProposalRequest, *, most_bytes: int, ign
         if len(edits) > MOST_FILES:
             raise ProposalError("out_of_bounds", f"the agent changed more than {MOST_FILES} files")
     kept, refused = _within_bounds(edits, request)
-    return Changes(tuple(kept), (*dropped, *refused))
-
-
-def _may_be_new(path: str, copy: TreeCopy, globs: Globs) -> bool:
-    """Whether a new path is one that the blueprint lets change; names that are no text never are."""
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return path not in copy.hidden and globs.matches(path)
+    return kept, [*dropped, *refused]
 
 
 def _differs(now: ChangedPath, copy: TreeCopy, request: ProposalRequest) -> bool:

@@ -94,12 +94,14 @@ def test_a_factory_says_whether_it_needs_models_and_what_proposes(
 
 @pytest.mark.parametrize("kind", ["command", "other-command"])
 def test_a_factory_says_what_is_wrong_with_a_blueprint(plugins: PluginManager, tmp_path: Path, kind: str) -> None:
-    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     (tmp_path / "calc.py").write_text("x = 1\n")
-    subprocess.run(["git", "-C", str(tmp_path), "add", "calc.py"], check=True)
+    who = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for words in ["init", "-q"], ["add", "calc.py"], [*who, "commit", "-qm", "one"]:
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True)
     path = tmp_path / "blueprint.toml"
     path.write_text(
-        '[blueprint]\nname = "t"\nversion = "1"\ndescription = "d"\n[domain]\nrepo_path = "."\nlanguage = "python"\ntarget_files = ["calc.py"]\n'
+        '[blueprint]\nname = "t"\nversion = "1"\ndescription = "d"\n[domain]\nrepo_path = "."\n'
+        'language = "python"\ntarget_files = ["calc.py"]\n'
         "[constraints]\nmax_iterations = 1\ntimeout_seconds = 9\nrequire_tests_pass = true\nmin_improvement = 0\n"
         f'[proposer]\nkind = "{kind}"\ncommand = ["no-such-program"]\n'
         '[[metrics.metrics]]\nname = "size"\nsource = "size"\nweight = 1\ndirection = "minimize"\n'

@@ -1,18 +1,4 @@
-"""The error tree: every failure that a person may see has a name here, and no other module defines one.
-
-MaabariumError
-├── UsageProblem            exit 4: the blueprint, the options or the environment must change first
-│   ├── BlueprintError      one or more `Problem`s, reported together
-│   └── PluginError         a plug-in is missing, broken, or contributes a name twice
-├── ProposalError           the proposer's fault: the experiment is `invalid`
-├── ProviderError           a model could not be asked, or did not answer
-│   ├── MissingKeyError     no key in the environment or keyring
-│   └── BudgetError         tokens or money are spent: the run ends in order
-├── WorkspaceError          git or the file system
-├── EvaluationError         an evaluator could not do its work (our side, never the candidate's)
-├── SandboxError            a child could not be started or confined
-└── StoreError              the database
-"""
+"""The error tree: every failure that a person may see has a name here, and no other module defines one."""
 
 from __future__ import annotations
 
@@ -43,6 +29,10 @@ class Problem:
 class MaabariumError(Exception):
     """Base of all errors that Maabarium raises on purpose. `str()` of it is a sentence for a person."""
 
+    calls: tuple[Call, ...] = ()
+    drafts: tuple[Draft, ...] = ()
+    """What models were asked, and what was written, before it was raised; for the store."""
+
 
 class UsageProblem(MaabariumError):
     """The run cannot start until the user changes something; exit status 4."""
@@ -71,8 +61,7 @@ class PluginError(UsageProblem):
 class ProposalError(MaabariumError):
     """A proposal cannot be parsed, applied, or leaves its bounds. `reason_code` is one of the closed list.
 
-    `detail` is the finer code that models are told (`unified_diff.context_mismatch`); `calls` and `drafts` are what
-    it cost to get this far, for the store.
+    `detail` is the finer code that models are told (`unified_diff.context_mismatch`).
     """
 
     def __init__(

@@ -12,26 +12,7 @@ from maabarium.plugins.protocols import ProposalRequest, TreeView
 from maabarium.records import Evaluation, FileEdit, ReasonCode
 from maabarium.worker.job import MeasureJob
 
-__all__ = ["Action", "Done", "Measure", "Propose", "RunRepository", "RunStore", "Wait"]
-
-
-@dataclass(frozen=True)
-class Propose:
-    """Ask the proposer for experiment `request.number`."""
-
-    request: ProposalRequest
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Have this job measured."""
-
-    job: MeasureJob
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Nothing to do until something that is under way comes back."""
+__all__ = ["Action", "Done", "RunRepository", "RunStore"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +24,8 @@ class Done:
     reason: str
 
 
-Action = Propose | Measure | Wait | Done
+Action = ProposalRequest | MeasureJob | Done | None
+"""Ask the proposer, have something measured, or it is over; None: wait for something that is under way."""
 
 
 class RunStore(Protocol):

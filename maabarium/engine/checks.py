@@ -1,25 +1,23 @@
-"""Who else has a say: bounds and plug-ins on a proposal, on a winner, and on whether to go on.
+"""Who else has a say: bounds, budget and plug-ins on a proposal, on a winner, and on whether to go on.
 
-Both can only be stricter than the engine. Writes nothing but git objects.
+They can only be stricter than the engine. Writes nothing but git objects.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 from maabarium.acceptance.judge import Decision
-from maabarium.blueprint.schema import Blueprint
+from maabarium.blueprint.schema import Blueprint, Budget
 from maabarium.engine.actions import RunRepository
-from maabarium.engine.budget import since_promotion
 from maabarium.engine.running_experiment import RunningExperiment
 from maabarium.errors import (
     BudgetError,
     MaabariumError,
     PluginError,
     ProposalError,
-    ProviderError,
     ReplayError,
     WorkspaceError,
 )
@@ -29,9 +27,7 @@ from maabarium.plugins.manager import PluginManager, ask, ask_lists
 from maabarium.plugins.protocols import Strategy
 from maabarium.records import (
     REASON_CODES,
-    Call,
     Champion,
-    Draft,
     Evaluation,
     Experiment,
     Outcome,
@@ -40,7 +36,7 @@ from maabarium.records import (
     Verdict,
 )
 
-__all__ = ["Checks", "calls_and_drafts_of"]
+__all__ = ["Checks", "out_of_time", "spent_budget"]
 
 Answer = TypeVar("Answer")
 
@@ -61,18 +57,16 @@ class Checks:
         """The champion from which the next proposal starts. Raises PluginError when the strategy breaks."""
         chosen = self._of_strategy(lambda: self.strategy.parent(tuple(champions)))
         if chosen not in champions:
-            raise PluginError(f'the strategy "{self._kind}" chose {chosen!r:.80}, which is no champion of this run')
+            kind = self.blueprint.strategy.kind
+            raise PluginError(f'the strategy "{kind}" chose {chosen!r:.80}, which is no champion of this run')
         return chosen
 
     def _of_strategy(self, question: Callable[[], Answer]) -> Answer:
         try:
             return question()
         except Exception as error:
-            raise PluginError(f'the strategy "{self._kind}" failed: {type(error).__name__}: {error}') from error
-
-    @property
-    def _kind(self) -> str:
-        return self.blueprint.strategy.kind
+            kind = self.blueprint.strategy.kind
+            raise PluginError(f'the strategy "{kind}" failed: {type(error).__name__}: {error}') from error
 
     def check_answer(
         self, experiment: Experiment, answer: Proposal | MaabariumError, seen: Mapping[str, int]
@@ -105,25 +99,24 @@ class Checks:
         self, running: RunningExperiment, decision: Decision, baseline: Evaluation, champion: Champion, run: RunRecord
     ) -> Decision:
         """The decision itself, or a rejection: promotion may be off, strategy and plug-ins stricter than the judge."""
+        rejected = replace(decision, next="lose", verdict="rejected", reason_code="policy_objection")
         if not run.promote:
-            reason = f"{decision.reason}; not kept, because promotion is off"
-            return Decision("lose", "rejected", "policy_objection", reason, decision.effect, decision.interval)
+            return replace(rejected, reason=f"{decision.reason}; not kept, because promotion is off")
         outcome = running.outcome(self.blueprint, baseline, decision, branch=run.branch)
         request = DecisionRequest(self.blueprint, outcome)
         try:
             if not self._of_strategy(lambda: self.strategy.replaces(outcome, champion)):
-                reason = f'{decision.reason}; the strategy "{self._kind}" keeps the champion'
-                return Decision("lose", "rejected", "policy_objection", reason, decision.effect, decision.interval)
+                kind = self.blueprint.strategy.kind
+                return replace(rejected, reason=f'{decision.reason}; the strategy "{kind}" keeps the champion')
             plugin, said = next(ask(self.plugins, "decide", request), ("", None))
         except PluginError as error:
             return Decision("error", "error", "internal", str(error))
-        if said is None:
-            return decision
         match said:
+            case None:
+                return decision
             case [str(verdict), str(code), str(reason)] if verdict in OVERRULING and code in REASON_CODES:
-                if verdict == "promoted":
-                    return decision
-                return Decision("lose", cast(Verdict, verdict), code, reason, decision.effect, decision.interval)
+                overruled = replace(rejected, verdict=cast(Verdict, verdict), reason_code=code, reason=reason)
+                return decision if verdict == "promoted" else overruled
         wanted = "which is not (verdict, reason code, reason)"
         problem = f"the plug-in {plugin} answered maabarium_decide with {said!r:.80}, {wanted}"
         return Decision("error", "error", "internal", problem)
@@ -152,15 +145,33 @@ class Checks:
 
         Raises PluginError when one breaks.
         """
-        since = since_promotion(latest)
+        since = _since_promotion(latest)
         promoted = sum(outcome.verdict == "promoted" for outcome in latest)
         request = StopRequest(self.blueprint, len(latest), promoted, since, evaluations, seconds)
         _, reason = next(ask(self.plugins, "should_stop", request), ("", None))
         return str(reason) if reason else None
 
 
-def calls_and_drafts_of(answer: Proposal | MaabariumError) -> tuple[tuple[Call, ...], tuple[Draft, ...]]:
-    """What an answer cost and what was written on the way to it, also when nothing came of it."""
-    if isinstance(answer, Proposal | ProposalError | ProviderError):
-        return answer.calls, answer.drafts
-    return (), ()
+def spent_budget(budget: Budget, latest: Sequence[Outcome], evaluations: int, seconds: float) -> str | None:
+    """A sentence when a limit is reached, else None. `latest` are the outcomes, newest first, without the baseline."""
+    failures = next((n for n, o in enumerate(latest) if o.verdict not in ("invalid", "error")), len(latest))
+    since = _since_promotion(latest)
+    if budget.consecutive_failures and failures >= budget.consecutive_failures:
+        return f"{failures} experiments in a row were invalid or broke"
+    if budget.patience and since >= budget.patience:
+        return f"{since} experiments in a row without a promotion"
+    if budget.evaluations and evaluations >= budget.evaluations:
+        return f"{evaluations} evaluations were made"
+    if out_of_time(budget, seconds):
+        return f"{seconds:.0f} s have passed"
+    return None
+
+
+def _since_promotion(latest: Sequence[Outcome]) -> int:
+    """How many experiments ended since the last one that was kept; `latest` is newest first."""
+    return next((n for n, outcome in enumerate(latest) if outcome.verdict == "promoted"), len(latest))
+
+
+def out_of_time(budget: Budget, seconds: float) -> bool:
+    """Whether the wall time is over."""
+    return budget.wall_seconds is not None and seconds >= budget.wall_seconds

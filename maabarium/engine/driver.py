@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, 
 from dataclasses import dataclass, field
 from typing import Any
 
-from maabarium.engine.actions import Done, Measure, Propose
+from maabarium.engine.actions import Done
 from maabarium.engine.engine import Engine
 from maabarium.errors import MaabariumError
 from maabarium.plugins.protocols import ProposalRequest, Proposer
@@ -161,10 +161,10 @@ class Driver:
     def _hand_out(self, thread: ProposerThread) -> Done | None:
         while True:
             action = self.engine.ask()
-            if isinstance(action, Propose):
-                self._under_way[thread.submit(action.request)] = Task(action.request)
-            elif isinstance(action, Measure):
-                self._waiting.append(action.job)
+            if isinstance(action, ProposalRequest):
+                self._under_way[thread.submit(action)] = Task(action)
+            elif isinstance(action, MeasureJob):
+                self._waiting.append(action)
             else:
                 break
         self._submit_waiting()

@@ -14,12 +14,10 @@ from itertools import count
 
 from maabarium.acceptance.judge import Decision
 from maabarium.blueprint.schema import Blueprint
-from maabarium.engine.actions import Action, Done, Measure, Propose, RunRepository, RunStore, Wait
-from maabarium.engine.budget import out_of_time, spent_budget
-from maabarium.engine.checks import Checks, calls_and_drafts_of
+from maabarium.engine.actions import Action, Done, RunRepository, RunStore
+from maabarium.engine.checks import Checks, out_of_time, spent_budget
 from maabarium.engine.run_state import RunState
 from maabarium.engine.running_experiment import RunningExperiment, baseline_of, experiment_of
-from maabarium.engine.strategies import KeepWinner
 from maabarium.errors import BudgetError, MaabariumError, PluginError, ProposalError, WorkspaceError
 from maabarium.events import (
     Decided,
@@ -37,6 +35,7 @@ from maabarium.plugins.hookspecs import ExperimentStart, RunFinish, RunStart
 from maabarium.plugins.manager import PluginManager, notify
 from maabarium.plugins.protocols import ProposalRequest, Strategy
 from maabarium.records import EXHAUSTED, Evaluation, Measured, Outcome, Proposal, ReasonCode
+from maabarium.worker.job import MeasureJob
 
 __all__ = ["Engine"]
 
@@ -52,7 +51,7 @@ class Engine:
         store: RunStore,
         repository: RunRepository,
         plugins: PluginManager,
-        strategy: Strategy | None = None,
+        strategy: Strategy,
         capacity: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -63,11 +62,11 @@ class Engine:
         self._store = store
         self._repository = repository
         self._plugins = plugins
-        self._checks = Checks(blueprint, repository, plugins, strategy or KeepWinner())
+        self._checks = Checks(blueprint, repository, plugins, strategy)
         self._capacity = capacity
         self._clock = clock
         self._began = clock()
-        self._ready: deque[Action] = deque()
+        self._ready: deque[MeasureJob] = deque()
         self._proposing: set[int] = set()
         self._latest: Transition | None = None
         """The last event of the journal."""
@@ -92,7 +91,7 @@ class Engine:
         for running in self.state.under_way.values():
             if running.job:
                 self._restore(running)
-                self._ready.append(Measure(running.job))
+                self._ready.append(running.job)
         return done
 
     def _restore(self, running: RunningExperiment) -> None:
@@ -141,11 +140,11 @@ class Engine:
         number = next(n for n in count(1) if n not in known)  # a kill may have lost an earlier one, unproposed
         if self.stopping or (state.champions and number > self.run.max_iterations):
             if state.under_way or self._proposing:
-                return Wait()
+                return None
             self._stop("completed", "kept", "all experiments are done")
-            return self.stopping or Wait()
+            return self.stopping
         if not state.champions or len(state.under_way) + len(self._proposing) >= self._capacity:
-            return Wait()
+            return None
         try:
             parent = self._checks.parent(state.champions)
         except PluginError as error:
@@ -153,7 +152,7 @@ class Engine:
             return self.ask()
         self._proposing.add(number)
         notify(self._plugins, "experiment_start", ExperimentStart(self.run.run_id, number))
-        return Propose(self.state.request(number, parent))
+        return self.state.request(number, parent)
 
     # --- being told ---
 
@@ -169,7 +168,6 @@ class Engine:
             self._stop("completed", "budget_spent", str(answer))
             if not answer.calls:
                 return []
-        calls, drafts = calls_and_drafts_of(answer)
         proposal = answer.model_copy(update={"calls": (), "drafts": ()}) if isinstance(answer, Proposal) else None
         experiment = experiment_of(request, proposal)
         tree, code, reason = self._checks.check_answer(experiment, answer, self.state.seen)
@@ -179,8 +177,8 @@ class Engine:
             reason_code=code,
             reason=reason,
             planning_seconds=seconds,
-            calls=calls,
-            drafts=drafts,
+            calls=answer.calls,
+            drafts=answer.drafts,
         )
         self._append(event)
         decision = self.state.add_proposal(event)
@@ -224,7 +222,7 @@ class Engine:
         if decision:
             return self._settle(running, decision)
         if running.job:
-            self._ready.append(Measure(running.job))
+            self._ready.append(running.job)
         return []
 
     def _settle(self, running: RunningExperiment, decision: Decision, intent: Promoting | None = None) -> list[Outcome]:

@@ -6,8 +6,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 
 from maabarium.engine import executors
-from maabarium.engine.strategies import KeepWinner
-from maabarium.errors import Problem
+from maabarium.errors import BlueprintError, Problem
 from maabarium.evaluators import EVALUATORS, evaluator_problems
 from maabarium.models.providers import PROVIDERS
 from maabarium.plugins.completion import ProviderFactory
@@ -20,11 +19,13 @@ from maabarium.plugins.protocols import (
     Proposer,
     ProposerContext,
     ProposerFactory,
+    StrategyContext,
     StrategyFactory,
 )
 from maabarium.proposers.command import CommandProposer
 from maabarium.proposers.council import Council
 from maabarium.proposers.scripted import ScriptedProposer
+from maabarium.records import Champion, Outcome
 from maabarium.sandbox import SANDBOXES
 from maabarium.sandbox.policy import policy_objections, policy_problems
 
@@ -38,6 +39,23 @@ class MutateFactory:
         """The proposer of the change that is most likely to pay, until there is none left."""
         made: Proposer = importlib.import_module("maabarium.proposers.mutate").Mutate(context)
         return made
+
+
+class KeepWinner:
+    """The strategy that always builds on the latest winner."""
+
+    def __init__(self, context: StrategyContext) -> None:
+        problems = [Problem(f"strategy.options.{key}", "keep-winner has no options") for key in context.options]
+        if problems:
+            raise BlueprintError(context.blueprint.name, problems)
+
+    def parent(self, champions: Sequence[Champion]) -> Champion:
+        """The latest champion."""
+        return champions[-1]
+
+    def replaces(self, winner: Outcome, champion: Champion) -> bool:
+        """Whatever was confirmed is kept."""
+        return True
 
 
 @hookimpl

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from maabarium.blueprint.schema import Blueprint
-from maabarium.engine.actions import Done, Measure, Propose
+from maabarium.engine.actions import Done
 from maabarium.engine.engine import Engine
 from maabarium.errors import MaabariumError, ProposalError, WorkspaceError
 from maabarium.events import Journal, MeasuredEvent, RunRecord, Transition, transition_adapter
+from maabarium.plugins.builtin import KeepWinner
 from maabarium.plugins.hookspecs import Event
 from maabarium.plugins.manager import build_plugins
-from maabarium.plugins.protocols import ProposalRequest
+from maabarium.plugins.protocols import ProposalRequest, StrategyContext
 from maabarium.records import Evaluation, FileEdit, Measured, Measurement, Outcome, Proposal
 from maabarium.worker.job import MeasureJob
 
@@ -165,6 +166,7 @@ def make_engine(
         store=store,
         repository=trees,
         plugins=build_plugins(*plugins, entry_points=False),
+        strategy=KeepWinner(StrategyContext(make_blueprint(), {}, seed=7)),
         capacity=capacity,
         clock=lambda: 0.0,
     )
@@ -192,10 +194,10 @@ def drive(
     """The serial driver: one thing at a time, to the end."""
     outcomes = engine.start()
     while not isinstance(action := engine.ask(), Done):
-        if isinstance(action, Propose):
-            outcomes += engine.tell_proposal(action.request, propose(action.request), 0.0)
-        elif isinstance(action, Measure):
-            outcomes += engine.tell_measured(measure(action.job))
+        if isinstance(action, ProposalRequest):
+            outcomes += engine.tell_proposal(action, propose(action), 0.0)
+        elif isinstance(action, MeasureJob):
+            outcomes += engine.tell_measured(measure(action))
         else:
             raise AssertionError("a serial engine waits for nobody")
     return outcomes

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from maabarium.blueprint.schema import Budget
-from maabarium.engine.budget import spent_budget
+from maabarium.engine.checks import spent_budget
 from maabarium.records import Outcome, Verdict
 
 

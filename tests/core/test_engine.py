@@ -21,7 +21,7 @@ from engine_fakes import (
 )  # fmt: skip
 
 from maabarium import hookimpl
-from maabarium.engine.actions import Done, Measure, Propose, Wait
+from maabarium.engine.actions import Done
 from maabarium.engine.engine import Engine
 from maabarium.errors import Problem, ProposalError, ProviderError, WorkspaceError
 from maabarium.events import Decided, Promoting
@@ -159,8 +159,8 @@ def test_a_cancelled_experiment_is_taken_up_again() -> None:
     engine = make_engine(trees, store)
     assert engine.start() == []
     action = engine.ask()
-    assert isinstance(action, Measure)
-    assert engine.ask() == Wait()
+    assert isinstance(action, MeasureJob)
+    assert engine.ask() is None
     assert [(o.number, o.verdict) for o in engine.cancel("Ctrl-C")] == [(0, "cancelled")]
     assert engine.finish() == Done("interrupted", "interrupted", "Ctrl-C")
     _, outcomes = whole_run(trees, MemoryJournal(store.lines))
@@ -278,19 +278,19 @@ def test_a_stale_winner_is_rebased_and_measured_anew_or_conflicts() -> None:
         engine = make_engine(trees, store, capacity=2, max_iterations=2)
         engine.start()
         first = engine.ask()
-        assert isinstance(first, Measure)
-        engine.tell_measured(bench(first.job))
-        requests = [action.request for action in (engine.ask(), engine.ask()) if isinstance(action, Propose)]
+        assert isinstance(first, MeasureJob)
+        engine.tell_measured(bench(first))
+        requests = [action for action in (engine.ask(), engine.ask()) if isinstance(action, ProposalRequest)]
         engine.tell_proposal(requests[0], change("a.py", "3"), 0.0)
         engine.tell_proposal(requests[1], change(path, "9"), 0.0)
-        jobs = [action.job for action in (engine.ask(), engine.ask()) if isinstance(action, Measure)]
+        jobs = [action for action in (engine.ask(), engine.ask()) if isinstance(action, MeasureJob)]
         engine.tell_measured(bench(jobs[0]))
         audit = engine.ask()
-        assert isinstance(audit, Measure) and audit.job.stage == "audit"
-        assert engine.tell_measured(bench(audit.job))[0].verdict == "promoted"
+        assert isinstance(audit, MeasureJob) and audit.stage == "audit"
+        assert engine.tell_measured(bench(audit))[0].verdict == "promoted"
         outcomes = engine.tell_measured(bench(jobs[1]))
-        while isinstance(action := engine.ask(), Measure):
-            outcomes = engine.tell_measured(bench(action.job))
+        while isinstance(action := engine.ask(), MeasureJob):
+            outcomes = engine.tell_measured(bench(action))
         assert [o.verdict for o in outcomes] == [expected]
         if expected == "promoted":
             assert trees.files[outcomes[0].tree] == {"a.py": b"3", "b.py": b"9", "c.py": b"0"}
@@ -325,9 +325,9 @@ def test_a_number_whose_proposal_was_lost_in_a_kill_is_given_again() -> None:
     engine = make_engine(trees, store, capacity=2, max_iterations=3)
     engine.start()
     first = engine.ask()
-    assert isinstance(first, Measure)
-    engine.tell_measured(bench(first.job))
-    requests = [action.request for action in (engine.ask(), engine.ask()) if isinstance(action, Propose)]
+    assert isinstance(first, MeasureJob)
+    engine.tell_measured(bench(first))
+    requests = [action for action in (engine.ask(), engine.ask()) if isinstance(action, ProposalRequest)]
     engine.tell_proposal(requests[1], change("a.py", "3"), 0.0)  # number 2 is stored, number 1 is not
     again = make_engine(trees, MemoryJournal(store.lines), capacity=1, max_iterations=3)
     outcomes = drive(again, lambda request: change("b.py", str(request.number)), bench)

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from maabarium.engine.actions import Done, Measure, Propose
+from maabarium.engine.actions import Done
 from maabarium.engine.engine import Engine
 from maabarium.errors import ProposalError, ProviderError
 from maabarium.events import Decided, MeasuredEvent, Promoting, Proposed
@@ -78,10 +78,10 @@ class EngineMachine(RuleBasedStateMachine):
         """Take all that the engine wants done now."""
         while not self.ended:
             action = self.engine.ask()
-            if isinstance(action, Propose):
-                self.requests.append(action.request)
-            elif isinstance(action, Measure):
-                self.jobs.append(action.job)
+            if isinstance(action, ProposalRequest):
+                self.requests.append(action)
+            elif isinstance(action, MeasureJob):
+                self.jobs.append(action)
             elif isinstance(action, Done):
                 self.ended = True
                 assert not self.jobs and not self.requests and not self.engine.state.under_way

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from maabarium.cli.terminal import note
 from maabarium.errors import WorkspaceError
 from maabarium.events import RunView
-from maabarium.run.repository import open_repository
 from maabarium.store import StoredView
+from maabarium.workspace.leftovers import open_private
 from maabarium.workspace.repository import Repository
 
 __all__ = ["diffs_of", "repository_of"]
@@ -18,7 +18,7 @@ __all__ = ["diffs_of", "repository_of"]
 @contextmanager
 def repository_of(view: RunView) -> Iterator[Repository]:
     """The run's repository, closed at the end. WorkspaceError when it is gone."""
-    repository = open_repository(view)
+    repository = open_private(view.run)
     try:
         yield repository
     finally:

@@ -17,7 +17,7 @@ from maabarium.errors import MaabariumError
 from maabarium.models.keys import find_key
 from maabarium.plugins.completion import ProviderContext, ProviderFactory, ProviderFacts, facts_of
 from maabarium.plugins.manager import PluginManager, contributions
-from maabarium.run.models import asks_models, models_of
+from maabarium.run.binding import asks_models, models_of
 from maabarium.safe_text import one_line
 from maabarium.suggestions import suggestion
 

@@ -18,8 +18,8 @@ from maabarium.errors import BlueprintError, MaabariumError
 from maabarium.plugins.manager import PluginManager, contributions
 from maabarium.plugins.processes import Sandbox
 from maabarium.records import Evaluation, Gate, Measured
-from maabarium.run.banner import rough_time
 from maabarium.run.binding import Binding, bind_blueprint, worker_setup
+from maabarium.run.run import rough_time
 from maabarium.safe_text import one_line
 from maabarium.sandbox.selection import describe, select
 from maabarium.worker.job import MeasureJob

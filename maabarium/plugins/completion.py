@@ -6,7 +6,7 @@ the main process. Times are seconds, token counts are the provider's own, prices
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -102,10 +102,8 @@ class ProviderContext:
     """An httpx transport in the place of the network; the doubles of our own tests use it."""
 
 
-class ProviderFactory(Protocol):
-    """Makes a provider. Raises MissingKeyError, ProviderError or UsageProblem with a sentence."""
-
-    def __call__(self, context: ProviderContext) -> Provider: ...
+ProviderFactory = Callable[[ProviderContext], Provider]
+"""Makes a provider. Raises MissingKeyError, ProviderError or UsageProblem with a sentence."""
 
 
 @dataclass(frozen=True)

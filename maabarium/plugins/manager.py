@@ -139,11 +139,9 @@ def make(manager: PluginManager, kind: str, name: str, *arguments: Any) -> Any:
 
 def notify(manager: PluginManager, event: str, request: object) -> None:
     """Call a notify hook, plug-in by plug-in; one that fails is warned about and never ends a run."""
-    caller = getattr(manager.hook, f"maabarium_{event}")
-    for implementation in caller.get_hookimpls():
+    for implementation in getattr(manager.hook, f"maabarium_{event}").get_hookimpls():
         try:
-            arguments = (request,) if implementation.argnames else ()
-            implementation.function(*arguments)
+            implementation.function(*([request] if implementation.argnames else []))
         except Exception as error:  # noqa: BLE001 - a foreign plug-in must not end a run
             message = f"the plug-in {implementation.plugin_name} failed in maabarium_{event}: {error}"
             warnings.warn(message, PluginWarning, stacklevel=2)

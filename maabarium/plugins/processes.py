@@ -114,7 +114,5 @@ class DescribesSandbox(Protocol):
     """Sentences about what was asked for and does not hold here, or does not hold at all."""
 
 
-class SandboxFactory(Protocol):
-    """Makes a sandbox; `cancel` is set by a signal and ends what runs at once."""
-
-    def __call__(self, options: SandboxOptions, cancel: threading.Event) -> Sandbox: ...
+SandboxFactory = Callable[[SandboxOptions, threading.Event], Sandbox]
+"""Makes a sandbox; the event is set by a signal and ends what runs at once."""

@@ -1,11 +1,8 @@
 """What a plug-in implements and what it is given: protocols with one method each, requests as frozen records.
 
-Whatever a plug-in may offer beyond that is a small `runtime_checkable` protocol of its own, beside the one that it adds
-to. The core asks `isinstance(thing, ThatProtocol)`, never for an attribute by name or for a built-in by name; a plug-in
-need not inherit from anything, and the protocol's docstring says what holds for those that do not offer it. Objects add
-methods (`NotesTargets`), factories add attributes (`NeedsModels`, `ProviderFacts` in `completion`).
-
-Nothing here starts a process or touches a file; the objects behind `Workspace` and `TreeView` do.
+What a plug-in may offer beyond that is a small `runtime_checkable` protocol beside the one that it adds to, whose
+docstring says what holds for those that do not offer it. Objects add methods (`NotesTargets`), factories add
+attributes (`NeedsModels`, `ProviderFacts` in `completion`); nothing is asked for by a built-in's name.
 """
 
 from __future__ import annotations
@@ -106,10 +103,8 @@ class Evaluator(Protocol):
         """Measure; failures of the candidate are failed gates, EvaluationError is for our own side."""
 
 
-class EvaluatorFactory(Protocol):
-    """Makes an evaluator of its own options; raises pydantic.ValidationError on bad ones."""
-
-    def __call__(self, options: Mapping[str, Any]) -> Evaluator: ...
+EvaluatorFactory = Callable[[Mapping[str, Any]], Evaluator]
+"""Makes an evaluator of its own options; raises pydantic.ValidationError on bad ones."""
 
 
 @runtime_checkable
@@ -190,10 +185,8 @@ class ProposerContext:
     """Opens a sandbox for a process that a proposer starts."""
 
 
-class ProposerFactory(Protocol):
-    """Makes a proposer; raises BlueprintError or pydantic.ValidationError on bad options."""
-
-    def __call__(self, context: ProposerContext) -> Proposer: ...
+ProposerFactory = Callable[[ProposerContext], Proposer]
+"""Makes a proposer; raises BlueprintError or pydantic.ValidationError on bad options."""
 
 
 @runtime_checkable
@@ -219,10 +212,8 @@ class ChecksBlueprint(Protocol):
         """What is wrong with the options of this proposer; `folder` is the blueprint's."""
 
 
-class ExecutorFactory(Protocol):
-    """Makes an executor for `workers` measurements at a time."""
-
-    def __call__(self, workers: int) -> Executor: ...
+ExecutorFactory = Callable[[int], Executor]
+"""Makes an executor for so many measurements at a time."""
 
 
 class Strategy(Protocol):

@@ -20,18 +20,19 @@ from maabarium.blueprint.schema import Blueprint
 from maabarium.blueprint.sentences import problem_of
 from maabarium.errors import BlueprintError, MaabariumError, Problem, WorkspaceError
 from maabarium.evaluators import outside_files
+from maabarium.models.keys import key_finder
+from maabarium.models.problems import problems_of_models
 from maabarium.plugins.hookspecs import BlueprintCheck
 from maabarium.plugins.manager import PluginManager, ask_lists, bare_evaluators, contributions, make
 from maabarium.plugins.processes import Sandbox
-from maabarium.plugins.protocols import ChecksBlueprint, Strategy, StrategyContext
-from maabarium.run.models import model_problems
+from maabarium.plugins.protocols import ChecksBlueprint, DescribesProposer, NeedsModels, Strategy, StrategyContext
 from maabarium.sandbox.policy import anchored
 from maabarium.worker.worker import WorkerSetup
 from maabarium.workspace.paths import protected_globs, targets_of
 from maabarium.workspace.repository import RepositoryHandle
 from maabarium.workspace.target import Target, find_target
 
-__all__ = ["Binding", "bind_blueprint", "make_strategy", "worker_setup"]
+__all__ = ["Binding", "asks_models", "bind_blueprint", "make_strategy", "models_of", "worker_setup"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,20 @@ def make_strategy(blueprint: Blueprint, plugins: PluginManager, seed: int) -> St
     return made
 
 
+def asks_models(blueprint: Blueprint, plugins: PluginManager) -> bool:
+    """Whether the blueprint's proposer is given models."""
+    factory = contributions(plugins, "proposers").get(blueprint.proposer_kind)
+    return blueprint.models is not None and (not isinstance(factory, NeedsModels) or factory.needs_models)
+
+
+def models_of(blueprint: Blueprint, plugins: PluginManager) -> str:
+    """What proposes, in a few words for the head of a run: as its factory says, else its models."""
+    factory = contributions(plugins, "proposers").get(blueprint.proposer_kind)
+    if isinstance(factory, DescribesProposer):
+        return factory.describe(blueprint)
+    return blueprint.models.names if blueprint.models and asks_models(blueprint, plugins) else "no model"
+
+
 def _with_further(error: BlueprintError, path: Path, plugins: PluginManager, keys: bool) -> BlueprintError:
     """What is wrong with the file itself, and what its surroundings would say of the rest of it."""
     try:
@@ -134,6 +149,10 @@ def _bind(loaded: Loaded, path: Path, plugins: PluginManager, keys: bool) -> Bin
     holdout = find_rules(folder, blueprint.evaluator.holdout, "evaluator.holdout")
     files = (*rules.paths, *holdout.paths)
     sources, misfits = _sources(blueprint.evaluator.options, plugins)
+    problems = [*rules.problems, *holdout.problems, *misfits]
+    if blueprint.models and keys and asks_models(blueprint, plugins):
+        known = contributions(plugins, "providers")
+        problems += problems_of_models(blueprint.models, blueprint.budget, known, folder, key_finder(known))
     facts = BindFacts(
         tree_paths=target.files,
         target_name=target.top.name,
@@ -142,12 +161,7 @@ def _bind(loaded: Loaded, path: Path, plugins: PluginManager, keys: bool) -> Bin
         proposers=frozenset(contributions(plugins, "proposers")),
         executors=frozenset(contributions(plugins, "executors")),
         strategies=frozenset(contributions(plugins, "strategies")),
-        further=(
-            *rules.problems,
-            *holdout.problems,
-            *misfits,
-            *model_problems(blueprint, folder, plugins, replayed=not keys),
-        ),
+        further=tuple(problems),
         rule_scores=rule_scores(files),
         timed_scores=timed_scores(files),
     )

@@ -6,17 +6,17 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from maabarium.blueprint.binding import describe as describe_blueprint
 from maabarium.blueprint.schema import Blueprint
 from maabarium.engine.driver import Cancellation
 from maabarium.errors import Problem
 from maabarium.events import RunRecord
+from maabarium.models.keys import key_finder
 from maabarium.models.pool import ModelPool
 from maabarium.plugins.manager import PluginManager, ask_lists, contributions, lookup, make
 from maabarium.plugins.processes import Sandbox
 from maabarium.plugins.protocols import Proposer, ProposerContext, Strategy
-from maabarium.run.banner import header_lines
-from maabarium.run.binding import Binding, bind_blueprint, make_strategy
-from maabarium.run.models import models_of, open_pool
+from maabarium.run.binding import Binding, asks_models, bind_blueprint, make_strategy, models_of
 from maabarium.run.record import RunOptions, spent_before, stored_record
 from maabarium.sandbox.selection import describe, notes_of, select
 from maabarium.state_paths import StatePaths, state_paths_of
@@ -59,9 +59,17 @@ class PreparedRun:
 
     @property
     def header(self) -> tuple[str, ...]:
-        """What is about to run, in a few lines."""
-        proposer, resumed = models_of(self.blueprint, self.plugins), self.stored is not None
-        return header_lines(self.binding, self.run_id, describe(self.sandbox), proposer, resumed=resumed)
+        """What is about to run: name, target and run; what proposes and in which sandbox; what is measured."""
+        target, blueprint = self.binding.target, self.blueprint
+        place = blueprint.domain.repo_path if target.kind == "folder" else str(target.top.name)
+        kind = "snapshot" if target.kind == "folder" else (target.branch or "detached HEAD")
+        run = f"run {self.run_id}{' resumed' if self.stored else ''}"
+        proposer = f"{blueprint.proposer_kind} ({models_of(blueprint, self.plugins)})"
+        return (
+            f"maabarium: {blueprint.name} · {place} ({kind}, {self.binding.scope}) · {run}",
+            f"  proposer   {proposer:<25} sandbox    {describe(self.sandbox)}",
+            *(f"  {line}" for line in describe_blueprint(self.binding.bound)),
+        )
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
@@ -86,15 +94,21 @@ def prepare_run(path: Path, options: RunOptions, plugins: PluginManager) -> Prep
     cancellation = Cancellation()
     sandboxes = contributions(plugins, "sandboxes")
     sandbox = select(blueprint.sandbox, sandboxes, cancellation)
-    pool = open_pool(
-        blueprint,
-        folder,
-        plugins,
-        spent=spent_before(state_paths, stored),
-        record=options.record,
-        replay=options.replay,
-    )
-
+    pool = None
+    if blueprint.models and asks_models(blueprint, plugins):
+        providers = contributions(plugins, "providers")
+        tokens, money = spent_before(state_paths, stored)
+        pool = ModelPool(
+            blueprint.models,
+            blueprint.budget,
+            providers,
+            folder=folder,
+            find_key=key_finder(providers),
+            tokens=tokens,
+            money=money,
+            record=options.record,
+            replay=options.replay,
+        )
     seed = (stored.seed if stored else options.seed) or 0
     context = ProposerContext(
         blueprint,
@@ -112,8 +126,7 @@ def prepare_run(path: Path, options: RunOptions, plugins: PluginManager) -> Prep
         plugins=plugins,
         stored=stored,
         run_id=stored.run_id if stored else secrets.token_hex(4),
-        max_iterations=options.iterations
-        or (stored.max_iterations if stored else blueprint.constraints.max_iterations),
+        max_iterations=options.iterations or (stored or blueprint.constraints).max_iterations,
         state_paths=state_paths,
         executor=executor,
         workers=workers,

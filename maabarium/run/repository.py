@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.schema import Promotion
 from maabarium.errors import WorkspaceError
-from maabarium.events import RunView
 from maabarium.plugins.protocols import TreeView
 from maabarium.records import FileEdit
 from maabarium.workspace.apply import apply_to_checkout
-from maabarium.workspace.leftovers import open_private
 from maabarium.workspace.paths import check_edits, targets_of
 from maabarium.workspace.repository import Repository
 from maabarium.workspace.target import Target, find_target
 
-__all__ = ["BoundedRepository", "bring_forward", "open_repository"]
+__all__ = ["BoundedRepository", "bring_forward"]
 
 
 class BoundedRepository:
@@ -83,8 +80,3 @@ def bring_forward(
             yield f"the checked-out branch was moved to {applied.new[:12]}; undo: {applied.undo}"
     except WorkspaceError as error:
         yield f"the winners stay on {branch}: {error}"
-
-
-def open_repository(view: RunView) -> Repository:
-    """The repository of a stored run, to read and to apply from. Raises WorkspaceError when it is gone."""
-    return open_private(Path(view.run.repository), Path(view.run.target), view.run)

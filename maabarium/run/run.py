@@ -19,7 +19,6 @@ from maabarium.plugins.hookspecs import Event, RunFinish, RunStart, hookimpl
 from maabarium.plugins.manager import make
 from maabarium.plugins.protocols import NotesTargets
 from maabarium.records import Outcome
-from maabarium.run.banner import baseline_lines
 from maabarium.run.binding import worker_setup
 from maabarium.run.prepared import PreparedRun
 from maabarium.run.record import branch_of, new_record
@@ -30,7 +29,7 @@ from maabarium.worker.worker import Worker
 from maabarium.workspace.lock import RunLock, sweep
 from maabarium.workspace.repository import Repository
 
-__all__ = ["OpenRun", "open_run"]
+__all__ = ["OpenRun", "open_run", "rough_time"]
 
 
 @dataclass
@@ -63,11 +62,22 @@ class OpenRun:
         return self.driver.progress()
 
     def baseline_lines(self) -> tuple[str, ...]:
-        """What the baseline showed: tests, flaky ones, rules, and an estimate of the time to go."""
-        state, proposer = self.engine.state, self.prepared.proposer
+        """What the baseline showed: its start if not HEAD, tests, an estimate of the time to go, and what is noisy."""
+        state, run, proposer = self.engine.state, self.engine.run, self.prepared.proposer
         if not state.champions:
             return ()
-        lines = baseline_lines(self.engine.run, state, self.prepared.workers)
+        baseline = state.baseline
+        rules = sum(test.role != "suite" for test in baseline.tests)
+        grader = f"{len(baseline.tests) - rules} tests, {len(baseline.flaky)} flaky, {rules} rules"
+        each = baseline.session_seconds or baseline.duration
+        estimate = rough_time(each * run.max_iterations / self.prepared.workers)
+        lines = []
+        if run.start_commit != run.base_commit:
+            kept = f"{run.branch} ({run.start_commit[:8]})"
+            lines.append(f"start: {kept}, which has winners that HEAD ({run.base_commit[:8]}) lacks")
+        lines.append(f"grader: {grader} · about {estimate} to go before confirmations")
+        if state.noisy:
+            lines.append(f"noisy: {', '.join(sorted(state.noisy))} (a gain must be confirmed by pairs)")
         if isinstance(proposer, NotesTargets):
             files = self.repository.view(state.champions[0].tree)
             lines += [f"note: {problem}" for problem in proposer.notes(files, self.prepared.binding.targets)]
@@ -101,7 +111,7 @@ def _open(prepared: PreparedRun, stack: ExitStack) -> OpenRun:
     store = stack.enter_context(Store.open(prepared.state_paths.database))
     end_strays()
     sweep(cache)
-    branch = stored.branch if stored else branch_of(prepared.name)
+    branch = stored.branch if stored else branch_of(blueprint.name)
     stack.enter_context(RunLock(binding.target, branch, run_id, cache))
     base = stored.base_commit if stored else None
     repository = Repository.create(binding.target, run_id, cache, blueprint.domain.copy_files, base_commit=base)
@@ -143,6 +153,11 @@ def _open(prepared: PreparedRun, stack: ExitStack) -> OpenRun:
     return OpenRun(
         prepared, engine, Driver(engine, prepared.proposer, executor, worker, prepared.cancellation), store, repository
     )
+
+
+def rough_time(seconds: float) -> str:
+    """An estimate, with no more digits than it deserves: `6 min`, `15 s`."""
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(1, round(seconds))} s"
 
 
 class LoggingPlugin:

@@ -13,7 +13,7 @@ from maabarium.blueprint.sources import Offer
 from maabarium.errors import MaabariumError
 from maabarium.plugins.meeting import Meeting
 from maabarium.plugins.protocols import EvaluationRequest
-from maabarium.records import Evaluation, Measured
+from maabarium.records import Evaluation, Measured, Phase
 from maabarium.worker.job import MeasureJob
 from maabarium.worker.worker import CheckedOut, Worker
 from maabarium.workspace.worktree import Worktree
@@ -23,55 +23,54 @@ __all__ = ["run_measurement"]
 
 def run_measurement(worker: Worker, job: MeasureJob) -> Measured:
     """Do one job. Whatever breaks on our side comes back as `problem`; the candidate's failures are gates."""
-    seconds: dict[str, float] = {}
-    order = job.candidate_first if job.stage == "pair" else True
-    result: dict[str, Evaluation] = {}
+    seconds: dict[Phase, float] = {}
+    made: dict[str, Evaluation] = {}
     problem = ""
+    candidate_first = job.stage != "pair" or job.candidate_first
     sides = [("candidate", job.tree)]
     if job.stage == "pair":
-        sides.insert(1 if order else 0, ("champion", job.champion_tree))
+        sides.insert(int(candidate_first), ("champion", job.champion_tree))
     try:
         if job.together:
-            result = _evaluate_together(worker, job, sides, seconds)
+            made = _evaluate_together(worker, job, sides, seconds)
         else:
             with worker.worktree() as worktree:
                 for side, tree in sides:
-                    result[side] = _evaluate(worker, job, worktree, tree, seconds)
+                    made[side] = _evaluate(worker, job, worktree, tree, seconds)
     except MaabariumError as error:
         problem = str(error)
     except Exception as error:  # noqa: BLE001 - a worker must always answer
         problem = f"{type(error).__name__}: {error}"
-    return Measured.model_validate(
-        {
-            "number": job.number,
-            "stage": job.stage,
-            "candidate": result.get("candidate"),
-            "champion": result.get("champion"),
-            "pair": job.pair,
-            "candidate_first": order,
-            "problem": problem,
-            "phases": seconds,
-        }
+    return Measured(
+        number=job.number,
+        stage=job.stage,
+        candidate=made.get("candidate"),
+        champion=made.get("champion"),
+        pair=job.pair,
+        candidate_first=candidate_first,
+        problem=problem,
+        phases=seconds,
     )
 
 
 def _evaluate_together(
-    worker: Worker, job: MeasureJob, sides: Sequence[tuple[str, str]], seconds: dict[str, float]
+    worker: Worker, job: MeasureJob, sides: Sequence[tuple[str, str]], seconds: dict[Phase, float]
 ) -> dict[str, Evaluation]:
     """Both sides at the same time, each in a worktree of its own; timed blocks begin when both are there.
 
     Which side gets which worktree is the order of `sides`, a coin, so that neither path favours one.
     """
     meeting = Meeting(f"{job.seed}:{job.number}:{job.pair}:wake", longest_wait=job.timeout / 4)
+    spent: tuple[dict[Phase, float], dict[Phase, float]] = {}, {}
     with worker.worktree() as first, worker.worktree() as second, ThreadPoolExecutor(2) as threads:
-        spent: list[dict[str, float]] = [{}, {}]
         started = {
             side: threads.submit(_evaluate, worker, job, worktree, tree, own, meeting)
             for (side, tree), worktree, own in zip(sides, (first, second), spent, strict=True)
         }
+        for future in started.values():
+            future.add_done_callback(lambda ended: meeting.leave())
         result = {side: future.result() for side, future in started.items()}
-    for phase in {*spent[0], *spent[1]}:
-        seconds[phase] = max(own.get(phase, 0.0) for own in spent)
+    seconds.update({phase: max(own.get(phase, 0.0) for own in spent) for phase in {*spent[0], *spent[1]}})
     return result
 
 
@@ -80,20 +79,10 @@ def _evaluate(
     job: MeasureJob,
     worktree: Worktree,
     tree: str,
-    seconds: dict[str, float],
+    seconds: dict[Phase, float],
     meeting: Meeting | None = None,
 ) -> Evaluation:
     """Check the tree out and let every evaluator that is needed measure it; stop at a failed gate."""
-    try:
-        return _measure(worker, job, worktree, tree, seconds, meeting)
-    finally:
-        if meeting is not None:
-            meeting.leave()
-
-
-def _measure(
-    worker: Worker, job: MeasureJob, worktree: Worktree, tree: str, seconds: dict[str, float], meeting: Meeting | None
-) -> Evaluation:
     setup = worker.setup
     sandbox, evaluators, offer = worker.tools()
     began = time.perf_counter()
@@ -124,7 +113,7 @@ def _measure(
         merged = _merge(merged, evaluator.evaluate(request), name, offer)
         if merged.failed_gate is not None:
             break
-    phase = "confirming" if job.stage in ("pair", "audit") else "evaluating"
+    phase: Phase = "confirming" if job.stage in ("pair", "audit") else "evaluating"
     took = time.perf_counter() - began
     seconds[phase] = seconds.get(phase, 0.0) + took
     return merged.model_copy(update={"duration": took})

@@ -140,21 +140,15 @@ _ending = threading.Event()
 def worker_of(setup: WorkerSetup) -> Worker:
     """This process's worker for a run: made when the first job comes, closed when the process ends."""
     with _workers_lock:
-        if not _workers:
-            atexit.register(_close_workers)
         worker = _workers.get(setup.run_id)
         if worker is None or worker.setup != setup:  # a run that was resumed may be set up anew
             if worker is not None:
                 worker.close()
             worker = _workers[setup.run_id] = Worker(setup, _ending)
+            atexit.register(worker.close)
         return worker
 
 
 def end_measurements() -> None:
     """End what is being measured in this process and all that comes; for executors whose run was cancelled."""
     _ending.set()
-
-
-def _close_workers() -> None:
-    for worker in _workers.values():
-        worker.close()

@@ -57,10 +57,10 @@ def taken_over(repository: Repository, commit: str) -> bool:
     return True
 
 
-def open_private(git_dir: Path, top: Path, run: RunRecord) -> Repository:
+def open_private(run: RunRecord) -> Repository:
     """The repository of a stored run. Raises WorkspaceError when it, or the target of a git run, is gone."""
-    owner = None
-    object_format = "sha1"
+    git_dir, top = Path(run.repository), Path(run.target)
+    owner, object_format = None, "sha1"
     if run.isolation == "worktree":
         target = find_target(top, "worktree")
         owner, object_format = target.git_dir, target.object_format

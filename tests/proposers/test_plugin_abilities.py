@@ -17,8 +17,7 @@ from maabarium.plugins.builtin import maabarium_proposers
 from maabarium.plugins.completion import facts_of
 from maabarium.plugins.hookspecs import hookimpl
 from maabarium.plugins.manager import PluginManager, build_plugins, contributions
-from maabarium.run.binding import bind_blueprint
-from maabarium.run.models import asks_models, models_of
+from maabarium.run.binding import asks_models, bind_blueprint, models_of
 
 MODEL = {"name": "m", "provider": "scripted", "endpoint": "script.jsonl", "temperature": 0.2, "max_tokens": 64}
 AGENT = {"name": "ada", "role": "member", "system_prompt": "You work.", "model": "m"}

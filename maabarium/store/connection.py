@@ -81,7 +81,7 @@ def connect(path: Path, *, readonly: bool = False) -> Database:
     except OSError as error:  # a folder on the way that may not be entered, a name too long
         raise StoreError(f"{path} cannot be reached: {error.strerror}; name another database") from error
     with translated(path):
-        return _probe(path, "mode=rwc")
+        return _open(path, "mode=rwc")
 
 
 def prepare_writing(db: Database) -> None:
@@ -99,39 +99,30 @@ def prepare_writing(db: Database) -> None:
         db.enable_wal()
 
 
-def _database(path: Path, query: str) -> Database:
-    uri = f"{path.absolute().as_uri()}?{query}"
-    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
-    try:
-        # The first statement is what opens the file; plug-ins of sqlite-utils have no business in ours.
-        return Database(connection, execute_plugins=False)
-    except BaseException:
-        connection.close()
-        raise
-
-
 def _connect_readonly(path: Path) -> Database:
     """Open for queries only, also where the folder is read-only and SQLite cannot make its side files."""
     if not path.exists():
         raise StoreError(f"there is no database at {path}; start a run first, or name the right one")
     with translated(path):
         try:
-            return _probe(path, "mode=ro")
+            return _open(path, "mode=ro")
         except sqlite3.OperationalError:
             wal = path.with_name(path.name + "-wal")
             if wal.exists() and wal.stat().st_size:
                 raise  # ignoring the WAL would show an old state
-            return _probe(path, "mode=ro&immutable=1")
+            return _open(path, "mode=ro&immutable=1")
 
 
-def _probe(path: Path, query: str) -> Database:
-    db = _database(path, query)
+def _open(path: Path, query: str) -> Database:
+    uri = f"{path.absolute().as_uri()}?{query}"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
     try:
-        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        db = Database(connection, execute_plugins=False)  # plug-ins of sqlite-utils have no business in ours
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the first statement is what opens the file
+        return db
     except BaseException:
-        db.close()
+        connection.close()
         raise
-    return db
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The store of runs: appends transitions and gives them back. Knows no git, no engine and no proposer.
+"""The store of runs: appends transitions and gives them back.
 
 One transition is one transaction: its event and all rows that follow from it are there, or nothing is. Any
 number of processes may write runs of their own into one database; one run has one writer. Any thread may call.

@@ -22,8 +22,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from maabarium.errors import StoreError
-from maabarium.events import RunView
-from maabarium.records import FileEdit, Outcome
+from maabarium.records import FileEdit
 from maabarium.store.payloads import outcome_columns
 from maabarium.store.reader import StoredView
 
@@ -39,21 +38,20 @@ _OUR_COLUMNS = (
     "reason", "effect", "interval_low", "interval_high", "pairs", "parent", "tree",
 )  # fmt: skip
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_NOTE = "Paths of the proposal that the promoted commit does not have are listed as missing (deleted files)."
 
 
-def export_json(view: RunView) -> str:
+def export_json(view: StoredView) -> str:
     """An array of experiments, newest first, in the original's shape with our fields after it."""
     return json.dumps(list(_experiments(view)), indent=2) + "\n"
 
 
-def export_jsonl(view: RunView) -> str:
+def export_jsonl(view: StoredView) -> str:
     """One experiment a line, in order of their numbers. `summary` and `file_patches` make it a scripted proposal."""
     rows = reversed(list(_experiments(view)))
     return "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
 
 
-def export_csv(view: RunView) -> str:
+def export_csv(view: StoredView) -> str:
     """Experiments, newest first: a header, the original's columns in its order, then ours. Lists are JSON."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -63,18 +61,17 @@ def export_csv(view: RunView) -> str:
     return text.getvalue()
 
 
-def export_patch(view: RunView, diffs: Mapping[int, bytes]) -> bytes:
+def export_patch(view: StoredView, diffs: Mapping[int, bytes]) -> bytes:
     """Winners as one mailbox that `git am` and `git apply` both take.
 
     `diffs` holds what `git diff --binary` gives, by experiment number; experiments without one are left out.
     """
-    created = view.created if isinstance(view, StoredView) else {}
     parts: list[bytes] = []
     for outcome in view.outcomes:
         diff = diffs.get(outcome.number)
         if not diff:
             continue
-        when = datetime.fromisoformat(created.get(outcome.number, view.started_at))
+        when = datetime.fromisoformat(view.created.get(outcome.number, view.started_at))
         subject = _line(outcome.summary) or f"Keep experiment {outcome.number}"
         head = (
             f"From {outcome.commit or '0' * 40} Mon Sep 17 00:00:00 2001\n"
@@ -88,7 +85,7 @@ def export_patch(view: RunView, diffs: Mapping[int, bytes]) -> bytes:
     return b"".join(parts)
 
 
-def archive(commit: str, files: Mapping[str, bytes | None], *, note: str = _NOTE) -> bytes:
+def archive(commit: str, files: Mapping[str, bytes | None]) -> bytes:
     """A winner as `.tar.gz`: its files (mode 0644; None: not in the commit) and a manifest. Same input, same bytes.
 
     StoreError for a path that would leave the folder where the archive is unpacked.
@@ -97,13 +94,10 @@ def archive(commit: str, files: Mapping[str, bytes | None], *, note: str = _NOTE
         "promoted_commit_oid": commit,
         "exported_paths": sorted(path for path, content in files.items() if content is not None),
         "missing_paths": sorted(path for path, content in files.items() if content is None),
-        "note": note,
+        "note": "Paths of the proposal that the promoted commit does not have are listed as missing (deleted files).",
     }
     packed = io.BytesIO()
-    with (
-        gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as stream,
-        tarfile.open(fileobj=stream, mode="w") as tar,
-    ):
+    with gzip.GzipFile("", "wb", fileobj=packed, mtime=0) as stream, tarfile.open(fileobj=stream, mode="w") as tar:
         for path, content in sorted(files.items()):
             if content is not None:
                 _add(tar, _safe(path), content)
@@ -127,50 +121,32 @@ def _safe(path: str) -> str:
     return path
 
 
-def _experiments(view: RunView) -> Iterator[dict[str, Any]]:
+def _experiments(view: StoredView) -> Iterator[dict[str, Any]]:
+    """What is told of each experiment, newest first: the fields of the original, then ours."""
     for outcome in reversed(view.outcomes):
-        row = {**_original(view, outcome), **_ours(view, outcome)}
+        proposal = view.proposals.get(outcome.number)
+        low, high = outcome.interval or (None, None)
+        row = {
+            "id": view.ids.get(outcome.number),
+            "iteration": outcome.number,
+            "blueprint_name": view.run.blueprint_name,
+            "proposal_summary": outcome.summary,
+            **outcome_columns(outcome),
+            "created_at": view.created.get(outcome.number),
+            "metrics": [{**metric.model_dump(exclude={"raw"}), "raw_value": metric.raw} for metric in outcome.metrics],
+            "research": None,
+            "lora": None,
+            "run_id": view.run.run_id,
+            "number": outcome.number,
+            **{name: getattr(outcome, name) for name in ("parent", "tree", "reason_code", "reason", "effect")},
+            "interval_low": low,
+            "interval_high": high,
+            **{name: getattr(outcome, name) for name in ("pairs", "gates", "failing", "phases", "origin")},
+            "author": proposal.author if proposal else "",
+            "summary": outcome.summary,
+            "file_patches": [_patch(edit) for edit in proposal.edits] if proposal else [],
+        }
         yield to_jsonable_python(row, inf_nan_mode="null")  # JSON knows no other numbers
-
-
-def _original(view: RunView, outcome: Outcome) -> dict[str, Any]:
-    """The fields of the original. `id` and `created_at` are known of views that come from a store."""
-    stored = view if isinstance(view, StoredView) else None
-    return {
-        "id": stored.ids.get(outcome.number) if stored else None,
-        "iteration": outcome.number,
-        "blueprint_name": view.run.blueprint_name,
-        "proposal_summary": outcome.summary,
-        **outcome_columns(outcome),
-        "created_at": stored.created.get(outcome.number) if stored else None,
-        "metrics": [{**metric.model_dump(exclude={"raw"}), "raw_value": metric.raw} for metric in outcome.metrics],
-        "research": None,
-        "lora": None,
-    }
-
-
-def _ours(view: RunView, outcome: Outcome) -> dict[str, Any]:
-    proposal = view.proposals.get(outcome.number)
-    low, high = outcome.interval or (None, None)
-    return {
-        "run_id": view.run.run_id,
-        "number": outcome.number,
-        "parent": outcome.parent,
-        "tree": outcome.tree,
-        "reason_code": outcome.reason_code,
-        "reason": outcome.reason,
-        "effect": outcome.effect,
-        "interval_low": low,
-        "interval_high": high,
-        "pairs": outcome.pairs,
-        "gates": [gate.model_dump() for gate in outcome.gates],
-        "failing": list(outcome.failing),
-        "phases": dict(outcome.phases),
-        "origin": outcome.origin.model_dump(),
-        "author": proposal.author if proposal else "",
-        "summary": outcome.summary,
-        "file_patches": [_patch(edit) for edit in proposal.edits] if proposal else [],
-    }
 
 
 def _patch(edit: FileEdit) -> dict[str, Any]:

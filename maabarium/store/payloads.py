@@ -1,8 +1,7 @@
 """Transitions as JSON for the `events` table and back, exactly. Knows the records, not the database.
 
-What is large or binary is taken out and handed back beside the JSON: file contents (by SHA-256) and
-evaluations (by their place in the transition). Lone surrogates, which undecodable output leaves in text, and
-floats that are not finite (as Python writes them: `NaN`, `Infinity`) come back as they were.
+What is large or binary stays outside the JSON: file contents (by SHA-256) and evaluations (by row). Lone surrogates
+and floats that are not finite (as Python writes them: `NaN`, `Infinity`) come back as they were.
 """
 
 from __future__ import annotations

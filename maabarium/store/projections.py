@@ -7,7 +7,7 @@ the same rows: what a transition says a second time replaces what it said the fi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlite_utils import Database
@@ -24,13 +24,16 @@ from maabarium.events import (
     RunStarted,
     Transition,
 )
-from maabarium.records import Evaluation, Measured, Origin, Outcome, Proposal
+from maabarium.records import Evaluation, Origin, Outcome, Proposal
 from maabarium.store.payloads import Side, cell, dump_evaluation, dumps, outcome_columns, unpack
 
 __all__ = ["Rows", "damage", "disagreements"]
 
 INLINE_LIMIT = 64 * 1024
 """Bytes up to which a proposal's text is repeated in `file_patches_json`; the whole is in `blobs` anyway."""
+
+
+_METRIC_COLUMNS = {"raw": "raw_value", "baseline": "baseline_value", "champion": "champion_value"}
 
 
 class Rows:
@@ -44,31 +47,36 @@ class Rows:
     def start(self, run: RunRecord) -> None:
         """The run's own row."""
         row = {**run.model_dump(), "seed": str(run.seed), "state": "running", "started_at": self._time}
-        self._insert("runs", [row])
+        self._insert("runs", row)
 
     def measured(self, event: MeasuredEvent) -> dict[Side, int]:
         """The rows of one measure job; returns the ids of its evaluations."""
         measured = event.measured
         experiment = self._experiment(measured.number)
-        attempt = self._insert("attempts", [_attempt(measured, experiment, self._time)])
+        sides: dict[Side, tuple[Evaluation | None, str]] = {
+            "candidate": (measured.candidate, event.tree),
+            "champion": (measured.champion, event.champion_tree),
+        }
+        attempt = self._insert("attempts", {
+            "experiment_id": experiment, "stage": measured.stage, "pair": measured.pair,
+            "candidate_first": measured.candidate_first, "problem": measured.problem, "created_at": self._time,
+            "duration": sum(evaluation.duration for evaluation, _ in sides.values() if evaluation),
+        })  # fmt: skip
         ids: dict[Side, int] = {}
-        sides: tuple[tuple[Side, Evaluation | None, str], ...] = (
-            ("candidate", measured.candidate, event.tree),
-            ("champion", measured.champion, event.champion_tree),
-        )
-        for side, evaluation, tree in sides:
+        for side, (evaluation, tree) in sides.items():
             if evaluation is None:
                 continue
-            ids[side] = self._insert(
-                "evaluations",
-                [{
-                    "experiment_id": experiment, "attempt_id": attempt, "tree": tree, "grader": evaluation.grader,
-                    "environment": evaluation.environment, "stage": measured.stage, "side": side,
-                    "payload": dump_evaluation(evaluation),
-                }],
-            )  # fmt: skip
-            if measured.stage == "pair":
-                self._insert("samples", _samples(measured, side, evaluation, experiment), replace=True)
+            ids[side] = self._insert("evaluations", {
+                "experiment_id": experiment, "attempt_id": attempt, "tree": tree, "grader": evaluation.grader,
+                "environment": evaluation.environment, "stage": measured.stage, "side": side,
+                "payload": dump_evaluation(evaluation),
+            })  # fmt: skip
+            for measurement in evaluation.measurements if measured.stage == "pair" else ():
+                self._insert("samples", {
+                    "experiment_id": experiment, "pair": measured.pair, "side": side,
+                    "candidate_first": measured.candidate_first, "source": measurement.source,
+                    "clock": measurement.clock or "", "value": measurement.value,
+                }, replace=True)  # fmt: skip
         if measured.candidate is not None and measured.stage in ("baseline", "screen"):
             self._tests(experiment, measured.candidate)
         if event.tree:
@@ -112,17 +120,17 @@ class Rows:
             "seed": str(experiment.seed), "tree": experiment.tree,
             "proposal_summary": proposal.summary if proposal is not None else "",
         })  # fmt: skip
-        self._db.execute("DELETE FROM proposals WHERE experiment_id = ?", [identity])
+        self._clear(identity, "proposals", "llm_calls", "drafts")
         if proposal is not None:
-            self._insert("proposals", [_proposal(proposal, identity, self._time)])
+            self._insert("proposals", _proposal(proposal, identity, self._time))
         if event.planning_seconds:
             self._add_phases(identity, {"planning": event.planning_seconds})
-        for table in ("llm_calls", "drafts"):
-            self._db.execute(f"DELETE FROM {table} WHERE experiment_id = ?", [identity])
         common = {"experiment_id": identity, "created_at": self._time}
-        calls = [{**call.model_dump(), **common, "run_id": self._run_id} for call in event.calls]
-        self._insert("llm_calls", [{**row, "error": row["error"] or None} for row in calls])
-        self._insert("drafts", [{**draft.model_dump(), **common} for draft in event.drafts])
+        for call in event.calls:
+            row = call.model_dump() | common | {"run_id": self._run_id, "error": call.error or None}
+            self._insert("llm_calls", row)
+        for draft in event.drafts:
+            self._insert("drafts", draft.model_dump() | common)
 
     def _decided(self, outcome: Outcome) -> None:
         identity = self._experiment(outcome.number)
@@ -134,19 +142,18 @@ class Rows:
         row |= {"proposal_summary": outcome.summary} if outcome.summary else {}
         row |= {"tree": outcome.tree} if outcome.tree else {}
         self._update(identity, row)
-        for table in ("metrics", "gates"):
-            self._db.execute(f"DELETE FROM {table} WHERE experiment_id = ?", [identity])
-        self._insert("metrics", _metrics(outcome, identity))
-        self._insert("gates", [
-            {"experiment_id": identity, "position": position, **gate.model_dump()}
-            for position, gate in enumerate(outcome.gates)
-        ])  # fmt: skip
+        self._clear(identity, "metrics", "gates")
+        for metric in outcome.metrics:
+            row = {_METRIC_COLUMNS.get(name, name): value for name, value in metric.model_dump().items()}
+            self._insert("metrics", {"experiment_id": identity, **row})
+        for position, gate in enumerate(outcome.gates):
+            self._insert("gates", {"experiment_id": identity, "position": position, **gate.model_dump()})
         if outcome.phases:  # the outcome knows the whole times; what was added up on the way is replaced
-            self._db.execute("DELETE FROM phases WHERE experiment_id = ?", [identity])
+            self._clear(identity, "phases")
             self._add_phases(identity, outcome.phases)
 
     def _tests(self, experiment: int, evaluation: Evaluation) -> None:
-        self._db.execute("DELETE FROM tests WHERE experiment_id = ?", [experiment])
+        self._clear(experiment, "tests")
         self._db.conn.executemany(
             "INSERT OR REPLACE INTO tests (experiment_id, test_id, outcome, duration) VALUES (?, ?, ?, ?)",
             ((experiment, cell(test.id), test.outcome, test.duration) for test in evaluation.tests),
@@ -174,54 +181,23 @@ class Rows:
         name = self._db.execute("SELECT blueprint_name FROM runs WHERE run_id = ?", [cell(self._run_id)]).fetchone()
         if name is None:
             raise StoreError(f"run {self._run_id} is not in the database; its first transition must be run_started")
-        return self._insert(
-            "experiments",
-            [{
-                "iteration": number, "number": number, "blueprint_name": name[0], "run_id": self._run_id,
-                "created_at": self._time,
-            }],
-        )  # fmt: skip
+        return self._insert("experiments", {
+            "iteration": number, "number": number, "blueprint_name": name[0], "run_id": self._run_id,
+            "created_at": self._time,
+        })  # fmt: skip
 
     def _update(self, experiment: int, row: Mapping[str, object]) -> None:
         self._db.table("experiments").update(experiment, {column: cell(value) for column, value in row.items()})
 
-    def _insert(self, table: str, rows: Iterable[Mapping[str, object]], *, replace: bool = False) -> int:
-        """Insert rows; returns the id of the last one (0 without rows)."""
-        target = self._db.table(table)
-        for row in rows:
-            target.insert({column: cell(value) for column, value in row.items()}, replace=replace)
-        return target.last_rowid or 0
+    def _insert(self, table: str, row: Mapping[str, object], *, replace: bool = False) -> int:
+        """Insert a row and return its id."""
+        cells = {column: cell(value) for column, value in row.items()}
+        return self._db.table(table).insert(cells, replace=replace).last_rowid or 0
 
-
-def _attempt(measured: Measured, experiment: int, time: str) -> dict[str, object]:
-    evaluations = [side for side in (measured.candidate, measured.champion) if side is not None]
-    return {
-        "experiment_id": experiment, "stage": measured.stage, "pair": measured.pair,
-        "candidate_first": measured.candidate_first, "problem": measured.problem, "created_at": time,
-        "duration": sum(evaluation.duration for evaluation in evaluations),
-    }  # fmt: skip
-
-
-def _samples(measured: Measured, side: Side, evaluation: Evaluation, experiment: int) -> list[dict[str, object]]:
-    return [
-        {
-            "experiment_id": experiment, "pair": measured.pair, "side": side,
-            "candidate_first": measured.candidate_first, "source": measurement.source,
-            "clock": measurement.clock or "", "value": measurement.value,
-        }
-        for measurement in evaluation.measurements
-    ]  # fmt: skip
-
-
-def _metrics(outcome: Outcome, experiment: int) -> list[dict[str, object]]:
-    return [
-        {
-            "experiment_id": experiment, "name": metric.name, "value": metric.value, "weight": metric.weight,
-            "source": metric.source, "raw_value": metric.raw, "unit": metric.unit, "direction": metric.direction,
-            "baseline_value": metric.baseline, "champion_value": metric.champion,
-        }
-        for metric in outcome.metrics
-    ]  # fmt: skip
+    def _clear(self, experiment: int, *tables: str) -> None:
+        """Take out what was said of an experiment before."""
+        for table in tables:
+            self._db.execute(f"DELETE FROM {table} WHERE experiment_id = ?", [experiment])
 
 
 def _proposal(proposal: Proposal, experiment: int, time: str) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from sqlite_utils import Database
 
 from maabarium.errors import StoreError, UsageProblem
 from maabarium.events import Decided, Journal, Proposed, RunStarted, RunView, Sample, Transition
-from maabarium.records import Call, Draft, Evaluation, Experiment, Outcome, Proposal, Record
+from maabarium.records import Evaluation, Record
 from maabarium.store.connection import translated
 from maabarium.store.payloads import cell, decode, load_evaluation, load_payload, unpack
 from maabarium.store.projections import damage, disagreements
@@ -258,31 +258,18 @@ class StoreReader:
             yield
 
 
-def _parts(facts: Iterable[Transition]) -> dict[str, Any]:
-    """The fields of a view that a run's small events give."""
-    run: Any = None
-    experiments: dict[int, Experiment] = {}
-    proposals: dict[int, Proposal] = {}
-    calls: dict[int, tuple[Call, ...]] = {}
-    drafts: dict[int, tuple[Draft, ...]] = {}
-    outcomes: dict[int, Outcome] = {}
-    for fact in facts:
-        match fact:
-            case RunStarted():
-                run = fact.run
-            case Proposed(experiment=experiment):
-                experiments[experiment.number] = experiment
-                proposals.pop(experiment.number, None)
-                calls[experiment.number], drafts[experiment.number] = fact.calls, fact.drafts
-                if fact.proposal is not None:
-                    proposals[experiment.number] = fact.proposal
-            case Decided(outcome=outcome):
-                outcomes[outcome.number] = outcome
-    ended = tuple(outcomes[number] for number in sorted(outcomes))
+def _parts(facts: Sequence[Transition]) -> dict[str, Any]:
+    """The fields of a view that a run's small events give; what is said twice counts as it was said last."""
+    proposed = {fact.experiment.number: fact for fact in facts if isinstance(fact, Proposed)}
+    decided = {fact.outcome.number: fact.outcome for fact in facts if isinstance(fact, Decided)}
     return {
-        "run": run, "outcomes": ended, "experiments": experiments, "proposals": proposals, "calls": calls,
-        "drafts": drafts,
-    }  # fmt: skip
+        "run": next((fact.run for fact in facts if isinstance(fact, RunStarted)), None),
+        "outcomes": tuple(decided[number] for number in sorted(decided)),
+        "experiments": {number: fact.experiment for number, fact in proposed.items()},
+        "proposals": {number: fact.proposal for number, fact in proposed.items() if fact.proposal is not None},
+        "calls": {number: fact.calls for number, fact in proposed.items()},
+        "drafts": {number: fact.drafts for number, fact in proposed.items()},
+    }
 
 
 def _listed(names: list[str]) -> str:

@@ -1,11 +1,7 @@
-"""The tables, as SQL: one script per numbered migration, and lifting a database to the current one.
+"""The tables, as SQL: one script per numbered migration (`user_version`), and lifting a database to the current one.
 
-Knows nothing of records or of how rows are written. The number lives in `user_version`; the table `migrations` says
-when each step was taken.
-
-`events` is the truth, with `evaluations` and `blobs` holding what is too large for it; every other table is a
-projection of it. Names and columns that the original Maabarium has keep their meaning. No table uses
-AUTOINCREMENT: a killed and resumed run must end with the same ids as an uninterrupted one.
+`events` is the truth, with what is too large for it in `evaluations` and `blobs`; the rest are projections. Names
+that the original Maabarium has keep their meaning. No AUTOINCREMENT: a killed and resumed run ends with the same ids.
 """
 
 from __future__ import annotations
@@ -217,24 +213,22 @@ def migrate(db: Database, path: Path) -> None:
     StoreError when the database is not ours, newer than we are, or cannot be written.
     """
     with translated(path):
-        _refuse_strangers(db, path)
-        _refuse_newer(path, _version(db))
+        found = _checked_version(db, path)
         prepare_writing(db)
-        for version in range(1, VERSION + 1):
-            if _version(db) >= version:
-                continue
+        for version in range(found + 1, VERSION + 1):
             with transaction(db):
                 # Somebody else may have taken the step while we waited for the lock.
                 if _version(db) < version:
-                    _step(db, version)
+                    db.executescript(SCRIPTS[version - 1])
+                    db.table("migrations").insert({"version": version, "applied_at": timestamp()})
+                    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    db.execute(f"PRAGMA user_version = {version}")
 
 
 def require_current(db: Database, path: Path) -> None:
     """Check a database that is only read: StoreError when its schema is not exactly ours."""
     with translated(path):
-        found = _version(db)
-        _refuse_strangers(db, path)
-        _refuse_newer(path, found)
+        found = _checked_version(db, path)
         if found < VERSION:
             raise StoreError(f"{path} has schema {found or 'none'}; start a run with it once to lift it to {VERSION}")
 
@@ -243,28 +237,18 @@ def _version(db: Database) -> int:
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _step(db: Database, version: int) -> None:
-    db.executescript(SCRIPTS[version - 1])
-    db.table("migrations").insert({"version": version, "applied_at": timestamp()})
-    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    db.execute(f"PRAGMA user_version = {version}")
-
-
-def _refuse_newer(path: Path, found: int) -> None:
-    if found > VERSION:
-        raise StoreError(
-            f"{path} has schema {found}, this version of Maabarium knows {VERSION}; "
-            "upgrade Maabarium, or name another database"
-        )
-
-
-def _refuse_strangers(db: Database, path: Path) -> None:
-    """Other programs count their schemas too, so tables without our mark are never touched."""
+def _checked_version(db: Database, path: Path) -> int:
+    """The schema of a database of ours that we know. Other programs count theirs too: without our mark it is theirs."""
     # The mark is read last: another process may be making the database, and tables and mark appear together.
     names, version = set(db.table_names()), _version(db)
     ours = int(db.execute("PRAGMA application_id").fetchone()[0]) == APPLICATION_ID
     if ours or not (names or version):
-        return
+        if version > VERSION:
+            raise StoreError(
+                f"{path} has schema {version}, this version of Maabarium knows {VERSION}; "
+                "upgrade Maabarium, or name another database"
+            )
+        return version
     if {"experiments", "metrics", "proposals"} <= names:
         raise StoreError(f"{path} was written by the original Maabarium; name another database for this one")
     raise StoreError(f"{path} belongs to another program; name another database")

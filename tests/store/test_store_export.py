@@ -14,7 +14,7 @@ import pytest
 from store_records import RUN, journal
 
 from maabarium.errors import StoreError
-from maabarium.events import Decided, RunView
+from maabarium.events import Decided
 from maabarium.records import FileEdit, Outcome, Proposal
 from maabarium.store import Store
 from maabarium.store.export import MANIFEST, archive, export_csv, export_json, export_jsonl, export_patch
@@ -64,7 +64,7 @@ def test_untrusted_text_and_numbers_that_json_does_not_know(view):
         total=math.nan, effect=math.inf,
     )  # fmt: skip
     proposal = Proposal(summary="", edits=(FileEdit(path="\udcff", operation="delete"),))
-    nasty = RunView(
+    nasty = StoredView(
         run=view.run, state="running", started_at=view.started_at, outcomes=(outcome,), proposals={1: proposal}
     )
     (row,) = json.loads(export_json(nasty))
@@ -125,7 +125,7 @@ def test_git_takes_the_patch_of_winners(tmp_path, view, how):
         Outcome(number=n, verdict="promoted", reason_code="kept", reason="", summary=summaries[n], commit="a" * 40)
         for n in range(3)
     )
-    made = RunView(run=view.run, state="completed", started_at=view.started_at, outcomes=outcomes)
+    made = StoredView(run=view.run, state="completed", started_at=view.started_at, outcomes=outcomes)
     patch = export_patch(made, diffs)
     git(tmp_path, how, *(["--keep-cr"] if how == "am" else []), data=patch)
     assert (tmp_path / "a.txt").read_bytes() == states[-1]

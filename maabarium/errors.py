@@ -59,10 +59,7 @@ class PluginError(UsageProblem):
 
 
 class ProposalError(MaabariumError):
-    """A proposal cannot be parsed, applied, or leaves its bounds. `reason_code` is one of the closed list.
-
-    `detail` is the finer code that models are told (`unified_diff.context_mismatch`).
-    """
+    """A proposal that cannot be parsed or applied, or leaves its bounds. `detail`: a finer code, for models."""
 
     def __init__(
         self,

@@ -164,21 +164,14 @@ class RunView(Record):
 
     @property
     def champion(self) -> Outcome | None:
-        """The winner that stands at the end; None when nothing was kept.
-
-        With one worker that is the last number. With several, a winner may be re-based onto one with a higher number;
-        then it is the one with the best total.
-        """
+        """The winner that stands at the end: the last, or the best if some were re-based; None without one."""
         parents = [winner.parent for winner in self.kept]
         if parents == [0, *(winner.number for winner in self.kept)][: len(parents)]:
             return self.kept[-1] if self.kept else None
         return max(self.kept, key=lambda winner: (winner.total if winner.total is not None else -1.0, winner.number))
 
     def ends_of(self, number: int) -> tuple[str, str] | None:
-        """Before and after one experiment, as commits or trees; None when it never had a tree, and for the baseline.
-
-        Of a winner it is what was kept, also when it had been moved onto a newer champion.
-        """
+        """Commits or trees before and after an experiment, of a winner as it was kept; None without a tree."""
         outcome = next((outcome for outcome in self.outcomes if outcome.number == number), None)
         if outcome is not None and outcome.verdict == "promoted" and outcome.commit:
             return f"{outcome.commit}^", outcome.commit

@@ -1,7 +1,4 @@
-"""Files that foreign programs may touch: written so that nothing is followed, recognised again, and removed for good.
-
-For every room that lets a program work in a folder: worktrees, copies for agents, private homes, rules.
-"""
+"""Files that foreign programs may touch: written so that no link is followed, recognised, and removed for good."""
 
 from __future__ import annotations
 
@@ -22,10 +19,7 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 def write_file(
     place: Path, content: bytes | Path, *, executable: bool, times: tuple[int, int] | None = None
 ) -> os.stat_result:
-    """Write a new file: these bytes, or those of another file. `times` (access, change; in ns) are set if given.
-
-    Raises OSError, also when something, even a link, is there already.
-    """
+    """Write a new file: these bytes, or another's. OSError, also when something is there. `times`: in ns."""
     mode = 0o755 if executable else 0o644
     with os.fdopen(os.open(place, _NEW_FILE, mode), "wb") as file:
         if isinstance(content, bytes):

@@ -1,8 +1,4 @@
-"""The judge: from what was measured of a candidate to what happens next. Pure, no memory of its own.
-
-A candidate is screened once; a promising one is confirmed by pairs (noisy objectives or guards) or audited by
-one more cold run (deterministic objectives); then it is kept or it loses, with a reason a person can act on.
-"""
+"""From what was measured of a candidate to what happens next: pairs, an audit, kept, or lost with a reason. Pure."""
 
 from __future__ import annotations
 
@@ -69,11 +65,6 @@ class Judge:
     samples: Mapping[str, Sequence[float]]
 
     @property
-    def noisy_metrics(self) -> tuple[Metric, ...]:
-        """Metrics that need pairs."""
-        return tuple(metric for metric in self.blueprint.metrics.metrics if metric.source in self.noisy)
-
-    @property
     def decides_by_pairs(self) -> bool:
         """Whether an objective is noisy, so that a gain must be shown statistically."""
         return any(metric.source in self.noisy for metric in self.blueprint.objectives)
@@ -107,9 +98,8 @@ class Judge:
             return failed
         objectives = self.blueprint.objectives
         if self.decides_by_pairs:
-            champion = self.champion.evaluation.values() | {
-                source: median(values) for source, values in self.samples.items() if values
-            }
+            medians = {source: median(values) for source, values in self.samples.items() if values}
+            champion = self.champion.evaluation.values() | medians
             effect = log_effect(objectives, champion, evaluation.values())
             if effect > 0:
                 return Decision("pair", effect=math.exp(effect))
@@ -117,21 +107,23 @@ class Judge:
         total = weighted_total(objectives, self.baseline.values(), evaluation)
         needed = self.champion.total + self.blueprint.constraints.min_improvement
         if total > needed:
-            return Decision("pair" if self.noisy_metrics else "audit")
+            return Decision("pair" if self.noisy else "audit")
         how = "the same as" if math.isclose(total, self.champion.total, abs_tol=1e-12) else "against"
         return _lose("worse", f"score {total:.4f} {how} the champion's {self.champion.total:.4f}; needs > {needed:.4f}")
 
     def confirm(self, screened: Evaluation, pairs: Sequence[Measured], index: int) -> Decision:
         """After each pair: gates of both sides, the sequential test of a noisy objective, then noisy guards."""
         last = pairs[-1]
+        noisy = [metric for metric in self.blueprint.metrics.metrics if metric.source in self.noisy]
         for side, evaluation in (("champion", last.champion), ("candidate", last.candidate)):
-            failed = self._gates(evaluation or Evaluation(), self.noisy_metrics)
+            failed = self._gates(evaluation or Evaluation(), noisy)
             if failed and side == "champion":
                 return Decision("error", "error", "internal", f"the champion itself failed beside it: {failed.reason}")
             if failed:
                 return failed
         ratios = [self.pair_effect(screened, pair) for pair in pairs]
         effect, interval = median(ratios), median_interval(ratios)
+        bounds = interval and (math.exp(interval[0]), math.exp(interval[1]))
         if self.decides_by_pairs:
             acceptance = self.blueprint.acceptance
             least, alpha = math.log1p(acceptance.min_effect), share_of_alpha(acceptance.alpha, index)
@@ -140,17 +132,12 @@ class Judge:
                 return Decision("pair", effect=math.exp(effect))
             if verdict != "better":
                 wins = sum(ratio > least for ratio in ratios)
-                return _lose(
-                    "undecided",
-                    f"better in {wins} of {len(ratios)} pairs, median {_percent(effect)}: not more than noise",
-                    math.exp(effect),
-                    interval and (math.exp(interval[0]), math.exp(interval[1])),
-                )
+                reason = f"better in {wins} of {len(ratios)} pairs, median {_percent(effect)}: not more than noise"
+                return _lose("undecided", reason, math.exp(effect), bounds)
         guarded = self._noisy_guards(pairs)
         if guarded is not None:
             return guarded
         exact = any(metric.source not in self.noisy for metric in self.blueprint.objectives)
-        bounds = interval and (math.exp(interval[0]), math.exp(interval[1]))
         reason = f"better by {_percent(effect)} in {len(ratios)} pairs" if self.decides_by_pairs else "guards held"
         return Decision("audit" if exact else "keep", "promoted", "kept", reason, math.exp(effect), bounds)
 
@@ -190,14 +177,10 @@ class Judge:
             return failed
         first, second = screened.values(), audited.values()
         for metric in self.blueprint.metrics.metrics:
-            source = str(metric.source)
-            if source not in self.noisy and not math.isclose(
-                first[source], second[source], rel_tol=1e-9, abs_tol=1e-12
-            ):
-                return _lose(
-                    "undecided",
-                    f"{metric.name} gave {first[source]:g}, then {second[source]:g}: it is noisy; say `noisy = true`",
-                )
+            was, now = first[str(metric.source)], second[str(metric.source)]
+            if metric.source not in self.noisy and not math.isclose(was, now, rel_tol=1e-9, abs_tol=1e-12):
+                reason = f"{metric.name} gave {was:g}, then {now:g}: it is noisy; say `noisy = true`"
+                return _lose("undecided", reason)
         if confirmed and self.decides_by_pairs:
             return replace(confirmed, next="keep")
         total = weighted_total(self.blueprint.objectives, self.baseline.values(), screened)

@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, takewhile
 from statistics import median
 from typing import Literal
 
@@ -40,10 +41,7 @@ SignVerdict = Literal["better", "futile", "undecided", "continue"]
 
 
 def share_of_alpha(alpha: float, index: int) -> float:
-    """The part of the run's error budget for the index-th candidate (from 1) that reaches confirmation.
-
-    alpha / (i (i + 1)) sums to alpha over all i, so any number of candidates stays within the budget.
-    """
+    """The error budget of the index-th candidate (from 1) that reaches confirmation; all of them sum to alpha."""
     return alpha / (index * (index + 1))
 
 
@@ -62,10 +60,7 @@ class SignTest:
         return sum((1 + stake) ** self.wins * (1 - stake) ** losses for stake in STAKES) / len(STAKES)
 
     def verdict(self, max_pairs: int) -> SignVerdict:
-        """Decide after this pair. Stopping early for futility only ever loses power, never validity.
-
-        `undecided`: no pairs are left, or those that are left could not decide it any more.
-        """
+        """Decide after this pair. `undecided`: no further pair could decide it. Futility never costs validity."""
         if self.e_value >= 1 / self.alpha:
             return "better"
         if self.e_value < FUTILE_BELOW or (self.pairs >= FUTILE_AFTER and 2 * self.wins <= self.pairs):
@@ -91,14 +86,9 @@ class SignTest:
 
 def judge_signs(wins: Sequence[bool], alpha: float, max_pairs: int) -> SignVerdict:
     """The verdict after all these pairs: the first conclusion on the way stands, whatever came later."""
-    won = 0
-    verdict: SignVerdict = "continue"
-    for count, win in enumerate(wins, 1):
-        won += win
-        verdict = SignTest(won, count, alpha).verdict(max_pairs)
-        if verdict != "continue":
-            break
-    return verdict
+    tests = (SignTest(won, count, alpha) for count, won in enumerate(accumulate(wins), 1))
+    verdicts = (test.verdict(max_pairs) for test in tests)
+    return next((verdict for verdict in verdicts if verdict != "continue"), "continue")
 
 
 def judge_pairs(log_ratios: Sequence[float], least: float, alpha: float, max_pairs: int) -> SignVerdict:
@@ -122,19 +112,13 @@ def judge_pairs(log_ratios: Sequence[float], least: float, alpha: float, max_pai
     return "continue"
 
 
-def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
-    """A distribution-free interval of the median from order statistics; None below 6 values (95 %)."""
+def median_interval(values: Sequence[float]) -> Interval | None:
+    """A distribution-free 95 % interval of the median from order statistics; None below 6 values."""
     ordered = sorted(values)
     count = len(ordered)
-    tail = (1 - confidence) / 2
-    below = 0.0
-    rank = -1
-    for k in range(count // 2):
-        below += math.comb(count, k) * 0.5**count
-        if below > tail:
-            break
-        rank = k
-    return None if rank < 0 else (ordered[rank], ordered[count - 1 - rank])
+    below = accumulate(math.comb(count, k) * 0.5**count for k in range(count // 2))
+    rank = sum(1 for _ in takewhile(lambda tail: tail <= 0.025, below))
+    return (ordered[rank - 1], ordered[count - rank]) if rank else None
 
 
 def detectable(log_ratios: Sequence[float], alpha: float, max_pairs: int, min_effect: float) -> float | None:

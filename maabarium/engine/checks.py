@@ -1,7 +1,4 @@
-"""Who else has a say: bounds, budget and plug-ins on a proposal, on a winner, and on whether to go on.
-
-They can only be stricter than the engine. Writes nothing but git objects.
-"""
+"""Who else has a say, always to be stricter: bounds, budget and plug-ins on proposals, winners, and going on."""
 
 from __future__ import annotations
 
@@ -141,10 +138,7 @@ class Checks:
             )
 
     def reason_to_stop(self, latest: Sequence[Outcome], evaluations: int, seconds: float) -> str | None:
-        """Why a plug-in wants the run to end, if one does. `latest`: outcomes without the baseline, newest first.
-
-        Raises PluginError when one breaks.
-        """
+        """Why a plug-in wants the run to end, if any. `latest`: newest first, without baseline. Raises PluginError."""
         since = _since_promotion(latest)
         promoted = sum(outcome.verdict == "promoted" for outcome in latest)
         request = StopRequest(self.blueprint, len(latest), promoted, since, evaluations, seconds)

@@ -1,7 +1,4 @@
-"""The driver: hands the engine's actions to a thread and an executor, and tells it the results.
-
-The only code that knows futures. It never looks into a job beyond `exclusive`, and knows no store, git or pytest.
-"""
+"""Hands the engine's work to a thread and an executor and tells it the results. The only code that knows futures."""
 
 from __future__ import annotations
 

@@ -74,10 +74,7 @@ class Engine:
     # --- starting and resuming ---
 
     def start(self) -> list[Outcome]:
-        """Begin the run, or take it up where its journal ends. Gives the outcomes that are already known.
-
-        Raises ReplayError when what is stored would be decided otherwise today.
-        """
+        """Begin the run, or take it up; the known outcomes. ReplayError: a stored one would be decided otherwise."""
         journal = self._store.journal(self.run.run_id)
         self._latest = journal[-1] if journal else None
         notify(self._plugins, "run_start", RunStart(self.run.run_id, self.blueprint, bool(journal)))

@@ -1,8 +1,5 @@
-"""The executors that come with the core: one measurement at a time, several in threads, or in processes of ours.
-
-The work itself happens in child processes anyway, so threads cost nothing and a signal reaches the main thread at
-once; processes of their own pay where an evaluator works in Python, or a plug-in is not thread-safe.
-"""
+"""The executors that come with the core. Work happens in child processes anyway, so threads cost nothing; processes
+of their own pay where an evaluator works in Python, or a plug-in is not thread-safe."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from multiprocessing.connection import Connection
 
 from maabarium.worker.worker import end_measurements
 
-__all__ = ["processes", "serial", "threads"]
+__all__ = ["Processes", "serial", "threads"]
 
 LAST_WORDS = 2.0
 """Seconds in which a process may end its children after the program that started it died."""
@@ -32,13 +29,11 @@ def threads(workers: int) -> Executor:
     return ThreadPoolExecutor(max_workers=workers, thread_name_prefix="maabarium-measure")
 
 
-def processes(workers: int) -> Executor:
-    """As `threads`, each in a process of its own, with plug-ins that are installed only (no conftest's)."""
-    return _Processes(workers)
+class Processes(ProcessPoolExecutor):
+    """As `threads`, each in a process of its own, with plug-ins that are installed only (no conftest's).
 
-
-class _Processes(ProcessPoolExecutor):
-    """Its processes read one pipe: the end of it says that the run was cancelled, or that this process died."""
+    All of them read one pipe: the end of it says that the run was cancelled, or that this process died.
+    """
 
     def __init__(self, workers: int) -> None:
         context = multiprocessing.get_context("spawn")  # a fork of a program with threads is not safe
@@ -61,8 +56,7 @@ def _begin(pipe: Connection) -> None:
 def _wait_for_end(pipe: Connection) -> None:
     pipe.poll(None)
     end_measurements()
-    parent = multiprocessing.parent_process()
-    if parent is not None:
+    if parent := multiprocessing.parent_process():
         parent.join()  # ends with the process when the pool is shut down in order
     time.sleep(LAST_WORDS)
     os._exit(1)

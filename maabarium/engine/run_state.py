@@ -143,7 +143,7 @@ class RunState:
             self.noisy = noisy_sources(self.blueprint, settled)
             self.samples = {source: [settled.values()[source]] for source in self.noisy}
         else:
-            self.samples = {source: list(seen) for source, seen in pair_values(running.pairs, "candidate").items()}
+            self.samples = pair_values(running.pairs, "candidate")
         self.champions.append(
             Champion(
                 number=running.number,
@@ -157,6 +157,8 @@ class RunState:
     def _job(self, running: RunningExperiment, stage: Stage) -> MeasureJob:
         every = frozenset(str(metric.source) for metric in self.blueprint.metrics.metrics)
         timeout = float(self.blueprint.constraints.timeout_seconds)
+        # two programs on one core can be measured at once by their CPU times only
+        by_cpu = {measurement.source for measurement in self.baseline.measurements if measurement.clock == "cpu"}
         return MeasureJob(
             number=running.number,
             stage=stage,
@@ -170,13 +172,8 @@ class RunState:
             timeout=timeout * (3 if stage == "baseline" else 1),  # the baseline runs the suite up to three times
             sources=self.noisy if stage == "pair" else every,
             exclusive=stage == "baseline" or (bool(self.noisy) and stage != "screen"),
-            together=stage == "pair" and self._timed_by_cpu(),
+            together=stage == "pair" and self.noisy <= by_cpu,
         )
-
-    def _timed_by_cpu(self) -> bool:
-        """Whether all that is noisy is a CPU time, which two programs on one core can be measured by at once."""
-        clocks = {measurement.source: measurement.clock for measurement in self.baseline.measurements}
-        return all(clocks.get(source) == "cpu" for source in self.noisy)
 
     def _judge(
         self, running: RunningExperiment, parent: Champion, measured: Measured, candidate: Evaluation

@@ -1,7 +1,4 @@
-"""An experiment under way: what is known of it so far, and the outcome that it becomes.
-
-Mutable, and owned by the engine alone; what leaves here are frozen records.
-"""
+"""An experiment under way, and the outcome that it becomes. Owned by the engine alone; what leaves here is frozen."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from maabarium.records import Champion, Evaluation, Experiment, Measured, Origin
 from maabarium.scoring import effects, weighted_total
 from maabarium.worker.job import MeasureJob
 
-__all__ = ["RunningExperiment", "baseline_of", "experiment_of", "pair_values", "with_values"]
+__all__ = ["RunningExperiment", "baseline_of", "experiment_of", "pair_values"]
 
 FAILING_SHOWN = 50
 
@@ -55,8 +52,12 @@ class RunningExperiment:
         """The screening evaluation with the medians of the pairs in place of single noisy values."""
         if self.screened is None:
             return None
-        values = {source: median(seen) for source, seen in pair_values(self.pairs, "candidate").items()}
-        return with_values(self.screened, values)
+        medians = {source: median(seen) for source, seen in pair_values(self.pairs, "candidate").items()}
+        measurements = tuple(
+            measurement.model_copy(update={"value": medians.get(measurement.source, measurement.value)})
+            for measurement in self.screened.measurements
+        )
+        return self.screened.model_copy(update={"measurements": measurements})
 
     def outcome(
         self, blueprint: Blueprint, baseline: Evaluation, decision: Decision, *, branch: str, commit: str = ""
@@ -125,12 +126,3 @@ def pair_values(pairs: Sequence[Measured], side: str) -> dict[str, list[float]]:
         for measurement in evaluation.measurements if evaluation else ():
             seen.setdefault(measurement.source, []).append(measurement.value)
     return seen
-
-
-def with_values(evaluation: Evaluation, values: dict[str, float]) -> Evaluation:
-    """The evaluation with these values in place of its own, by source."""
-    measurements = tuple(
-        measurement.model_copy(update={"value": values.get(measurement.source, measurement.value)})
-        for measurement in evaluation.measurements
-    )
-    return evaluation.model_copy(update={"measurements": measurements})

@@ -91,7 +91,7 @@ def maabarium_check_proposal(request: ProposalCheck) -> Sequence[Problem]:
 @hookimpl
 def maabarium_executors() -> Mapping[str, ExecutorFactory]:
     """One at a time, several in threads, or several in processes."""
-    return {"processes": executors.processes, "serial": executors.serial, "threads": executors.threads}
+    return {"processes": executors.Processes, "serial": executors.serial, "threads": executors.threads}
 
 
 @hookimpl

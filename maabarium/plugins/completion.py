@@ -80,10 +80,7 @@ class Provider(Protocol):
     """What errors and rows call it, such as `openai-compat`."""
 
     def complete(self, request: CompletionRequest) -> Completion:
-        """Ask once, without retrying. Raises ProviderError, whose `reason` and `retry` say what to do about it.
-
-        An answer that is empty or refused is an error, never an empty completion.
-        """
+        """Ask once, without retrying. ProviderError says what to do; an empty or refused answer is one."""
 
     def close(self) -> None:
         """Give back connections and memory; it is not asked again."""
@@ -167,7 +164,4 @@ class Pool(Protocol):
         """How a model writes edits: as the blueprint says, else as its provider does (`ProviderFacts`)."""
 
     def ask(self, model: Model, request: CompletionRequest, purpose: Purpose) -> Answer:
-        """Wait for the model's rate, check the budgets, ask, retry, and turn to the next member when it fails.
-
-        Raises ProviderError with the calls that were made, and BudgetError before a call that a budget forbids.
-        """
+        """Wait for the rate, check budgets, ask, retry, turn to the next member. ProviderError or BudgetError."""

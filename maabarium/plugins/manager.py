@@ -65,10 +65,7 @@ def build_plugins(*extra: object, entry_points: bool = True) -> PluginManager:
 
 
 def ask(manager: PluginManager, hook: str, request: object = None) -> Iterator[tuple[str, Any]]:
-    """What plug-ins answer to `maabarium_<hook>`, with their names, in the order of pluggy; None is no answer.
-
-    Raises PluginError naming the plug-in that raises. Wrappers of hooks are not called.
-    """
+    """What plug-ins answer to `maabarium_<hook>` beside None, by name. PluginError: one raises. No wrappers."""
     for implementation in reversed(getattr(manager.hook, f"maabarium_{hook}").get_hookimpls()):
         if implementation.wrapper or implementation.hookwrapper:
             continue

@@ -16,10 +16,7 @@ LONGEST_WAIT = 5.0
 
 
 class Meeting:
-    """A barrier for two that cannot hang. Made by a worker for each pair, used by the evaluator of each side.
-
-    `seed` decides who of both is released first.
-    """
+    """A barrier for two that cannot hang. Made by a worker for each pair; `seed` decides who is released first."""
 
     def __init__(self, seed: str, longest_wait: float) -> None:
         self._coin = random.Random(seed)
@@ -30,10 +27,7 @@ class Meeting:
         self._rounds = 0
 
     def arrive(self, release: Callable[[], None]) -> None:
-        """One side is ready. `release` is called once: when the other is there, has left, or takes too long.
-
-        It is called in whatever thread makes it due; the caller goes on at once.
-        """
+        """One side is ready; it goes on. `release` is called when the other is there, left, or takes too long."""
         with self._lock:
             self._rounds += 1
             ticket = self._rounds

@@ -1,7 +1,4 @@
-"""Starting a process, the only way in which anything of a candidate runs: the command, how it ended, who runs it.
-
-Values and protocols for sandboxes and their users; nothing here starts a process.
-"""
+"""Starting a process, the only way in which anything of a candidate runs: values and protocols."""
 
 from __future__ import annotations
 

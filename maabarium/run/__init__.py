@@ -1,4 +1,1 @@
-"""One run, put together from the rooms below.
-
-Imports none of its modules: the command line asks `run_status` without the rest, which knows every room.
-"""
+"""One run, put together from the rooms below. Imports none of them: the command line asks `run_status` alone."""

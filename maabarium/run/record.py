@@ -98,7 +98,7 @@ def rules_hash(binding: Binding, path: Path) -> str:
 
 def _protected_hash(binding: Binding, start: GitTree) -> str:
     """Over the files of the start that no proposal may change: the tests, their configuration, and what is listed."""
-    entries = sorted(start.entries().items())
+    entries = sorted(start.entries.items())
     found = (f"{path}\0{entry.mode:o} {entry.oid}" for path, entry in entries if binding.protected.matches(path))
     return _hash([text.encode("utf-8", "surrogateescape") for text in found])
 

@@ -1,7 +1,4 @@
-"""A run under way, from its lock to its end: where the rooms below are put together.
-
-Decides nothing about experiments and prints nothing. Called by front ends, with a prepared run.
-"""
+"""A run under way, from its lock to its end: where the rooms below are put together. Decides and prints nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ from maabarium.run.repository import BoundedRepository, bring_forward
 from maabarium.sandbox.process_tree import end_strays
 from maabarium.store import Store, StoredView
 from maabarium.worker.worker import Worker
-from maabarium.workspace.lock import RunLock, sweep
+from maabarium.workspace.lock import run_lock, sweep
 from maabarium.workspace.repository import Repository
 
 __all__ = ["OpenRun", "open_run", "rough_time"]
@@ -95,10 +92,7 @@ class OpenRun:
 
 @contextmanager
 def open_run(prepared: PreparedRun) -> Iterator[OpenRun]:
-    """Take the run's branch, and let go of it and of all that works for the run at the end.
-
-    Raises WorkspaceError when another run has the branch, or the branch and HEAD have diverged; StoreError.
-    """
+    """Take the run's branch; at the end let go of it and all that works for it. WorkspaceError, StoreError."""
     with ExitStack() as stack:
         run = _open(prepared, stack)
         stack.callback(prepared.cancellation.set)  # first of all: nothing more is started
@@ -112,7 +106,7 @@ def _open(prepared: PreparedRun, stack: ExitStack) -> OpenRun:
     end_strays()
     sweep(cache)
     branch = stored.branch if stored else branch_of(blueprint.name)
-    stack.enter_context(RunLock(binding.target, branch, run_id, cache))
+    stack.enter_context(run_lock(binding.target, branch, run_id, cache))
     base = stored.base_commit if stored else None
     repository = Repository.create(binding.target, run_id, cache, blueprint.domain.copy_files, base_commit=base)
     stack.callback(repository.close)

@@ -1,7 +1,4 @@
-"""The status of stored runs. A run that was killed is still stored as running; whether it is, its lock tells.
-
-Commands and pages ask here, never the store alone. Changes nothing stored.
-"""
+"""The status of stored runs, for commands and pages: a killed run is stored as running, but its lock knows better."""
 
 from __future__ import annotations
 
@@ -44,10 +41,7 @@ def view_run(store: Store, cache: Path, run_id: str) -> StoredView:
 
 
 def is_worked_on(run: RunRecord | RunSummary, cache: Path) -> bool:
-    """Whether a run, of whatever target, has a living process.
-
-    Its folder is looked for in this user's cache, and where the run itself kept it, which may be another cache.
-    """
+    """Whether a run has a living process: by its folder in this user's cache, or where the run itself kept it."""
     return any(is_alive(folder) for folder in (*cache.glob(f"*/runs/{run.run_id}"), _folder(run)))
 
 

@@ -1,7 +1,4 @@
-"""Opening the database file and translating what SQLite says into sentences. Knows no table and no record.
-
-SQLite's own messages name neither the file nor a way out; `translated` is the one place that adds both.
-"""
+"""Opening the database file, and what SQLite says of it as sentences that name the file and a way out."""
 
 from __future__ import annotations
 

@@ -31,10 +31,7 @@ class Store(StoreReader):
 
     @classmethod
     def open(cls, path: Path, *, readonly: bool = False) -> Self:
-        """Open, and unless `readonly` make or lift, the database. StoreError says what is wrong with it.
-
-        Read-only opening changes no row, and works in folders that cannot be written.
-        """
+        """Open, and unless `readonly` make or lift, the database. StoreError says what is wrong with it."""
         db = connect(path, readonly=readonly)
         try:
             (require_current if readonly else migrate)(db, path)
@@ -44,10 +41,7 @@ class Store(StoreReader):
         return cls(db, path)
 
     def append(self, run_id: str, transition: Transition) -> Event:
-        """Store one transition with all that follows from it, and return it as stored.
-
-        StoreError when it cannot be written; the database is then as it was before.
-        """
+        """Store one transition with all that follows from it, and return it; all or nothing. Raises StoreError."""
         time = timestamp()
         with self._writing():
             rows = Rows(self._db, run_id, time)

@@ -1,7 +1,4 @@
-"""A stored run as text and bytes for other programs. Pure: knows no git, no database and no file.
-
-Everything in a run may be untrusted: JSON is pure ASCII, and control characters in CSV are shown as escapes.
-"""
+"""A stored run as text and bytes for other programs. It is untrusted: JSON is ASCII, CSV escapes control characters."""
 
 from __future__ import annotations
 
@@ -62,10 +59,7 @@ def export_csv(view: StoredView) -> str:
 
 
 def export_patch(view: StoredView, diffs: Mapping[int, bytes]) -> bytes:
-    """Winners as one mailbox that `git am` and `git apply` both take.
-
-    `diffs` holds what `git diff --binary` gives, by experiment number; experiments without one are left out.
-    """
+    """Winners as one mailbox that `git am` and `git apply` take; `diffs`: of `git diff --binary`, by experiment."""
     parts: list[bytes] = []
     for outcome in view.outcomes:
         diff = diffs.get(outcome.number)

@@ -1,8 +1,4 @@
-"""The rows that each transition leaves in the relational tables, and whether they are as they must be.
-
-`Rows` is used inside the transaction that appends the event. It is written so that the same journal always gives
-the same rows: what a transition says a second time replaces what it said the first time.
-"""
+"""The rows that each transition leaves in the relational tables, and whether they are as they must be."""
 
 from __future__ import annotations
 

@@ -208,10 +208,7 @@ VERSION = len(SCRIPTS)
 
 
 def migrate(db: Database, path: Path) -> None:
-    """Prepare for writing and take all missing steps, each in its own transaction.
-
-    StoreError when the database is not ours, newer than we are, or cannot be written.
-    """
+    """Prepare for writing and take all missing steps. StoreError: not ours, newer than we are, or cannot be written."""
     with translated(path):
         found = _checked_version(db, path)
         prepare_writing(db)

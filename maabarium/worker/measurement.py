@@ -1,7 +1,4 @@
-"""One measurement: trees in, evaluations out. It never raises.
-
-`run_measurement` is importable and its arguments and result pickle, so that any executor can run it.
-"""
+"""One measurement: trees in, evaluations out. Never raises; its arguments pickle, so any executor may run it."""
 
 from __future__ import annotations
 
@@ -56,10 +53,7 @@ def run_measurement(worker: Worker, job: MeasureJob) -> Measured:
 def _evaluate_together(
     worker: Worker, job: MeasureJob, sides: Sequence[tuple[str, str]], seconds: dict[Phase, float]
 ) -> dict[str, Evaluation]:
-    """Both sides at the same time, each in a worktree of its own; timed blocks begin when both are there.
-
-    Which side gets which worktree is the order of `sides`, a coin, so that neither path favours one.
-    """
+    """Both sides at the same time, each in a worktree of its own (which of both: a coin, the order of `sides`)."""
     meeting = Meeting(f"{job.seed}:{job.number}:{job.pair}:wake", longest_wait=job.timeout / 4)
     spent: tuple[dict[Phase, float], dict[Phase, float]] = {}, {}
     with worker.worktree() as first, worker.worktree() as second, ThreadPoolExecutor(2) as threads:
@@ -128,10 +122,7 @@ def _wanted(sources: frozenset[str], name: str, offer: Offer) -> frozenset[str]:
 
 
 def _merge(first: Evaluation, second: Evaluation, name: str, offer: Offer) -> Evaluation:
-    """Both evaluations as one; measurements carry their evaluator's name, and so do the gates of an added one.
-
-    What an evaluator with bare sources measures and gates is known by bare names, in whatever place it stands.
-    """
+    """Both evaluations as one. What an evaluator measures and gates carries its name, unless its sources are bare."""
     measurements = tuple(m.model_copy(update={"source": offer.written(name, m.source)}) for m in second.measurements)
     noisy = tuple(offer.written(name, source) for source in second.noisy)
     if name == offer.primary:

@@ -1,7 +1,4 @@
-"""What a process keeps between measurements: worktrees, evaluators and the sandbox.
-
-It knows no key, no provider, no proposer, no database and no verdict.
-"""
+"""What a process keeps between measurements: worktrees, evaluators and sandbox; no key, proposer or database."""
 
 from __future__ import annotations
 
@@ -84,7 +81,7 @@ class Worker:
         except queue.Empty:
             with self._lock:
                 repository = Repository.open(self.setup.repository)
-                worktree = repository.worktree(len(self._made), self.setup.run_id)
+                worktree = repository.worktree(len(self._made))
                 self._made.append(worktree)
         try:
             yield worktree

@@ -98,7 +98,7 @@ def _apply_to_folder(top: Path, repository: Repository, commit_or_branch: str) -
         if wrong := objection(edit.path):
             raise WorkspaceError(f"{printable(edit.path)} {wrong}; nothing was changed")
     there = [edit for edit in edits if not _holds(top, edit.path, repository.trees.find(tree, edit.path), repository)]
-    newer = [e.path for e in there if not _holds(top, e.path, before.entries().get(e.path), repository)]
+    newer = [e.path for e in there if not _holds(top, e.path, before.entries.get(e.path), repository)]
     if newer:
         listed = "\n".join(f"  {printable(path)}" for path in newer)
         raise WorkspaceError(f"these files changed since the run took its snapshot; nothing was changed:\n{listed}")

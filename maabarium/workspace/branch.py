@@ -36,10 +36,6 @@ class Branches:
         """The commit at which a branch is, None if it does not exist."""
         return self._ref(f"refs/heads/{self.check_name(branch)}")
 
-    def head(self) -> str | None:
-        """The pinned base of a snapshot, or the user's HEAD. None in a repository without commits."""
-        return self._ref("HEAD")
-
     def _ref(self, name: str) -> str | None:
         status, output, _ = self.owner.attempt("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
         return as_text(output).strip() if status == 0 else None
@@ -51,10 +47,7 @@ class Branches:
         return branch
 
     def start_point(self, branch: str) -> tuple[str, str | None]:
-        """The branch rule: the commit to start from, and where the branch is now (None: nowhere).
-
-        Raises WorkspaceError with both commands that resolve it when branch and HEAD have diverged.
-        """
+        """The commit to start from, and where the branch is now. WorkspaceError when it and HEAD have diverged."""
         if self._owner_dir is not None:
             borrow(self._private_dir, self._owner_dir)
         tip, base = self.tip(branch), self._base
@@ -141,17 +134,14 @@ class Branches:
                 return place
         return None
 
-    def pin(self, run_id: str, commit: str = "") -> None:
-        """Keep the base (or another commit of the user's) from being collected while the run may need it."""
+    def pin(self, run_id: str) -> None:
+        """Keep the base from being collected while the run may need it."""
         ref = f"{_PINS}/{check_run_id(run_id)}"
         self._drop_stale_lock(ref)
-        self.owner.run("update-ref", ref, commit or self._base, write=True)
+        self.owner.run("update-ref", ref, self._base, write=True)
 
     def _drop_stale_lock(self, ref: str) -> None:
-        """Remove the lock that a killed git left on a ref of ours; git itself would refuse for ever.
-
-        A live git holds it for milliseconds, and only the one run on this branch has any business with it.
-        """
+        """Remove the lock that a killed git left on a ref of ours; a live git holds it for milliseconds."""
         lock = (self._owner_dir or self._private_dir) / f"{ref}.lock"
         while True:
             try:

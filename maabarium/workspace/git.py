@@ -1,8 +1,4 @@
-"""The one door to git: its own program, in an environment that runs nobody else's.
-
-In a repository of the user only commands that start nothing foreign may
-go through it; hooks, fsmonitor, signing, pager, transports and (where listed) filters are switched off here.
-"""
+"""The one door to git: its own program, with hooks, fsmonitor, signing, pager, transports and filters off."""
 
 from __future__ import annotations
 
@@ -129,10 +125,7 @@ class Git:
         env: Mapping[str, str] | None = None,
         write: bool = False,
     ) -> bytes:
-        """Run one command to its end and return its standard output exactly.
-
-        `write=False` takes no optional lock. Raises WorkspaceError when the exit status is not one of `ok`.
-        """
+        """Run one command; its standard output. `write=False` takes no optional lock. WorkspaceError: not `ok`."""
         status, output, said = self.attempt(*arguments, stdin=stdin, env=env, write=write)
         if status not in ok:
             raise failure(arguments, status, said)

@@ -1,7 +1,4 @@
-"""Who is alive: one run per branch, and run folders that outlived their run. By flock, which dies with its holder.
-
-Knows the layout of the cache (`<target>/runs/<run>`, `<target>/snapshots/<run>.git`), no repository's content.
-"""
+"""Who is alive: one run per branch, and run folders that outlived their run. By flock, which dies with its holder."""
 
 from __future__ import annotations
 
@@ -12,14 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 from maabarium.errors import WorkspaceError
 from maabarium.workspace.private import check_run_id, home_of
 from maabarium.workspace.storage import make_folder, remove_folder, storing
 from maabarium.workspace.target import Target
 
-__all__ = ["Flock", "RunLock", "dead_folders", "is_alive", "is_held", "remove_snapshot", "snapshots", "sweep"]
+__all__ = ["Flock", "dead_folders", "is_alive", "is_held", "remove_snapshot", "run_lock", "snapshots", "sweep"]
 
 _ALIVE = "alive"
 _GRACE = 3600.0
@@ -68,51 +64,36 @@ class Flock:
             return ""
 
 
-class RunLock:
+@contextmanager
+def run_lock(target: Target, branch: str, run_id: str, cache: Path) -> Iterator[None]:
     """Held for a run's life: its branch is nobody else's, and its folder in the cache is not swept.
 
-    Take it before `Repository.create`; a context manager. A killed run leaves no lock behind.
+    Taken before `Repository.create`; a killed run leaves no lock behind. Raises WorkspaceError with the other run's
+    process id when the branch is taken.
     """
-
-    def __init__(self, target: Target, branch: str, run_id: str, cache: Path) -> None:
-        self.branch = branch
-        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", branch.removeprefix("maabarium/")).strip("-.") or "run"
-        self._cache, self._home = cache, home_of(target, cache)
-        self._lock = Flock((target.git_dir or self._home) / f"maabarium-{slug}.lock")
-        self._alive = Flock(self._home / "runs" / check_run_id(run_id) / _ALIVE)
-
-    def acquire(self) -> None:
-        """Raises WorkspaceError with the other run's process id when the branch is taken."""
-        make_folder(self._home)
-        if not self._lock.acquire(str(os.getpid())):
-            pid = self._lock.held_by() or "unknown"
-            raise WorkspaceError(
-                f"another run (process {pid}) is working on {self.branch}; wait until it ends, stop it, or give the"
-                " blueprint another name"
-            )
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", branch.removeprefix("maabarium/")).strip("-.") or "run"
+    home = make_folder(home_of(target, cache))
+    lock = Flock((target.git_dir or home) / f"maabarium-{slug}.lock")
+    alive = Flock(home / "runs" / check_run_id(run_id) / _ALIVE)
+    if not lock.acquire(str(os.getpid())):
+        raise WorkspaceError(
+            f"another run (process {lock.held_by() or 'unknown'}) is working on {branch}; wait until it ends, stop it,"
+            " or give the blueprint another name"
+        )
+    try:
+        with _sweeping(cache):
+            make_folder(alive.path.parent)
+            if not alive.acquire(str(os.getpid())):
+                raise WorkspaceError(f"the run {run_id} is under way already")
         try:
-            with _sweeping(self._cache):
-                make_folder(self._alive.path.parent)
-                if not self._alive.acquire(str(os.getpid())):
-                    raise WorkspaceError(f"the run {self._alive.path.parent.name} is under way already")
-        except BaseException:
-            self._lock.release()
-            raise
-
-    def release(self) -> None:
-        """Let go of the branch and remove the run's folder."""
-        with _sweeping(self._cache):
-            if self._alive.path.exists() and self._alive._descriptor is not None:
-                _remove_run(self._alive.path.parent)
-            self._alive.release()
-        self._lock.release()
-
-    def __enter__(self) -> RunLock:
-        self.acquire()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.release()
+            yield
+        finally:
+            with _sweeping(cache):
+                if alive.path.exists():
+                    _remove_run(alive.path.parent)
+                alive.release()
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -34,10 +34,7 @@ DEFAULT_PROTECTED: tuple[str, ...] = _CONFIGURATION + _TESTS
 
 
 def protected_globs(extra: Iterable[str] = (), prefix: str = "") -> Globs:
-    """The default protected paths, the same below `prefix` (the suite's folder), and the blueprint's own.
-
-    Negations among `extra` cannot take a default back: those are the grader's ground.
-    """
+    """The default protected paths, the same below the suite's folder `prefix`, and the blueprint's own."""
     below = tuple(f"{prefix}/{glob}" for glob in ("tests/**", "test/**", "testing/**")) if prefix else ()
     return Globs((*(glob for glob in extra if not glob.startswith("!")), *DEFAULT_PROTECTED, *below))
 
@@ -130,7 +127,8 @@ def _check_operation(edit: FileEdit, layout: Layout) -> None:
     if edit.operation == "create" and present:
         raise ProposalError("does_not_apply", f"{shown} cannot be created, it exists already; modify it instead")
     if edit.operation != "create" and not present:
-        raise ProposalError("does_not_apply", f"{shown} cannot be {_done(edit)}: there is no such file")
+        done = "modified" if edit.operation == "modify" else "deleted"
+        raise ProposalError("does_not_apply", f"{shown} cannot be {done}: there is no such file")
     if (edit.content is None) != (edit.operation == "delete"):
         what = "a deletion carries no content" if edit.operation == "delete" else "the new content is missing"
         raise ProposalError("does_not_apply", f"{shown}: {what}")
@@ -192,7 +190,3 @@ def _outside(path: str, why: str) -> ProposalError:
 def _quoted(path: str) -> str:
     shown = printable(path)
     return f'"{shown if len(shown) <= 200 else shown[:197] + "..."}"'
-
-
-def _done(edit: FileEdit) -> str:
-    return "modified" if edit.operation == "modify" else "deleted"

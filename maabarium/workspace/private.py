@@ -63,8 +63,10 @@ def private_repository(target: Target, cache: Path) -> Path:
     if target.git_dir is None:
         raise WorkspaceError(f"{target.top} is no git repository")
     path = home_of(target, cache) / "repository.git"
-    if (path / "config").exists() and _format_of(path) != target.object_format:
-        remove_folder(path)  # the user made the repository anew with another hash
+    if (path / "config").exists():
+        _, output, _ = Git(path).attempt("rev-parse", "--show-object-format")
+        if output.decode().strip() != target.object_format:
+            remove_folder(path)  # the user made the repository anew with another hash
     make_bare(path, target.object_format)
     borrow(path, target.git_dir)
     return path
@@ -85,8 +87,3 @@ def borrow(path: Path, git_dir: Path) -> None:
             replace_file(path / "shallow", cut)
         else:
             (path / "shallow").unlink(missing_ok=True)
-
-
-def _format_of(path: Path) -> str:
-    status, output, _ = Git(path).attempt("rev-parse", "--show-object-format")
-    return output.decode().strip() if status == 0 else ""

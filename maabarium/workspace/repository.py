@@ -11,7 +11,7 @@ from pathlib import Path
 
 from maabarium.blueprint.globs import Globs
 from maabarium.errors import ProposalError, WorkspaceError
-from maabarium.records import FileEdit
+from maabarium.records import FileEdit, Operation
 from maabarium.safe_text import printable
 from maabarium.workspace.branch import Branches
 from maabarium.workspace.git import IDENTITY, Git
@@ -20,7 +20,6 @@ from maabarium.workspace.private import check_run_id, home_of, make_bare, privat
 from maabarium.workspace.snapshot import freeze_copies, snapshot_tree
 from maabarium.workspace.target import Target
 from maabarium.workspace.trees import (
-    EXECUTABLE,
     FILE,
     LINK,
     SUBMODULE,
@@ -36,7 +35,6 @@ __all__ = ["Repository", "RepositoryHandle"]
 
 _BASE = "refs/maabarium/base"
 _SNAPSHOT_DATE = 946_684_800  # 2000-01-01: the same folder is the same commit
-_MODES: dict[int, int] = {FILE: FILE, EXECUTABLE: EXECUTABLE}
 
 
 @dataclass(frozen=True)
@@ -105,8 +103,9 @@ class Repository:
             object_format=target.object_format,
         )
         repository = cls.open(handle)
-        tracked = repository.view(repository.base_tree).paths() if handle.copy_files else ()
-        freeze_copies(handle.top, handle.copy_files, tracked, handle.folder / run_id)
+        if handle.copy_files:
+            tracked = repository.view(repository.base_tree).paths()
+            freeze_copies(handle.top, handle.copy_files, tracked, handle.folder / run_id)
         return repository
 
     @classmethod
@@ -151,14 +150,12 @@ class Repository:
                 )
         if new is None:
             return FileEdit(path=path, operation="delete")
-        mode = new.mode if old is None or old.mode != new.mode else None
-        return FileEdit.model_validate(
-            {
-                "path": path,
-                "operation": "create" if old is None else "modify",
-                "content": self.objects.blob(new.oid),
-                "mode": None if mode is None else (EXECUTABLE if mode & 0o100 else FILE),
-            }
+        operation: Operation = "create" if old is None else "modify"
+        content = self.objects.blob(new.oid)
+        if old is not None and old.mode == new.mode:
+            return FileEdit(path=path, operation=operation, content=content)
+        return FileEdit(
+            path=path, operation=operation, content=content, mode=0o100755 if new.mode & 0o100 else 0o100644
         )
 
     def diff(self, old: str, new: str) -> str:
@@ -176,10 +173,7 @@ class Repository:
     # -- making
 
     def tree_with(self, parent_tree: str, edits: Sequence[FileEdit]) -> str:
-        """The tree that these edits make of the parent. Same input, same id; nothing but objects is written.
-
-        Edits are taken at their word (see `paths.check_edits`); ProposalError `does_not_apply` if one cannot be.
-        """
+        """The tree that these edits (see `paths.check_edits`) make of the parent. ProposalError: they cannot."""
         wanted: dict[str, Entry | None] = {}
         for edit in edits:
             if edit.content is None:
@@ -187,7 +181,7 @@ class Repository:
                 continue
             old = self.trees.find(parent_tree, edit.path)
             kept = old.mode if old is not None and old.is_file else FILE
-            wanted[edit.path] = Entry(edit.mode or _MODES.get(kept, kept), self.objects.write("blob", edit.content))
+            wanted[edit.path] = Entry(edit.mode or kept, self.objects.write("blob", edit.content))
         try:
             return self.trees.edited(parent_tree, wanted)
         except NotADirectoryError as error:
@@ -195,22 +189,15 @@ class Repository:
 
     def restore_protected(self, tree: str, baseline_tree: str, protected: Globs) -> str:
         """The tree with its protected paths as in the baseline; the same id when they are so already."""
-        back = {
-            change.path: change.old
-            for change in self.trees.changed(baseline_tree, tree)
-            if protected.matches(change.path)
-        }
+        changed = self.trees.changed(baseline_tree, tree)
+        back = {change.path: change.old for change in changed if protected.matches(change.path)}
         return self.trees.edited(tree, back) if back else tree
 
     def rebase(self, old_parent_tree: str, new_parent_tree: str, tree: str) -> tuple[FileEdit, ...] | None:
-        """The change from `old_parent_tree` to `tree` as edits of `new_parent_tree`; None on a conflict.
-
-        Three-way by file, then by line; empty if the new parent has it all already.
-        """
+        """The change from the old parent to `tree` as edits of the new one, merged by line; None on a conflict."""
         result: dict[str, Entry | None] = {}
         for change in self.trees.changed(old_parent_tree, tree):
-            current = self.trees.find(new_parent_tree, change.path)
-            merged = merge_change(self.objects, change, current)
+            merged = merge_change(self.objects, change, self.trees.find(new_parent_tree, change.path))
             if merged is None:
                 return None
             result |= merged
@@ -225,10 +212,9 @@ class Repository:
         """Commit a tree onto a parent as Maabarium; the id. `when` (seconds since 1970, UTC) defaults to now."""
         return _store_commit(self.objects, tree, parent, message, trailers, int(time.time()) if when is None else when)
 
-    def worktree(self, slot: int, run_id: str) -> Worktree:
+    def worktree(self, slot: int) -> Worktree:
         """A folder in which trees of this repository can be put, one after the other."""
-        run_folder = self.handle.folder / check_run_id(run_id)
-        return Worktree(self.trees, run_folder, slot, self.handle.prefix)
+        return Worktree(self.trees, self.handle.folder / self.handle.run_id, slot, self.handle.prefix)
 
 
 def _take_snapshot(git_dir: Path, top: Path) -> str:

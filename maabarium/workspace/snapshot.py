@@ -1,7 +1,4 @@
-"""Files of a folder rather than of a commit: a plain folder as a tree, and untracked files that a run brings along.
-
-Must not know branches. Files are stored as they are: no filter, no line-end conversion, links as links.
-"""
+"""Files of a folder rather than of a commit: a plain folder as a tree, and files that a run brings along."""
 
 from __future__ import annotations
 
@@ -40,30 +37,22 @@ def snapshot_tree(trees: Trees, top: Path) -> str:
     entries: dict[str, Entry | None] = {}
     total = 0
     for path in folder_files(top):
-        with storing("read", top / path):
-            info = (top / path).lstat()
+        place = top / path
+        with storing("read", place):
+            info = place.lstat()
         total += info.st_size
         if len(entries) >= MAX_FILES or total > MAX_BYTES:
             raise WorkspaceError(
                 f"{printable(str(top))} is too large for a snapshot (over {MAX_FILES} files or {MAX_BYTES >> 30} GiB);"
                 " list what does not belong to it in a .gitignore file, or make it a git repository"
             )
-        entry = stored(trees, top / path, info)
-        if entry is not None:
-            entries[path] = entry
+        link = stat.S_ISLNK(info.st_mode)
+        if link or stat.S_ISREG(info.st_mode):
+            with storing("read", place):
+                content = os.fsencode(place.readlink()) if link else place.read_bytes()
+            mode = LINK if link else EXECUTABLE if info.st_mode & 0o100 else FILE
+            entries[path] = Entry(mode, trees.objects.write("blob", content))
     return trees.edited(trees.empty, entries)
-
-
-def stored(trees: Trees, path: Path, info: os.stat_result) -> Entry | None:
-    """One file or link as an object; None for what is neither."""
-    with storing("read", path):
-        if stat.S_ISLNK(info.st_mode):
-            return Entry(LINK, trees.objects.write("blob", os.fsencode(path.readlink())))
-        if not stat.S_ISREG(info.st_mode):
-            return None
-        content = path.read_bytes()
-    mode = EXECUTABLE if info.st_mode & 0o100 else FILE
-    return Entry(mode, trees.objects.write("blob", content))
 
 
 def folder_files(top: Path) -> list[str]:
@@ -124,23 +113,17 @@ def _walk(top: Path, prefix: str, ignores: tuple[tuple[str, Globs], ...]) -> Ite
 
 def _is_ignored(path: str, ignores: tuple[tuple[str, Globs], ...]) -> bool:
     """The nearest `.gitignore` that speaks of the path decides."""
-    for prefix, globs in reversed(ignores):
-        verdict = globs.decides(path[len(prefix) :])
-        if verdict is not None:
-            return verdict
-    return False
+    verdicts = (globs.decides(path[len(prefix) :]) for prefix, globs in reversed(ignores))
+    return next((verdict for verdict in verdicts if verdict is not None), False)
 
 
 # --- untracked files that the blueprint brings along (`[domain] copy`): every evaluation of a run sees the same bytes
 
 
 def freeze_copies(top: Path, patterns: tuple[str, ...], tracked: Iterable[str], run_folder: Path) -> None:
-    """Copy the untracked files that match into the run's folder; what is frozen there already stays.
-
-    Raises WorkspaceError if a pattern names one file and that is missing.
-    """
+    """Copy untracked files that match into the run's folder, once. WorkspaceError when one that is named is missing."""
     frozen = run_folder / COPIES
-    if not patterns or frozen.exists():
+    if frozen.exists():
         return
     globs, known = Globs(patterns), set(tracked)
     for name in globs.exact:

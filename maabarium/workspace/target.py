@@ -1,7 +1,4 @@
-"""What a blueprint's `repo_path` leads to: a git repository at its HEAD, or a plain folder.
-
-Looks only: writes nothing, and runs no program that the repository's configuration names.
-"""
+"""What a blueprint's `repo_path` leads to: a git repository at its HEAD, or a plain folder. Looks only."""
 
 from __future__ import annotations
 
@@ -52,17 +49,15 @@ def find_target(repo_path: Path, isolation: Literal["auto", "worktree", "snapsho
             raise WorkspaceError(f"{printable(str(repo_path))} is not a folder; repo_path must name one")
         folder = repo_path.resolve()
     check_version()
-    if isolation == "snapshot":
-        return Target("folder", folder, files=tuple(sorted(folder_files(folder))))
-    found = _discover(folder)
-    if found is None:
-        if isolation == "worktree":
-            raise WorkspaceError(
-                f'{printable(str(folder))} is not in a git repository, which isolation = "worktree" needs;'
-                ' run git init and commit there, or use isolation = "snapshot"'
-            )
-        return Target("folder", folder, files=tuple(sorted(folder_files(folder))))
-    return _git_target(folder, found)
+    found = None if isolation == "snapshot" else _discover(folder)
+    if found is not None:
+        return _git_target(folder, found)
+    if isolation == "worktree":
+        raise WorkspaceError(
+            f'{printable(str(folder))} is not in a git repository, which isolation = "worktree" needs;'
+            ' run git init and commit there, or use isolation = "snapshot"'
+        )
+    return Target("folder", folder, files=tuple(folder_files(folder)))
 
 
 def _discover(folder: Path) -> Git | None:

@@ -1,11 +1,7 @@
-"""Trees as values: take one apart, change some paths, compare two, merge a change. Reads only the folders it must.
-
-Works on objects alone: no index, no checkout. Paths are text with surrogateescape.
-"""
+"""Trees as values: take one apart, change some paths, compare two, merge a change. On objects alone; paths are text."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -122,10 +118,7 @@ class Trees:
                 yield PathChange(path, left, right)
 
     def edited(self, oid: str, edits: Mapping[str, Entry | None]) -> str:
-        """The tree with these paths set, or removed where None. Folders that become empty vanish.
-
-        Raises NotADirectoryError if a path leads through something that is not a folder and is not removed too.
-        """
+        """The tree with these paths set, or removed where None. NotADirectoryError: one leads through a file."""
         entries, below = dict(self.folder(oid)), dict[str, dict[str, Entry | None]]()
         additions = dict[str, Entry]()
         for path, entry in edits.items():
@@ -164,15 +157,11 @@ class GitTree:
     def __init__(self, tree: str, trees: Trees) -> None:
         self.tree = tree
         self._trees = trees
-        self._lock = threading.Lock()
-        self._entries: dict[str, Entry] | None = None
 
+    @cached_property
     def entries(self) -> Mapping[str, Entry]:
         """Every path with its mode and object, links and submodules too."""
-        with self._lock:
-            if self._entries is None:
-                self._entries = dict(self._trees.walk(self.tree))
-            return self._entries
+        return dict(self._trees.walk(self.tree))
 
     def paths(self) -> Sequence[str]:
         """All files (and symbolic links), sorted; submodules are not files."""
@@ -180,7 +169,7 @@ class GitTree:
 
     @cached_property
     def _paths(self) -> tuple[str, ...]:
-        return tuple(sorted(path for path, entry in self.entries().items() if entry.mode != SUBMODULE))
+        return tuple(sorted(path for path, entry in self.entries.items() if entry.mode != SUBMODULE))
 
     @cached_property
     def layout(self) -> Layout:
@@ -189,25 +178,18 @@ class GitTree:
 
     def modes(self) -> Mapping[str, int]:
         """Git's mode of every path, links (120000) and submodules (160000) too."""
-        return {path: entry.mode for path, entry in self.entries().items()}
-
-    def mode(self, path: str) -> int:
-        """Git's mode of one path; KeyError if there is none."""
-        return self.entries()[path].mode
+        return {path: entry.mode for path, entry in self.entries.items()}
 
     def read(self, path: str) -> bytes:
         """Content of one file, or the target of a link; KeyError if there is none or it is a submodule."""
-        entry = self.entries()[path]
+        entry = self.entries[path]
         if entry.mode == SUBMODULE:
             raise KeyError(path)
         return self._trees.objects.blob(entry.oid)
 
 
 def merge_change(objects: Objects, change: PathChange, current: Entry | None) -> dict[str, Entry | None] | None:
-    """What becomes of a path that `change` changes and that is `current` elsewhere; None on a conflict.
-
-    An empty result: `current` has the change already.
-    """
+    """What becomes of a path that is `current` elsewhere: empty when it has the change already, None on a conflict."""
     path, base, wanted = change
     if current == base:
         return {path: wanted}

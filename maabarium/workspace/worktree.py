@@ -55,9 +55,9 @@ class Worktree:
         """Make `path` hold exactly this tree and the copies, and `scratch` nothing. Raises WorkspaceError."""
         self._list(tree)
         with storing("reset the worktree", self._folder):
+            remove_folder(self.scratch)
             for folder in (self.path, self.scratch):
                 _real_folder(folder)
-            _empty(self.scratch)
             valid: set[str] = set()
             self._check(str(self.path), "", valid)
             for folder_name in sorted(self._folders):
@@ -200,10 +200,3 @@ def _make_inner(path: Path) -> None:
         path.chmod(_FOLDER_MODE)
     except FileExistsError:
         pass
-
-
-def _empty(folder: Path) -> None:
-    with os.scandir(folder) as entries:
-        found: list[Path] = [Path(entry.path) for entry in entries]
-    for path in found:
-        remove_folder(path)

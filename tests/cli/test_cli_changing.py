@@ -12,7 +12,7 @@ from cli_runs import StoredRun, age_run, git, store_run
 
 from maabarium.state_paths import state_paths_of
 from maabarium.store import Store
-from maabarium.workspace.lock import RunLock, snapshots
+from maabarium.workspace.lock import run_lock, snapshots
 from maabarium.workspace.target import find_target
 
 
@@ -114,7 +114,7 @@ def test_prune_leaves_the_checked_out_branch_and_one_that_a_younger_run_uses(cli
 def test_prune_keeps_what_a_living_run_needs(cli: Any, stored: StoredRun) -> None:
     age_run(stored.database, stored.run_id, 100)
     cache = state_paths_of(stored.top).cache
-    with RunLock(find_target(stored.top), "maabarium/demo", stored.run_id, cache):
+    with run_lock(find_target(stored.top), "maabarium/demo", stored.run_id, cache):
         result = cli("prune", "--yes")
         assert f"kept run {stored.run_id}: it is under way" in result.stderr
     with Store.open(stored.database, readonly=True) as store:

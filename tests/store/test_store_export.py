@@ -16,7 +16,7 @@ from store_records import RUN, journal
 from maabarium.errors import StoreError
 from maabarium.events import Decided
 from maabarium.records import FileEdit, Outcome, Proposal
-from maabarium.store import Store
+from maabarium.store import Store, StoredView
 from maabarium.store.export import MANIFEST, archive, export_csv, export_json, export_jsonl, export_patch
 
 

@@ -10,7 +10,7 @@ import pytest
 from maabarium.blueprint.globs import Globs
 from maabarium.records import FileEdit
 from maabarium.workspace.apply import apply_to_checkout
-from maabarium.workspace.lock import RunLock
+from maabarium.workspace.lock import run_lock
 from maabarium.workspace.target import find_target
 
 HOOKS = (
@@ -93,11 +93,11 @@ def test_nothing_foreign_runs(hostile, marker, open_repository, cache, isolation
     target = find_target(hostile.top, isolation)
     if isolation == "auto":
         assert set(target.filters) == {"evil", "a.b=c"}
-    with RunLock(target, "maabarium/x", "run1", cache):
+    with run_lock(target, "maabarium/x", "run1", cache):
         repository = open_repository(hostile.top, isolation=isolation, copy_files=["vendor/**"])
         base = repository.base_tree
         tree = repository.tree_with(base, [FileEdit(path="src/a.py", operation="modify", content=b"better\n")])
-        worktree = repository.worktree(0, "run1")
+        worktree = repository.worktree(0)
         worktree.reset(base)
         worktree.reset(tree)
         assert (worktree.path / "src/a.py").read_bytes() == b"better\n"

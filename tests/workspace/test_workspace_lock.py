@@ -8,19 +8,18 @@ import sys
 import pytest
 
 from maabarium.errors import WorkspaceError
-from maabarium.workspace.lock import RunLock, sweep
+from maabarium.workspace.lock import run_lock, sweep
 from maabarium.workspace.private import home_of
 from maabarium.workspace.target import find_target
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from maabarium.workspace.lock import RunLock
+from maabarium.workspace.lock import run_lock
 from maabarium.workspace.target import find_target
-lock = RunLock(find_target(Path(sys.argv[1]), sys.argv[4]), "maabarium/x", sys.argv[3], Path(sys.argv[2]))
-lock.acquire()
-print("held", flush=True)
-time.sleep(60)
+with run_lock(find_target(Path(sys.argv[1]), sys.argv[4]), "maabarium/x", sys.argv[3], Path(sys.argv[2])):
+    print("held", flush=True)
+    time.sleep(60)
 """
 
 
@@ -42,12 +41,12 @@ def holder(checkout, cache, isolation):
 
 
 def lock_of(checkout, cache, isolation, run_id="mine", branch="maabarium/x"):
-    return RunLock(find_target(checkout.top, isolation), branch, run_id, cache)
+    return run_lock(find_target(checkout.top, isolation), branch, run_id, cache)
 
 
 def test_second_run_on_a_branch_is_refused_with_the_pid(checkout, cache, holder, isolation):
     with pytest.raises(WorkspaceError, match=rf"another run \(process {holder.pid}\) is working on maabarium/x"):
-        lock_of(checkout, cache, isolation).acquire()
+        lock_of(checkout, cache, isolation).__enter__()
 
 
 def test_other_branch_is_free(checkout, cache, holder, isolation):
@@ -58,7 +57,7 @@ def test_other_branch_is_free(checkout, cache, holder, isolation):
 def test_same_run_twice_is_refused(checkout, cache, holder, isolation):
     lock = lock_of(checkout, cache, isolation, run_id="other", branch="maabarium/y")
     with pytest.raises(WorkspaceError, match="under way already"):
-        lock.acquire()
+        lock.__enter__()
     with lock_of(checkout, cache, isolation, branch="maabarium/y"):  # and it let go of the branch
         pass
 
@@ -78,9 +77,8 @@ def test_killed_run_leaves_no_lock_and_is_swept(checkout, cache, holder, isolati
 
 def test_release_leaves_nothing(checkout, cache, isolation):
     before = sorted((checkout.top / ".git").rglob("*"))
-    with lock_of(checkout, cache, isolation) as lock:
+    with lock_of(checkout, cache, isolation):
         pass
-    lock.release()
     assert sorted((checkout.top / ".git").rglob("*")) == before
     assert not list(cache.glob("*/runs/*"))
 

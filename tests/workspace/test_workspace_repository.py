@@ -43,7 +43,7 @@ def test_view_reads_the_tree(checkout, repository):
     assert isinstance(view, TreeView)
     assert list(view.paths()) == ["src/a.py", "src/b.py", "tests/test_a.py"]
     assert view.read("src/a.py") == b"a = 1\n"
-    assert view.mode("src/a.py") == 0o100644
+    assert view.modes()["src/a.py"] == 0o100644
     for path in ("none", "src", "src/a.py/x"):
         with pytest.raises(KeyError):
             view.read(path)
@@ -67,7 +67,7 @@ def test_everything_is_byte_exact_whatever_attributes_say(checkout, open_reposit
         repository.base_tree,
         [*(edit(path, content, "create") for path, content in EXACT.items()), edit(name, b"1", "create")],
     )
-    worktree = repository.worktree(0, "run1")
+    worktree = repository.worktree(0)
     worktree.reset(tree)
     for path, content in {**EXACT, name: b"1"}.items():
         assert repository.view(tree).read(path) == content
@@ -83,9 +83,9 @@ def test_mode_is_kept_unless_named(checkout, open_repository):
     checkout.commit()
     repository = open_repository(checkout.top)
     kept = repository.tree_with(repository.base_tree, [edit("run.sh")])
-    assert repository.view(kept).mode("run.sh") == 0o100755
+    assert repository.view(kept).modes()["run.sh"] == 0o100755
     plain = repository.tree_with(kept, [edit("run.sh", mode=0o100644)])
-    assert repository.view(plain).mode("run.sh") == 0o100644
+    assert repository.view(plain).modes()["run.sh"] == 0o100644
     assert [e.mode for e in repository.edits_between(kept, plain)] == [0o100644]
 
 
@@ -93,7 +93,7 @@ def test_losers_leave_nothing_in_the_users_repository(checkout, repository):
     before = set((checkout.top / ".git").rglob("*"))
     tree = repository.tree_with(repository.base_tree, [edit("src/a.py")])
     repository.commit(tree, repository.base_commit, "a loser", {})
-    worktree = repository.worktree(0, "run1")
+    worktree = repository.worktree(0)
     worktree.reset(tree)
     worktree.remove()
     assert set((checkout.top / ".git").rglob("*")) == before
@@ -301,7 +301,7 @@ def edits_of(old, new):
 
 def model_of(repository, tree):
     view = repository.view(tree)
-    return {path: (view.read(path), view.mode(path)) for path in view.paths()}
+    return {path: (view.read(path), view.modes()[path]) for path in view.paths()}
 
 
 @pytest.fixture(scope="module")

@@ -39,8 +39,8 @@ def test_plain_folder(folder, open_repository):
     repository = open_repository(folder)
     view = repository.view(repository.base_tree)
     assert list(view.paths()) == EXPECTED
-    assert view.read("a.py") == b"a\r\n" and view.mode("a.py") == 0o100755
-    assert view.read("link") == b"../elsewhere" and view.mode("link") == 0o120000
+    assert view.read("a.py") == b"a\r\n" and view.modes()["a.py"] == 0o100755
+    assert view.read("link") == b"../elsewhere" and view.modes()["link"] == 0o120000
     assert view.read("caf\udce9") == b"latin"
     assert open_repository(folder, "run2").base_commit == repository.base_commit
 
@@ -48,7 +48,7 @@ def test_plain_folder(folder, open_repository):
 def test_nothing_appears_in_the_folder(folder, open_repository):
     before = sorted(folder.rglob("*"))
     repository = open_repository(folder)
-    worktree = repository.worktree(0, "run1")
+    worktree = repository.worktree(0)
     worktree.reset(repository.base_tree)
     worktree.remove()
     assert sorted(folder.rglob("*")) == before

@@ -37,7 +37,7 @@ def worktree(checkout, open_repository, tmp_path):
     (checkout.top / "run.sh").chmod(0o755)
     checkout.commit("links")
     repository = open_repository(checkout.top)
-    made = repository.worktree(0, "run1")
+    made = repository.worktree(0)
     made.reset(repository.base_tree)
     yield made
     if made.path.exists():
@@ -215,7 +215,7 @@ def test_remove_leaves_nothing(worktree):
 
 
 def test_two_processes_do_not_share_a_slot(worktree, repository):
-    other = repository.worktree(0, "run1")
+    other = repository.worktree(0)
     assert other.path != worktree.path
     other.remove()
 
@@ -227,7 +227,7 @@ def test_submodule_is_an_empty_folder(checkout, make_checkout, open_repository):
     checkout.commit("submodule")
     repository = open_repository(checkout.top)
     assert "vendor/inner" not in repository.view(repository.base_tree).paths()
-    made = repository.worktree(0, "run1")
+    made = repository.worktree(0)
     made.reset(repository.base_tree)
     (made.path / "vendor/inner/x").write_text("left behind")
     made.reset(repository.base_tree)
@@ -243,7 +243,7 @@ def test_copies_are_frozen_and_come_back(checkout, open_repository):
     checkout.write("tool.sh", "#!")
     (checkout.top / "tool.sh").chmod(0o755)
     repository = open_repository(checkout.top, copy_files=["data/**/*.bin", "tool.sh", "src/*.py"])
-    made = repository.worktree(0, "run1")
+    made = repository.worktree(0)
     made.reset(repository.base_tree)
     assert (made.path / "data/deep/y.bin").read_bytes() == b"data/deep/y.bin"
     assert os.access(made.path / "tool.sh", os.X_OK)
@@ -263,7 +263,7 @@ def test_copy_that_is_missing(checkout, open_repository):
 
 def test_root_is_the_prefix(checkout, open_repository):
     repository = open_repository(checkout.top / "src")
-    made = repository.worktree(0, "run1")
+    made = repository.worktree(0)
     made.reset(repository.base_tree)
     assert made.root == made.path / "src"
     gone = repository.tree_with(
@@ -281,7 +281,7 @@ def test_tree_made_to_escape_is_refused(repository, name):
     trees = repository.trees
     blob = repository.objects.write("blob", b"x")
     bad = trees.store_folder({"inner": Entry(FOLDER, trees.store_folder({name: Entry(FILE, blob)}))})
-    made = repository.worktree(0, "run1")
+    made = repository.worktree(0)
     with pytest.raises(WorkspaceError, match="git refuses to check out"):
         made.reset(bad)
     made.remove()

@@ -1,4 +1,7 @@
-"""The one door to git: its own program, with hooks, fsmonitor, signing, pager, transports and filters off."""
+"""The one door to git: its own program, in an environment that runs nobody else's.
+
+In a user's repository only commands that start nothing foreign go through it: hooks, filters and the like are off.
+"""
 
 from __future__ import annotations
 

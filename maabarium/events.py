@@ -10,17 +10,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, TypeAdapter
 
-from maabarium.records import (
-    Call,
-    Draft,
-    Evaluation,
-    Experiment,
-    Measured,
-    Outcome,
-    Proposal,
-    ReasonCode,
-    Record,
-)
+from maabarium.records import Call, Draft, Evaluation, Experiment, Measured, Outcome, Proposal, ReasonCode, Record
 
 __all__ = [
     "EVENT_TYPES", "Decided", "Journal", "MeasuredEvent", "Promoting", "Proposed", "RunFinished", "RunRecord",

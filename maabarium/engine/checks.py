@@ -10,28 +10,12 @@ from maabarium.acceptance.judge import Decision
 from maabarium.blueprint.schema import Blueprint, Budget
 from maabarium.engine.actions import RunRepository
 from maabarium.engine.running_experiment import RunningExperiment
-from maabarium.errors import (
-    BudgetError,
-    MaabariumError,
-    PluginError,
-    ProposalError,
-    ReplayError,
-    WorkspaceError,
-)
+from maabarium.errors import BudgetError, MaabariumError, PluginError, ProposalError, ReplayError, WorkspaceError
 from maabarium.events import RunRecord
 from maabarium.plugins.hookspecs import DecisionRequest, ProposalCheck, StopRequest
 from maabarium.plugins.manager import PluginManager, ask, ask_lists
 from maabarium.plugins.protocols import Strategy
-from maabarium.records import (
-    REASON_CODES,
-    Champion,
-    Evaluation,
-    Experiment,
-    Outcome,
-    Proposal,
-    ReasonCode,
-    Verdict,
-)
+from maabarium.records import REASON_CODES, Champion, Evaluation, Experiment, Outcome, Proposal, ReasonCode, Verdict
 
 __all__ = ["Checks", "out_of_time", "spent_budget"]
 

@@ -106,12 +106,7 @@ class CheckedOut:
     default_timeout: float
 
     def run(
-        self,
-        argv: Sequence[str],
-        *,
-        timeout: float | None = None,
-        env: Mapping[str, str] | None = None,
-        **options: Any,
+        self, argv: Sequence[str], *, timeout: float | None = None, env: Mapping[str, str] | None = None, **options: Any
     ) -> Completed:
         """Start a process in the sandbox, in the folder where the target's suite runs."""
         command = Command(

@@ -34,7 +34,7 @@ DEFAULT_PROTECTED: tuple[str, ...] = _CONFIGURATION + _TESTS
 
 
 def protected_globs(extra: Iterable[str] = (), prefix: str = "") -> Globs:
-    """The default protected paths, the same below the suite's folder `prefix`, and the blueprint's but for negations."""
+    """The default protected paths, the same below the suite's folder `prefix`, and the blueprint's without negations."""
     below = tuple(f"{prefix}/{glob}" for glob in ("tests/**", "test/**", "testing/**")) if prefix else ()
     return Globs((*(glob for glob in extra if not glob.startswith("!")), *DEFAULT_PROTECTED, *below))
 
@@ -55,10 +55,7 @@ def targets_of(tree_paths: TreeView | Iterable[str], target_globs: Globs, protec
 
 
 def check_edits(
-    edits: Sequence[FileEdit],
-    targets: Globs,
-    protected: Globs,
-    existing: TreeView | Mapping[str, int] | Iterable[str],
+    edits: Sequence[FileEdit], targets: Globs, protected: Globs, existing: TreeView | Mapping[str, int] | Iterable[str]
 ) -> None:
     """Raise ProposalError (`out_of_bounds`, `does_not_apply`, `no_effect`) unless every edit may be made.
 

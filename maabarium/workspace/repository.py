@@ -71,13 +71,7 @@ class Repository:
 
     @classmethod
     def create(
-        cls,
-        target: Target,
-        run_id: str,
-        cache: Path,
-        copy_files: Iterable[str] = (),
-        *,
-        base_commit: str | None = None,
+        cls, target: Target, run_id: str, cache: Path, copy_files: Iterable[str] = (), *, base_commit: str | None = None
     ) -> Repository:
         """Make or refresh the private repository for a run, and freeze the untracked files it brings along.
 

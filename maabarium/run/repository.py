@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.schema import Promotion
@@ -17,19 +18,16 @@ from maabarium.workspace.target import Target, find_target
 __all__ = ["BoundedRepository", "bring_forward"]
 
 
+@dataclass(frozen=True)
 class BoundedRepository:
     """Implements `actions.RunRepository` on a private repository, within the bounds of the blueprint."""
 
-    def __init__(
-        self, repository: Repository, *, run_id: str, branch: str, targets: Globs, protected: Globs, start_tree: str
-    ) -> None:
-        self.repository = repository
-        self._run_id = run_id
-        self._branch = branch
-        self._targets = targets
-        self._protected = protected
-        self._start_tree = start_tree
-        self._listed: dict[str, tuple[str, ...]] = {}
+    repository: Repository
+    branch: str
+    changeable: Globs
+    protected: Globs
+    start_tree: str
+    _listed: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def view(self, tree: str) -> TreeView:
         """The files of a tree."""
@@ -38,14 +36,15 @@ class BoundedRepository:
     def targets(self, tree: str) -> tuple[str, ...]:
         """Paths that may be changed; found once per champion."""
         if tree not in self._listed:
-            self._listed = {tree: targets_of(self.repository.view(tree), self._targets, self._protected)}
+            self._listed.clear()
+            self._listed[tree] = targets_of(self.view(tree), self.changeable, self.protected)
         return self._listed[tree]
 
     def examine(self, parent_tree: str, edits: Sequence[FileEdit]) -> str:
         """Check the edits, and make the tree; protected paths are those of the start, whatever happened."""
-        check_edits(edits, self._targets, self._protected, self.repository.view(parent_tree))
+        check_edits(edits, self.changeable, self.protected, self.repository.view(parent_tree))
         tree = self.repository.tree_with(parent_tree, edits)
-        return self.repository.restore_protected(tree, self._start_tree, self._protected)
+        return self.repository.restore_protected(tree, self.start_tree, self.protected)
 
     def rebase(self, old_parent_tree: str, new_parent_tree: str, tree: str) -> tuple[FileEdit, ...] | None:
         """Three-way merge; None on a conflict."""
@@ -53,16 +52,16 @@ class BoundedRepository:
 
     def commit(self, tree: str, parent: str, number: int, summary: str) -> str:
         """Commit with the run and the experiment as trailers."""
-        trailers = {"Maabarium-Run": self._run_id, "Maabarium-Experiment": str(number)}
+        trailers = {"Maabarium-Run": self.repository.handle.run_id, "Maabarium-Experiment": str(number)}
         return self.repository.commit(tree, parent, summary, trailers)
 
     def branch_tip(self) -> str | None:
         """Where the run's branch is."""
-        return self.repository.branches.tip(self._branch)
+        return self.repository.branches.tip(self.branch)
 
     def promote(self, new: str, old: str | None) -> None:
         """Move the branch by compare-and-swap."""
-        self.repository.branches.promote(self._branch, new, old)
+        self.repository.branches.promote(self.branch, new, old)
 
 
 def bring_forward(

@@ -125,14 +125,8 @@ def _open(prepared: PreparedRun, stack: ExitStack) -> OpenRun:
     setup = worker_setup(binding, prepared.path, repository.handle, prepared.sandbox)
     worker = Worker(setup, prepared.cancellation, plugins)
     stack.callback(worker.close)
-    bounded = BoundedRepository(
-        repository,
-        run_id=run_id,
-        branch=branch,
-        targets=Globs(blueprint.domain.target_files),
-        protected=binding.protected,
-        start_tree=record.start_tree,
-    )
+    targets = Globs(blueprint.domain.target_files)
+    bounded = BoundedRepository(repository, branch, targets, binding.protected, record.start_tree)
     engine = Engine(
         blueprint,
         record.model_copy(update={"max_iterations": prepared.max_iterations}),

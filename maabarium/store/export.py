@@ -66,7 +66,7 @@ def export_patch(view: StoredView, diffs: Mapping[int, bytes]) -> bytes:
         if not diff:
             continue
         when = datetime.fromisoformat(view.created.get(outcome.number, view.started_at))
-        subject = _line(outcome.summary) or f"Keep experiment {outcome.number}"
+        subject = _visible(" ".join(outcome.summary.split())) or f"Keep experiment {outcome.number}"
         head = (
             f"From {outcome.commit or '0' * 40} Mon Sep 17 00:00:00 2001\n"
             "From: maabarium <maabarium@localhost>\n"
@@ -162,8 +162,3 @@ def _csv_cell(value: Any) -> Any:
 
 def _visible(text: str) -> str:
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text).encode("utf-8", "backslashreplace").decode()
-
-
-def _line(text: str) -> str:
-    """One visible line."""
-    return _visible(" ".join(text.split()))

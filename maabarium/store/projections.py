@@ -13,11 +13,9 @@ from maabarium.events import (
     Decided,
     Journal,
     MeasuredEvent,
-    Promoting,
     Proposed,
     RunFinished,
     RunRecord,
-    RunStarted,
     Transition,
 )
 from maabarium.records import Evaluation, Origin, Outcome, Proposal
@@ -83,7 +81,7 @@ class Rows:
         return ids
 
     def other(self, transition: Transition) -> None:
-        """The rows of a transition without evaluations; the run's row must exist."""
+        """The rows of all but `start` and `measured`, if there are any; the run's row must exist."""
         match transition:
             case Proposed():
                 self._proposed(transition)
@@ -91,8 +89,6 @@ class Rows:
                 self._decided(outcome)
             case RunFinished():
                 self._run(transition.state, transition.reason_code, transition.reason, self._time)
-            case RunStarted() | MeasuredEvent() | Promoting():
-                pass  # a run starts by `start`, a measurement has `measured`; the intent to promote is an event only
 
     def resumed(self) -> None:
         """Something happens in a run that had ended: it is under way again."""

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from maabarium.errors import WorkspaceError
 from maabarium.safe_text import printable
@@ -182,8 +182,7 @@ def check_version() -> str:
 
 def close_pipes(process: subprocess.Popen[bytes]) -> None:
     """End a started command: close its pipes, so that it finishes by itself, and collect it."""
-    pipes: list[IO[bytes] | None] = [process.stdin, process.stdout, process.stderr]
-    for pipe in pipes:
+    for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             with suppress(BrokenPipeError):  # it is gone already
                 pipe.close()

@@ -33,21 +33,6 @@ class Objects:
         self._owner = 0
         self._closer: weakref.finalize[[subprocess.Popen[bytes], int], Objects] | None = None
 
-    def read(self, oid: str) -> tuple[str, bytes]:
-        """Type and content of one object. Raises KeyError when it is not there."""
-        with self._lock, storing("read objects of", self.git_dir):
-            try:
-                answer = self._ask(oid) or self._ask(oid)  # twice: somebody may have killed the process
-            except BaseException:
-                self._drop()  # an interrupt in the middle of an answer: the rest of it must not be the next one
-                raise
-        if answer is None:
-            raise WorkspaceError(f"git cannot read the objects of {self.git_dir}")
-        words, content = answer
-        if len(words) != 3:
-            raise KeyError(oid)
-        return words[1].decode(), content
-
     def _ask(self, oid: str) -> tuple[list[bytes], bytes] | None:
         """Words of the header and the content; None if the process is gone."""
         process = self._batch()
@@ -71,15 +56,22 @@ class Objects:
 
     def content(self, oid: str, kind: str) -> bytes:
         """Content of an object of this type. Raises WorkspaceError when the repository lacks it (a partial clone)."""
-        try:
-            found, content = self.read(oid)
-        except KeyError:
+        with self._lock, storing("read objects of", self.git_dir):
+            try:
+                answer = self._ask(oid) or self._ask(oid)  # twice: somebody may have killed the process
+            except BaseException:
+                self._drop()  # an interrupt in the middle of an answer: the rest of it must not be the next one
+                raise
+        if answer is None:
+            raise WorkspaceError(f"git cannot read the objects of {self.git_dir}")
+        words, content = answer
+        if len(words) != 3:
             raise WorkspaceError(
                 f"the repository lacks the {kind} {oid}; if it is a partial clone, fetch everything first"
                 " (git fetch --refetch --no-filter), else check it with git fsck"
-            ) from None
-        if found != kind:
-            raise WorkspaceError(f"{oid} is a {found}, not a {kind}")
+            )
+        if words[1].decode() != kind:
+            raise WorkspaceError(f"{oid} is a {words[1].decode()}, not a {kind}")
         return content
 
     def name(self, kind: str, content: bytes) -> str:

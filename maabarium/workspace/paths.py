@@ -34,7 +34,7 @@ DEFAULT_PROTECTED: tuple[str, ...] = _CONFIGURATION + _TESTS
 
 
 def protected_globs(extra: Iterable[str] = (), prefix: str = "") -> Globs:
-    """The default protected paths, the same below the suite's folder `prefix`, and the blueprint's without negations."""
+    """The default protected paths, those below `prefix` (the suite's folder), the blueprint's own, and no negations."""
     below = tuple(f"{prefix}/{glob}" for glob in ("tests/**", "test/**", "testing/**")) if prefix else ()
     return Globs((*(glob for glob in extra if not glob.startswith("!")), *DEFAULT_PROTECTED, *below))
 

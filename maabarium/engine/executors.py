@@ -1,5 +1,4 @@
-"""The executors that come with the core. Work happens in child processes anyway, so threads cost nothing; processes
-of their own pay where an evaluator works in Python, or a plug-in is not thread-safe."""
+"""The executors that come with the core. Measurements are child processes anyway, so threads cost nothing."""
 
 from __future__ import annotations
 
@@ -32,6 +31,7 @@ def threads(workers: int) -> Executor:
 class Processes(ProcessPoolExecutor):
     """As `threads`, each in a process of its own, with plug-ins that are installed only (no conftest's).
 
+    They pay where an evaluator works in Python, or a plug-in is not thread-safe.
     All of them read one pipe: the end of it says that the run was cancelled, or that this process died.
     """
 

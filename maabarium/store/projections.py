@@ -9,15 +9,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from maabarium.errors import StoreError
-from maabarium.events import (
-    Decided,
-    Journal,
-    MeasuredEvent,
-    Proposed,
-    RunFinished,
-    RunRecord,
-    Transition,
-)
+from maabarium.events import Decided, Journal, MeasuredEvent, Proposed, RunFinished, RunRecord, Transition
 from maabarium.records import Evaluation, Origin, Outcome, Proposal
 from maabarium.store.payloads import Side, cell, dump_evaluation, dumps, outcome_columns, unpack
 

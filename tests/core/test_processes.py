@@ -18,7 +18,7 @@ import pytest
 from worth_case import build_proposals, build_worth
 
 from maabarium import hookimpl
-from maabarium.engine.executors import processes
+from maabarium.engine.executors import Processes
 from maabarium.plugins.manager import build_plugins
 from maabarium.records import Outcome
 from maabarium.run.prepared import prepare_run
@@ -97,7 +97,7 @@ def test_a_cancelled_run_ends_what_its_processes_measure(blueprint: Path) -> Non
 
 
 def test_a_pool_that_is_cancelled_ends_what_it_measures() -> None:
-    with processes(2) as pool:
+    with Processes(2) as pool:
         future = pool.submit(wait_for_end)
         time.sleep(1.0)
         began = time.monotonic()
@@ -114,10 +114,10 @@ def wait_for_end() -> str:
 
 ORPHAN = """
 import sys, time
-from maabarium.engine.executors import processes
+from maabarium.engine.executors import Processes
 
 if __name__ == "__main__":
-    pool = processes(1)
+    pool = Processes(1)
     print(pool.submit(__import__("os").getpid).result(), flush=True)
     time.sleep(60)
 """

@@ -61,18 +61,15 @@ class Binding:
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What the user should know before the run."""
-        found = list(self.bound.warnings)
-        if self.target.dirty:
-            names = ", ".join(self.target.dirty[:3]) + (" …" if len(self.target.dirty) > 3 else "")
-            said = f"{len(self.target.dirty)} modified tracked file(s) ({names}) are not measured: HEAD is"
-            found.append(Problem("domain.repo_path", said))
-        if self.target.filters:
-            said = f"files under the git filter {', '.join(self.target.filters)} are measured as git stores them"
-            found.append(Problem("domain.repo_path", said))
-        if self.target.submodules:
-            said = f"submodules are empty folders in a measurement: {', '.join(self.target.submodules[:3])}"
-            found.append(Problem("domain.repo_path", said))
-        return tuple(found)
+        target, said = self.target, []
+        if target.dirty:
+            names = ", ".join(target.dirty[:3]) + (" …" if len(target.dirty) > 3 else "")
+            said.append(f"{len(target.dirty)} modified tracked file(s) ({names}) are not measured: HEAD is")
+        if target.filters:
+            said.append(f"files under the git filter {', '.join(target.filters)} are measured as git stores them")
+        if target.submodules:
+            said.append(f"submodules are empty folders in a measurement: {', '.join(target.submodules[:3])}")
+        return (*self.bound.warnings, *(Problem("domain.repo_path", sentence) for sentence in said))
 
 
 def bind_blueprint(path: Path, plugins: PluginManager, *, keys: bool = True) -> Binding:

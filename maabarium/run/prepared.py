@@ -17,9 +17,10 @@ from maabarium.plugins.manager import PluginManager, ask_lists, contributions, l
 from maabarium.plugins.processes import Sandbox
 from maabarium.plugins.protocols import Proposer, ProposerContext, Strategy
 from maabarium.run.binding import Binding, asks_models, bind_blueprint, make_strategy, models_of
-from maabarium.run.record import RunOptions, spent_before, stored_record
+from maabarium.run.record import RunOptions, stored_record
 from maabarium.sandbox.selection import describe, notes_of, select
 from maabarium.state_paths import StatePaths, state_paths_of
+from maabarium.store import Store
 
 __all__ = ["PreparedRun", "prepare_run"]
 
@@ -87,8 +88,8 @@ def prepare_run(path: Path, options: RunOptions, plugins: PluginManager) -> Prep
     """Check the blueprint, its surroundings, and the run to resume. Raises MaabariumError with sentences."""
     binding = bind_blueprint(path, plugins, keys=options.replay is None)
     blueprint, folder = binding.bound.blueprint, path.resolve().parent
-    stored = stored_record(path, binding, options) if options.resume else None
     state_paths = state_paths_of(path, options.database)
+    stored = stored_record(path, binding, state_paths.database, options.resume) if options.resume else None
     executor, workers = _executor(blueprint, options)
     lookup(plugins, "executors", executor)
     cancellation = Cancellation()
@@ -97,7 +98,10 @@ def prepare_run(path: Path, options: RunOptions, plugins: PluginManager) -> Prep
     pool = None
     if blueprint.models and asks_models(blueprint, plugins):
         providers = contributions(plugins, "providers")
-        tokens, money = spent_before(state_paths, stored)
+        tokens, money = 0, 0.0
+        if stored:
+            with Store.open(state_paths.database, readonly=True) as store:
+                tokens, money = store.spent(stored.run_id)
         pool = ModelPool(
             blueprint.models,
             blueprint.budget,

@@ -11,12 +11,11 @@ from maabarium import __version__
 from maabarium.errors import UsageProblem
 from maabarium.events import RunRecord
 from maabarium.run.binding import Binding
-from maabarium.state_paths import StatePaths, state_paths_of
 from maabarium.store import Store
 from maabarium.workspace.repository import Repository
 from maabarium.workspace.trees import GitTree
 
-__all__ = ["RunOptions", "blueprint_hash", "branch_of", "new_record", "rules_hash", "spent_before", "stored_record"]
+__all__ = ["RunOptions", "blueprint_hash", "branch_of", "new_record", "rules_hash", "stored_record"]
 
 
 @dataclass(frozen=True)
@@ -103,13 +102,12 @@ def _protected_hash(binding: Binding, start: GitTree) -> str:
     return _hash([text.encode("utf-8", "surrogateescape") for text in found])
 
 
-def stored_record(path: Path, binding: Binding, options: RunOptions) -> RunRecord:
+def stored_record(path: Path, binding: Binding, database: Path, which: str) -> RunRecord:
     """The run to resume. UsageProblem when blueprint or grader changed since."""
-    state_paths = state_paths_of(path, options.database)
-    with Store.open(state_paths.database, readonly=True) as store:
-        name = binding.bound.blueprint.name
-        record = store.view(store.resolve(options.resume or "last", name if options.resume == "last" else None)).run
-    if record.blueprint_name != binding.bound.blueprint.name:
+    name = binding.bound.blueprint.name
+    with Store.open(database, readonly=True) as store:
+        record = store.view(store.resolve(which, name if which == "last" else None)).run
+    if record.blueprint_name != name:
         raise UsageProblem(f"run {record.run_id} is of the blueprint {record.blueprint_name}; resume it with that one")
     if record.blueprint_hash != blueprint_hash(binding, path):
         raise UsageProblem(
@@ -123,11 +121,3 @@ def stored_record(path: Path, binding: Binding, options: RunOptions) -> RunRecor
             "before and after would not compare; put them back, or start a new run"
         )
     return record
-
-
-def spent_before(state_paths: StatePaths, stored: RunRecord | None) -> tuple[int, float]:
-    """Tokens and US dollars that a stored run has spent on models; nothing for a new one."""
-    if stored is None:
-        return 0, 0.0
-    with Store.open(state_paths.database, readonly=True) as store:
-        return store.spent(stored.run_id)

@@ -12,6 +12,7 @@ import filecmp
 import os
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from maabarium.errors import WorkspaceError
@@ -61,7 +62,10 @@ class Worktree:
             valid: set[str] = set()
             self._check(str(self.path), "", valid)
             for folder_name in sorted(self._folders):
-                _make_inner(self.path / folder_name)
+                inner = self.path / folder_name
+                with suppress(FileExistsError):
+                    inner.mkdir(mode=_FOLDER_MODE)
+                    inner.chmod(_FOLDER_MODE)
             for path in self._wanted:
                 if path not in valid:
                     self._write(path)
@@ -192,11 +196,3 @@ def _real_folder(path: Path) -> None:
         remove_folder(path)
     path.mkdir(exist_ok=True)
     path.chmod(_FOLDER_MODE)
-
-
-def _make_inner(path: Path) -> None:
-    try:
-        path.mkdir(mode=_FOLDER_MODE)
-        path.chmod(_FOLDER_MODE)
-    except FileExistsError:
-        pass

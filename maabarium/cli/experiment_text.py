@@ -34,6 +34,7 @@ def experiment_facts(view: StoredView, outcome: Outcome) -> dict[str, Any]:
 
 def experiment_lines(view: StoredView, outcome: Outcome) -> list[str]:
     """Sections with a line between them; empty ones are left out."""
+    phases = ", ".join(f"{phase} {seconds:.2f} s" for phase, seconds in outcome.phases.items())
     sections = (
         _head(view, outcome),
         _proposal(view, outcome),
@@ -41,15 +42,11 @@ def experiment_lines(view: StoredView, outcome: Outcome) -> list[str]:
         _gates(outcome),
         _pairs(_samples(view, outcome)),
         ["failing tests", *(f"  {one_line(test)}" for test in outcome.failing)] if outcome.failing else [],
-        _phases(outcome),
+        [f"time       {outcome.duration:.2f} s: {phases}"] if phases else [],
         _calls(view.calls.get(outcome.number, ())),
         _drafts(view.drafts.get(outcome.number, ())),
     )
-    lines: list[str] = []
-    for section in sections:
-        if section:
-            lines += ["", *section] if lines else section
-    return lines
+    return [line for section in sections if section for line in ("", *section)][1:]
 
 
 def _samples(view: StoredView, outcome: Outcome) -> list[Sample]:
@@ -95,59 +92,43 @@ def _proposal(view: StoredView, outcome: Outcome) -> list[str]:
 
 
 def _metrics(metrics: Sequence[MetricEffect]) -> list[str]:
-    if not metrics:
-        return []
-    rows = [("metrics", "weight", "baseline", "champion", "measured", "score", "unit", "source")]
-    rows += [
+    rows = [
         (
             one_line(each.name), f"{each.weight:g}", number(each.baseline), number(each.champion), number(each.raw),
             f"{each.value:.4f}", one_line(each.unit), f"{one_line(each.source)}, {each.direction}",
         )
         for each in metrics
     ]  # fmt: skip
-    return list(columns(rows))
+    return columns(("metrics", "weight", "baseline", "champion", "measured", "score", "unit", "source"), rows)
 
 
 def _gates(outcome: Outcome) -> list[str]:
-    if not outcome.gates:
-        return []
-    lines = ["gates"]
+    lines = []
     for gate in outcome.gates:
         detail = f"  {one_line(gate.detail, 300)}" if gate.detail else ""
         held = "holds" if gate.passed else f"failed ({gate.reason_code})"
         lines.append(f"  {one_line(gate.name)}  {held}{detail}")
-    return lines
+    return ["gates", *lines] if lines else []
 
 
 def _pairs(samples: Sequence[Sample]) -> list[str]:
     """Both sides of each pair, by source; the side that was measured first is said."""
-    if not samples:
-        return []
     found: dict[tuple[int, str], dict[str, Sample]] = {}
     for sample in samples:
         found.setdefault((sample.pair, sample.source), {})[sample.side] = sample
-    rows = [("pairs", "source", "champion", "candidate", "first", "clock")]
+    rows = []
     for (pair, source), sides in sorted(found.items()):
         one = next(iter(sides.values()))
         sides_of = (sides.get("champion"), sides.get("candidate"))
         left, right = (number(side.value, ".6g") if side else "" for side in sides_of)
         first = "candidate" if one.candidate_first else "champion"
         rows.append((str(pair), one_line(source), left, right, first, one_line(one.clock)))
-    return list(columns(rows))
-
-
-def _phases(outcome: Outcome) -> list[str]:
-    if not outcome.phases:
-        return []
-    spent = ", ".join(f"{phase} {seconds:.2f} s" for phase, seconds in outcome.phases.items())
-    return [f"time       {outcome.duration:.2f} s: {spent}"]
+    return columns(("pairs", "source", "champion", "candidate", "first", "clock"), rows)
 
 
 def _calls(calls: Sequence[Call]) -> list[str]:
     """A table of the calls, with their sum as its head."""
-    if not calls:
-        return []
-    rows = [(spent_on(calls), "agent", "model", "tokens", "cost", "time", "")]
+    rows = []
     for call in calls:
         counts = (call.prompt_tokens, call.completion_tokens)
         tokens = " + ".join("?" if count is None else str(count) for count in counts)
@@ -156,7 +137,7 @@ def _calls(calls: Sequence[Call]) -> list[str]:
         model = one_line(f"{call.provider}/{call.model}", 60)
         time = f"{call.latency_ms / 1000:.1f} s"
         rows.append((kind, one_line(call.agent, 30), model, tokens, cost, time, one_line(call.error, 80)))
-    return list(columns(rows))
+    return columns((spent_on(calls), "agent", "model", "tokens", "cost", "time", ""), rows)
 
 
 def _drafts(drafts: Sequence[Draft]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from maabarium.cli.run_options import json_option
+from maabarium.cli.run_options import Function, json_option
 from maabarium.cli.terminal import note, print_json, print_table
 from maabarium.errors import MaabariumError
 from maabarium.models.keys import delete_key, get_key, list_keys, set_key
@@ -33,41 +33,45 @@ def keys(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
+def provider_argument(function: Function) -> Function:
+    """`PROVIDER`, by its name in blueprints."""
+    return click.argument("provider", callback=lambda ctx, param, value: value.strip().lower())(function)
+
+
 @keys.command("set", short_help="Store the key of a provider.")
-@click.argument("provider")
+@provider_argument
 def set_command(provider: str) -> None:
     """Store the key of PROVIDER. It is asked for without an echo, or read from standard input."""
     if sys.stdin is not None and sys.stdin.isatty():
-        value = click.prompt(f"key for {provider.strip().lower()}", hide_input=True, err=True)
+        value = click.prompt(f"key for {provider}", hide_input=True, err=True)
     else:
         value = sys.stdin.read() if sys.stdin is not None else ""
     facts = _facts(provider)
     place = set_key(provider, facts, value)
-    note(f"the key for {provider.strip().lower()} is in the keyring ({place})")
+    note(f"the key for {provider} is in the keyring ({place})")
     _warn_of_environment(provider, facts)
 
 
 @keys.command("get", short_help="Say whether a provider has a key, and where.")
-@click.argument("provider")
+@provider_argument
 @click.option("--reveal", is_flag=True, help="Print the key itself.")
 def get_command(provider: str, reveal: bool) -> int:
     """Say whether PROVIDER has a key, and where; exit code 1 if it has none."""
     key = get_key(provider, _facts(provider))
     if key is None:
-        note(f"there is no key for {provider.strip().lower()}; store one with `maabarium keys set {provider}`")
+        note(f"there is no key for {provider}; store one with `maabarium keys set {provider}`")
         return ABSENT
-    click.echo(key.reveal() if reveal else f"the key for {provider.strip().lower()} comes from {key.origin}")
+    click.echo(key.reveal() if reveal else f"the key for {provider} comes from {key.origin}")
     return 0
 
 
 @keys.command("delete", short_help="Remove a key from the keyring.")
-@click.argument("provider")
+@provider_argument
 def delete_command(provider: str) -> int:
     """Remove the key of PROVIDER from the keyring; exit code 1 if there is none."""
     facts = _facts(provider)
     removed = delete_key(provider, facts)
-    name = provider.strip().lower()
-    note(f"the key for {name} was removed" if removed else f"the keyring has no key for {name}")
+    note(f"the key for {provider} was removed" if removed else f"the keyring has no key for {provider}")
     _warn_of_environment(provider, facts)
     return 0 if removed else ABSENT
 
@@ -103,7 +107,7 @@ def _known() -> dict[str, ProviderFacts]:
 
 def _facts(provider: str) -> ProviderFacts:
     """What is known of one provider; of one that nobody brings, nothing."""
-    return _known().get(provider.strip().lower(), ProviderFacts())
+    return _known().get(provider, ProviderFacts())
 
 
 def _warn_of_environment(provider: str, facts: ProviderFacts) -> None:

@@ -6,7 +6,10 @@ What is removed is decided first and carried out after; nothing is removed that 
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import click
@@ -19,7 +22,7 @@ from maabarium.events import RunView
 from maabarium.run.run_status import is_worked_on, list_runs
 from maabarium.store import RunSummary, Store
 from maabarium.workspace.branch import Branches
-from maabarium.workspace.leftovers import BranchState, branch_state, delete_branch, taken_over
+from maabarium.workspace.leftovers import branch_state, delete_branch, taken_over
 from maabarium.workspace.lock import dead_folders, remove_snapshot, snapshots, sweep
 from maabarium.workspace.target import find_target
 
@@ -64,7 +67,7 @@ def prune(days: float, yes: bool, keep_branches: bool, force: bool, database: Pa
         if yes:
             carry_out(plan, store, cache)
     if as_json:
-        print_json({"done": yes, "remove": [vars(item) for item in plan.items], "keep": [vars(i) for i in plan.kept]})
+        print_json({"done": yes, "remove": [i.facts() for i in plan.items], "keep": [i.facts() for i in plan.kept]})
     else:
         _print(plan, yes)
 
@@ -82,9 +85,6 @@ def _print(plan: Plan, done: bool) -> None:
         note("nothing was removed yet: do it with --yes")
 
 
-_ALL = 1_000_000
-
-
 @dataclass(frozen=True)
 class Item:
     """One thing that goes or stays: kind `run`, `branch`, `pin`, `snapshot` or `folder`."""
@@ -93,64 +93,62 @@ class Item:
     name: str
     run_id: str
     why: str
+    remove: Callable[[], object] | None = None
+    """How it goes; None for what stays, and for runs and folders, which go together."""
+
+    def facts(self) -> dict[str, str]:
+        """The same as data."""
+        return {"kind": self.kind, "name": self.name, "run_id": self.run_id, "why": self.why}
 
 
 @dataclass
 class Plan:
-    """What goes, and what stays although it is old. The rest is what carrying it out needs."""
+    """What goes, in this order, and what stays although it is old."""
 
     items: list[Item] = field(default_factory=list)
     kept: list[Item] = field(default_factory=list)
-    runs: list[str] = field(default_factory=list)
-    snapshots: list[str] = field(default_factory=list)
-    branches: list[tuple[Path, BranchState]] = field(default_factory=list)
-    pins: list[tuple[Path, str]] = field(default_factory=list)
     git_dirs: dict[str, Path | None] = field(default_factory=dict)
     """The user's git folder by target; None when the target is gone."""
 
-    def remove(self, kind: str, name: str, run_id: str, why: str) -> None:
-        """List something that goes."""
-        self.items.append(Item(kind, name, run_id, why))
-
-    def keep(self, kind: str, name: str, run_id: str, why: str) -> None:
-        """List something that stays."""
-        self.kept.append(Item(kind, name, run_id, why))
+    @property
+    def runs(self) -> list[str]:
+        """The ids of runs that go."""
+        return [item.run_id for item in self.items if item.kind == "run"]
 
 
 def make_plan(store: Store, cache: Path, days: float, *, keep_branches: bool, force: bool) -> Plan:
     """Look at everything old; changes nothing."""
     plan = Plan()
-    summaries = {run.run_id: run for run in list_runs(store, cache, _ALL)}
-    old = store.runs_older_than(days)
-    for run_id in old:
+    summaries = {run.run_id: run for run in list_runs(store, cache, sys.maxsize)}
+    for run_id in store.runs_older_than(days):
         _plan_run(plan, store, cache, summaries[run_id], force=force)
     if not keep_branches:
         gone = set(plan.runs)
         used = {(run.target, run.branch) for run in summaries.values() if run.run_id not in gone}
         mine = {(run.target, run.branch): run for run in summaries.values() if run.run_id in gone}
-        for (target, branch), run in mine.items():
-            if run.isolation == "worktree" and (target, branch) not in used:
+        for place, run in mine.items():
+            if run.isolation == "worktree" and place not in used:
                 _plan_branch(plan, run, force=force)
-    for folder in dead_folders(cache):
-        plan.remove("folder", str(folder), folder.name, "its run is dead")
+    plan.items += [Item("folder", str(folder), folder.name, "its run is dead") for folder in dead_folders(cache)]
     return plan
 
 
 def _plan_run(plan: Plan, store: Store, cache: Path, run: RunSummary, *, force: bool) -> None:
+    run_id = run.run_id
     if is_worked_on(run, cache):
-        plan.keep("run", run.run_id, run.run_id, "it is under way")
+        plan.kept.append(Item("run", run_id, run_id, "it is under way"))
         return
-    if run.isolation == "snapshot" and run.run_id in snapshots(cache):
-        if not force and not _is_taken(store.view(run.run_id)):
-            plan.keep("run", run.run_id, run.run_id, "its winners are not in the folder; --force removes it")
+    if run.isolation == "snapshot" and run_id in snapshots(cache):
+        if not force and not _is_taken(store.view(run_id)):
+            plan.kept.append(Item("run", run_id, run_id, "its winners are not in the folder; --force removes it"))
             return
-        plan.remove("snapshot", str(snapshots(cache)[run.run_id]), run.run_id, "its run goes")
-        plan.snapshots.append(run.run_id)
-    elif (git_dir := _git_dir(plan, run)) is not None and Branches(git_dir).pinned(run.run_id):
-        plan.remove("pin", f"refs/maabarium/{run.run_id}", run.run_id, "its run goes")
-        plan.pins.append((git_dir, run.run_id))
-    plan.remove("run", run.run_id, run.run_id, f"{run.blueprint_name}, {run.state}, started {run.started_at[:10]}")
-    plan.runs.append(run.run_id)
+        remove = partial(remove_snapshot, cache, run_id)
+        plan.items.append(Item("snapshot", str(snapshots(cache)[run_id]), run_id, "its run goes", remove))
+    elif (git_dir := _git_dir(plan, run)) is not None and Branches(git_dir).pinned(run_id):
+        unpin = partial(Branches(git_dir).unpin, run_id)
+        plan.items.append(Item("pin", f"refs/maabarium/{run_id}", run_id, "its run goes", unpin))
+    why = f"{run.blueprint_name}, {run.state}, started {run.started_at[:10]}"
+    plan.items.append(Item("run", run_id, run_id, why))
 
 
 def _is_taken(view: RunView) -> bool:
@@ -171,12 +169,12 @@ def _plan_branch(plan: Plan, run: RunSummary, *, force: bool) -> None:
     if git_dir is None or state is None:
         return
     if state.checked_out:
-        plan.keep("branch", run.branch, run.run_id, "it is checked out")
+        plan.kept.append(Item("branch", run.branch, run.run_id, "it is checked out"))
     elif not state.merged and not force:
-        plan.keep("branch", run.branch, run.run_id, "its winners are not merged; --force removes it")
+        plan.kept.append(Item("branch", run.branch, run.run_id, "its winners are not merged; --force removes it"))
     else:
-        plan.remove("branch", run.branch, run.run_id, "it is merged" if state.merged else "--force")
-        plan.branches.append((git_dir, state))
+        why = "it is merged" if state.merged else "--force"
+        plan.items.append(Item("branch", run.branch, run.run_id, why, partial(delete_branch, git_dir, state)))
 
 
 def _git_dir(plan: Plan, run: RunSummary) -> Path | None:
@@ -194,11 +192,8 @@ def _git_dir(plan: Plan, run: RunSummary) -> Path | None:
 def carry_out(plan: Plan, store: Store, cache: Path) -> None:
     """Remove what is listed. The rows go last, so that what could not be removed is listed again."""
     sweep(cache)
-    for git_dir, state in plan.branches:
-        delete_branch(git_dir, state)
-    for git_dir, run_id in plan.pins:
-        Branches(git_dir).unpin(run_id)
-    for run_id in plan.snapshots:
-        remove_snapshot(cache, run_id)
+    for item in plan.items:
+        if item.remove is not None:
+            item.remove()
     if plan.runs:
         store.delete_runs(plan.runs)

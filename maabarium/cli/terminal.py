@@ -10,7 +10,7 @@ import base64
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,12 +85,11 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         click.echo("  ".join(coloured).rstrip())
 
 
-def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A head, and rows indented below it."""
-    shown = [rows[0], *(("  " + row[0], *row[1:]) for row in rows[1:])]
+def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A head, and rows indented below it; nothing without rows."""
+    shown = [head, *(("  " + row[0], *row[1:]) for row in rows)] if rows else []
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    for row in shown:
-        yield "  ".join(_padded(row, widths, [False] * len(widths))).rstrip()
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in shown]
 
 
 def _coloured(text: str, cell: str) -> str:

@@ -6,16 +6,16 @@ Pure arithmetic on records. Knows no terminal, no file and no template; raw text
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from statistics import median
 
 from maabarium.acceptance.sequential import Interval, detectable, median_interval, share_of_alpha
 from maabarium.blueprint.schema import Metric
 from maabarium.events import RunView, Sample
 from maabarium.records import COMBINATION, EXHAUSTED, MetricEffect, Outcome, ReasonCode
-from maabarium.report.phrases import short_source
 from maabarium.report.rules import acceptance_of, log_factor, metric_of, power, ranges_of
 from maabarium.safe_text import one_line
 from maabarium.scoring import improved
@@ -63,11 +63,8 @@ PairRatios = Mapping[int, Mapping[str, list[float]]]
 class MetricGain:
     """One metric from the baseline to the last champion."""
 
-    name: str
-    source: str
-    unit: str
-    direction: str
-    weight: float
+    row: MetricEffect
+    """The metric as the champion's outcome has it; its name, unit and so on are those of the metric."""
     baseline: float | None
     """Median of all that the baseline gave, alone and beside candidates."""
     champion: float | None
@@ -76,11 +73,6 @@ class MetricGain:
     """Product of the confirmed steps; for what took no pairs, champion against baseline."""
     interval: Interval | None
     """95 % interval of `factor`; None when every step is exact, or one of them has too few pairs."""
-
-    @property
-    def label(self) -> str:
-        """The source's short name, which the raw values belong to."""
-        return short_source(self.source)
 
 
 def decided(view: RunView) -> list[Outcome]:
@@ -96,8 +88,7 @@ def spread_of(outcome: Outcome) -> Interval | None:
 
 def baseline_failure(view: RunView) -> Outcome | None:
     """The baseline's outcome when it did not hold."""
-    first = next((outcome for outcome in view.outcomes if outcome.number == 0), None)
-    return first if first is not None and first.reason_code != "baseline" else None
+    return next((each for each in view.outcomes if each.number == 0 and each.reason_code != "baseline"), None)
 
 
 def metric_gains(view: RunView) -> tuple[MetricGain, ...]:
@@ -124,17 +115,7 @@ def _gain(row: MetricEffect, metric: Metric, usual: float | None, steps: list[li
         after = row.raw if reached is None else reached
     else:
         total = log_factor(metric, before, after)
-    return MetricGain(
-        name=row.name,
-        source=row.source,
-        unit=row.unit,
-        direction=row.direction,
-        weight=row.weight,
-        baseline=before,
-        champion=after,
-        factor=None if total is None else power(total),
-        interval=bounds,
-    )
+    return MetricGain(row, before, after, None if total is None else power(total), bounds)
 
 
 def _combined(steps: list[list[float]]) -> Interval | None:
@@ -160,13 +141,9 @@ def smallest_gain(view: RunView) -> float | None:
     ratios = pair_ratios(view)
     residuals = []
     for outcome in view.outcomes:
-        rows = [row for row in outcome.metrics if row.weight > 0]
+        rows, measured = [row for row in outcome.metrics if row.weight > 0], ratios.get(outcome.number, {})
         weight = sum(row.weight for row in rows)
-        columns = [
-            (row.weight, ratios[outcome.number][row.source])
-            for row in rows
-            if row.source in ratios.get(outcome.number, {})
-        ]
+        columns = [(row.weight, measured[row.source]) for row in rows if row.source in measured]
         if not columns or len({len(values) for _, values in columns}) != 1:
             continue
         series = [sum(share * values[pair] for share, values in columns) / weight for pair in range(len(columns[0][1]))]
@@ -178,11 +155,10 @@ def smallest_gain(view: RunView) -> float | None:
 
 def phase_seconds(view: RunView) -> dict[str, float]:
     """Seconds by phase, longest first, over all experiments (of workers side by side: added up)."""
-    total: dict[str, float] = {}
+    total: dict[str, float] = defaultdict(float)
     for outcome in view.outcomes:
         for phase, seconds in outcome.phases.items():
-            spent = seconds if math.isfinite(seconds) and seconds > 0 else 0.0
-            total[phase] = total.get(phase, 0.0) + spent
+            total[phase] += seconds if math.isfinite(seconds) and seconds > 0 else 0.0
     return dict(sorted(total.items(), key=lambda item: (-item[1], item[0])))
 
 
@@ -201,8 +177,7 @@ def pair_ratios(view: RunView) -> PairRatios:
         if (sample.number, sample.source) in rows:
             sides.setdefault((sample.number, sample.source, sample.pair), {})[sample.side] = sample.value
     found: dict[int, dict[str, list[float]]] = {}
-    for number, source, pair in sorted(sides):
-        side = sides[number, source, pair]
+    for (number, source, _), side in sorted(sides.items(), key=itemgetter(0)):
         ratio = log_factor(metric_of(rows[number, source], ranges), side.get("champion"), side.get("candidate"))
         if ratio is not None:
             found.setdefault(number, {}).setdefault(source, []).append(ratio)
@@ -244,7 +219,9 @@ def advice(view: RunView) -> list[str]:
         if _exhausted(view):
             hints["worse"] = TRIED_ALL
             codes.append("worse")
-    found += _about_the_end(view)
+    unused = view.state == "completed" and len(decided(view)) < view.run.max_iterations and not _exhausted(view)
+    if unused and view.reason:
+        found.append(f"a limit ended the run early ({one_line(view.reason)}); raise it in [budget]")
     found += [hints[code] for code in codes if code in hints]
     return list(dict.fromkeys(found))[:MOST]
 
@@ -254,13 +231,6 @@ def _of_the_suite(view: RunView) -> str:
     first = view.outcomes[0].metrics if view.outcomes else ()
     sources = [row.source for row in first if row.weight > 0]
     return sources[0] if sources and all(source in OF_THE_SUITE for source in sources) else ""
-
-
-def _about_the_end(view: RunView) -> list[str]:
-    """A limit ended the run before its experiments were used up."""
-    if view.state != "completed" or _exhausted(view) or len(decided(view)) >= view.run.max_iterations:
-        return []
-    return [f"a limit ended the run early ({one_line(view.reason)}); raise it in [budget]"] if view.reason else []
 
 
 def _exhausted(view: RunView) -> bool:

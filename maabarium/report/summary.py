@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from maabarium.events import RunView
@@ -21,7 +20,7 @@ from maabarium.safe_text import one_line, plain
 from maabarium.state_paths import state_paths_of
 from maabarium.store import StoredView
 
-__all__ = ["Commands", "confidence_line", "metric_lines", "summary_lines", "time_line"]
+__all__ = ["confidence_line", "database_option_of", "metric_lines", "summary_lines", "time_line"]
 
 LINE = 110
 """A summary line that would be longer goes on in the next one."""
@@ -41,9 +40,9 @@ def summary_lines(view: RunView) -> list[str]:
     lines = metric_lines(view)
     lines += _winner_lines(view) if view.kept else _nothing_lines(view)
     lines.append(confidence_line(view))
-    lines += _detectable_lines(view)
-    lines += _state_lines(view)
-    lines.append(time_line(view))
+    if (smallest := gains.smallest_gain(view)) is not None:
+        lines.append(f"the smallest gain this run would have found: about {phrases.percent(smallest)}")
+    lines += [*_state_lines(view), time_line(view)]
     calls = [call for made in view.calls.values() for call in made]
     lines += [f"models: {phrases.spent_on(calls)}"] if calls else []
     return lines + _command_lines(view)
@@ -53,12 +52,9 @@ def metric_lines(view: RunView) -> list[str]:
     """How many were kept, then each metric from the baseline to the last champion."""
     winners, tried = len(view.kept), len(gains.decided(view))
     head = f"{winners} of {tried} kept" if winners else f"nothing kept in {phrases.counted(tried, 'experiment')}"
-    parts = [head]
-    for gain in gains.metric_gains(view):
-        if gain.weight > 0 or gain.baseline != gain.champion:
-            parts.append(_metric(gain, moved=winners > 0))
-    lines, line = [], f"{_name(view)}: {parts[0]}"
-    for part in parts[1:]:
+    shown = (gain for gain in gains.metric_gains(view) if gain.row.weight > 0 or gain.baseline != gain.champion)
+    lines, line = [], f"{_name(view)}: {head}"
+    for part in (_metric(gain, moved=winners > 0) for gain in shown):
         if len(line) + len(part) + 3 > LINE:
             lines.append(line)
             line = f"    {part}"
@@ -100,7 +96,10 @@ def _name(view: RunView) -> str:
 
 
 def _metric(gain: gains.MetricGain, *, moved: bool) -> str:
-    label, unit = one_line(gain.label, 40), f" {one_line(gain.unit, 12)}" if gain.unit else ""
+    label, unit = (
+        one_line(phrases.short_source(gain.row.source), 40),
+        f" {one_line(gain.row.unit, 12)}" if gain.row.unit else "",
+    )
     if not moved or gain.baseline == gain.champion:
         return f"{label} {phrases.number(gain.baseline)}{unit}"
     said = f"{label} {phrases.number(gain.baseline)} -> {phrases.number(gain.champion)}{unit}"
@@ -113,17 +112,16 @@ def _metric(gain: gains.MetricGain, *, moved: bool) -> str:
 
 
 def _winner_lines(view: RunView) -> list[str]:
-    winners = view.kept
-    digits = max(len(str(winner.number)) for winner in winners)
-    texts = {winner.number: one_line(winner.summary or "(no summary)", SUMMARY_WIDTH) for winner in winners}
-    width = max(len(text) for text in texts.values())
+    digits = max(len(str(winner.number)) for winner in view.kept)
+    texts = [one_line(winner.summary or "(no summary)", SUMMARY_WIDTH) for winner in view.kept]
+    width = max(map(len, texts))
     lines = []
-    for winner in winners:
+    for winner, text in zip(view.kept, texts, strict=True):
         said = phrases.factor(winner.effect)
         if gains.spread_of(winner) is not None:
             said += f" ({phrases.interval(winner.interval)})"
         said += f"  {phrases.counted(winner.pairs, 'pair')}" if winner.pairs else "  exact"
-        lines.append(f"  + #{winner.number:<{digits}}  {texts[winner.number]:<{width}}  {said}")
+        lines.append(f"  + #{winner.number:<{digits}}  {text:<{width}}  {said}")
     return lines
 
 
@@ -132,32 +130,24 @@ def _nothing_lines(view: RunView) -> list[str]:
     if not found:
         return ["  no proposal was made; the proposer found nothing to try in the target files"]
     lines = ["  " + ", ".join(f"{count} {code.replace('_', ' ')}" for code, count in found[:4])]
-    history = f"`{Commands.of(view)('history')}`"
+    history = f"`{_command(view, 'history')}`"
     return lines + [f"  try    {hint.replace('`maabarium history`', history)}" for hint in gains.advice(view)]
-
-
-def _detectable_lines(view: RunView) -> list[str]:
-    smallest = gains.smallest_gain(view)
-    if smallest is None:
-        return []
-    return [f"the smallest gain this run would have found: about {phrases.percent(smallest)}"]
 
 
 def _state_lines(view: RunView) -> list[str]:
     reason = one_line(view.reason)
     if view.state == "interrupted":
-        return [f"interrupted{f': {reason}' if reason else ''}", f"go on  {Commands.of(view)('resume')}"]
+        return [f"interrupted{f': {reason}' if reason else ''}", f"go on  {_command(view, 'resume')}"]
     if view.state == "failed":
         return [f"the run failed{f': {reason}' if reason else ''}"]
     return ["the run is still under way"] if view.state == "running" else []
 
 
 def _command_lines(view: RunView) -> list[str]:
-    command, winners = Commands.of(view), view.kept
-    report = f"report   {command('report')}"
-    look, keep = command("diff" if winners else "history"), command("apply")
+    winners, report = view.kept, f"report   {_command(view, 'report')}"
+    look, keep = _command(view, "diff" if winners else "history"), _command(view, "apply")
     commits = f"({phrases.counted(len(winners), 'commit')} on {one_line(view.run.branch)})"
-    if command.option:  # long: one command a line
+    if database_option_of(view):  # long: one command a line
         return [f"look     {look}", *([f"keep     {keep}      {commits}"] if winners else []), report]
     if not winners:
         return [f"look   {look}        {report}"]
@@ -177,36 +167,24 @@ def _failed_lines(view: RunView, failed: Outcome) -> list[str]:
     return [*lines, time_line(view), *(_state_lines(view) if failed.verdict == "cancelled" else [])]
 
 
+def _command(view: RunView, name: str) -> str:
+    return f"maabarium {name} {view.run.run_id}{database_option_of(view)}"
+
+
 def _wall(view: RunView) -> float | None:
     """Seconds from start to end; a resumed run counts the time in between."""
     try:
-        seconds = (
-            datetime.fromisoformat(view.finished_at or "") - datetime.fromisoformat(view.started_at)
-        ).total_seconds()
+        wall = datetime.fromisoformat(view.finished_at or "") - datetime.fromisoformat(view.started_at)
     except (ValueError, TypeError):
         return None
-    return seconds if seconds >= 0 else None
+    return wall.total_seconds() if wall >= timedelta() else None
 
 
-@dataclass(frozen=True)
-class Commands:
-    """Commands about one run; `option` names its database where they would find another one, or none."""
-
-    run: str
-    option: str = ""
-
-    @classmethod
-    def of(cls, view: RunView) -> Commands:
-        """For the present folder. A view that came from no database is taken to be in the usual one."""
-        database = view.database if isinstance(view, StoredView) else None
-        return cls(view.run.run_id, "" if database is None else _option(database))
-
-    def __call__(self, name: str) -> str:
-        """The command `name` about the run."""
-        return f"maabarium {name} {self.run}{self.option}"
-
-
-def _option(database: Path) -> str:
+def database_option_of(view: RunView) -> str:
+    """How a command names the run's database, where it would find another one from the present folder; else empty."""
+    database = view.database if isinstance(view, StoredView) else None
+    if database is None:
+        return ""
     try:
         here = Path.cwd()
         if state_paths_of(here).database.resolve() == database.resolve():

@@ -13,7 +13,7 @@ from maabarium import events as e
 from maabarium.cli import main
 from maabarium.records import Evaluation, Experiment, Measured, Measurement, MetricEffect, Outcome
 from maabarium.report import summary_lines
-from maabarium.report.summary import Commands
+from maabarium.report.summary import database_option_of
 from maabarium.store import Store, StoredView
 
 RUN = "3931182a"
@@ -97,6 +97,6 @@ def test_a_database_far_away_is_named_in_full(top: Path, monkeypatch: pytest.Mon
     deep = top.parents[1] / "a" / "b" / "c"
     deep.mkdir(parents=True)
     monkeypatch.chdir(deep)
-    assert str(top) in Commands.of(view).option
+    assert str(top) in database_option_of(view)
     deep.rmdir()  # the present folder is gone
-    assert str(top) in Commands.of(view).option
+    assert str(top) in database_option_of(view)

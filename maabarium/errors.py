@@ -101,6 +101,11 @@ class ProviderError(MaabariumError):
         self.drafts = drafts
         super().__init__(message)
 
+    def restated(self, message: str, calls: tuple[Call, ...] = ()) -> ProviderError:
+        """The same failure in other words, as a new exception of the nearest kind that this module has."""
+        kind = next((kind for kind in (BudgetError, MissingKeyError) if isinstance(self, kind)), ProviderError)
+        return kind(message, reason=self.reason, retry=self.retry, after=self.after, calls=calls)
+
 
 class MissingKeyError(ProviderError):
     """No key was found for a provider that needs one."""

@@ -10,12 +10,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from maabarium.blueprint.schema import Model
-from maabarium.errors import MaabariumError, MissingKeyError, ProviderError
-from maabarium.models.cancellation import CLOSED, CancelToken
+from maabarium.errors import MaabariumError, ProviderError
 from maabarium.models.failures import LONGEST_WAIT
-from maabarium.models.ledger import Reserve, SpendingLedger, usage_or_estimate
-from maabarium.models.prices import cost_of
-from maabarium.models.rate_limit import RateLimit
+from maabarium.models.ledger import Reserve, SpendingLedger, cost_of, usage_or_estimate
+from maabarium.models.waiting import CLOSED, CancelToken, RateLimit
 from maabarium.plugins.completion import Completion, CompletionRequest, Provider, ProviderFacts, Purpose, Usage
 from maabarium.records import Call
 from maabarium.safe_text import plain
@@ -130,8 +128,7 @@ class ModelClient:
             raise ProviderError(f"{self.model.provider}: {clean}") from (error if clean == said else None)
         if clean == said:
             raise error
-        kind = MissingKeyError if isinstance(error, MissingKeyError) else ProviderError
-        raise kind(clean, reason=error.reason, retry=error.retry, after=error.after)
+        raise error.restated(clean)
 
     def _call(
         self, purpose: Purpose, began: float | None, completion: Completion | None = None, error: str = ""

@@ -1,8 +1,7 @@
 """Where the keys of models are: the environment first, then the keyring of the person who runs this.
 
-Knows no provider; what they declare of keys it is told. `keyring` is imported only when the environment has no key; the
-service is `maabarium`, the account the provider's name in lower case, as in the original. A machine without a
-keyring (a container, a CI runner) is no error until somebody wants to store a key.
+`keyring` is imported only when the environment has no key; the service is `maabarium`, the account the provider's name
+in lower case. A machine without a keyring (a container, a CI runner) is no error until somebody wants to store a key.
 """
 
 from __future__ import annotations
@@ -102,15 +101,13 @@ def list_keys(
         _backend("set environment variables instead")
     except UsageProblem as error:
         trouble = str(error)
-    known = {_account(name): facts for name, facts in providers.items()}
-    for provider, facts in sorted(known.items()):
-        found = None
-        if facts.key_env is not None:
-            found = _in_environment((facts.key_env,), environment)
-            try:
-                found = found or (None if trouble else _in_keyring(provider, facts))
-            except UsageProblem as error:
-                trouble = str(error)
+    for name, facts in sorted(providers.items(), key=lambda item: _account(item[0])):
+        provider, found = _account(name), _in_environment((facts.key_env,), environment)
+        try:
+            if found is None and facts.key_env is not None and not trouble:
+                found = _in_keyring(provider, facts)
+        except UsageProblem as error:
+            trouble = str(error)
         origin = found.origin if found else ""
         places.append(KeyPlace(provider, facts.key_env or "", origin, facts.key_env is not None))
     return tuple(places), trouble

@@ -1,6 +1,7 @@
-"""The budgets of tokens and money: what a call may cost is set aside before it is made, and settled after it.
+"""Budgets and prices: what a call may cost is set aside before it is made, and settled after it.
 
-So several calls at once cannot overshoot together. Knows no provider. Money is US dollars.
+So several calls at once cannot overshoot together. A price is the blueprint's own, else that of the catalogue
+`genai-prices` (extra `prices`, offline); an unknown one is None and never 0. Money is US dollars.
 """
 
 from __future__ import annotations
@@ -10,13 +11,65 @@ from dataclasses import dataclass
 
 from maabarium.blueprint.schema import Budget, Model
 from maabarium.errors import BudgetError
-from maabarium.models.cancellation import SLICE, CancelToken
-from maabarium.models.prices import cost_of
+from maabarium.models.waiting import SLICE, CancelToken
 from maabarium.plugins.completion import CompletionRequest, ProviderFacts, Usage
 
-__all__ = ["Reserve", "SpendingLedger", "estimated_prompt", "usage_or_estimate"]
+__all__ = ["Reserve", "SpendingLedger", "cost_of", "estimated_prompt", "is_priced", "usage_or_estimate"]
 
 CHARACTERS_PER_TOKEN = 4
+MILLION = 1_000_000
+
+
+def is_priced(model: Model, facts: ProviderFacts) -> bool:
+    """Whether a call of this model can be given a price."""
+    return cost_of(model, facts, Usage(prompt=1, completion=1)) is not None
+
+
+def cost_of(model: Model, facts: ProviderFacts, usage: Usage) -> float | None:
+    """What these tokens cost; None when a price is not known, or the number of tokens that it is for.
+
+    The blueprint's price of a prompt counts for cached tokens, too: more than they cost, never less.
+    """
+    free = 0.0 if facts.free else None
+    prices = [free if own is None else own for own in (model.price_input, model.price_output)]
+    counts = (usage.prompt, usage.completion)
+    if None in prices and None in counts:
+        return None
+    listed = _listed(model, facts, usage) if None in prices else (0.0, 0.0)
+    if listed is None:
+        return None
+    cost = 0.0
+    for price, count, catalogue in zip(prices, counts, listed, strict=True):
+        if price is None:
+            cost += catalogue
+        elif price > 0:
+            if count is None:
+                return None
+            cost += price * count / MILLION
+    return cost
+
+
+def _listed(model: Model, facts: ProviderFacts, usage: Usage) -> tuple[float, float] | None:
+    """The catalogue's price of these counts: prompt, and completion with all that is asked beside them."""
+    try:
+        import genai_prices  # a quarter of a second, and most runs need no price
+    except ImportError:
+        return None
+    cached = min(usage.cached or 0, usage.prompt or 0) or None
+    counts = genai_prices.Usage(input_tokens=usage.prompt, cache_read_tokens=cached, output_tokens=usage.completion)
+    try:
+        if model.endpoint:
+            found = genai_prices.calc_price(counts, model.name, provider_api_url=model.endpoint)
+        elif facts.price_list:
+            found = genai_prices.calc_price(counts, model.name, provider_id=facts.price_list)
+        else:
+            return None
+    except (LookupError, ValueError):
+        return None
+    price = found.model_price
+    if getattr(price, "input_mtok", None) is None or getattr(price, "output_mtok", None) is None:
+        return None  # listed without a price: the library would call that 0
+    return float(found.input_price), float(found.total_price - found.input_price)
 
 
 def estimated_prompt(request: CompletionRequest) -> int:

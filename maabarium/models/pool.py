@@ -1,8 +1,7 @@
 """The models of a run behind one door: rates, budgets, retries, fail-over, and a record of every call.
 
-Providers are made when they are first asked, by factories that the pool is given; it knows none of their formats.
-Safe from several threads. `close` may be called from any thread, also by a signal handler: whoever waits, or is
-under way, ends within moments.
+Providers are made when they are first asked, by factories that the pool is given. Safe from several threads; `close`
+may be called from any, also by a signal handler: whoever waits, or is under way, ends within moments.
 """
 
 from __future__ import annotations
@@ -19,15 +18,13 @@ from typing import Any
 from maabarium.blueprint.schema import Budget, EditFormat, Model, Models
 from maabarium.errors import (
     BudgetError,
-    MissingKeyError,
     ProviderError,
     UsageProblem,
 )
-from maabarium.models.cancellation import CLOSED, SLICE, CancelToken
 from maabarium.models.client import ModelClient
 from maabarium.models.ledger import SpendingLedger, estimated_prompt
-from maabarium.models.rate_limit import RateLimit
 from maabarium.models.recording import Recorder, Recording, digest_of
+from maabarium.models.waiting import CLOSED, SLICE, CancelToken, RateLimit
 from maabarium.plugins.completion import (
     Answer,
     CompletionRequest,
@@ -138,11 +135,12 @@ class ModelPool:
 
     def notes(self) -> tuple[str, ...]:
         """What a person should know at the end of a run, one sentence each."""
-        said = list(self._recording.notes()) if self._recording else []
-        said += self._recorder.notes() if self._recorder else ()
-        for (own, other), count in sorted(self._stood_in.items()):
-            said.append(f"{other} answered {count} time{'s' * (count != 1)} in the place of {own}, which failed")
-        return tuple(said)
+        source = self._recording or self._recorder
+        stood_in = (
+            f"{other} answered {count} time{'s' * (count != 1)} in the place of {own}, which failed"
+            for (own, other), count in sorted(self._stood_in.items())
+        )
+        return (*(source.notes() if source else ()), *stood_in)
 
     def _asked(self, model: Model, request: CompletionRequest, purpose: Purpose) -> Answer:
         """Ask the model, then the others."""
@@ -222,18 +220,13 @@ class ModelPool:
     def _replayed(self, recording: Recording, purpose: Purpose, digest: str) -> Answer:
         """What was answered when the run was recorded. It is counted, but no budget forbids it."""
         self._cancellation.check()
-        calls: tuple[Call, ...] = ()
-        try:
-            answer = recording.answer(purpose, digest)
-            calls = answer.calls
-            return answer
-        except ProviderError as error:
-            calls = error.calls
-            raise
-        finally:
-            for call in calls:
-                cost = 0.0 if call.error else call.cost
-                self._ledger.count((call.prompt_tokens or 0) + (call.completion_tokens or 0), cost)
+        outcome = recording.outcome(purpose, digest)
+        for call in outcome.calls:
+            cost = 0.0 if call.error else call.cost
+            self._ledger.count((call.prompt_tokens or 0) + (call.completion_tokens or 0), cost)
+        if isinstance(outcome, ProviderError):
+            raise outcome
+        return outcome
 
 
 def _name(model: Model) -> str:
@@ -262,5 +255,4 @@ def _failed(failures: list[tuple[Model, ProviderError]], calls: list[Call]) -> P
     said = str(error)
     if not ends and len(failures) > 1:
         said = "no model answered: " + "; ".join(f"{model.name}: {failure}" for model, failure in failures)
-    kind = next((kind for kind in (BudgetError, MissingKeyError) if isinstance(error, kind)), ProviderError)
-    return kind(said, reason=error.reason, retry=error.retry, after=error.after, calls=tuple(calls))
+    return error.restated(said, tuple(calls))

@@ -9,8 +9,8 @@ from pathlib import Path
 from maabarium.blueprint.schema import Budget, Model, Models
 from maabarium.blueprint.sentences import quote
 from maabarium.errors import BlueprintError, MaabariumError, MissingKeyError, Problem
-from maabarium.models.cancellation import CancelToken
-from maabarium.models.prices import is_priced
+from maabarium.models.ledger import is_priced
+from maabarium.models.waiting import CancelToken
 from maabarium.plugins.completion import ProviderContext, ProviderFactory, facts_of
 from maabarium.secret import Secret
 from maabarium.suggestions import suggestion

@@ -37,12 +37,11 @@ def digest_of(model: Model, request: CompletionRequest) -> str:
         "limits": (request.temperature, request.max_tokens, request.seed),
         "schema": request.schema and (request.schema_name, request.schema),
     }
-    text = json.dumps(asked, sort_keys=True, default=_plain, separators=(",", ":"))
+    text = json.dumps(
+        asked, sort_keys=True, default=lambda each: dict(each) if isinstance(each, Mapping) else repr(each),
+        separators=(",", ":"),
+    )  # fmt: skip
     return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else repr(value)
 
 
 def purpose_text(purpose: Purpose) -> str:
@@ -64,11 +63,7 @@ class Recorder:
         self._stopped = ""
 
     def keep(
-        self,
-        purpose: Purpose,
-        digest: str,
-        outcome: Answer | ProviderError,
-        secrets: Sequence[Secret | None] = (),
+        self, purpose: Purpose, digest: str, outcome: Answer | ProviderError, secrets: Sequence[Secret | None] = ()
     ) -> None:
         """Write one answer or failure. A disk that refuses ends the recording, not the run."""
         line = {**asdict(purpose), "request": digest, **_written(outcome)}
@@ -147,8 +142,8 @@ class Recording:
                 raise UsageProblem(f"line {number} of the recording {path} cannot be read: {error}") from error
             self._answers[purpose] = digest, outcome
 
-    def answer(self, purpose: Purpose, digest: str) -> Answer:
-        """What was answered then. Raises what was raised then, and ProviderError if this was never asked."""
+    def outcome(self, purpose: Purpose, digest: str) -> Answer | ProviderError:
+        """What was answered or raised then. Raises ProviderError if this was never asked."""
         found = self._answers.get(purpose)
         if found is None:
             raise ProviderError(
@@ -161,9 +156,9 @@ class Recording:
             self._asked += 1
             if recorded != digest:
                 self._differing.append(purpose_text(purpose))
-        if isinstance(outcome, ProviderError):
-            raise _again(outcome)
-        return outcome
+        if isinstance(outcome, Answer):
+            return outcome
+        return outcome.restated(str(outcome), outcome.calls)  # a new one: an exception remembers where it was raised
 
     def notes(self) -> tuple[str, ...]:
         """Which questions were not those of the recording, in one sentence."""
@@ -198,16 +193,8 @@ def _read(line: bytes) -> tuple[Purpose, str, Answer | ProviderError]:
     calls = tuple(Call.model_validate(call) for call in data["calls"])
     if "error" in data:
         error = data["error"]
-        made = ERRORS[error["kind"]](
-            error["message"], reason=error["reason"], retry=error["retry"], after=error["after"], calls=calls
-        )
-        return purpose, data["request"], made
+        kind, message = ERRORS[error.pop("kind")], error.pop("message")
+        return purpose, data["request"], kind(message, **error, calls=calls)
     found = data["completion"]
     completion = Completion(found["content"], Usage(**found["usage"]), found["finish"], found["model"])
     return purpose, data["request"], Answer(completion, calls)
-
-
-def _again(error: ProviderError) -> ProviderError:
-    """A new one each time: an exception remembers where it was raised."""
-    kind = type(error)
-    return kind(str(error), reason=error.reason, retry=error.retry, after=error.after, calls=error.calls)

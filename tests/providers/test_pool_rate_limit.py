@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from pool_doubles import Doubles, FakeClock, make_pool, model, purpose, request
 
 from maabarium.errors import ProviderError
-from maabarium.models.cancellation import CancelToken
-from maabarium.models.rate_limit import MINUTE, RateLimit
+from maabarium.models.waiting import MINUTE, CancelToken, RateLimit
 
 ROUNDING = 1e-6
 

@@ -234,7 +234,7 @@ def test_any_answer_comes_back_as_it_was(
     recorder = Recorder(path)
     recorder.keep(purpose(), "digest", kept)
     recorder.close()
-    assert Recording(path).answer(purpose(), "digest") == kept
+    assert Recording(path).outcome(purpose(), "digest") == kept
     assert all(json.loads(line) for line in path.read_text("ascii").splitlines())
 
 

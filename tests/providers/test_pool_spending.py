@@ -15,7 +15,7 @@ from pool_doubles import Doubles, broken, make_pool, model, problems, purpose, r
 
 from maabarium.blueprint.schema import Budget, Model
 from maabarium.errors import BudgetError, ProviderError
-from maabarium.models import prices
+from maabarium.models import ledger
 from maabarium.models.ledger import estimated_prompt
 from maabarium.models.providers import PROVIDERS
 from maabarium.plugins.completion import Completion, CompletionRequest, Message, ProviderFacts, Usage, facts_of
@@ -31,7 +31,7 @@ def facts(member: Model) -> ProviderFacts:
 
 
 def cost_of(member: Model, usage: Usage) -> float | None:
-    return prices.cost_of(member, facts(member), usage)
+    return ledger.cost_of(member, facts(member), usage)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_the_catalogue_knows_each_hosted_provider(name: str, provider: str) -> N
 )
 def test_an_unknown_price_is_none(fields: dict[str, Any]) -> None:
     assert cost_of(model(**fields), MILLION) is None
-    assert not prices.is_priced(model(**fields), facts(model(**fields)))
+    assert not ledger.is_priced(model(**fields), facts(model(**fields)))
 
 
 @pytest.mark.parametrize("provider", ["local", "ollama", "mock", "scripted", " Local "])

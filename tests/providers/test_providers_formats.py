@@ -23,7 +23,7 @@ from provider_calls import (
 )
 
 from maabarium.errors import BlueprintError, ProviderError, UsageProblem
-from maabarium.models.conversation import without
+from maabarium.models.messages import without
 from maabarium.models.providers import PROVIDERS
 from maabarium.models.providers.mock import sample
 from maabarium.plugins.completion import Completion, CompletionRequest, Message, Usage

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from maabarium.models.failures import REASONS, CallFailure, Reason
-from maabarium.models.foreign_json import at, count, wanted
+from maabarium.models.messages import at, count, wanted
 from maabarium.models.providers.anthropic import Anthropic
 from maabarium.models.providers.gemini import Gemini
 from maabarium.models.providers.http_provider import HttpOptions, HttpProvider

@@ -12,9 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-from maabarium.models.conversation import conversation, in_words, tool_name, without
 from maabarium.models.failures import CallFailure
-from maabarium.models.foreign_json import at, count, wanted, words_at
+from maabarium.models.messages import at, conversation, count, in_words, tool_name, wanted, without, words_at
 from maabarium.models.providers.http_provider import HttpOptions, HttpProvider, Refusable, before
 from maabarium.plugins.completion import Completion, CompletionRequest, Usage
 

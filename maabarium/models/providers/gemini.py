@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from maabarium.models.conversation import conversation, in_words, small_seed
 from maabarium.models.failures import CallFailure
-from maabarium.models.foreign_json import at, count, wanted, words_at
+from maabarium.models.messages import at, conversation, count, in_words, small_seed, wanted, words_at
 from maabarium.models.providers.http_provider import HttpProvider, Refusable
 from maabarium.plugins.completion import Completion, CompletionRequest, Message, Usage
 

@@ -1,11 +1,8 @@
 """What every provider over HTTP has in common: endpoint, key, options, and one attempt from request to completion.
 
-A format is a subclass that says where to send what, and reads what came back. Plug-ins may subclass `HttpProvider`,
-too. It holds no state of a conversation and may be used by several threads.
-
-Servers differ in which optional fields they take, and lists of models that refuse one are out of date as soon as they
-are written. So a field that a server refuses by name (`400`, "temperature is deprecated for this model") is left
-out from then on, and the failed attempt says that asking again will help.
+A format is a subclass that says where to send what, and reads what came back. An optional field that a server refuses
+by name (`400`, "temperature is deprecated for this model") is left out from then on, and the failed attempt says that
+asking again will help: lists of models that refuse one are out of date as soon as they are written.
 """
 
 from __future__ import annotations
@@ -21,9 +18,8 @@ from urllib.parse import urlsplit
 from maabarium.blueprint.schema import Model, Settings
 from maabarium.blueprint.sentences import problem_of
 from maabarium.errors import BlueprintError, MissingKeyError, Problem, ProviderError, UsageProblem
-from maabarium.models.conversation import merged
 from maabarium.models.failures import CallFailure, excerpt, failure_of_status
-from maabarium.models.foreign_json import count
+from maabarium.models.messages import count, merged
 from maabarium.models.providers.connection import Connection, provider_error, usable_key
 from maabarium.plugins.completion import Completion, CompletionRequest, ProviderContext
 
@@ -152,13 +148,10 @@ class HttpProvider(ABC):
     def _error(self, failure: CallFailure) -> ProviderError:
         advice = self.advice.get(failure.reason, "").format(model=self.model.name)
         if failure.status in (401, 403) or (failure.status == 400 and "api key" in failure.detail.lower()):
-            advice = self._about_the_key()
+            advice = f"no key was sent: name its variable in `api_key_env`, or `maabarium keys set {self.name}`"
+            if self.key is not None:
+                advice = f"the key is from {self.key.origin or 'an unknown place'}"
         return provider_error(failure, f"{self.name} ({self.model.name})", self.key, advice)
-
-    def _about_the_key(self) -> str:
-        if self.key is None:
-            return f"no key was sent: name its variable in `api_key_env`, or `maabarium keys set {self.name}`"
-        return f"the key is from {self.key.origin or 'an unknown place'}"
 
     def _reconsidered(self, failure: CallFailure, request: CompletionRequest, refused: frozenset[str]) -> CallFailure:
         """The failure, worth another attempt if a field of ours was its cause; that field is not sent again."""

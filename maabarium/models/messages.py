@@ -1,6 +1,6 @@
-"""A request in the pieces that APIs want: turns, schemas in words or without what is refused, the user's own fields.
+"""What formats share: a request in the pieces that APIs want, and a foreign JSON answer read.
 
-Pure, and knows no format.
+Pure, and knows no format. Nothing of an answer's shape is taken for granted.
 """
 
 from __future__ import annotations
@@ -9,11 +9,16 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
+from maabarium.models.failures import CallFailure
 from maabarium.plugins.completion import CompletionRequest, Message
 
-__all__ = ["conversation", "in_words", "merged", "small_seed", "tool_name", "without"]
+__all__ = [
+    "at", "conversation", "count", "in_words", "merged", "small_seed", "tool_name", "wanted", "without", "words_at",
+]  # fmt: skip
+
+Value = TypeVar("Value")
 
 
 def merged(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,3 +72,37 @@ def small_seed(seed: int) -> int:
 def tool_name(name: str) -> str:
     """A name for a schema or tool with the letters that APIs allow."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "reply"
+
+
+def at(data: Any, *path: str | int) -> Any:
+    """What is at the end of the path, or None where it leads nowhere."""
+    for step in path:
+        if isinstance(step, int) and isinstance(data, list) and -len(data) <= step < len(data):
+            data = data[step]
+        elif isinstance(step, str) and isinstance(data, Mapping):
+            data = data.get(step)
+        else:
+            return None
+    return data
+
+
+def wanted(data: Any, kind: type[Value], *path: str | int) -> Value:
+    """What is at the end of the path. Raises CallFailure when it is not of that kind."""
+    found = at(data, *path)
+    if not isinstance(found, kind):
+        where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+        what = "is missing" if found is None else f"is a {type(found).__name__}"
+        raise CallFailure("malformed_body", f"the answer has the wrong shape: {where} {what}")
+    return found
+
+
+def count(data: Any, *path: str | int) -> int | None:
+    """A number of tokens, or None where nobody says one."""
+    found = at(data, *path)
+    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+
+
+def words_at(data: Any, *path: str | int) -> str:
+    """The text at the end of the path, or none."""
+    found = at(data, *path)
+    return found if isinstance(found, str) else ""

@@ -1,4 +1,7 @@
-"""Hands the engine's work to a thread and an executor and tells it the results. The only code of the engine that waits for futures."""
+"""Hands the engine's work to a thread and an executor and tells it the results.
+
+The only code of the engine that waits for futures.
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from maabarium.sandbox.wasm import CORE, WasmLimits
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "policies" / "no-deletions.wasm"
-SHORT = WasmLimits(fuel=50_000_000, memory=4 * 1024 * 1024, seconds=0.3)
+SHORT = WasmLimits(fuel=50_000_000, memory=4 * 1024 * 1024, seconds=5)
 
 
 def blueprint_with(*paths: Path | str) -> Blueprint:

@@ -42,11 +42,7 @@ def view_run(store: Store, cache: Path, run_id: str) -> StoredView:
 
 def is_worked_on(run: RunRecord | RunSummary, cache: Path) -> bool:
     """Whether a run has a living process: by its folder in this user's cache, or where the run itself kept it."""
-    return any(is_alive(folder) for folder in (*cache.glob(f"*/runs/{run.run_id}"), _folder(run)))
-
-
-def _folder(run: RunRecord | RunSummary) -> Path:
-    """Where the run keeps its lock: beside the private repository of its target."""
     repository = Path(run.repository)
     home = repository.parent if run.isolation == "worktree" else repository.parent.parent
-    return home / "runs" / run.run_id
+    folders = (*cache.glob(f"*/runs/{run.run_id}"), home / "runs" / run.run_id)
+    return any(is_alive(folder) for folder in folders)

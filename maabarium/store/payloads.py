@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from maabarium.events import MeasuredEvent, Proposed, Transition, transition_adapter
+from maabarium.events import Decided, MeasuredEvent, Promoting, Proposed, Transition, transition_adapter
 from maabarium.records import Evaluation, Outcome
 
 __all__ = [
@@ -143,17 +143,12 @@ def unpack(stored: bytes) -> bytes:
 
 def number_of(transition: Transition) -> int | None:
     """The experiment that a transition belongs to, if any."""
-    match transition.type:
-        case "proposed":
-            return transition.experiment.number
-        case "measured":
-            return transition.measured.number
-        case "decided":
-            return transition.outcome.number
-        case "promoting":
-            return transition.number
-        case _:
-            return None
+    match transition:
+        case Proposed(experiment=numbered) | MeasuredEvent(measured=numbered) | Decided(outcome=numbered):
+            return numbered.number
+        case Promoting(number=number):
+            return number
+    return None
 
 
 def cell(value: object) -> object:

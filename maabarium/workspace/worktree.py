@@ -1,9 +1,8 @@
 """A folder that holds one tree after the other, with no link to any repository in it.
 
-Trusts nothing that an evaluation left behind: every reset walks the folder and compares each file with what
-was written there. A file counts as untouched only if inode, size, mode, links, modification *and change* time are
-as recorded (the change time cannot be set back), and if it was recorded so soon after writing that a second
-write could hide in the same tick of the clock, its bytes are compared. Knows no branch, no commit, no edit.
+Trusts nothing that an evaluation left behind: every reset compares each file with what was written there. It counts
+as untouched if all that `folders.stamp` tells is as recorded (a change time cannot be set back); its bytes are compared
+when it was recorded so soon after writing that a second write could hide in the same tick of the clock.
 """
 
 from __future__ import annotations

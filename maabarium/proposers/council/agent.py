@@ -142,12 +142,13 @@ class CouncilAgent:
     def _ask(
         self, model: Model, messages: Sequence[Message], schema: Mapping[str, Any], purpose: Purpose, tokens: int
     ) -> str:
+        seed = f"{self.seed}:{purpose.agent}:{purpose.kind}:{purpose.round}:{purpose.attempt}"
         request = CompletionRequest(
             messages=tuple(messages),
             temperature=min(WARMEST, max(0.0, model.temperature + self.temperature_delta)),
             max_tokens=min(tokens, model.max_tokens),
             schema=schema,
-            seed=self._seed_of(purpose),
+            seed=int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4]) >> 1,  # 31 bits, which every API takes
         )
         try:
             answer = self.pool.ask(model, request, purpose)
@@ -156,8 +157,3 @@ class CouncilAgent:
             raise
         self.log.add_calls(answer.calls)
         return answer.completion.content
-
-    def _seed_of(self, purpose: Purpose) -> int:
-        """A function of run seed, number, agent and purpose alone; 31 bits, which every API takes."""
-        text = f"{self.seed}:{purpose.agent}:{purpose.kind}:{purpose.round}:{purpose.attempt}"
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) >> 1

@@ -99,17 +99,13 @@ class Council:
                 draft = waiting.popleft()
                 if request.is_new(draft.edits):
                     return _proposal(draft, "runner-up", log)
-            draft = self._choose(request, self._debated(request, log), log)
+            assignments, rounds = self._assignments(request, log), self.council.debate_rounds
+            debate = Debate(self.blueprint, request.files, assignments, log, self.options.critique_tokens)
+            ranked = debate.elect(debate.held(debate.drafts(), rounds), vote=rounds > 0)
+            draft = self._choose(request, ranked, log)
             return _proposal(draft, draft.format, log)
         except (ProposalError, ProviderError) as error:
             raise log.attached_to(error) from error.__cause__
-
-    def _debated(self, request: ProposalRequest, log: ProposalLog) -> list[Candidate]:
-        """The drafts of all agents after the debate, the preferred one first."""
-        assignments, tokens = self._assignments(request, log), self.options.critique_tokens
-        debate = Debate(self.blueprint, request.files, assignments, log, tokens)
-        rounds = self.council.debate_rounds
-        return debate.elect(debate.held(debate.drafts(), rounds), vote=rounds > 0)
 
     def _assignments(self, request: ProposalRequest, log: ProposalLog) -> list[Assignment]:
         """What each agent is given to work with, as much as its model holds."""

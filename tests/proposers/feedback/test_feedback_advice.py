@@ -9,8 +9,7 @@ from feedback_attempts import history_of, make_attempt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maabarium.proposers.council.feedback import Advice, advice_on
-from maabarium.proposers.council.feedback.advice import plateau_length
+from maabarium.proposers.council.feedback import Advice, advice_on, plateau_length
 
 HISTORIES = st.text("+-idec", max_size=60)
 

@@ -6,8 +6,7 @@ from feedback_attempts import make_attempt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maabarium.proposers.council.feedback import DIGEST, edits_digest, was_tried
-from maabarium.proposers.council.feedback.advice import alike, idea_of
+from maabarium.proposers.council.feedback import DIGEST, alike, edits_digest, idea_of, was_tried
 from maabarium.records import FileEdit
 
 EDITS = (FileEdit(path="a.py", operation="modify", content=b"x = 1\n"),)

@@ -1,14 +1,17 @@
-"""How to look for the next change, judged by how the last ones ended, and what would be a repetition. Pure.
+"""What earlier experiments say to the next one: attempts as text, advice, and what would be a repetition. Pure.
 
 - Replies that cannot be used, again and again: show less and ask for less (`narrow`), a little cooler.
 - Repetitions of what was tried: hotter.
 - No promotion for longer than this run lets expect: hotter, and another agent leads; after twice as long, also show
   more of the tree (`wide`). Unusable replies speak before a plateau.
+
+Summaries, reasons and test ids are untrusted: each is put on one line, and the attempts are to be shown as data.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 import re
 from collections.abc import Iterable, Sequence
@@ -17,13 +20,23 @@ from itertools import takewhile
 from statistics import median
 from typing import Literal
 
-from maabarium.records import Attempt, FileEdit
+from maabarium.proposers.tokens import estimate_tokens, fitting
+from maabarium.records import Attempt, FileEdit, MetricEffect
 from maabarium.safe_text import one_line
 
 __all__ = [
-    "DIGEST", "Advice", "AdviceScope", "advice_on", "alike", "edits_digest", "idea_of", "is_ours", "plateau_length",
+    "DIGEST",
+    "Advice",
+    "AdviceScope",
+    "advice_on",
+    "alike",
+    "attempts_text",
+    "edits_digest",
+    "idea_of",
+    "is_ours",
+    "plateau_length",
     "was_tried",
-]  # fmt: skip
+]
 
 DIGEST = "edits_digest"
 """The key in `Proposal.data` under which a proposer leaves the digest of its edits."""
@@ -157,3 +170,110 @@ def _repeated(since: Sequence[Attempt]) -> int:
         same = attempt.outcome.reason_code in ("duplicate", "no_effect")
         count += same or any(alike(own, idea_of(each.outcome.summary)) for each in before)
     return count
+
+
+_DETAILED = 8
+_IDEAS_SHARE = 0.35
+"""What the list of ideas may take of the tokens, at most."""
+_IDS = 5
+
+
+def attempts_text(history: Sequence[Attempt], champion_number: int, *, tokens: int = 2000) -> str:
+    """The last attempts, newest last, and the ideas already tried on the champion; empty when there are none.
+
+    At most eight are told in detail, older ones in a line each, and whatever does not fit `tokens` is counted in a
+    line of its own: the newest attempts and the ideas tried on this champion are kept longest. Attempts that broke
+    on our side are left out.
+    """
+    told = [attempt for attempt in history if not is_ours(attempt)]
+    if not told:
+        return ""
+    left = tokens - 30  # headings and what is left out
+    lines, left = _attempts(told, left, int(left * _IDEAS_SHARE))
+    cut = len(told) - len(lines)
+    ideas, missing = _ideas(told, champion_number, told[cut:], left)
+    if cut:
+        lines.insert(0, f"({cut} older {'attempt is' if cut == 1 else 'attempts are'} not shown)")
+    if ideas:
+        lines += ["", f"Other ideas already tried on the present version (#{champion_number}):", *ideas]
+        lines += [f"({missing} more)"] if missing else []
+    text = "\n".join(lines)
+    return text if estimate_tokens(text) <= tokens else ""
+
+
+def _attempts(told: Sequence[Attempt], left: int, reserved: int) -> tuple[list[str], int]:
+    """Details of the last attempts and lines for those before, oldest first; and the tokens left."""
+    found: list[str] = []
+    in_detail = True
+    for attempt in reversed(told):
+        in_detail = in_detail and len(found) < _DETAILED
+        for text in (_detail(attempt), _line(attempt)) if in_detail else (_line(attempt),):
+            cost = estimate_tokens(text) + 1
+            if cost <= left - reserved:
+                break
+        else:
+            break
+        in_detail = in_detail and "\n" in text
+        found.append(text)
+        left -= cost
+    return found[::-1], left
+
+
+def _ideas(told: Sequence[Attempt], champion: int, shown: Sequence[Attempt], left: int) -> tuple[list[str], int]:
+    """Summaries of attempts on the champion that are not shown already, newest last, and how many do not fit."""
+    known = set(map(_summary, shown))
+    wanted = [
+        summary
+        for attempt in told
+        if attempt.outcome.parent == champion and attempt.outcome.verdict != "promoted"
+        and (summary := _summary(attempt)) and summary not in known
+    ]  # fmt: skip
+    wanted = [f"- {summary}" for summary in dict.fromkeys(reversed(wanted))]
+    found, _ = fitting(wanted, left)
+    return found[::-1], len(wanted) - len(found)
+
+
+def _summary(attempt: Attempt) -> str:
+    return one_line(attempt.outcome.summary, 140)
+
+
+def _line(attempt: Attempt) -> str:
+    outcome = attempt.outcome
+    return f"#{outcome.number} {outcome.verdict} ({outcome.reason_code}): {_summary(attempt) or 'no summary'}"
+
+
+def _detail(attempt: Attempt) -> str:
+    """An attempt in full: verdict and idea, then what it did."""
+    outcome = attempt.outcome
+    lines = [f"#{outcome.number} on #{outcome.parent}: {_summary(attempt) or 'no summary'}"]
+    reason = one_line(outcome.reason, 240)
+    lines.append(f"  {outcome.verdict} ({outcome.reason_code})" + (f": {reason}" if reason else ""))
+    if attempt.paths:
+        more = f" and {len(attempt.paths) - 4} more" if len(attempt.paths) > 4 else ""
+        lines.append("  files: " + ", ".join(one_line(path, 100) for path in attempt.paths[:4]) + more)
+    lines += [f"  {text}" for effect in outcome.metrics if (text := _effect(effect))]
+    if outcome.effect is not None and outcome.pairs:
+        lines.append(f"  over {outcome.pairs} pairs: x{outcome.effect:.3g}")
+    if failing := [one_line(id, 120) for id in outcome.failing if id not in outcome.held_out]:
+        more = f" and {len(failing) - _IDS} more" if len(failing) > _IDS else ""
+        lines.append("  failing: " + ", ".join(failing[:_IDS]) + more)
+    if outcome.held_out:
+        lines.append(f"  {len(outcome.held_out)} of the rules that are not shown failed")
+    return "\n".join(lines)
+
+
+def _effect(effect: MetricEffect) -> str:
+    """`throughput: 41200 -> 38100 lines/s, worse by 7.5 %`; empty when nothing was measured."""
+    before, after = effect.champion, effect.raw
+    if after is None:
+        return ""
+    name = one_line(effect.name, 60)
+    unit = f" {one_line(effect.unit, 20)}" if effect.unit else ""
+    if before is None:
+        return f"{name}: {after:.6g}{unit}"
+    if before == after:
+        return f"{name}: {after:.6g}{unit}, unchanged"
+    better = (after > before) == (effect.direction == "maximize")
+    share = abs(after - before) / abs(before) if before and math.isfinite(before) and math.isfinite(after) else None
+    by = f" by {share * 100:.3g} %" if share is not None and share < 10 else ""
+    return f"{name}: {before:.6g} -> {after:.6g}{unit}, {'better' if better else 'worse'}{by}"

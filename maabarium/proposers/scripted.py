@@ -48,11 +48,10 @@ class FilePatch(Settings):
 
     @model_validator(mode="after")
     def _one_form(self) -> FilePatch:
-        given = sum(form is not None for form in (self.content, self.content_base64, self.unified_diff))
-        if self.operation == "delete":
-            if self.content is not None or self.content_base64 is not None:
-                raise ValueError("a deletion has no content")
-        elif given != 1:
+        given = {name for name in ("content", "content_base64", "unified_diff") if getattr(self, name) is not None}
+        if self.operation == "delete" and given - {"unified_diff"}:
+            raise ValueError("a deletion has no content")
+        if self.operation != "delete" and len(given) != 1:
             raise ValueError("give exactly one of content, content_base64 and unified_diff")
         return self
 
@@ -106,13 +105,11 @@ class ScriptedProposer:
 
 def _parse(text: str, where: str) -> ScriptedProposal:
     try:
-        raw = json.loads(text)
+        parsed = ScriptedProposal.model_validate(json.loads(text))
     except json.JSONDecodeError as error:
         raise ProposalError("unparseable", f"{where} is not JSON: {error.msg} at column {error.colno}") from error
     except RecursionError as error:
         raise ProposalError("unparseable", f"{where} is not JSON: nested too deep") from error
-    try:
-        parsed = ScriptedProposal.model_validate(raw)
     except ValidationError as error:
         raise ProposalError("unparseable", f"{where} is not a proposal: {_sentence(error)}") from error
     paths = [patch.path for patch in parsed.file_patches]
@@ -131,7 +128,7 @@ def _sentence(error: ValidationError) -> str:
 def _edit(patch: FilePatch, files: TreeView) -> FileEdit:
     """The edit with the whole final content. Whether the path may be touched is for the path rules to say."""
     mode: FileMode | None = None
-    content: bytes | None
+    content: bytes | None = None
     if patch.unified_diff is not None:
         diff = parse_diff(patch.unified_diff)
         before = _before(patch, files)
@@ -154,8 +151,6 @@ def _edit(patch: FilePatch, files: TreeView) -> FileEdit:
         except UnicodeEncodeError as error:
             problem = f"{patch.path}: the content is not valid text; give it as content_base64"
             raise ProposalError("unparseable", problem) from error
-    else:
-        content = None
     return FileEdit(path=patch.path, operation=patch.operation, content=content, mode=mode)
 
 

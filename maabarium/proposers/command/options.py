@@ -159,21 +159,16 @@ def agent_of(options: CommandOptions, folder: Path, source: str) -> AgentProgram
     if program is None:
         place = f"there is no such file in {folder}" if "/" in word else "there is none of that name in PATH"
         raise BlueprintError(source, [Problem(where, f"the program {quote(word)} cannot be started: {place}")])
-    return AgentProgram(options.template or _name(template.command, program), template, program)
-
-
-def _name(command: tuple[str, ...], program: Path) -> str:
-    """What the agent is called: its program, or the script that an interpreter is given."""
-    if INTERPRETERS.match(program.name):
-        script = next((word for word in command[1:] if not word.startswith("-")), "")
-        return Path(script).name or program.name
-    return program.name
+    name = program.name
+    if INTERPRETERS.match(name):  # the script that it is given says more
+        script = next((word for word in template.command[1:] if not word.startswith("-")), "")
+        name = Path(script).name or name
+    return AgentProgram(options.template or name, template, program)
 
 
 def _problems(options: CommandOptions) -> list[Problem]:
-    known = ", ".join(TEMPLATES)
     if options.template is None and not options.command:
-        said = f"is missing: the words of a command, or template = one of {known}"
+        said = f"is missing: the words of a command, or template = one of {', '.join(TEMPLATES)}"
         return [Problem("proposer.command", said)]
     problems = []
     if options.template is not None and options.command:

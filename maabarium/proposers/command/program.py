@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["find_program", "installation"]
@@ -32,11 +33,9 @@ def find_program(word: str, folder: Path, path: str) -> Path | None:
 
 def installation(program: Path) -> tuple[Path, ...]:
     """Files and folders that a program needs to be read beside the system's own."""
-    found = [program, program.resolve()]
-    interpreter = _interpreter(program)
-    for place in (program, interpreter):
-        if place is not None:
-            found += [place, place.resolve(), *_around(place)]
+    found: list[Path] = []
+    for place in filter(None, (program, _interpreter(program))):
+        found += [place, place.resolve(), *_around(place)]
     return tuple(dict.fromkeys(place for place in found if place.exists() and not _is_broad(place)))
 
 
@@ -47,23 +46,14 @@ def _around(program: Path) -> Iterator[Path]:
         yield Path(*real.parts[: real.parts.index("node_modules") + 1])
     if PYTHON.match(program.name):
         prefix = program.parent.parent
-        home = _base(prefix / "pyvenv.cfg")
-        if home is not None:
-            yield prefix
-            yield home.resolve().parent
+        with suppress(OSError):  # an environment names the folder of the interpreter that it was made with
+            text = (prefix / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
+            if home := re.search(r"^\s*home\s*=\s*(\S.*?)\s*$", text, re.MULTILINE):
+                yield prefix
+                yield Path(home[1]).resolve().parent
         yield real.parent.parent
     elif program.name in ("node", "deno", "bun", "ruby"):
         yield real.parent.parent
-
-
-def _base(configuration: Path) -> Path | None:
-    """The folder of the interpreter that an environment was made with."""
-    try:
-        text = configuration.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    found = re.search(r"^\s*home\s*=\s*(\S.*?)\s*$", text, re.MULTILINE)
-    return Path(found[1]) if found else None
 
 
 def _interpreter(program: Path) -> Path | None:

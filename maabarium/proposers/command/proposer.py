@@ -111,22 +111,19 @@ class CommandProposer:
             work.mkdir()
             task.parent.mkdir()
             copy = TreeCopy.write(request.files, work, library.hidden)
-            text = self._brief(request, library, log, work)
+            advice, tokens = advice_on(request.history, 1, request.seed), self.options.context_tokens
+            sections = self._sections(ContextRequest(request, tokens))
+            packed = pack(request, tokens=tokens, sections=sections, advice=advice, library=library)
+            text = task_text(request, self.scanner.context(packed, log), work, advice.note)
             task.write_text(text, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise WorkspaceError(f"the copy for the agent cannot be written: {error}") from error
         started = time.monotonic()
         completed = self.sandbox.run(self._command(request, work, task, text))
         answer = self._heard(completed, log, time.monotonic() - started)
-        most = self.options.max_changed_bytes
-        edits, dropped = changes_of(copy, request, most_bytes=most, ignored=library.ignored)
+        most, ignored = self.options.max_changed_bytes, library.ignored
+        edits, dropped = changes_of(copy, request, most_bytes=most, ignored=ignored)
         return self._proposal(edits, dropped, answer, log)
-
-    def _brief(self, request: ProposalRequest, library: SourceFiles, log: ProposalLog, work: Path) -> str:
-        advice, tokens = advice_on(request.history, 1, request.seed), self.options.context_tokens
-        sections = self._sections(ContextRequest(request, tokens))
-        packed = pack(request, tokens=tokens, sections=sections, advice=advice, library=library)
-        return task_text(request, self.scanner.context(packed, log), work, advice.note)
 
     def _command(self, request: ProposalRequest, work: Path, task: Path, text: str) -> Command:
         """The process: its words, its own folder and task, its installation, and what the blueprint names."""

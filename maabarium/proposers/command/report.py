@@ -55,7 +55,10 @@ def read_report(output: str) -> AgentReport:
     costs = [cost for each in counted if (cost := _cost(each)) is not None]
     summary = _summary(objects, output)
     if not usages and not costs:
-        return _of_aider(plain(output), summary)
+        text = plain(output)
+        tokens, paid = AIDER_TOKENS.findall(text), AIDER_COST.findall(text)
+        sent, received = (sum(round(_amount(pair[n]) or 0) for pair in tokens) if tokens else None for n in (0, 1))
+        return AgentReport(summary, sent, received, None, _amount(paid[-1]) if paid else None)
     prompt, completion, cached = map(sum, zip(*usages, strict=True)) if usages else (None, None, None)
     return AgentReport(summary, prompt, completion, cached, sum(costs) if costs else None)
 
@@ -117,25 +120,16 @@ def _count(said: Mapping[str, Any], *names: str) -> int:
 
 def _summary(objects: list[Mapping[str, Any]], output: str) -> str:
     """The last line that says it is the summary: in the last words of the agent, else anywhere."""
+    found: list[str] = []
     for said in reversed(objects):
         if isinstance(said.get("summary"), str) and said["summary"].strip():
-            return one_line(said["summary"], LONGEST_SUMMARY)
-        if found := SUMMARY.findall(_words(said)):
-            return one_line(found[-1], LONGEST_SUMMARY)
-    found = SUMMARY.findall(plain(output))
-    return one_line(found[-1], LONGEST_SUMMARY) if found else ""
-
-
-def _words(said: Mapping[str, Any]) -> str:
-    """The text of one message, wherever the agents that we know put it."""
-    texts = (_inner(said, "part").get("text"), _inner(said, "item").get("text"), said.get("result"))
-    return plain(next((text for text in texts if isinstance(text, str)), ""))
-
-
-def _of_aider(output: str, summary: str) -> AgentReport:
-    tokens, costs = AIDER_TOKENS.findall(output), AIDER_COST.findall(output)
-    sent, received = (sum(round(_amount(pair[side]) or 0) for pair in tokens) if tokens else None for side in (0, 1))
-    return AgentReport(summary, sent, received, None, _amount(costs[-1]) if costs else None)
+            found = [said["summary"]]
+        else:  # wherever the agents that we know put the text of a message
+            texts = (_inner(said, "part").get("text"), _inner(said, "item").get("text"), said.get("result"))
+            found = SUMMARY.findall(plain(next((text for text in texts if isinstance(text, str)), "")))
+        if found:
+            break
+    return one_line("".join((found or SUMMARY.findall(plain(output)))[-1:]), LONGEST_SUMMARY)
 
 
 def _amount(text: str) -> float | None:

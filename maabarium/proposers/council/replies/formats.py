@@ -130,7 +130,9 @@ def reply_schema(format: EditFormat, shown: Sequence[Shown], creatable: Sequence
         return _of_lines(shown, creatable)
     paths = sorted({each.path for each in shown})
     path = {"type": "string"} if creatable or not paths else {"type": "string", "enum": paths}
-    operations = _operations(shown, creatable)
+    possible = ["create"] * bool(creatable) + ["modify"] * bool(shown)
+    possible += ["delete"] * any(each.ranges is None for each in shown)
+    operations = possible or ["create", "modify", "delete"]  # so that the schema is never empty
     if format == "diff":
         patch = object_schema(path=path, operation=_choice(*operations), unified_diff={"type": "string"})
     elif format == "whole":
@@ -150,13 +152,6 @@ def _choice(*values: str) -> dict[str, Any]:
     return {"type": "string", "enum": list(values)}
 
 
-def _operations(shown: Sequence[Shown], creatable: Sequence[str]) -> list[str]:
-    """What can be done at all; all three if nothing is known, so that the schema is never empty."""
-    possible = ["create"] * bool(creatable) + ["modify"] * bool(shown)
-    possible += ["delete"] * any(each.ranges is None for each in shown)
-    return possible or ["create", "modify", "delete"]
-
-
 def _of_blocks(path: dict[str, Any], operations: Sequence[str]) -> dict[str, Any]:
     """One shape for each operation, so that a strict model fills in nothing that it does not need."""
     edit = object_schema(search={"type": "string"}, replace={"type": "string"})
@@ -174,9 +169,8 @@ def _of_lines(shown: Sequence[Shown], creatable: Sequence[str]) -> dict[str, Any
     for each in shown:
         if lines := each.listed_lines()[:left]:
             left -= len(lines)
-            patches.append(
-                object_schema(path=_choice(each.path), line=_choice(*lines), replacement=_text(REPLACEMENT, least=0))
-            )
+            new = _text(REPLACEMENT, least=0)
+            patches.append(object_schema(path=_choice(each.path), line=_choice(*lines), replacement=new))
     if not patches:
         path = _choice(*sorted(set(creatable))) if creatable else _text(SUMMARY)
         patches = [object_schema(path=path, operation=_choice("create"), content=_text(DRAFT))]

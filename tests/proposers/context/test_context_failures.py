@@ -94,7 +94,7 @@ def shelf(files: dict[str, str] = FILES) -> SourceFiles:
 def evidence_of(request: ProposalRequest) -> Priorities:
     library = SourceFiles(request.files, request.blueprint)
     failures = failed_functions(request.champion.evaluation.tests, library)
-    return Priorities.of(request, failures, library, Imports(library))
+    return Priorities(request, failures, library, Imports(library))
 
 
 def test_cases_of_one_function_are_one_failure(results: list[TestResult]) -> None:
@@ -173,7 +173,7 @@ def test_parameters_may_hold_colons_and_brackets() -> None:
 def test_a_traceback_alone_points_at_its_innermost_target_line(results: list[TestResult]) -> None:
     request = make_request(FILES, tests=results, target_files=["*.py"])
     library = SourceFiles(request.files, request.blueprint)
-    evidence = Priorities.of(request, failed_functions(results, library), library, Imports(library))
+    evidence = Priorities(request, failed_functions(results, library), library, Imports(library))
     assert max(evidence.blame["shop.py"], key=lambda n: evidence.blame["shop.py"][n]) == 9
     assert not evidence.narrow
 
@@ -183,7 +183,7 @@ def test_lines_of_failing_tests_are_blamed_more_than_those_that_passing_ones_run
     by_test = {"t.py::bad": {"shop.py": (2, 4)}, "t.py::good": {"shop.py": (2, 9)}}
     request = make_request(FILES, tests=tests, lines=LineMap(by_test=by_test), target_files=["*.py"])
     library = SourceFiles(request.files, request.blueprint)
-    evidence = Priorities.of(request, failed_functions(tests, library), library, Imports(library))
+    evidence = Priorities(request, failed_functions(tests, library), library, Imports(library))
     assert evidence.blame["shop.py"][4] > evidence.blame["shop.py"][2] > 0
     assert 9 not in evidence.blame["shop.py"]
     chunks = {chunk.name: evidence.of_chunk("shop.py", chunk) for chunk in library.chunks("shop.py")}
@@ -195,7 +195,7 @@ def test_without_lines_and_frames_names_decide() -> None:
     files = {**FILES, "other.py": "def other():\n    pass\n"}
     request = make_request(files, tests=tests, target_files=["*.py"])
     library = SourceFiles(request.files, request.blueprint)
-    evidence = Priorities.of(request, failed_functions(tests, library), library, Imports(library))
+    evidence = Priorities(request, failed_functions(tests, library), library, Imports(library))
     assert evidence.of_file("shop.py") > evidence.of_file("other.py") == 0
     chunks = {chunk.name: evidence.of_chunk("shop.py", chunk) for chunk in library.chunks("shop.py")}
     assert chunks["first"] > chunks["unused"] == 0

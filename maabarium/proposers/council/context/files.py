@@ -11,7 +11,6 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from maabarium.code.faults import FailingTest, FaultMap, traced_lines
 from maabarium.code.imports import Imports
@@ -32,38 +31,31 @@ _FROM_RULES = 4.0
 """How much more a line's hits count that runs under the blueprint's own rules, when they measure."""
 
 
-@dataclass
 class Priorities:
     """Blame and heat by path and line. `blame` is 0 to about 2 for a line, `heat` are shares that sum to 1."""
 
-    blame: dict[str, dict[int, float]] = field(default_factory=dict)
-    heat: dict[str, dict[int, float]] = field(default_factory=dict)
-    narrow: bool = False
-    """Whether what did not run can be left aside: lines were traced, and no metric looks at files as they stand."""
-
-    @classmethod
-    def of(
-        cls, request: ProposalRequest, failures: Sequence[FailedFunction], library: SourceFiles, imports: Imports
-    ) -> Priorities:
+    def __init__(
+        self, request: ProposalRequest, failures: Sequence[FailedFunction], library: SourceFiles, imports: Imports
+    ) -> None:
         """Gather them from the champion's evaluation and, what that lacks, from the baseline's."""
-        found = cls()
         targets = frozenset(request.targets)
         evaluation = request.champion.evaluation
         maps = [lines for lines in (evaluation.lines, request.baseline.lines) if lines is not None]
         failing = [FailingTest.of(test.id, test.detail) for failure in failures for test in failure.tests]
         traced = traced_lines(maps, [one.test for one in failing], targets)
+        self.blame: dict[str, dict[int, float]] = {}
         if failing:
             passing = [test.id for test in evaluation.tests if test.outcome == "passed"]
             coverage = traced or lines_by_name(library, imports, [one.test for one in failing], passing, targets)
             faults = FaultMap.of(failing, passing, coverage, targets, library.find)
-            found.blame = {path: faults.lines(path) for path in faults.failed}
+            self.blame = {path: faults.lines(path) for path in faults.failed}
         sources = [str(metric.source or metric.name) for metric in request.blueprint.objectives]
         scored = any(source.startswith("score:") for source in sources)
         tests = (*evaluation.tests, *request.baseline.tests)
-        found._warm(maps, targets, frozenset(test.id for test in tests if scored and test.role != "suite"))
-        known = traced is not None if failures else bool(found.heat)
-        found.narrow = known and not any(source.startswith(_STATIC) for source in sources)
-        return found
+        self.heat = _heat(maps, targets, frozenset(test.id for test in tests if scored and test.role != "suite"))
+        known = traced is not None if failures else bool(self.heat)
+        self.narrow = known and not any(source.startswith(_STATIC) for source in sources)
+        """Whether what did not run can be left aside: lines were traced, and no metric looks at files as they stand."""
 
     def of_chunk(self, path: str, chunk: Chunk) -> float:
         """What a chunk deserves: its most blamed line, and its share of the heat."""
@@ -80,22 +72,21 @@ class Priorities:
         blame, heat = self.blame.get(path, {}), self.heat.get(path, {})
         return max(range(chunk.first, chunk.last + 1), key=lambda n: (blame.get(n, 0.0) + heat.get(n, 0.0), -n))
 
-    def _warm(self, maps: Sequence[LineMap], targets: frozenset[str], rules: frozenset[str]) -> None:
-        lines = next((m for m in maps if m.hits), None)
-        if lines is None:
-            return
-        measured: dict[str, set[int]] = {}
-        for id in rules & lines.by_test.keys():
-            for path, rows in lines.by_test[id].items():
-                measured.setdefault(path, set()).update(rows)
-        raw = {
-            path: {n: hits * (_FROM_RULES if n in measured.get(path, ()) else 1.0) for n, hits in rows.items()}
-            for path, rows in lines.hits.items()
-            if path in targets
-        }
-        total = sum(sum(rows.values()) for rows in raw.values())
-        if total > 0:
-            self.heat = {path: {n: hits / total for n, hits in rows.items()} for path, rows in raw.items()}
+
+def _heat(maps: Sequence[LineMap], targets: frozenset[str], rules: frozenset[str]) -> dict[str, dict[int, float]]:
+    """Shares of the hits by path and line; those of lines that run under rules count more."""
+    lines = next((m for m in maps if m.hits), LineMap())
+    measured: dict[str, set[int]] = {}
+    for id in rules & lines.by_test.keys():
+        for path, rows in lines.by_test[id].items():
+            measured.setdefault(path, set()).update(rows)
+    raw = {
+        path: {n: hits * (_FROM_RULES if n in measured.get(path, ()) else 1.0) for n, hits in rows.items()}
+        for path, rows in lines.hits.items()
+        if path in targets
+    }
+    total = sum(sum(rows.values()) for rows in raw.values())
+    return {path: {n: hits / total for n, hits in rows.items()} for path, rows in raw.items()} if total > 0 else {}
 
 
 _FEWEST = 60

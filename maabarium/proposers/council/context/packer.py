@@ -68,11 +68,9 @@ class _Packing:
         self.excerpts = Excerpts(library, request.targets)
         self.imports = Imports(library)
         self.failures = failed_functions(request.champion.evaluation.tests, library)
-        self.priorities = Priorities.of(request, self.failures, library, self.imports)
+        self.priorities = Priorities(request, self.failures, library, self.imports)
         self.order: list[str] = []
-        self.parts: list[PromptPart] = []
-        self.slots: dict[str, int] = {}
-        """Where excerpts belong among the parts: path -> number of parts before it."""
+        self.parts: list[PromptPart | Excerpt] = []
         self.left_out: list[str] = []
         """Sentences, the more important first."""
 
@@ -86,14 +84,14 @@ class _Packing:
             later = sum(other.reserve for other in steps[number + 1 :])
             before = len(self.parts)
             left -= step.run(max(0, min(left - later, step.most)))
-            self.slots = dict.fromkeys(self.excerpts.by_path, before) | self.slots
+            self.parts[before:before] = [each for each in self.excerpts.by_path.values() if each not in self.parts]
         for excerpt in self.excerpts.by_path.values():
             excerpt.settle()
-        parts = self._in_order()
+        parts = tuple(each.part() if isinstance(each, Excerpt) else each for each in self.parts)
         used = sum(map(cost_of, parts)) + cost_of_lines(creatable)
         omitted = self._omitted(min(self.tokens - used, max(reserved, self.tokens // 8)))
         shown = tuple(excerpt.shown() for excerpt in self.excerpts.editable())
-        return Packed(tuple(parts), shown, creatable, omitted, used + cost_of_lines(omitted))
+        return Packed(parts, shown, creatable, omitted, used + cost_of_lines(omitted))
 
     def _steps(self, room: int) -> list[Step]:
         history = self._history(room // 4)
@@ -174,15 +172,6 @@ class _Packing:
                 break
             found.append(path)
         return tuple(found)
-
-    def _in_order(self) -> list[PromptPart]:
-        """Parts and excerpts in the order in which the steps made them."""
-        found: list[PromptPart] = []
-        files = list(self.excerpts.by_path.values())
-        for number in range(len(self.parts) + 1):
-            found += [excerpt.part() for excerpt in files if self.slots.get(excerpt.path, len(self.parts)) == number]
-            found += self.parts[number : number + 1]
-        return found
 
     def _omitted(self, room: int) -> tuple[str, ...]:
         """What was left out in so many tokens: things, files shown in part, files not shown; the rest is counted."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.schema import Blueprint
@@ -34,7 +35,11 @@ class SourceFiles(CodeTree):
     def __init__(self, files: TreeView, blueprint: Blueprint) -> None:
         super().__init__(files.paths(), files.read)
         self._named = frozenset(Globs(blueprint.domain.target_files).exact)
-        self._holdout = _anywhere(blueprint.evaluator.holdout)
+        parts = (
+            [part for part in each.split("/") if part not in ("", ".", "..")] for each in blueprint.evaluator.holdout
+        )
+        # Relative to the blueprint's folder, which may be anywhere in the tree: namesakes match, too.
+        self._holdout = Globs("/".join(("**", *each)) for each in parts if each)
         listings = (path for path in self.paths if f"/{path}".endswith("/.gitignore"))
         self._listings = {path.removesuffix(".gitignore"): path for path in listings}
         self._ignores: dict[str, Globs] = {}
@@ -118,27 +123,14 @@ def printable(path: str) -> str:
     return one_line(path, 160)
 
 
-def _anywhere(entries: Iterable[str]) -> Globs:
-    """Matches these files wherever the blueprint's folder, to which they are relative, is in the tree.
-
-    Their namesakes match, too; steps that lead out of the folder are left aside.
-    """
-    bare = ("/".join(part for part in entry.split("/") if part not in ("", ".", "..")) for entry in entries)
-    return Globs(f"**/{entry}" for entry in bare if entry)
-
-
 def _patterns(listing: bytes) -> Globs:
     """The patterns of a `.gitignore` but for those that make no sense."""
-    lines = listing.decode("utf-8", "replace").splitlines()[:_LONGEST]
-    return Globs(line for line in lines if line.strip() and not line.startswith("#") and _is_pattern(line))
-
-
-def _is_pattern(line: str) -> bool:
-    try:
-        Globs([line])
-    except ValueError:
-        return False
-    return True
+    found: list[str] = []
+    for line in listing.decode("utf-8", "replace").splitlines()[:_LONGEST]:
+        with suppress(ValueError):
+            Globs([line])
+            found += [line] if line.strip() and not line.startswith("#") else []
+    return Globs(found)
 
 
 def _decoded(content: bytes) -> tuple[str | None, str]:

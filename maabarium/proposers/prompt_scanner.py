@@ -8,29 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import BlueprintError, Problem, ProposalError
 from maabarium.proposers.council.context import Packed, PromptPart
+from maabarium.proposers.options import OwnOptions
 from maabarium.proposers.proposal_log import ProposalLog
 from maabarium.scanner import scan, verdict
 
 __all__ = ["PromptScanner"]
 
-SCANNER = "scanner"
-
 
 class PromptScanner:
-    """Scans text and notes what it finds. `mode` is what follows from it."""
+    """Scans text and notes what it finds; that of the blueprint's own prose is in `notes`."""
 
-    def __init__(self, mode: Literal["off", "flag", "block"], allow: Sequence[str]) -> None:
-        self.mode = mode
-        self.allow = tuple(allow)
+    def __init__(self, options: OwnOptions, blueprint: Blueprint, source: str) -> None:
+        """Scan the blueprint. Raises BlueprintError when something of it is blocked."""
+        self.mode, self.allow = options.scanner, options.scanner_allow
         self.notes: list[str] = []
-
-    def blueprint(self, blueprint: Blueprint, source: str) -> None:
-        """The blueprint's own prose. Raises BlueprintError when it is blocked."""
         agents = blueprint.agents.agents if blueprint.agents else ()
         texts = {"blueprint.description": blueprint.blueprint.description}
         texts |= {f"agents.agents[{index}].system_prompt": agent.system_prompt for index, agent in enumerate(agents)}
@@ -79,4 +74,4 @@ class PromptScanner:
 
     def _note(self, found: Sequence[str], log: ProposalLog) -> None:
         for each in found:
-            log.add_draft(SCANNER, "finding", each)
+            log.add_draft("scanner", "finding", each)

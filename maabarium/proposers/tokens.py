@@ -14,10 +14,10 @@ from collections.abc import Iterable
 
 __all__ = ["estimate_tokens", "fitting"]
 
-_LOWER = string.ascii_lowercase.encode()
-_UPPER = string.ascii_uppercase.encode()
-_PUNCTUATION = string.punctuation.encode()
-_HIGH = bytes(range(128, 256))
+_WEIGHTS = (
+    (string.ascii_lowercase.encode(), 0.28), (b" ", 0.1), (string.punctuation.encode(), 0.9),
+    (string.ascii_uppercase.encode(), 0.55), (bytes(range(128, 256)), 0.75),
+)  # fmt: skip
 _UNREADABLE = re.compile(rb"[A-Za-z0-9+/=_-]{40,}")
 """Keys, hashes, base64: nothing in a vocabulary looks like them."""
 
@@ -27,7 +27,7 @@ def estimate_tokens(text: str) -> int:
     data = text.encode("utf-8", "surrogatepass")
     left = len(data)
     total = 0.0
-    for kind, weight in ((_LOWER, 0.28), (b" ", 0.1), (_PUNCTUATION, 0.9), (_UPPER, 0.55), (_HIGH, 0.75)):
+    for kind, weight in _WEIGHTS:
         data_left = data.translate(None, kind)
         total += weight * (len(data) - len(data_left))
         data = data_left

@@ -113,7 +113,10 @@ def verdict(
     `allow` are regular expressions, searched for in source and excerpt: what they match counts for nothing, except
     that a source which would be blocked without them is still flagged. ValueError for one that cannot be compiled.
     """
-    patterns = [_compiled(each) for each in allow]
+    try:
+        patterns = [re.compile(each) for each in allow]
+    except re.error as error:
+        raise ValueError(f"{error.pattern!r} is not a regular expression: {error}") from error
     allowed = {each for each in findings if any(p.search(each.source) or p.search(each.excerpt) for p in patterns)}
     worst: ScannerVerdict = "pass"
     for source in dict.fromkeys(each.source for each in findings):
@@ -167,10 +170,3 @@ def _excerpt(base: str, at: int) -> str:
     if at + WINDOW < len(base):
         window = re.sub(r"\S+\Z", "", window) or window[:EXCERPT]
     return one_line(redact(window), EXCERPT)
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    try:
-        return re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error

@@ -36,7 +36,9 @@ def installation(program: Path) -> tuple[Path, ...]:
     found: list[Path] = []
     for place in filter(None, (program, _interpreter(program))):
         found += [place, place.resolve(), *_around(place)]
-    return tuple(dict.fromkeys(place for place in found if place.exists() and not _is_broad(place)))
+    home = Path.home()
+    broad = {*BROAD, home, home.resolve(), *home.resolve().parents}
+    return tuple(dict.fromkeys(place for place in found if place.exists() and place not in broad))
 
 
 def _around(program: Path) -> Iterator[Path]:
@@ -71,9 +73,3 @@ def _interpreter(program: Path) -> Path | None:
         found = shutil.which(named) if named else None
         return Path(found) if found else None
     return Path(words[0]) if words and words[0].startswith("/") else None
-
-
-def _is_broad(place: Path) -> bool:
-    """Whether to show it would show far more than a program: a folder above the home folder, or that itself."""
-    home = Path.home()
-    return place in BROAD or place in (home, home.resolve()) or place in home.resolve().parents

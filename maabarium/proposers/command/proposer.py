@@ -74,8 +74,7 @@ class CommandProposer:
         except SandboxError as error:
             problem = Problem("proposer.level", str(error).replace("[sandbox]", "[proposer]"))
             raise BlueprintError(source, [problem]) from error
-        self.scanner = PromptScanner(self.options.scanner, self.options.scanner_allow)
-        self.scanner.blueprint(self.blueprint, source)
+        self.scanner = PromptScanner(self.options, self.blueprint, source)
         self._sections = context.sections
         self._budget = AgentBudget(self.blueprint.budget)
 

@@ -63,8 +63,7 @@ class Council:
         self._seed = context.seed
         self.agents = self._voters(source)
         self.critic = next((a for a in self.council.agents if a.name == self.options.critic), None)
-        self.scanner = PromptScanner(self.options.scanner, self.options.scanner_allow)
-        self.scanner.blueprint(self.blueprint, source)
+        self.scanner = PromptScanner(self.options, self.blueprint, source)
         self._runners_up: tuple[int, deque[Candidate]] = (-1, deque())
         """A champion, and the drafts of the last vote on it that are to be evaluated as well (`evaluate_top`)."""
 
@@ -140,19 +139,15 @@ class Council:
         """Tokens for material. Raises ProviderError when the model holds too little."""
         asked = self._asked(agent, model, Packed(), advice)
         overhead = model.max_tokens + sum(estimate_tokens(each.content) for each in asked)
-        room = model.context_tokens - overhead - self._growth(model)
+        debated = self.council.debate_rounds and len(self.agents) > 1
+        heard = self.options.critique_tokens * len(self.agents) if debated else 0
+        # Before its last answer the conversation grows by a reply, critiques and a foreign draft.
+        growth = min(model.max_tokens + heard, model.context_tokens // 3) if debated or self.options.repair else 0
+        room = model.context_tokens - overhead - growth
         if room < LEAST_CONTEXT:
             said = f"{model.name}: context_tokens = {model.context_tokens} leave no room for any file"
             raise ProviderError(said, reason="context_exceeded")
         return room
-
-    def _growth(self, model: Model) -> int:
-        """Tokens that the conversation may grow by before its last answer: the reply, critiques, a foreign draft."""
-        debated = self.council.debate_rounds and len(self.agents) > 1
-        if not (debated or self.options.repair):
-            return 0
-        heard = self.options.critique_tokens * len(self.agents) if debated else 0
-        return min(model.max_tokens + heard, model.context_tokens // 3)
 
     def _scope(self, request: ProposalRequest, packed: Packed, log: ProposalLog) -> EditScope:
         globs = Globs(self.blueprint.domain.target_files)

@@ -75,12 +75,16 @@ class Debate:
         """The drafts after rounds of critique and revision. A spent budget ends the debate, not the experiment."""
         for number in range(1, rounds + 1 if len(self.assignments) > 1 else 1):
             table = self._table(drafts, number)
-            heard, failures = self._criticised(table)
+            said = self._together(partial(self._critiques, table), self.assignments)
+            heard: dict[str, list[tuple[str, str]]] = {}
+            for one, found in zip(self.assignments, said, strict=True):
+                for name, text in found.items() if isinstance(found, dict) else ():
+                    heard.setdefault(name, []).append((one.name, text))
             names = [name for name in table.drafts if name in heard]
             made = self._together(partial(self._revision, table, heard), names)
             revised = {name: new for name, new in zip(names, made, strict=True) if isinstance(new, Candidate)}
             drafts = [revised.get(name, draft) for name, draft in table.drafts.items()]
-            if any(isinstance(each, BudgetError) for each in (*failures, *made)):
+            if any(isinstance(each, BudgetError) for each in (*said, *made)):
                 break
         return drafts
 
@@ -118,15 +122,6 @@ class Debate:
         made = one.agent.draft(one.model, one.asked, one.scope, "propose")
         one.agent.record("proposal", f"{made.summary}\n\n{made.diff(self.files)}")
         return made
-
-    def _criticised(self, table: DraftTable) -> tuple[dict[str, list[tuple[str, str]]], list[AgentError]]:
-        """What was said of each draft and by whom, and who failed."""
-        said = self._together(partial(self._critiques, table), self.assignments)
-        heard: dict[str, list[tuple[str, str]]] = {}
-        for one, found in zip(self.assignments, said, strict=True):
-            for name, text in (found if isinstance(found, dict) else {}).items():
-                heard.setdefault(name, []).append((one.name, text))
-        return heard, [each for each in said if not isinstance(each, dict)]
 
     def _critiques(self, table: DraftTable, one: Assignment) -> dict[str, str]:
         """What one agent says of the drafts of others, by the names of these."""

@@ -126,16 +126,12 @@ def style_text(library: SourceFiles, paths: Iterable[str]) -> str:
     known = [path for path in paths if library.text(path)][:5]
     if not known:
         return ""
-    seen = _observed(library, known)
-    seen |= _editorconfig(library, known[0])
+    seen = _observed(library, known) | _editorconfig(library, known[0])
     if known[0].endswith(".py"):
         seen |= _pyproject(library)
-    wishes = [
-        seen.get("indent", ""),
-        f"lines up to {seen['length']} characters" if "length" in seen else "",
-        seen.get("quotes", "") if known[0].endswith(".py") else "",
-    ]
-    said = ", ".join(wish for wish in wishes if wish)
+    else:
+        seen.pop("quotes", None)
+    said = ", ".join(seen[aspect] for aspect in ("indent", "length", "quotes") if aspect in seen)
     return f"Write as the files are written: {said}; reformat nothing that you do not change." if said else ""
 
 
@@ -163,7 +159,7 @@ def _observed(library: SourceFiles, paths: Iterable[str]) -> dict[str, str]:
     if quotes.total() >= 6 and quotes.most_common(1)[0][1] >= 0.75 * quotes.total():
         found["quotes"] = f"{'double' if quotes.most_common(1)[0][0] == chr(34) else 'single'} quotes"
     if lengths and max(lengths) <= 200:
-        found["length"] = str(max(79, max(lengths)))
+        found["length"] = f"lines up to {max(79, *lengths)} characters"
     return found
 
 
@@ -183,7 +179,7 @@ def _pyproject(library: SourceFiles) -> dict[str, str]:
     found: dict[str, str] = {}
     length = ruff.get("line-length", black.get("line-length", 88 if formatted else None))
     if isinstance(length, int) and 20 <= length <= 1000:
-        found["length"] = str(length)
+        found["length"] = f"lines up to {length} characters"
     if form.get("quote-style") in ("single", "double"):
         found["quotes"] = f"{form['quote-style']} quotes"
     elif formatted and not black.get("skip-string-normalization"):
@@ -197,7 +193,7 @@ def _table(value: Any) -> dict[str, Any]:
 
 def _editorconfig(library: SourceFiles, path: str) -> dict[str, str]:
     """What a top-level `.editorconfig` says of a file; later sections win, braces are not understood."""
-    if ".editorconfig" not in library or library.obstacle(".editorconfig"):
+    if library.obstacle(".editorconfig"):
         return {}
     parser = configparser.ConfigParser(interpolation=None, strict=False)
     wishes: dict[str, str] = {}
@@ -213,5 +209,5 @@ def _editorconfig(library: SourceFiles, path: str) -> dict[str, str]:
     elif wishes.get("indent_size", "").isdigit():
         found["indent"] = f"indented by {int(wishes['indent_size'])} spaces"
     if wishes.get("max_line_length", "").isdigit():
-        found["length"] = str(int(wishes["max_line_length"]))
+        found["length"] = f"lines up to {int(wishes['max_line_length'])} characters"
     return found

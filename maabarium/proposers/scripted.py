@@ -1,14 +1,7 @@
 """The `scripted` proposer: replays a JSON Lines file, one proposal a line, in the original's shape.
 
-It serves people who bring their own changes, and every test that needs to know what is proposed. Proposal n is
-the n-th line that is neither blank nor a comment, so a resumed run repeats itself without any state. It reads
-its file once, when it is made.
-
-    # anything after a hash at the start of a line is a comment
-    {"summary": "compile the pattern once",
-     "file_patches": [{"path": "app/parse.py", "operation": "modify", "unified_diff": "@@ -1 +1 @@\\n-a\\n+b\\n"}]}
-
-(Each proposal stands on one line; it is broken here to be read.)
+Proposal n is the n-th line that is neither blank nor a comment (`#`), so a resumed run repeats itself. The
+file is read once, when the proposer is made. `docs/proposers.md` has an example.
 """
 
 from __future__ import annotations

@@ -1,11 +1,7 @@
 """Looks for planted instructions in untrusted text, and fences such text off as data.
 
-Three kinds of text pass here: blueprints, what a repository or a test run contributes to a prompt, and replies of
-models. The scanner is advisory. It knows phrases, not intentions: an attack that is worded otherwise is not found, and
-what protects a run is that protected paths cannot be edited and candidates run in a sandbox.
-
-Text is read as a model would read it: without what a terminal obeys, without invisible characters, with one form of
-each letter. Knows no prompts, models or blueprints.
+The scanner is advisory. It knows phrases, not intentions: an attack that is worded otherwise is not found, and what
+protects a run is that protected paths cannot be edited and candidates run in a sandbox. Knows no prompts or models.
 """
 
 from __future__ import annotations

@@ -15,8 +15,14 @@ from proposal_requests import BLUEPRINT, make_context
 from maabarium.blueprint.schema import ProposerOptions
 from maabarium.errors import BlueprintError
 from maabarium.proposers.command import CommandProposer
-from maabarium.proposers.command.options import TEMPLATES, AgentProgram, CommandOptions, agent_of
-from maabarium.proposers.command.program import find_program, installation
+from maabarium.proposers.command.options import (
+    TEMPLATES,
+    AgentProgram,
+    CommandOptions,
+    agent_of,
+    find_program,
+    installation,
+)
 from maabarium.proposers.command.task import LONGEST_WORD, words_of
 
 

@@ -18,8 +18,7 @@ from maabarium.errors import BlueprintError, Problem, ProposalError, ProviderErr
 from maabarium.folders import discard
 from maabarium.plugins.processes import Command, Completed
 from maabarium.plugins.protocols import ContextRequest, ProposalRequest, ProposerContext, TreeView
-from maabarium.proposers.command.options import CommandOptions, agent_of
-from maabarium.proposers.command.program import installation
+from maabarium.proposers.command.options import CommandOptions, agent_of, installation
 from maabarium.proposers.command.report import COST, TOKENS, AgentBudget, AgentReport, kept, last_line, read_report
 from maabarium.proposers.command.task import task_text, words_of
 from maabarium.proposers.command.tree_copy import TreeCopy, changes_of
@@ -34,10 +33,6 @@ from maabarium.secret import Secret, redacted
 __all__ = ["CommandProposer"]
 
 PROVIDER = "command"
-QUIET = {"NO_COLOR": "1", "TERM": "dumb", "CI": "1"}
-"""For agents that would draw, ask or animate."""
-SHORTEST_KEY = 8
-BOUNDS = "bounds"
 MOST_NAMED = 10
 
 
@@ -126,6 +121,7 @@ class CommandProposer:
 
     def _command(self, request: ProposalRequest, work: Path, task: Path, text: str) -> Command:
         """The process: its words, its own folder and task, its installation, and what the blueprint names."""
+        quiet = {"NO_COLOR": "1", "TERM": "dumb", "CI": "1"}  # for agents that would draw, ask or animate
         confined = self.sandbox.level != "trusted"
         words, named = words_of(
             self.agent, self.options, self.folder,
@@ -134,7 +130,7 @@ class CommandProposer:
         return Command(
             argv=words,
             cwd=work,
-            env={**QUIET, **self.agent.template.env, **self.options.env},
+            env={**quiet, **self.agent.template.env, **self.options.env},
             timeout=self.options.timeout_seconds,
             writable=(work,),
             readable=(task.parent, *installation(self.agent.program), *named),
@@ -193,7 +189,7 @@ class CommandProposer:
             listed = redacted(", ".join(dropped[:MOST_NAMED]), *self._secrets())
             more = f" and {len(dropped) - MOST_NAMED} more" if len(dropped) > MOST_NAMED else ""
             said = f"changes outside the target files: {listed}{more}"
-            log.add_draft(BOUNDS, "finding", f"left out, {said}")
+            log.add_draft("bounds", "finding", f"left out, {said}")
             if self.options.outside == "refuse" or not edits:
                 raise ProposalError("out_of_bounds", f"{self.agent.name} made {said}")
         if not edits:
@@ -216,7 +212,7 @@ class CommandProposer:
         for secret in self._secrets():
             value = secret.reveal().encode("utf-8", "surrogateescape")
             for edit in edits:
-                if len(value) >= SHORTEST_KEY and value in edit.path.encode() + b"\0" + (edit.content or b""):
+                if len(value) >= 8 and value in edit.path.encode() + b"\0" + (edit.content or b""):
                     said = f"{one_line(edit.path)} would hold the value of {secret.origin}"
                     raise ProposalError("policy_objection", f"{said}, which was passed to {self.agent.name}")
 

@@ -160,8 +160,7 @@ class AgentBudget:
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self._tokens, self._money = 0, 0.0
-        self._unpriced = False
-        self._begun = False
+        self._unpriced = self._begun = False
 
     def check(self, history: Sequence[Attempt]) -> None:
         """Raise BudgetError when a budget is used up, or cannot be kept because the agent does not name its price.

@@ -26,20 +26,17 @@ version you found, and kept only if it is better."""
 ENDING = """\
 When you are done, print one last line that begins with `Summary:` and says in one sentence what you changed and why \
 it should help."""
-MOST_LISTED = 60
-MOST_FIRST = 6
 REDIRECT = 'exec "$@" <"$0"'
 """The sandbox starts programs without standard input."""
 LONGEST_WORD = 120_000
 """Bytes of one argument; the kernel takes 128 KiB (MAX_ARG_STRLEN)."""
-MOST_TARGETS = 100
 
 
 def task_text(request: ProposalRequest, packed: Packed, workspace: Path, note: str) -> str:
     """The task in Markdown. `packed` is what fits; `note` is advice from how the last attempts ended."""
     blueprint, files = request.blueprint, frozenset(request.files.paths())
     shown = [part for part in packed.parts if part.source not in files]
-    first = [part.source for part in packed.parts if part.source in files][:MOST_FIRST]
+    first = [part.source for part in packed.parts if part.source in files][:6]
     paragraphs = [
         "# Task",
         one_line(blueprint.blueprint.description, 2000),
@@ -61,7 +58,7 @@ def _bounds(request: ProposalRequest) -> str:
     globs = ", ".join(one_line(glob, 200) for glob in request.blueprint.domain.target_files)
     said = f"Only files that match {globs} may change; tests, configuration and start-up files may not. "
     said += "Changes of other files are thrown away."
-    if request.targets and len(request.targets) <= MOST_LISTED:
+    if request.targets and len(request.targets) <= 60:
         said += " These exist:\n" + fence(_bullets(request.targets), "paths")
     return said
 
@@ -82,7 +79,7 @@ def words_of(
     several = {  # placeholders that stand for several words, or for none
         "{model_words}": template.model if options.model else (),
         "{permissions}": template.caged if confined else template.free,
-        "{targets}": tuple(f"./{path}" for path in targets[:MOST_TARGETS]),  # never taken for an option
+        "{targets}": tuple(f"./{path}" for path in targets[:100]),  # never taken for an option
     }
     prompt = text.replace("\0", "")
     if len(text.encode("utf-8", "backslashreplace")) > LONGEST_WORD:

@@ -144,9 +144,7 @@ class TreeCopy:
         try:
             descriptor = self._opened(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
-                with os.scandir(descriptor) as entries:
-                    names = sorted(entry.name for entry in entries)
-                for name in names:
+                for name in sorted(os.listdir(descriptor)):  # noqa: PTH208 - an open folder has no path
                     with suppress(FileNotFoundError):
                         info = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
                         yield f"{folder}/{name}" if folder else name, info

@@ -24,7 +24,6 @@ from maabarium.records import CallKind, DraftKind, FileEdit
 
 __all__ = ["Candidate", "CouncilAgent", "EditScope"]
 
-WARMEST = 2.0
 FRAME = 48
 """Tokens of an opinion that are JSON rather than prose."""
 
@@ -145,7 +144,7 @@ class CouncilAgent:
         seed = f"{self.seed}:{purpose.agent}:{purpose.kind}:{purpose.round}:{purpose.attempt}"
         request = CompletionRequest(
             messages=tuple(messages),
-            temperature=min(WARMEST, max(0.0, model.temperature + self.temperature_delta)),
+            temperature=min(2.0, max(0.0, model.temperature + self.temperature_delta)),
             max_tokens=min(tokens, model.max_tokens),
             schema=schema,
             seed=int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4]) >> 1,  # 31 bits, which every API takes

@@ -25,18 +25,9 @@ from maabarium.records import Attempt, FileEdit, MetricEffect
 from maabarium.safe_text import one_line
 
 __all__ = [
-    "DIGEST",
-    "Advice",
-    "AdviceScope",
-    "advice_on",
-    "alike",
-    "attempts_text",
-    "edits_digest",
-    "idea_of",
-    "is_ours",
-    "plateau_length",
-    "was_tried",
-]
+    "DIGEST", "Advice", "AdviceScope", "advice_on", "alike", "attempts_text", "edits_digest", "idea_of", "is_ours",
+    "plateau_length", "was_tried",
+]  # fmt: skip
 
 DIGEST = "edits_digest"
 """The key in `Proposal.data` under which a proposer leaves the digest of its edits."""
@@ -49,7 +40,6 @@ _EMPTY = frozenset(
     }
 )  # fmt: skip
 _OURS = frozenset({"provider_failed", "budget_spent", "interrupted", "internal", "exhausted", "promotion_failed"})
-_ALIKE = 0.8
 
 
 def idea_of(summary: str) -> frozenset[str]:
@@ -60,7 +50,7 @@ def idea_of(summary: str) -> frozenset[str]:
 
 def alike(one: frozenset[str], two: frozenset[str]) -> bool:
     """Whether two ideas share at least four of five words; one without words is like no other."""
-    return bool(one) and bool(two) and len(one & two) >= _ALIKE * len(one | two)
+    return bool(one) and bool(two) and len(one & two) >= 0.8 * len(one | two)
 
 
 def is_ours(attempt: Attempt) -> bool:
@@ -92,7 +82,6 @@ def was_tried(summary: str, edits: Sequence[FileEdit], history: Iterable[Attempt
 
 _SHORTEST, _LONGEST, _UNKNOWN = 4, 20, 6
 """Bounds of the length of a plateau in attempts, and what it is before anything was kept."""
-_RECENT = 6
 _UNUSABLE: dict[str, str] = {
     "unparseable": "could not be read; keep to the form exactly",
     "does_not_apply": "did not fit the files; copy the old lines exactly as they are shown",
@@ -163,7 +152,7 @@ def plateau_length(history: Sequence[Attempt]) -> int:
 def _repeated(since: Sequence[Attempt]) -> int:
     """How many of the last few attempts had been tried on the same champion before."""
     count = 0
-    for index in range(max(0, len(since) - _RECENT), len(since)):
+    for index in range(max(0, len(since) - 6), len(since)):
         attempt = since[index]
         own = idea_of(attempt.outcome.summary)
         before = (each for each in since[:index] if each.outcome.parent == attempt.outcome.parent)
@@ -172,9 +161,6 @@ def _repeated(since: Sequence[Attempt]) -> int:
     return count
 
 
-_DETAILED = 8
-_IDEAS_SHARE = 0.35
-"""What the list of ideas may take of the tokens, at most."""
 _IDS = 5
 
 
@@ -189,7 +175,7 @@ def attempts_text(history: Sequence[Attempt], champion_number: int, *, tokens: i
     if not told:
         return ""
     left = tokens - 30  # headings and what is left out
-    lines, left = _attempts(told, left, int(left * _IDEAS_SHARE))
+    lines, left = _attempts(told, left, int(left * 0.35))  # which is kept for the ideas
     cut = len(told) - len(lines)
     ideas, missing = _ideas(told, champion_number, told[cut:], left)
     if cut:
@@ -206,7 +192,7 @@ def _attempts(told: Sequence[Attempt], left: int, reserved: int) -> tuple[list[s
     found: list[str] = []
     in_detail = True
     for attempt in reversed(told):
-        in_detail = in_detail and len(found) < _DETAILED
+        in_detail = in_detail and len(found) < 8
         for text in (_detail(attempt), _line(attempt)) if in_detail else (_line(attempt),):
             cost = estimate_tokens(text) + 1
             if cost <= left - reserved:

@@ -92,14 +92,7 @@ def _heat(maps: Sequence[LineMap], targets: frozenset[str], rules: frozenset[str
 _FEWEST = 60
 """Tokens below which no further file is begun."""
 _MOST_FILES = 24
-_MISSES = 60
-_USUAL = 4_000.0
-"""Bytes of a file that is easily read; larger ones are less inviting."""
 _WORD = re.compile(r"[^\W\d]\w*")
-_READERS = 20
-_CONSTANT = 0.9
-_TRIED = 0.2
-"""How much an attempt on the present champion that changed a file makes other files more inviting."""
 
 
 def ranked(
@@ -117,7 +110,7 @@ def ranked(
         central = imports.centrality(library.paths)
         for path in targets:
             size = len(library.content(path))
-            prior = (1.0 + math.log1p(central[path])) / (1.0 + size / _USUAL) / 8.0
+            prior = (1.0 + math.log1p(central[path])) / (1.0 + size / 4_000.0) / 8.0
             worth[path] += 0.1 * prior if size >= 16 else 0.0
     tried = Counter(
         path
@@ -126,7 +119,7 @@ def ranked(
         for path in attempt.paths
     )
     for path in targets:
-        worth[path] /= 1.0 + _TRIED * tried[path]
+        worth[path] /= 1.0 + 0.2 * tried[path]  # what was changed without success makes other files more inviting
     if scope == "wide":
         chance = random.Random(request.seed)
         worth = {path: math.sqrt(worth[path]) * chance.uniform(0.2, 1.0) for path in targets}
@@ -167,13 +160,13 @@ def _by_worth(
     """
     worth = {chunk: priorities.of_chunk(path, chunk) for chunk in chunks if chunk.kind != "imports"}
     lines = excerpts.library.lines(path)
-    readers = sorted((chunk for chunk in worth if worth[chunk] > 0), key=lambda chunk: -worth[chunk])[:_READERS]
+    readers = sorted((chunk for chunk in worth if worth[chunk] > 0), key=lambda chunk: -worth[chunk])[:20]
     words = [(worth[each], set(_WORD.findall("\n".join(lines[each.first - 1 : each.last])))) for each in readers]
     for chunk in worth:
         if chunk.kind == "block" and words:
             names = chunk.name.split(", ")
             read = max((value for value, mentioned in words if not mentioned.isdisjoint(names)), default=0.0)
-            worth[chunk] = max(worth[chunk], _CONSTANT * read)
+            worth[chunk] = max(worth[chunk], 0.9 * read)
     chance = random.Random(f"{seed}:{path}")
     place = {chunk: (-round(worth[chunk], 2), chunk.last - chunk.first, chance.random()) for chunk in worth}
     return {chunk: worth[chunk] for chunk in sorted(worth, key=place.__getitem__)}
@@ -205,7 +198,7 @@ def _show_chunks(excerpts: Excerpts, path: str, chunks: Iterable[Chunk], limit: 
         cost = excerpts.chunk(path, chunk, limit - spent)
         misses += cost is None
         spent += cost or 0
-        if limit - spent < _FEWEST // 2 or misses > _MISSES:
+        if limit - spent < _FEWEST // 2 or misses > 60:
             break
     return spent
 

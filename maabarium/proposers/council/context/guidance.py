@@ -20,7 +20,6 @@ from maabarium.safe_text import one_line
 __all__ = ["creatable_files", "guidance", "measured_now", "objective_lines", "style_text"]
 
 _NAMES = {"research": "research-brief.md", "markdown": "draft.md", "prompt": "draft.md"}
-_MOST = 8
 
 _FIRST_DRAFT = (
     "The one document to work on does not exist yet. Write a first draft of it that can be used as it is: every "
@@ -55,7 +54,7 @@ def creatable_files(request: ProposalRequest, library: SourceFiles) -> tuple[str
             found += [path] if path else []
     clear = (path for path in dict.fromkeys(found) if not library.hidden(path))
     free = (path for path in clear if not any(str(folder) in library for folder in PurePosixPath(path).parents))
-    return tuple(free)[:_MOST]
+    return tuple(free)[:8]
 
 
 def guidance(request: ProposalRequest, library: SourceFiles) -> str:
@@ -116,8 +115,6 @@ def _draft(pattern: str, name: str, globs: Globs, library: SourceFiles) -> str:
     return ""
 
 
-_LOOKED_AT = 400
-"""Lines of a file that are looked at."""
 _QUOTED = re.compile(r"(?<![\w\"'])(?:[rbf]{0,2})(['\"])(?!\1)")
 
 
@@ -141,7 +138,7 @@ def _observed(library: SourceFiles, paths: Iterable[str]) -> dict[str, str]:
     lengths: list[int] = []
     for path in paths:
         before = 0
-        for line in library.lines(path)[:_LOOKED_AT]:
+        for line in library.lines(path)[:400]:
             if not line.strip():
                 continue
             lengths.append(len(line))

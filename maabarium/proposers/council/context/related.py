@@ -13,11 +13,6 @@ from maabarium.proposers.council.context.failures import source_lines, test_file
 
 __all__ = ["show_related"]
 
-_ROOTS = 3
-"""Shown files for which callers are looked for."""
-_RULES = 4
-_OF_ONE = 3
-"""Functions shown of one caller."""
 
 Found = Iterator[tuple[str, Sequence[Chunk]]]
 """Files, each with the chunks of it that may be shown."""
@@ -26,7 +21,7 @@ Found = Iterator[tuple[str, Sequence[Chunk]]]
 def show_related(excerpts: Excerpts, request: ProposalRequest, imports: Imports, limit: int) -> int:
     """Show rules, callers and callees for at most `limit` tokens; returns what was spent."""
     spent = _rules(excerpts, request, limit // 3)
-    roots = [excerpt for excerpt in excerpts.editable() if excerpt.path.endswith(".py")][:_ROOTS]
+    roots = [excerpt for excerpt in excerpts.editable() if excerpt.path.endswith(".py")][:3]
     for number, excerpt in enumerate(roots):
         share = (limit - spent) // (len(roots) - number)
         used = _show(excerpts, _callers(excerpts, excerpt, imports), share // 2)
@@ -50,7 +45,7 @@ def _rules(excerpts: Excerpts, request: ProposalRequest, limit: int) -> int:
         if path and not excerpts.library.obstacle(path):
             ranges = source_lines(path, names, excerpts.library)
             spent += (excerpts.show(path, limit - spent, ranges) or 0) if ranges else 0
-        if len(seen) >= _RULES:
+        if len(seen) >= 4:
             break
     return spent
 
@@ -73,7 +68,7 @@ def _callers(excerpts: Excerpts, excerpt: Excerpt, imports: Imports) -> Found:
     shown = {piece for piece in pieces if piece.isidentifier()} | {each.parent for each in whole if each.parent}
     for path, known in imports.importers(excerpt.path):
         wanted = (known & shown) or (shown if _stem(excerpt.path) in known else frozenset())
-        yield path, excerpts.library.users(path, wanted)[:_OF_ONE]
+        yield path, excerpts.library.users(path, wanted)[:3]
 
 
 def _callees(excerpts: Excerpts, excerpt: Excerpt, imports: Imports) -> Found:

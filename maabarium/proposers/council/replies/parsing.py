@@ -163,9 +163,6 @@ KEY = '"file_patches"'
 START = re.compile(r'\{\s*+"')
 MOST_STARTS = 1000
 """More beginnings of objects than this outside of a parsed object are no reply."""
-MOST_THOUGHTS = 50
-DEPTH = 3
-"""How deep a reply may be wrapped in objects of a tool call or the like."""
 
 THOUGHTS = {
     "<think>": "</think>", "<thinking>": "</thinking>", "<thought>": "</thought>", "<reasoning>": "</reasoning>",
@@ -181,7 +178,7 @@ def unthought(text: str) -> str:
     text = text.lstrip("\ufeff \t\r\n")  # not at the end, where a diff may have a line of blanks
     if FINAL_CHANNEL in text:
         text = text.rpartition(FINAL_CHANNEL)[2].lstrip()
-    for _ in range(MOST_THOUGHTS):
+    for _ in range(50):
         opening = next((each for each in THOUGHTS if text.startswith(each)), None)
         if opening is None:
             break
@@ -228,7 +225,7 @@ def _read(text: str) -> tuple[list[tuple[int, dict[str, Any]]], str]:
             raise _unreadable("the reply holds too many braces to be read", "proposal_json")
         try:
             value, end = decoder.raw_decode(text, start)
-            found += [(start, each) for each in _replies(value, DEPTH)]
+            found += [(start, each) for each in _replies(value)]
         except json.JSONDecodeError as error:
             reached = max(error.pos, start + 1)
             if reached - start > longest:
@@ -251,8 +248,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _replies(value: Any, depth: int) -> Iterator[dict[str, Any]]:
-    """The object itself or, inside a wrapper, the ones that it holds."""
+def _replies(value: Any, depth: int = 3) -> Iterator[dict[str, Any]]:
+    """The object itself or, inside the wrapper of a tool call or the like, the ones that it holds."""
     if not isinstance(value, dict) or depth == 0:
         return
     if "file_patches" in value:

@@ -26,6 +26,9 @@ from maabarium.suggestions import suggestion
 __all__ = ["TEMPLATES", "AgentProgram", "CommandOptions", "Template", "agent_of", "find_program", "installation"]
 
 INTERPRETERS = re.compile(r"(python[0-9.]*|pypy[0-9.]*|sh|bash|dash|zsh|node|ruby|perl|env)$")
+PYTHON = re.compile(r"(python|pypy)[0-9.]*(t|d)?$")
+BROAD = frozenset(map(Path, ("/", "/usr", "/usr/local", "/opt", "/home", "/root", "/var", "/tmp", "/etc", "/srv")))
+"""Never shown whole, whatever calls one of them its prefix."""
 
 
 @dataclass(frozen=True)
@@ -185,11 +188,6 @@ def _problems(options: CommandOptions) -> list[Problem]:
         if not name or "=" in name or "\0" in name + value:
             problems.append(Problem("proposer.env", f"{quote(name)} cannot be an environment variable"))
     return problems
-
-
-PYTHON = re.compile(r"(python|pypy)[0-9.]*(t|d)?$")
-BROAD = frozenset(map(Path, ("/", "/usr", "/usr/local", "/opt", "/home", "/root", "/var", "/tmp", "/etc", "/srv")))
-"""Never shown whole, whatever calls one of them its prefix."""
 
 
 def find_program(word: str, folder: Path, path: str) -> Path | None:

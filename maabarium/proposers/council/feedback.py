@@ -25,7 +25,7 @@ from maabarium.records import Attempt, FileEdit, MetricEffect
 from maabarium.safe_text import one_line
 
 __all__ = [
-    "DIGEST", "Advice", "AdviceScope", "advice_on", "alike", "attempts_text", "edits_digest", "idea_of", "is_ours",
+    "DIGEST", "Advice", "AdviceScope", "advice_on", "alike", "attempts_text", "edits_digest", "idea_of",
     "plateau_length", "was_tried",
 ]  # fmt: skip
 
@@ -40,6 +40,18 @@ _EMPTY = frozenset(
     }
 )  # fmt: skip
 _OURS = frozenset({"provider_failed", "budget_spent", "interrupted", "internal", "exhausted", "promotion_failed"})
+_SHORTEST, _LONGEST, _UNKNOWN = 4, 20, 6
+"""Bounds of the length of a plateau in attempts, and what it is before anything was kept."""
+_UNUSABLE: dict[str, str] = {
+    "unparseable": "could not be read; keep to the form exactly",
+    "does_not_apply": "did not fit the files; copy the old lines exactly as they are shown",
+    "out_of_bounds": "touched files that may not change; keep to the files that are shown as changeable",
+}
+"""Reason codes of replies that could not be used, and what is said of them."""
+_COOLEST, _HOTTEST = -0.3, 0.6
+AdviceScope = Literal["normal", "narrow", "wide"]
+"""How much of the tree is shown."""
+_IDS = 5
 
 
 def idea_of(summary: str) -> frozenset[str]:
@@ -53,7 +65,7 @@ def alike(one: frozenset[str], two: frozenset[str]) -> bool:
     return bool(one) and bool(two) and len(one & two) >= 0.8 * len(one | two)
 
 
-def is_ours(attempt: Attempt) -> bool:
+def _is_ours(attempt: Attempt) -> bool:
     """Whether an attempt failed, or was cut off, on our side: it says nothing about its idea."""
     return attempt.outcome.verdict in ("error", "cancelled") or attempt.outcome.reason_code in _OURS
 
@@ -71,26 +83,13 @@ def was_tried(summary: str, edits: Sequence[FileEdit], history: Iterable[Attempt
     """
     idea, paths, digest = idea_of(summary), {edit.path for edit in edits}, edits_digest(edits)
     for attempt in history:
-        if is_ours(attempt) or attempt.outcome.parent != champion_number:
+        if _is_ours(attempt) or attempt.outcome.parent != champion_number:
             continue
         judged = attempt.outcome.verdict in ("rejected", "tampered") and bool(attempt.paths)
         same_idea = judged and paths == set(attempt.paths) and alike(idea, idea_of(attempt.outcome.summary))
         if same_idea or attempt.data.get(DIGEST) == digest:
             return True
     return False
-
-
-_SHORTEST, _LONGEST, _UNKNOWN = 4, 20, 6
-"""Bounds of the length of a plateau in attempts, and what it is before anything was kept."""
-_UNUSABLE: dict[str, str] = {
-    "unparseable": "could not be read; keep to the form exactly",
-    "does_not_apply": "did not fit the files; copy the old lines exactly as they are shown",
-    "out_of_bounds": "touched files that may not change; keep to the files that are shown as changeable",
-}
-"""Reason codes of replies that could not be used, and what is said of them."""
-_COOLEST, _HOTTEST = -0.3, 0.6
-AdviceScope = Literal["normal", "narrow", "wide"]
-"""How much of the tree is shown."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class Advice:
 
 def advice_on(history: Sequence[Attempt], agents: int, seed: int) -> Advice:
     """The advice after these attempts, for so many agents. Attempts that broke on our side do not count."""
-    counted = [attempt for attempt in history if not is_ours(attempt)]
+    counted = [attempt for attempt in history if not _is_ours(attempt)]
     last = max((index for index, each in enumerate(counted) if each.outcome.verdict == "promoted"), default=-1)
     since = counted[last + 1 :]
     waited = len(since) // plateau_length(counted)
@@ -161,9 +160,6 @@ def _repeated(since: Sequence[Attempt]) -> int:
     return count
 
 
-_IDS = 5
-
-
 def attempts_text(history: Sequence[Attempt], champion_number: int, *, tokens: int = 2000) -> str:
     """The last attempts, newest last, and the ideas already tried on the champion; empty when there are none.
 
@@ -171,7 +167,7 @@ def attempts_text(history: Sequence[Attempt], champion_number: int, *, tokens: i
     line of its own: the newest attempts and the ideas tried on this champion are kept longest. Attempts that broke
     on our side are left out.
     """
-    told = [attempt for attempt in history if not is_ours(attempt)]
+    told = [attempt for attempt in history if not _is_ours(attempt)]
     if not told:
         return ""
     left = tokens - 30  # headings and what is left out

@@ -29,6 +29,10 @@ _STATIC = ("complexity", "maintainability", "lint", "size", "coverage")
 """Sources that look at every target file, whether it runs or not."""
 _FROM_RULES = 4.0
 """How much more a line's hits count that runs under the blueprint's own rules, when they measure."""
+_FEWEST = 60
+"""Tokens below which no further file is begun."""
+_MOST_FILES = 24
+_WORD = re.compile(r"[^\W\d]\w*")
 
 
 class Priorities:
@@ -87,12 +91,6 @@ def _heat(maps: Sequence[LineMap], targets: frozenset[str], rules: frozenset[str
     }
     total = sum(sum(rows.values()) for rows in raw.values())
     return {path: {n: hits / total for n, hits in rows.items()} for path, rows in raw.items()} if total > 0 else {}
-
-
-_FEWEST = 60
-"""Tokens below which no further file is begun."""
-_MOST_FILES = 24
-_WORD = re.compile(r"[^\W\d]\w*")
 
 
 def ranked(

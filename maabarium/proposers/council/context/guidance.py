@@ -34,6 +34,7 @@ _RESEARCH = (
     "the same sentence. Add to what is there, or write one new note, rather than rewrite. Without an address to cite, "
     'propose no edit and say in the summary what to look for: Search for "...".'
 )
+_QUOTED = re.compile(r"(?<![\w\"'])(?:[rbf]{0,2})(['\"])(?!\1)")
 
 
 def creatable_files(request: ProposalRequest, library: SourceFiles) -> tuple[str, ...]:
@@ -113,9 +114,6 @@ def _draft(pattern: str, name: str, globs: Globs, library: SourceFiles) -> str:
         if path not in library and globs.matches(path):
             return path
     return ""
-
-
-_QUOTED = re.compile(r"(?<![\w\"'])(?:[rbf]{0,2})(['\"])(?!\1)")
 
 
 def style_text(library: SourceFiles, paths: Iterable[str]) -> str:

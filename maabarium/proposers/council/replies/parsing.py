@@ -21,7 +21,7 @@ from maabarium.proposers.council.replies.reply import Patch, Replacement, Reply
 from maabarium.records import Operation
 from maabarium.safe_text import one_line
 
-__all__ = ["object_of", "parse_reply", "unthought"]
+__all__ = ["parse_reply"]
 
 MOST_CHARACTERS = 8 * 2**20
 MOST_EDITS = 2000
@@ -41,6 +41,17 @@ MISSING = {
     "blocks": ("edits is missing", "other"),
     "lines": ("line and replacement are missing", "other"),
 }
+KEY = '"file_patches"'
+START = re.compile(r'\{\s*+"')
+MOST_STARTS = 1000
+"""More beginnings of objects than this outside of a parsed object are no reply."""
+THOUGHTS = {
+    "<think>": "</think>", "<thinking>": "</thinking>", "<thought>": "</thought>", "<reasoning>": "</reasoning>",
+    "<reflection>": "</reflection>", "[THINK]": "[/THINK]", "◁think▷": "◁/think▷",
+}  # fmt: skip
+FINAL_CHANNEL = "<|channel|>final<|message|>"
+LOOSE_COMMA = re.compile(r'"(?:[^"\\]|\\(?:.|\Z))*+(?:"|\Z)|,(?=\s*[}\]])', re.DOTALL)
+"""Strings, so that commas in them are passed over; and commas before a closing bracket."""
 
 
 def parse_reply(text: str, format: EditFormat) -> Reply:
@@ -50,9 +61,9 @@ def parse_reply(text: str, format: EditFormat) -> Reply:
     """
     if len(text) > MOST_CHARACTERS:
         raise _unreadable(f"the reply has {len(text)} characters; at most {MOST_CHARACTERS} are read")
-    text = unthought(text)
+    text = _unthought(text)
     marker = marker_of(text, format)
-    found = object_of(text) if "{" in text else None
+    found = _object_of(text) if "{" in text else None
     if found is not None and (marker is None or found[0] < marker):
         reply = _reply(found[1], format)
     elif marker is not None:
@@ -159,21 +170,7 @@ def _unfenced(text: str) -> str:
     return "\n".join(lines[1:-1]) + "\n"
 
 
-KEY = '"file_patches"'
-START = re.compile(r'\{\s*+"')
-MOST_STARTS = 1000
-"""More beginnings of objects than this outside of a parsed object are no reply."""
-
-THOUGHTS = {
-    "<think>": "</think>", "<thinking>": "</thinking>", "<thought>": "</thought>", "<reasoning>": "</reasoning>",
-    "<reflection>": "</reflection>", "[THINK]": "[/THINK]", "◁think▷": "◁/think▷",
-}  # fmt: skip
-FINAL_CHANNEL = "<|channel|>final<|message|>"
-LOOSE_COMMA = re.compile(r'"(?:[^"\\]|\\(?:.|\Z))*+(?:"|\Z)|,(?=\s*[}\]])', re.DOTALL)
-"""Strings, so that commas in them are passed over; and commas before a closing bracket."""
-
-
-def unthought(text: str) -> str:
+def _unthought(text: str) -> str:
     """The reply without the reasoning before it. Raises ProposalError when there is nothing else."""
     text = text.lstrip("\ufeff \t\r\n")  # not at the end, where a diff may have a line of blanks
     if FINAL_CHANNEL in text:
@@ -195,7 +192,7 @@ def unthought(text: str) -> str:
     return text
 
 
-def object_of(text: str) -> tuple[int, dict[str, Any]] | None:
+def _object_of(text: str) -> tuple[int, dict[str, Any]] | None:
     """Where the reply's object starts, and the object that has `file_patches`. None: there is no such object.
 
     Raises ProposalError (`unparseable`) for two that differ, and for one that is broken.

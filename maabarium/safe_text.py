@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["one_line", "plain", "printable"]
+__all__ = ["listed", "one_line", "plain", "printable"]
 
 SEQUENCES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # control sequences: colours, cursor, erasing (ECMA-48 section 5.4)
@@ -42,6 +43,12 @@ def plain(text: str, limit: int | None = None) -> str:
 def one_line(text: str, limit: int = 200) -> str:
     """Return `plain` text on one line: every run of white space is a single space, at most `limit` characters."""
     return shortened(" ".join(plain(text).split()), limit)
+
+
+def listed(names: Iterable[str], most: int = 5, limit: int = 300) -> str:
+    """The first of some names, each on one line of at most `limit` characters, and how many more there are."""
+    known = [one_line(name, limit) for name in names]
+    return ", ".join(known[:most]) + (f" and {len(known) - most} more" if len(known) > most else "")
 
 
 def printable(name: str | Path) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["listed", "near", "nearest", "suggestion"]
+from maabarium.safe_text import listed
+
+__all__ = ["near", "nearest", "suggestion"]
 
 
 def near(name: str, names: Iterable[str]) -> str | None:
@@ -20,17 +22,10 @@ def nearest(name: str, names: Iterable[str], most: int, cutoff: float = 0.6) -> 
     return [known[each] for each in difflib.get_close_matches(name.casefold()[:200], list(known), most, cutoff)]
 
 
-def listed(names: Iterable[str], most: int = 12) -> str:
-    """Names in order, separated by commas, the tail counted."""
-    ordered = sorted(names)
-    more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
-    return ", ".join(ordered[:most]) + more
-
-
 def suggestion(name: str, names: Iterable[str]) -> str:
     """`; did you mean "x"?` for a near miss, else `; there is: a, b`."""
     known = tuple(names)
     close = near(name, known)
     if close is not None:
         return f'; did you mean "{close}"?'
-    return f"; there is: {listed(known)}" if known else "; there is none"
+    return f"; there is: {listed(sorted(known), most=12)}" if known else "; there is none"

@@ -20,15 +20,15 @@ from maabarium.blueprint.document import Pruned, mend
 from maabarium.blueprint.schema import Blueprint
 from maabarium.blueprint.sentences import problem_of, quote
 from maabarium.errors import BlueprintError, Problem
-from maabarium.safe_text import printable
-from maabarium.suggestions import listed, near
+from maabarium.safe_text import listed, printable
+from maabarium.suggestions import near
 
 __all__ = ["MAX_BYTES", "Loaded", "load", "mended", "parse"]
 
 MAX_BYTES = 1_000_000
 """A blueprint is a page or two; a file above this size was surely given by mistake."""
-LOOKED_AT, SHOWN = 200, 5
-"""How many files are read for a suggestion, and how many are named."""
+LOOKED_AT = 200
+"""How many files are read for a suggestion."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def _near_files(path: Path) -> str:
             return f"; did you mean {printable(known[close])}?"
         there += known.values()
     if there:
-        return f"; there {'is' if len(there) == 1 else 'are'} {listed(map(printable, there), SHOWN)}"
+        return f"; there {'is' if len(there) == 1 else 'are'} {listed(sorted(map(printable, there)))}"
     try:
         nor = "" if path.parent.is_dir() else f" (nor a folder {printable(path.parent)})"
         return nor or "; `maabarium init` writes one"
@@ -177,7 +177,7 @@ def _near_files(path: Path) -> str:
 
 def _blueprints_in(folder: Path) -> str:
     names = [printable(found.name) for found in _blueprints_of(folder)]
-    return f"; it holds {listed(names)}" if names else ""
+    return f"; it holds {listed(sorted(names), 12)}" if names else ""
 
 
 def _blueprints_of(folder: Path) -> list[Path]:

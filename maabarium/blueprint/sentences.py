@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from maabarium.errors import Problem
-from maabarium.safe_text import printable
-from maabarium.suggestions import listed, suggestion
+from maabarium.safe_text import listed, printable
+from maabarium.suggestions import suggestion
 
 __all__ = ["key_path", "kind_of", "problem_of", "quote"]
 
@@ -118,6 +118,6 @@ def _is_entry_list(where: tuple[str | int, ...], value: object) -> bool:
 def _choice(key: str, value: object, expected: str) -> str:
     names = [part.strip(" '") for part in expected.replace(" or ", ", ").split(",")]
     if not isinstance(value, str):
-        return f"must be one of {listed(names)}, not {kind_of(value)}"
+        return f"must be one of {listed(sorted(names), 12)}, not {kind_of(value)}"
     noun = _NOUNS.get(key, "a choice here")
     return f"{quote(value)} is not {noun}{suggestion(value, names)}"

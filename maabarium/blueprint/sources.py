@@ -16,7 +16,8 @@ from maabarium.blueprint.schema import Direction, Metric
 from maabarium.blueprint.selection import LATER
 from maabarium.blueprint.sentences import quote
 from maabarium.errors import Problem
-from maabarium.suggestions import listed, near
+from maabarium.safe_text import listed
+from maabarium.suggestions import near
 
 __all__ = ["FAMILIES", "Family", "Offer", "SourceBinding", "best_direction", "bind_metric", "family_of", "is_clock"]
 
@@ -130,7 +131,7 @@ class Offer:
 
     def listing(self) -> str:
         """The sources for a sentence."""
-        return listed((name.replace("*", "<name>") for name in self.names()), most=20)
+        return listed((name.replace("*", "<name>") for name in self.names()), 20)
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def _given(metric: Metric, source: str, offer: Offer, where: str) -> SourceBindi
         if offer.has(owner, name):
             missing = _missing_score(name, offer, where) if owner in offer.bare else None
             return missing or _bound(metric, offer, owner, name)
-        there = listed(offer.sources[owner])
+        there = listed(sorted(offer.sources[owner]), 12)
         return Problem(where, f"the evaluator {owner} does not measure {quote(name)}; it measures: {there}")
     if measuring := offer.owner(source):
         missing = _missing_score(source, offer, where) if measuring in offer.bare else None
@@ -188,7 +189,7 @@ def _missing_score(source: str, offer: Offer, where: str) -> Problem | None:
     if not known:
         return Problem(where, f'{quote(source)} needs a rules file with score.measure("{name}", …) in evaluator.rules')
     close = near(name, known)
-    hint = f'; did you mean "score:{close}"?' if close else f"; they measure: {listed(known)}"
+    hint = f'; did you mean "score:{close}"?' if close else f"; they measure: {listed(sorted(known), 12)}"
     return Problem(where, f"no rules file measures {quote(name)}{hint}")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.doctor.findings import Finding, Observation, failed, passed, warned
@@ -14,7 +13,7 @@ from maabarium.safe_text import one_line
 from maabarium.sandbox.probe import observe_all
 from maabarium.sandbox.selection import PLAIN, REMEDY, Reach, available, notes_of
 
-__all__ = ["LEVELS", "HeldLevel", "check_sandbox", "taken"]
+__all__ = ["LEVELS", "check_sandbox", "taken"]
 
 LEVELS = ("trusted", "standard", "strict")
 LIMITS = {"memory_mb": 256, "processes": 32, "written_mb": 32, "file_mb": 16, "open_files": 256}
@@ -22,17 +21,6 @@ LIMITS = {"memory_mb": 256, "processes": 32, "written_mb": 32, "file_mb": 16, "o
 LATER = {"learn the host name"}
 """What only `strict` promises to prevent."""
 STRICTER = 'where that matters, set level = "strict" in [sandbox]'
-
-
-@dataclass(frozen=True)
-class HeldLevel:
-    """One level held by one backend."""
-
-    level: str
-    backend: str
-
-    def __str__(self) -> str:
-        return f"{self.level} ({self.backend})"
 
 
 def check_sandbox(
@@ -44,8 +32,8 @@ def check_sandbox(
     """
     reaches = [] if level == "trusted" else available(factories)
     yield _levels(reaches, level, demanded)
-    found = [HeldLevel(reach.level, reach.backend) for reach in reaches if reach.ok]
-    found = [HeldLevel("trusted", PLAIN), *found] if PLAIN in factories else found
+    found = [Reach(PLAIN, "trusted", True)] if PLAIN in factories else []
+    found += [reach for reach in reaches if reach.ok]
     first: dict[str, str] = {}
     for held in sorted(found, key=lambda held: LEVELS.index(held.level)):
         used = first.setdefault(held.level, held.backend) == held.backend
@@ -90,7 +78,7 @@ def _reasons(reaches: Sequence[Reach], level: str) -> str:
     return "; ".join(said) or "there is no backend that confines"
 
 
-def _look_into(held: HeldLevel, factory: SandboxFactory, *, used: bool) -> Finding:
+def _look_into(held: Reach, factory: SandboxFactory, *, used: bool) -> Finding:
     """The finding about one of them; `used`: it is the one that runs take at this level."""
     try:
         sandbox = factory(SandboxOptions.model_validate({"level": held.level, **LIMITS}), threading.Event())
@@ -107,9 +95,8 @@ def _look_into(held: HeldLevel, factory: SandboxFactory, *, used: bool) -> Findi
         return passed("sandbox", str(held), f"all {len(observed)} attempts were stopped", observed)
     said = f"{count}; got through: {', '.join(through)}"
     notes = "; ".join(notes_of(sandbox))
-    known = LATER if held.level == "standard" else set[str]()
     unbound = "[sandbox] processes" in notes
-    known = known | ({"fork without end"} if unbound else set())
+    known = {*(LATER if held.level == "standard" else ()), *(["fork without end"] if unbound else ())}
     if not set(through) <= known:
         fix = "do not evaluate code that you do not trust here; report it, and use another level meanwhile"
         return failed("sandbox", str(held), said, fix, observed)

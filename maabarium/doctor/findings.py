@@ -6,19 +6,14 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from maabarium.safe_text import one_line
-from maabarium.sandbox.bait import Observation
+from maabarium.sandbox.probe import Observation
 
-__all__ = [
-    "FUNNELS", "SHOWN", "Finding", "Funnel", "Observation", "Status", "failed", "has_failed", "listed", "passed",
-    "warned",
-]  # fmt: skip
+__all__ = ["FUNNELS", "Finding", "Funnel", "Observation", "Status", "failed", "has_failed", "passed", "warned"]
 
 Status = Literal["pass", "warn", "fail"]
 Funnel = Literal["environment", "sandbox", "target", "models", "storage"]
 FUNNELS: tuple[Funnel, ...] = ("environment", "sandbox", "target", "models", "storage")
 """In the order in which they are looked at."""
-SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -59,10 +54,3 @@ def failed(funnel: Funnel, name: str, sentence: str, fix: str, observed: Iterabl
 def has_failed(findings: Iterable[Finding]) -> bool:
     """Whether any of them is a failure."""
     return any(finding.status == "fail" for finding in findings)
-
-
-def listed(names: Iterable[str]) -> str:
-    """The first few, and how many more there are."""
-    known = [one_line(name, 120) for name in names]
-    more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
-    return ", ".join(known[:SHOWN]) + more

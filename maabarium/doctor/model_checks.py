@@ -15,7 +15,7 @@ from maabarium.blueprint.schema import Blueprint, Model
 from maabarium.doctor.findings import Finding, failed, passed, warned
 from maabarium.errors import MaabariumError
 from maabarium.models.keys import find_key
-from maabarium.plugins.completion import ProviderContext, ProviderFactory, ProviderFacts, facts_of
+from maabarium.plugins.completion import HasEndpoint, ProviderContext, ProviderFactory, ProviderFacts, facts_of
 from maabarium.plugins.manager import PluginManager, contributions
 from maabarium.run.binding import asks_models, models_of
 from maabarium.safe_text import one_line
@@ -70,7 +70,7 @@ def _made(factory: ProviderFactory, context: ProviderContext, *, network: bool) 
         yield failed("models", f"{model.name}: provider", one_line(str(error), 400), advice)
         return
     try:
-        address = str(getattr(provider, "endpoint", ""))
+        address = provider.endpoint if isinstance(provider, HasEndpoint) else ""
         at = f" at {address}" if address else ""
         yield passed("models", f"{model.name}: provider", f"{model.provider} accepts the entry{at}")
         if network and address:

@@ -7,13 +7,13 @@ import os
 import shlex
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from pathlib import Path
 
-from maabarium.doctor.findings import SHOWN, Finding, failed, listed, passed, warned
+from maabarium.doctor.findings import Finding, failed, passed, warned
 from maabarium.errors import MaabariumError, StoreError
 from maabarium.run.run_status import list_runs
-from maabarium.safe_text import one_line
+from maabarium.safe_text import listed, one_line
 from maabarium.sandbox.process_tree import end_strays, strays
 from maabarium.state_paths import StatePaths
 from maabarium.store import Store
@@ -25,6 +25,7 @@ __all__ = ["FIX", "check_storage", "repair_storage", "schema_of"]
 
 FIX = "maabarium doctor --fix"
 ALL = 1_000_000
+SHOWN = 5
 
 
 def check_storage(state_paths: StatePaths, git_dir: Path | None = None) -> Iterator[Finding]:
@@ -32,10 +33,19 @@ def check_storage(state_paths: StatePaths, git_dir: Path | None = None) -> Itera
     yield _folder("database folder", state_paths.database.parent, "name another database with --database")
     yield _folder("cache folder", state_paths.cache, "point XDG_CACHE_HOME to another folder")
     yield from _database(state_paths)
-    yield _dead_runs(state_paths)
-    yield _locks(state_paths, git_dir)
-    yield _strays()
+    dead = [folder.name for folder in dead_folders(state_paths.cache)]
+    yield _left("worktrees", dead, f"dead run(s) left folders in the cache: {listed(dead)}")
+    stale = stale_locks(state_paths, git_dir)
+    yield _left("locks", stale, f"lock file(s) of dead runs, which stop nobody: {listed(map(str, stale))}")
+    yield _left("processes", strays(), "process(es) of a Maabarium that was killed still run; the next run ends them")
     yield _orphans(state_paths)
+
+
+def _left(name: str, found: Sized, said: str) -> Finding:
+    """What dead runs left of one kind."""
+    if not found:
+        return passed("storage", name, "no dead run left any behind")
+    return warned("storage", name, f"{len(found)} {said}", FIX)
 
 
 def _folder(name: str, folder: Path, instead: str) -> Finding:
@@ -110,34 +120,10 @@ def schema_of(path: Path) -> int:
     return 0
 
 
-def _dead_runs(state_paths: StatePaths) -> Finding:
-    folders = dead_folders(state_paths.cache)
-    if not folders:
-        return passed("storage", "worktrees", "no dead run left any behind")
-    said = f"{len(folders)} dead run(s) left folders in the cache: {listed(folder.name for folder in folders)}"
-    return warned("storage", "worktrees", said, FIX)
-
-
 def stale_locks(state_paths: StatePaths, git_dir: Path | None) -> list[Path]:
     """Lock files of runs that nobody holds. They stop no run."""
     found = [*state_paths.cache.glob("*/maabarium-*.lock"), *(git_dir.glob("maabarium-*.lock") if git_dir else ())]
     return [path for path in sorted(found) if not is_held(path)]
-
-
-def _locks(state_paths: StatePaths, git_dir: Path | None) -> Finding:
-    stale = stale_locks(state_paths, git_dir)
-    if not stale:
-        return passed("storage", "locks", "no dead run left any behind")
-    said = f"{len(stale)} lock file(s) of dead runs, which stop nobody: {listed(map(str, stale))}"
-    return warned("storage", "locks", said, FIX)
-
-
-def _strays() -> Finding:
-    count = len(strays())
-    if count:
-        said = f"{count} process(es) of a Maabarium that was killed still run; the next run ends them"
-        return warned("storage", "processes", said, FIX)
-    return passed("storage", "processes", "no dead run left any behind")
 
 
 def _orphans(state_paths: StatePaths) -> Finding:

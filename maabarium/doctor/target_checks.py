@@ -13,14 +13,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from maabarium.code.python_file import parse
-from maabarium.doctor.findings import Finding, failed, listed, passed, warned
+from maabarium.doctor.findings import Finding, failed, passed, warned
 from maabarium.errors import BlueprintError, MaabariumError
 from maabarium.plugins.manager import PluginManager, contributions
 from maabarium.plugins.processes import Sandbox
 from maabarium.records import Evaluation, Gate, Measured
 from maabarium.run.binding import Binding, bind_blueprint, worker_setup
 from maabarium.run.run import rough_time
-from maabarium.safe_text import one_line
+from maabarium.safe_text import listed, one_line
 from maabarium.sandbox.selection import describe, select
 from maabarium.worker.job import MeasureJob
 from maabarium.worker.measurement import run_measurement

@@ -7,6 +7,7 @@ Version 1 is the original's: scores between 0 and 1. Version 2 has values in the
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -19,10 +20,10 @@ from maabarium.blueprint.sentences import quote
 from maabarium.errors import EvaluationError
 from maabarium.plugins.processes import Completed
 from maabarium.records import Evaluation, Gate, Measurement, ReasonCode
-from maabarium.safe_text import one_line
-from maabarium.suggestions import listed, suggestion
+from maabarium.safe_text import listed, one_line
+from maabarium.suggestions import suggestion
 
-__all__ = ["LARGEST_ANSWER", "EvaluatorAnswer", "answered", "ended_badly", "read_answer"]
+__all__ = ["LARGEST_ANSWER", "EvaluatorAnswer", "answered", "ended_badly", "failed_gate", "grader_of", "read_answer"]
 
 LARGEST_ANSWER = 1024 * 1024
 WEIGHT_TOLERANCE = 0.01
@@ -69,26 +70,26 @@ def ended_badly(completed: Completed, seconds: float, who: str) -> Gate | None:
 
     It is the candidate's failure: the baseline's evaluation came through.
     """
-    found = _bad_end(completed, seconds)
-    if found is None:
-        return None
+    ends: tuple[tuple[bool, ReasonCode, str], ...] = (
+        (completed.interrupted, "interrupted", "was interrupted"),
+        (completed.flooded, "output_flood", "printed more than sandbox.output_mb allows"),
+        (completed.timed_out, "timeout", f"did not end within {seconds:.3g} s"),
+        (completed.out_of_memory, "out_of_memory", "was killed for lack of memory"),
+        (completed.returncode != 0, "crashed", f"ended with {completed.ending}"),
+    )
     lines = [line for line in completed.output.splitlines() if line.strip()]
     last = f": {one_line(lines[-1], 300)}" if lines else ""
-    return Gate(name="answer", passed=False, reason_code=found[0], detail=f"{who} {found[1]}{last}")
+    return next((failed_gate(code, f"{who} {said}{last}") for holds, code, said in ends if holds), None)
 
 
-def _bad_end(completed: Completed, seconds: float) -> tuple[ReasonCode, str] | None:
-    if completed.interrupted:
-        return "interrupted", "was interrupted"
-    if completed.flooded:
-        return "output_flood", "printed more than sandbox.output_mb allows"
-    if completed.timed_out:
-        return "timeout", f"did not end within {seconds:.3g} s"
-    if completed.out_of_memory:
-        return "out_of_memory", "was killed for lack of memory"
-    if completed.returncode:
-        return "crashed", f"ended with {completed.ending}"
-    return None
+def failed_gate(code: ReasonCode, detail: str) -> Gate:
+    """The gate of an evaluator that gave no answer that could be read."""
+    return Gate(name="answer", passed=False, reason_code=code, detail=detail)
+
+
+def grader_of(parts: Mapping[str, Any]) -> str:
+    """A digest of what the scores of an evaluator depend on beside the tree."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def answered(
@@ -124,7 +125,7 @@ def read_answer(
     measurements = tuple(_measurement(score, metrics, answer.protocolVersion) for score in answer.scores)
     missing = sorted(wanted - {measurement.source for measurement in measurements})
     if missing and all(gate.passed for gate in gates):
-        raise EvaluationError(f"has no score for {listed(missing)}; every source of the question needs one")
+        raise EvaluationError(f"has no score for {listed(missing, 12)}; every source of the question needs one")
     _consistent(answer, metrics)
     return measurements, gates
 

@@ -77,16 +77,8 @@ def _patch(edit: FileEdit) -> dict[str, Any]:
 
 
 def _metric(source: str, metric: Metric) -> dict[str, Any]:
-    return {
-        "name": metric.name,
-        "weight": metric.weight,
-        "direction": metric.direction,
-        "description": metric.description,
-        "source": source,
-        "unit": metric.unit,
-        "range": list(metric.range) if metric.range else None,
-        "role": metric.role,
-    }
+    shown = {"name", "weight", "direction", "description", "unit", "range", "role"}
+    return metric.model_dump(mode="json", include=shown) | {"source": source}
 
 
 def _values(evaluation: Evaluation | None, name: str, metrics: dict[str, Metric]) -> dict[str, float] | None:

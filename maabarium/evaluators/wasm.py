@@ -7,9 +7,9 @@ The module sees the evaluated tree read-only and nothing else. Knows neither how
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,15 @@ from pydantic import Field, ValidationError
 
 from maabarium.blueprint.schema import Blueprint, Settings
 from maabarium.errors import EvaluationError, Problem, SandboxError
-from maabarium.evaluators.answer import LARGEST_ANSWER, answered, ended_badly
-from maabarium.evaluators.manifest import find_manifest
+from maabarium.evaluators.answer import LARGEST_ANSWER, answered, ended_badly, failed_gate, grader_of
+from maabarium.evaluators.process import find_manifest
 from maabarium.evaluators.question import own_metrics, question, question_folder
 from maabarium.plugins.hook_requests import BlueprintCheck
 from maabarium.plugins.processes import Completed
 from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import Evaluation, Gate, ReasonCode
 from maabarium.safe_text import one_line, plain
-from maabarium.sandbox.wasi import LARGEST_PROGRAM, WasiEnding, WasiFiles, WasiProgram
+from maabarium.sandbox.wasi import LARGEST_PROGRAM, WasiProgram
 from maabarium.sandbox.wasm import WasmLimits, read_module
 from maabarium.sandbox.wasm_child import GUEST
 
@@ -35,6 +35,8 @@ NAME = "wasm"
 GRACE = 3.0
 """Seconds beyond the module's own deadline until its process is killed: for a module that waits in a host call."""
 LOG = 20_000
+FAULTS = {"refused": "says", "broken": "could not be run"}
+"""Endings that are not the candidate's failure."""
 
 
 class WasmOptions(Settings):
@@ -54,21 +56,15 @@ class WasmEvaluator:
 
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         self.options = WasmOptions.model_validate(dict(options or {}))
-        self._loaded: tuple[bytes, WasiProgram] | None = None
 
     def evaluate(self, request: EvaluationRequest) -> Evaluation:
         """Ask once. Raises EvaluationError for a broken module or answer; one that traps is a failed gate."""
         path = _module_path(request.blueprint, request.folder, self.options)
         try:
             data = read_module(path, LARGEST_PROGRAM)
-            return self._ask(request, path.name, self._program(data), hashlib.sha256(data).hexdigest())
+            return self._ask(request, path.name, _program(data, self.options), hashlib.sha256(data).hexdigest())
         except (EvaluationError, SandboxError) as error:
             raise EvaluationError(f"the evaluator wasm:{path.name}: {error}") from error
-
-    def _program(self, data: bytes) -> WasiProgram:
-        if self._loaded is None or self._loaded[0] != data:
-            self._loaded = (data, _program(data, self.options))
-        return self._loaded[1]
 
     def _ask(self, request: EvaluationRequest, who: str, program: WasiProgram, digest: str) -> Evaluation:
         workspace = request.workspace
@@ -76,8 +72,7 @@ class WasmEvaluator:
         root = workspace.root.relative_to(workspace.path).as_posix()
         guest_root = GUEST if root == "." else f"{GUEST}/{root}"
         with question_folder(workspace.scratch, question(request, NAME, GUEST, guest_root)) as files:
-            places = WasiFiles(files.question, files.answer, files.log)
-            argv = program.argv(workspace.path, places, seconds)
+            argv = program.argv(workspace.path, seconds, question=files.question, answer=files.answer, log=files.log)
             completed = workspace.run(argv, timeout=seconds + GRACE, readable=program.readable)
             answer = files.read("answer.json", LARGEST_ANSWER)
             log = files.read("log.txt", LOG) or files.read("log.txt2", LOG) or b""
@@ -86,8 +81,7 @@ class WasmEvaluator:
             "options": self.options.model_dump(mode="json", exclude={"path"}),
             "metrics": request.blueprint.metrics.model_dump(mode="json"),
         }
-        grader = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-        seen = Evaluation(grader=grader, log=plain(log[:LOG].decode("utf-8", "replace")))
+        seen = Evaluation(grader=grader_of(parts), log=plain(log[:LOG].decode("utf-8", "replace")))
         gate = self._gate(program, completed, who, seconds)
         return answered(seen, gate, answer, own_metrics(request, NAME), request.sources)
 
@@ -100,43 +94,35 @@ class WasmEvaluator:
         if gate is not None:
             return gate
         ending = program.ending(completed)
-        if ending.kind == "refused":
-            raise EvaluationError(f"says: {one_line(ending.detail, 400)}")
-        if ending.kind == "broken":
-            raise EvaluationError(f"could not be run: {one_line(ending.detail, 400)}")
-        found = self._reason(ending, seconds)
-        if found is None:
+        if ending.kind in FAULTS:
+            raise EvaluationError(f"{FAULTS[ending.kind]}: {one_line(ending.detail, 400)}")
+        reasons: dict[str, tuple[ReasonCode, str]] = {
+            "fuel": ("timeout", f"used up its fuel of {self.options.fuel:,} instructions"),
+            "deadline": ("timeout", f"did not end within {seconds:.3g} s"),
+            "large": ("output_flood", f"answered with {ending.detail} bytes; at most {LARGEST_ANSWER:,} are read"),
+            "exit": ("crashed", f"ended with status {one_line(ending.detail, 20)}"),
+            "trap": ("crashed", f"trapped: {one_line(ending.detail, 300)}"),
+        }
+        if ending.kind not in reasons:
             return None
-        return Gate(name="answer", passed=False, reason_code=found[0], detail=f"{who} {found[1]}")
-
-    def _reason(self, ending: WasiEnding, seconds: float) -> tuple[ReasonCode, str] | None:
-        if ending.kind == "fuel":
-            return "timeout", f"used up its fuel of {self.options.fuel:,} instructions"
-        if ending.kind == "deadline":
-            return "timeout", f"did not end within {seconds:.3g} s"
-        if ending.kind == "large":
-            return "output_flood", f"answered with {ending.detail} bytes; at most {LARGEST_ANSWER:,} are read"
-        if ending.kind == "exit":
-            return "crashed", f"ended with status {one_line(ending.detail, 20)}"
-        if ending.kind == "trap":
-            return "crashed", f"trapped: {one_line(ending.detail, 300)}"
-        return None
+        code, said = reasons[ending.kind]
+        return failed_gate(code, f"{who} {said}")
 
 
 def wasm_problems(request: BlueprintCheck) -> list[Problem]:
     """What is wrong with the module of a blueprint that needs one."""
+    evaluator = request.blueprint.evaluator
+    own = evaluator.options.get(NAME, {})
+    in_general = evaluator.manifest_path and not own.get("path")
+    where = "evaluator.manifest_path" if in_general else f"evaluator.options.{NAME}.path"
     try:
-        options = WasmOptions.model_validate(request.blueprint.evaluator.options.get(NAME, {}))
-    except ValidationError:
-        return []  # said where the evaluator is made
-    where = "evaluator.manifest_path" if not options.path and request.blueprint.evaluator.manifest_path else ""
-    where = where or f"evaluator.options.{NAME}.path"
-    try:
+        options = WasmOptions.model_validate(own)
         path = _module_path(request.blueprint, request.path.parent, options)
+        _program(read_module(path, LARGEST_PROGRAM), options)
+    except ValidationError:
+        pass  # said where the evaluator is made
     except EvaluationError as error:
         return [Problem(where, str(error))]
-    try:
-        _program(read_module(path, LARGEST_PROGRAM), options)
     except SandboxError as error:
         return [Problem(where, f"{path.name} {error}")]
     return []
@@ -151,6 +137,7 @@ def wasm_files(blueprint: Blueprint, folder: Path) -> tuple[Path, ...]:
     return (path,) if path.is_file() else ()
 
 
+@lru_cache(maxsize=4)
 def _program(data: bytes, options: WasmOptions) -> WasiProgram:
     limits = WasmLimits(fuel=options.fuel, memory=options.memory_mb * 1024 * 1024, seconds=options.timeout_seconds)
     return WasiProgram(data, limits, LARGEST_ANSWER)

@@ -19,6 +19,7 @@ __all__ = [
     "Answer",
     "Completion",
     "CompletionRequest",
+    "HasEndpoint",
     "Message",
     "Pool",
     "Provider",
@@ -84,6 +85,14 @@ class Provider(Protocol):
 
     def close(self) -> None:
         """Give back connections and memory; it is not asked again."""
+
+
+@runtime_checkable
+class HasEndpoint(Protocol):
+    """A provider that asks a server. Others say nothing of where they ask, and `doctor` tries no connection."""
+
+    endpoint: str
+    """The server's URL: `https://api.openai.com/v1`."""
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,9 @@ from maabarium.plugins.processes import SandboxFactory
 from maabarium.sandbox.bubblewrap import PROGRAM, BubblewrapDoor
 from maabarium.sandbox.caps import NPROC_UNBOUND, ROOT_UNBOUND, Caps
 from maabarium.sandbox.door import PlainDoor, Start
-from maabarium.sandbox.landlock import NOTE, SCOPE_ABI, landlock_plan
+from maabarium.sandbox.launch_plans import HOME, NOTE, SCOPE_ABI, landlock_plan, namespaces_plan
 from maabarium.sandbox.launcher import syscalls
 from maabarium.sandbox.launcher_door import LaunchDoor
-from maabarium.sandbox.namespaces import HOME, namespaces_plan
 from maabarium.sandbox.runner import Runner
 from maabarium.sandbox.seccomp import NUMBERS
 
@@ -77,7 +76,7 @@ def landlock_sandbox(options: SandboxOptions, cancel: threading.Event) -> Runner
     def door(start: Start) -> LaunchDoor:
         return LaunchDoor(start, lambda: landlock_plan(start, caps))
 
-    notes = (*open_network(options), NOTE, *caps.notes(NPROC_UNBOUND))
+    notes = (NOTE, *caps.notes(NPROC_UNBOUND))
     return Runner("landlock", level, "landlock, seccomp", door, caps, cancel, notes=notes)
 
 
@@ -96,15 +95,10 @@ def level_of(name: str, options: SandboxOptions, *reached: str) -> str:
 
 def confined_notes(level: str, caps: Caps) -> tuple[str, ...]:
     """What does not hold of the caps; at `strict` everything must."""
-    unbound = caps.notes(ROOT_UNBOUND)
-    if ROOT_UNBOUND in unbound and level == "strict":
+    notes = caps.notes(ROOT_UNBOUND)
+    if ROOT_UNBOUND in notes and level == "strict":
         raise SandboxError(f'[sandbox] level = "strict": {ROOT_UNBOUND}')
-    return (*open_network(caps.options), *unbound)
-
-
-def open_network(options: SandboxOptions) -> tuple[str, ...]:
-    """That the network was asked for."""
-    return ("[sandbox] network = true: the network is open",) if options.network else ()
+    return notes
 
 
 SANDBOXES: dict[str, SandboxFactory] = {

@@ -1,8 +1,6 @@
-"""The door of bubblewrap: the tool of that name builds the new root.
+"""The door of bubblewrap, for systems where only `bwrap` may make user namespaces (as on recent Ubuntu).
 
-For systems where only it may make user namespaces (it carries an AppArmor profile on recent Ubuntu). What is seen, the
-filter and the limits are the same as for `namespaces`; there is no Landlock on top. `bwrap` waits behind the plain
-door like any program.
+What is seen, the filter and the limits are the same as for `namespaces`; there is no Landlock on top.
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ import contextlib
 import dataclasses
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from maabarium.errors import SandboxError
 from maabarium.plugins.processes import Completed
@@ -19,7 +17,7 @@ from maabarium.sandbox.caps import Caps
 from maabarium.sandbox.clock import CpuClock
 from maabarium.sandbox.door import PlainDoor, Start, bare_environment
 from maabarium.sandbox.file_access import FileAccess, access_of
-from maabarium.sandbox.namespaces import HOST, HOSTS, private_places
+from maabarium.sandbox.launch_plans import HOST, HOSTS, private_places
 from maabarium.sandbox.seccomp import confining_rules, filter_program
 
 __all__ = ["PROGRAM", "BubblewrapDoor"]
@@ -29,7 +27,7 @@ STARTED = b"child-pid"
 """What bwrap(1) writes to --json-status-fd once the world inside stands."""
 
 
-class BubblewrapDoor:
+class BubblewrapDoor(PlainDoor):
     """The plain door, behind which `bwrap` starts the program. Arguments, filter and, if the program is to have one
     of ours, the hosts file go over descriptors."""
 
@@ -38,10 +36,12 @@ class BubblewrapDoor:
         if program is None:
             raise SandboxError("bubblewrap is gone: there is no bwrap in PATH any more")
         network = caps.options.network
-        arguments = [
-            *namespace_options(network=network),
-            *mount_options(access_of(start.command, caps.options, start.env), start.env, caps),
-        ]
+        arguments = ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+        arguments += [] if network else ["--unshare-net"]
+        arguments += ["--hostname", HOST, "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+        # uid 0 needs no capability to write to most of /proc/sys
+        arguments += ["--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev"]
+        arguments += mount_options(access_of(start.command, caps.options, start.env), start.env, caps)
         arguments += ["--clearenv", *(word for pair in start.env.items() for word in ("--setenv", *pair))]
         arguments += ["--chdir", os.path.realpath(start.command.cwd)]
         self._status, telling = os.pipe()
@@ -56,16 +56,13 @@ class BubblewrapDoor:
             start.command, argv=[program, "--args", str(self._files[-1]), "--", *start.command.argv]
         )
         env = bare_environment(start.mark) | {"PATH": start.env["PATH"]}
-        self._plain = PlainDoor(dataclasses.replace(start, command=command, env=env))
-        self.argv: Sequence[str] = self._plain.argv
-        self.env: Mapping[str, str] = env
-        self.stdin, self.tree = self._plain.stdin, self._plain.tree
-        self.descriptors: tuple[int, ...] = tuple(self._files)
+        super().__init__(dataclasses.replace(start, command=command, env=env))
+        self.descriptors = tuple(self._files)
 
     def open(self, pid: int, clock: CpuClock) -> float:
         """Let `bwrap` begin, which is not told apart from the program."""
         self._close_files()
-        return self._plain.open(pid, clock)
+        return super().open(pid, clock)
 
     def result(self, completed: Completed) -> Completed:
         """`bwrap` ends with 128 and the number of a signal that ended the program. SandboxError when none began."""
@@ -78,23 +75,15 @@ class BubblewrapDoor:
 
     def close(self) -> None:
         """Give everything back."""
-        self._plain.close()
+        super().close()
         self._close_files()
-        os.close(self._status)
+        if self._status >= 0:
+            os.close(self._status)
+            self._status = -1
 
     def _close_files(self) -> None:
-        for descriptor in self._files:
-            os.close(descriptor)
-        self._files = []
-
-
-def namespace_options(*, network: bool) -> list[str]:
-    """Namespaces and privileges, bwrap(1)."""
-    words = ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
-    words += [] if network else ["--unshare-net"]
-    words += ["--hostname", HOST, "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
-    # uid 0 needs no capability to write to most of /proc/sys
-    return [*words, "--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev"]
+        while self._files:
+            os.close(self._files.pop())
 
 
 def mount_options(files: FileAccess, env: Mapping[str, str], caps: Caps) -> list[str]:

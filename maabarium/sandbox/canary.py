@@ -29,6 +29,10 @@ PTRACE_SEIZE = 0x4206
 MEGABYTE = 1024 * 1024
 CONNECT_SECONDS = 2.0
 OUTLIVE_SECONDS = 20.0
+FORKS, MEMORY_MB, DISK_MB = 128, 384, 64
+"""How far a hog goes where nothing stops it."""
+LINGER = 0.5
+"""Seconds for which it stays there, for whoever watches from outside."""
 
 
 def digest(content: bytes) -> str:
@@ -135,7 +139,7 @@ def outlive_the_evaluation(bait: Bait) -> str:
 def fork_without_end(bait: Bait) -> str:
     children: list[int] = []
     try:
-        while len(children) < bait["forks"]:
+        while len(children) < FORKS:
             child = os.fork()
             if child == 0:
                 time.sleep(OUTLIVE_SECONDS)
@@ -153,25 +157,25 @@ def fork_without_end(bait: Bait) -> str:
 
 def take_memory_without_end(bait: Bait) -> str:
     taken: list[bytearray] = []
-    for step in range(bait["memory"] // 16):
+    for step in range(MEMORY_MB // 16):
         try:
             taken.append(bytearray(b"x") * (16 * MEGABYTE))
         except MemoryError:
             del taken[:]
             raise OSError(f"stopped after {step * 16} MB") from None
-    time.sleep(bait["linger"])  # whoever watches from outside gets a chance to see it
-    return f"{bait['memory']} MB"
+    time.sleep(LINGER)
+    return f"{MEMORY_MB} MB"
 
 
 def fill_the_disk(bait: Bait) -> str:
-    for step in range(bait["disk"] // 8):
+    for step in range(DISK_MB // 8):
         try:
             with open(f"fill-{step}", "wb") as file:  # noqa: PTH123
                 file.write(b"x" * (8 * MEGABYTE))
         except OSError as error:
             raise OSError(f"stopped after {step * 8} MB: {error.strerror}") from error
-    time.sleep(bait["linger"])
-    return f"{bait['disk']} MB"
+    time.sleep(LINGER)
+    return f"{DISK_MB} MB"
 
 
 def work(bait: Bait) -> str:
@@ -185,12 +189,12 @@ def work(bait: Bait) -> str:
 TRIES: dict[str, Callable[[Bait], str]] = {
     "connect over TCP": lambda bait: connect(socket.AF_INET, ("127.0.0.1", bait["tcp"])),
     "send over UDP": send,
-    "connect to a socket file": lambda bait: connect(socket.AF_UNIX, bait["socket"]),
-    "connect to an abstract socket": lambda bait: connect(socket.AF_UNIX, "\0" + bait["abstract"]),
-    "write outside": lambda bait: write(bait["new"]),
-    "change a file outside": lambda bait: change(bait["file"]),
-    "read a secret file": lambda bait: digest(content_of(bait["secret"])),
-    "read a .env file": lambda bait: digest(content_of(bait["dotenv"])),
+    "connect to a socket file": lambda bait: connect(socket.AF_UNIX, bait["outside"] + "/socket"),
+    "connect to an abstract socket": lambda bait: connect(socket.AF_UNIX, "\0" + bait["word"]),
+    "write outside": lambda bait: write(bait["outside"] + "/new"),
+    "change a file outside": lambda bait: change(bait["outside"] + "/file"),
+    "read a secret file": lambda bait: digest(content_of(bait["outside"] + "/secret")),
+    "read a .env file": lambda bait: digest(content_of(bait["outside"] + "/.env")),
     "find a secret in the environment": lambda bait: digest(os.environ[bait["variable"]].encode()),
     "read the parent's environment": lambda bait: digest(content_of(f"/proc/{bait['parent']}/environ")),
     "signal the parent": lambda bait: kill(bait["parent"], 0),
@@ -245,15 +249,9 @@ def main(words: list[str]) -> None:
             os.write(writing, json.dumps(outcome(name, bait)).encode())
             os._exit(0)
         os.close(writing)
-        said = b""
-        while True:
-            chunk = os.read(reading, 4096)
-            if not chunk:
-                break
-            said += chunk
-        os.close(reading)
+        with os.fdopen(reading) as pipe:
+            line = pipe.read() or json.dumps([name, False, "the process was ended"])
         os.waitpid(child, 0)
-        line = said.decode() or json.dumps([name, False, "the process was ended"])
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 

@@ -12,54 +12,45 @@ import functools
 import os
 import secrets
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 __all__ = ["Group", "controllers"]
 
 PREFIX = "maabarium-"
 REMOVAL_SECONDS = 1.0
-FILES = {
-    ("pids", 1): (("pids.max", "processes"),),
-    ("pids", 2): (("pids.max", "processes"),),
-    ("memory", 2): (("memory.max", "memory"), ("memory.swap.max", "none")),
-}
-"""Files to write in a new group; the value `none` is 0."""
 
 
 @functools.cache
-def controllers() -> dict[str, tuple[Path, int]]:
-    """Where a group can be made, by controller: the folder above it, and the version. Tried, not read."""
-    found: dict[str, tuple[Path, int]] = {}
-    for folder, version, names in _candidates():
-        missing = [name for name in names if name not in found]
-        if missing and all(_works(folder, version, name) for name in missing):
-            found.update((name, (folder, version)) for name in missing)
+def controllers() -> dict[str, Path]:
+    """The folder in which a group can be made, by controller. Tried, not read."""
+    found: dict[str, Path] = {}
+    for folder, name in _candidates():
+        if name not in found and _works(folder, name):
+            found[name] = folder
     return found
 
 
-def _candidates() -> list[tuple[Path, int, tuple[str, ...]]]:
-    """Folders in which a group might be made: below our own group, and beside it."""
-    places: list[tuple[Path, int, tuple[str, ...]]] = []
+def _candidates() -> Iterator[tuple[Path, str]]:
+    """Folders in which a group might be made, with the controller: below our own group, and beside it."""
     mounts = _mounts()
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
-        return []
+        return
     for line in lines:
         _, names, path = line.split(":", 2)
-        version = 1 if names else 2
-        mount = mounts.get(names.split(",")[0] if names else "")
+        mount = mounts.get(names.split(",")[0])
         if mount is None:
             continue
         own = mount / path.lstrip("/")
-        if version == 1:
-            places += [(own, 1, (name,)) for name in names.split(",") if name == "pids"]
-        else:
-            for folder in (own, own.parent):
-                with contextlib.suppress(OSError):
-                    enabled = (folder / "cgroup.subtree_control").read_text().split()
-                    places += [(folder, 2, (name,)) for name in ("pids", "memory") if name in enabled]
-    return places
+        if names:  # version 1
+            yield from [(own, "pids")] if "pids" in names.split(",") else []
+            continue
+        for folder in (own, own.parent):
+            with contextlib.suppress(OSError):
+                enabled = (folder / "cgroup.subtree_control").read_text().split()
+                yield from ((folder, name) for name in ("pids", "memory") if name in enabled)
 
 
 def _mounts() -> dict[str, Path]:
@@ -76,7 +67,7 @@ def _mounts() -> dict[str, Path]:
     return mounts
 
 
-def _works(folder: Path, version: int, name: str) -> bool:
+def _works(folder: Path, name: str) -> bool:
     """Whether a group with this controller can be made there. Leftovers of dead runs are removed on the way."""
     for old in folder.glob(f"{PREFIX}*-*"):
         maker = old.name.split("-")[1]
@@ -89,9 +80,7 @@ def _works(folder: Path, version: int, name: str) -> bool:
     except OSError:
         return False
     try:
-        return all(os.access(trial / file, os.W_OK) for file, _ in FILES[name, version][:1]) and os.access(
-            trial / "cgroup.procs", os.W_OK
-        )
+        return all(os.access(trial / file, os.W_OK) for file in (f"{name}.max", "cgroup.procs"))
     finally:
         with contextlib.suppress(OSError):
             trial.rmdir()
@@ -105,21 +94,17 @@ class Group:
         self.bound: set[str] = set()
         self._folders: list[Path] = []
         name = f"{PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
-        for controller, value in wanted.items():
-            place, version = controllers().get(controller, (None, 0))
-            if place is None:
-                continue
-            folder = place / name
-            try:
+        for controller in wanted.keys() & controllers().keys():
+            folder = controllers()[controller] / name
+            with contextlib.suppress(OSError):
                 if folder not in self._folders:
                     folder.mkdir()
                     self._folders.append(folder)
-                for file, kind in FILES[controller, version]:
-                    with contextlib.suppress(FileNotFoundError):  # no swap accounting
-                        (folder / file).write_text(str(0 if kind == "none" else value))
-            except OSError:
-                continue
-            self.bound.add(controller)
+                (folder / f"{controller}.max").write_text(str(wanted[controller]))
+                swap = folder / f"{controller}.swap.max"
+                if swap.exists():
+                    swap.write_text("0")
+                self.bound.add(controller)
 
     def join(self, pid: int) -> None:
         """Move a process in, while it has no children. Raises OSError."""

@@ -15,19 +15,18 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import platform
 import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import Protocol
 
+from maabarium.sandbox.launcher import syscalls
 from maabarium.sandbox.process_tree import HAS_PROC, ProcessTree, stat_fields
-from maabarium.sandbox.seccomp import NUMBERS
 
-__all__ = ["CpuClock", "GroupClock", "PerfClock", "ProcClock", "RunClock", "open_perf_event", "probe_clock"]
+__all__ = ["CpuClock", "PerfClock", "RunClock", "SummedClock", "open_perf_event", "probe_clock"]
 
-PERF_EVENT_OPEN = {machine: numbers["perf_event_open"] for machine, numbers in NUMBERS.items()}
 TYPE_SOFTWARE, COUNT_TASK_CLOCK = 1, 1
 DISABLED, INHERIT, EXCLUDE_KERNEL, EXCLUDE_HV, ENABLE_ON_EXEC = 1 << 0, 1 << 1, 1 << 5, 1 << 6, 1 << 12
 """Bits of `struct perf_event_attr`. Kernel time is counted all the same, for the event is the scheduler's clock;
@@ -55,20 +54,13 @@ def open_perf_event() -> int:
 
     Raises OSError when the kernel forbids it or the machine is unknown to us.
     """
-    number = PERF_EVENT_OPEN.get(platform.machine())
-    if number is None or sys.platform != "linux":
-        raise OSError("perf_event_open: system call number unknown on this machine")
+    if sys.platform != "linux":
+        raise OSError("perf_event_open: there is no such system call here")
     flags = DISABLED | INHERIT | EXCLUDE_KERNEL | EXCLUDE_HV | ENABLE_ON_EXEC
     # type, size, config, sample_period, sample_type, read_format, flags, wakeup_events, bp_type, config1
     fields = struct.pack("=IIQQQQQIIQ", TYPE_SOFTWARE, ATTR_SIZE, COUNT_TASK_CLOCK, 0, 0, 0, flags, 0, 0, 0)
     attributes = ctypes.create_string_buffer(fields, ATTR_SIZE)
-    libc = ctypes.CDLL(None, use_errno=True)
-    call = [ctypes.c_long(value) for value in (0, -1, -1, FLAG_CLOEXEC)]  # this thread, any core, no group
-    descriptor = int(libc.syscall(ctypes.c_long(number), attributes, *call))
-    if descriptor < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, f"perf_event_open: {os.strerror(code)}")
-    return descriptor
+    return syscalls.call("perf_event_open", attributes, 0, -1, -1, FLAG_CLOEXEC)  # this thread, any core, no group
 
 
 class PerfClock:
@@ -88,23 +80,27 @@ class PerfClock:
         os.close(self._descriptor)
 
 
-class ProcClock:
-    """Sum over /proc: exact for living processes, in ticks for children waited for, blind to the rest."""
+class SummedClock:
+    """A sum over the processes of a tree: blind to those that nobody waited for."""
 
     complete = False
 
-    def __init__(self, tree: ProcessTree) -> None:
-        self._tree = tree
+    def __init__(self, tree: ProcessTree, total: Callable[[ProcessTree], float]) -> None:
+        self._tree, self._total = tree, total
         self._last = 0.0
 
     def read(self) -> float:
         """Seconds so far; the largest sum ever seen, for a member that vanishes takes its time along."""
-        total = sum(process_seconds(pid) for pid in self._tree.members()[0])
-        self._last = max(self._last, total)
+        self._last = max(self._last, self._total(self._tree))
         return self._last
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def proc_seconds(tree: ProcessTree) -> float:
+    """Sum over /proc: exact for living processes, in ticks for children waited for."""
+    return sum(map(process_seconds, tree.members()[0]))
 
 
 def process_seconds(pid: int) -> float:
@@ -118,27 +114,12 @@ def process_seconds(pid: int) -> float:
     return own + (int(fields[13]) + int(fields[14])) * TICK if fields else 0.0  # cutime, cstime
 
 
-class GroupClock:
+def group_seconds(tree: ProcessTree) -> float:
     """Sum over `ps` for systems without /proc: the process group, in hundredths of a second."""
-
-    complete = False
-
-    def __init__(self, tree: ProcessTree) -> None:
-        self._tree = tree
-        self._last = 0.0
-
-    def read(self) -> float:
-        """Seconds so far; the largest sum ever seen."""
-        listing = subprocess.run(
-            ["/bin/ps", "-A", "-o", "pgid=,time="], capture_output=True, text=True, check=False, timeout=10
-        )
-        rows = (line.split() for line in listing.stdout.splitlines())
-        total = sum(clock_seconds(row[1]) for row in rows if len(row) == 2 and row[0] == str(self._tree.leader))
-        self._last = max(self._last, total)
-        return self._last
-
-    def close(self) -> None:
-        """Nothing is held."""
+    words = ["/bin/ps", "-A", "-o", "pgid=,time="]
+    listing = subprocess.run(words, capture_output=True, text=True, check=False, timeout=10).stdout
+    rows = (line.split() for line in listing.splitlines())
+    return sum(clock_seconds(row[1]) for row in rows if len(row) == 2 and row[0] == str(tree.leader))
 
 
 def clock_seconds(text: str) -> float:
@@ -155,8 +136,7 @@ def probe_clock(tree: ProcessTree) -> CpuClock:
     if HAS_PROC:
         with contextlib.suppress(OSError):
             return PerfClock()
-        return ProcClock(tree)
-    return GroupClock(tree)
+    return SummedClock(tree, proc_seconds if HAS_PROC else group_seconds)
 
 
 class RunClock:

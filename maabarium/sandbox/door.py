@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from maabarium.plugins.processes import Command, Completed
 from maabarium.sandbox.caps import CAN_LIMIT_FROM_OUTSIDE, apply_limits, shell_settings
@@ -38,32 +38,35 @@ class Start:
     group: Group
 
 
-class Door(Protocol):
+class Door(ABC):
     """What is started instead of the program, and what lets the program begin."""
 
     argv: Sequence[str]
     env: Mapping[str, str]
     stdin: int
-    descriptors: tuple[int, ...]
+    descriptors: tuple[int, ...] = ()
     """Inherited beside the channel."""
     tree: ProcessTree
     """All processes behind this door."""
 
+    @abstractmethod
     def open(self, pid: int, clock: CpuClock) -> float:
         """Let the program begin; the CPU seconds that were used before it did. SandboxError when it cannot."""
 
     def result(self, completed: Completed) -> Completed:
         """How the program ended, told from how what was started ended. SandboxError when it never began."""
+        return completed
 
+    @abstractmethod
     def close(self) -> None:
-        """Give everything back."""
+        """Give everything back. Once more is no error."""
 
 
 DoorMaker = Callable[[Start], Door]
 """A way of confining."""
 
 
-class PlainDoor:
+class PlainDoor(Door):
     """A shell that waits until its parent has limited it, and then *becomes* the program.
 
     Code of ours between fork and exec is not safe in a program with threads, and limiting after exec is a race: on a
@@ -77,9 +80,8 @@ class PlainDoor:
         self._closed = False
         self.stdin, self._ours = os.pipe()
         settings = [] if CAN_LIMIT_FROM_OUTSIDE else shell_settings(start.limits)
-        self.argv: Sequence[str] = [SHELL, "-c", "; ".join([*settings, WAIT]), "sh", *start.command.argv]
+        self.argv = [SHELL, "-c", "; ".join([*settings, WAIT]), "sh", *start.command.argv]
         self.env = start.env
-        self.descriptors: tuple[int, ...] = ()
         self.tree = ProcessTree(start.mark)
 
     def open(self, pid: int, clock: CpuClock) -> float:
@@ -90,10 +92,6 @@ class PlainDoor:
             os.write(self._ours, b"\n")
         self.close()
         return 0.0
-
-    def result(self, completed: Completed) -> Completed:
-        """As it is: what was started became the program."""
-        return completed
 
     def close(self) -> None:
         """Give the descriptors back; a shell that still waits ends with status 125."""
@@ -110,12 +108,11 @@ def bare_environment(mark: str) -> dict[str, str]:
 
 def find_program(name: str, path: str, cwd: Path) -> None:
     """Raise OSError when there is no such program: the shell would only say so in the output."""
+    place = cwd / name
     if "/" not in name:
         if shutil.which(name, path=path) is None:
             raise FileNotFoundError(f"there is no program of that name in {path}")
-        return
-    place = cwd / name
-    if not place.exists():
+    elif not place.exists():
         raise FileNotFoundError(f"there is no file {place}")
-    if place.is_dir() or not os.access(place, os.X_OK):
+    elif place.is_dir() or not os.access(place, os.X_OK):
         raise PermissionError(f"{place} is not executable")

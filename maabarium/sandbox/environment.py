@@ -49,15 +49,12 @@ def scrubbed_environment(
     `private` is the folder that HOME and TMPDIR name unless `own` says otherwise.
     """
     env = dict(FIXED)
-    env["PATH"] = safe_path(source.get("PATH", os.defpath))
+    # No empty and relative entries, which would find programs in the target's own folder.
+    path = [entry for entry in source.get("PATH", os.defpath).split(os.pathsep) if entry.startswith("/")]
+    env["PATH"] = os.pathsep.join(path) or os.defpath
     env["HOME"] = env["TMPDIR"] = str(private)
     # Git must not find a repository above the tree: it would read that one's configuration and history.
     env["GIT_CEILING_DIRECTORIES"] = str(cwd.resolve().parent)
     env.update((name, source[name]) for name in (*INHERITED, *pass_env) if name in source)
     env.update(own)
     return env
-
-
-def safe_path(path: str) -> str:
-    """PATH without empty and relative entries, which would find programs in the target's own folder."""
-    return os.pathsep.join(entry for entry in path.split(os.pathsep) if entry.startswith("/")) or os.defpath

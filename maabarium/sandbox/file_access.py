@@ -1,8 +1,6 @@
-"""What a confined process may see of the file system: an allow-list, made for one command. Confines nothing.
-
-Everything else is absent: other people's files, the home folder, keys, `.env` files, the database, the rules'
-originals, other worktrees. The list is one of folders of the operating system, of the program's own folders, and of
-what command and blueprint name.
+"""What a confined process may see of the file system: folders of the operating system and of the program, and what
+command and blueprint name. Everything else is absent: other people's files, the home folder, keys, the database, the
+rules' originals, other worktrees. Confines nothing.
 """
 
 from __future__ import annotations
@@ -26,8 +24,6 @@ SYSTEM = (
 )  # fmt: skip
 """Programs and libraries of the operating system. Not `/usr/src`, `/opt`, `/srv`, where applications are put."""
 ETC = Path("/etc")
-INTERPRETERS = "python3*"
-"""Settings of interpreters, whichever there are: the target's may be another than ours."""
 SETTINGS = (
     "alternatives", "ca-certificates", "ca-certificates.conf", "debian_version", "default/locale", "fonts", "gai.conf",
     "group", "host.conf", "inputrc", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "locale.alias", "localtime",
@@ -37,9 +33,7 @@ SETTINGS = (
 """What programs look up in /etc; no host name, no keys, no passwords."""
 WHOLE = ("/", "/usr", "/opt", "/home", "/root", "/var", "/tmp", "/etc")
 """Never shown whole, not even when an interpreter calls one its prefix: what it needs of them is listed here."""
-NETWORKED = ("hosts", "resolv.conf")
 DEVICES = ("null", "zero", "full", "random", "urandom")
-LIBRARIES = "LD_LIBRARY_PATH"
 
 
 @dataclass(frozen=True)
@@ -57,11 +51,13 @@ class FileAccess:
 
 def access_of(command: Command, options: SandboxOptions, env: Mapping[str, str]) -> FileAccess:
     """What one command may see. Raises SandboxError for a path of the blueprint that cannot be meant."""
-    settings = [str(ETC / name) for name in (*SETTINGS, *(NETWORKED if options.network else ()))]
-    settings += map(str, sorted(ETC.glob(INTERPRETERS)))
+    settings = [str(ETC / name) for name in (*SETTINGS, *(("hosts", "resolv.conf") if options.network else ()))]
+    settings += map(str, sorted(ETC.glob("python3*")))  # the target's interpreter may be another than ours
     program = folders_of_program(command.argv[0], env["PATH"], command.cwd) if command.argv else ()
-    libraries = [entry for entry in env.get(LIBRARIES, "").split(os.pathsep) if entry.startswith("/")]
-    hidden = hidden_places()
+    libraries = [entry for entry in env.get("LD_LIBRARY_PATH", "").split(os.pathsep) if entry.startswith("/")]
+    # Uncovered by no system folder: home, the folder we were started in, and the user's caches.
+    private = (os.path.expanduser("~"), os.curdir, os.environ.get("XDG_CACHE_HOME"), "/root", "/home")  # noqa: PTH111
+    hidden = {os.path.realpath(place) for place in private if place} - {"/"}
     links: dict[str, str] = {}
     readable: set[str] = set()
     for place in (*SYSTEM, *settings, *program, *libraries):
@@ -74,30 +70,18 @@ def access_of(command: Command, options: SandboxOptions, env: Mapping[str, str])
     return FileAccess(tuple(tops(readable, beneath=writable)), tuple(tops(writable)), links)
 
 
-def hidden_places() -> tuple[str, ...]:
-    """Folders that no system folder may uncover: home, the folder we were started in, and the user's caches."""
-    places = {os.path.realpath(os.path.expanduser("~")), "/root", "/home"}  # noqa: PTH111
-    cache = os.environ.get("XDG_CACHE_HOME")
-    places.update(os.path.realpath(place) for place in (os.curdir, cache) if place)
-    return tuple(sorted(place for place in places if place != "/"))
-
-
 def without(path: str, hidden: Iterable[str]) -> list[str]:
     """A folder, or, when something hidden is beneath it, its entries but for those; recursively. A path that is
     itself beneath a hidden one was named on purpose and stays."""
     beneath = [place for place in hidden if place == path or place.startswith(path.rstrip("/") + "/")]
     if not beneath:
         return [path]
-    kept: list[str] = []
     try:
-        names = sorted(os.listdir(path))  # noqa: PTH208
+        entries = sorted(os.scandir(path), key=lambda entry: entry.name)
     except OSError:
         return []
-    for name in names:
-        entry = os.path.join(path, name)  # noqa: PTH118
-        if entry not in beneath and not os.path.islink(entry):  # noqa: PTH114
-            kept += without(entry, beneath)
-    return kept
+    shown = [entry.path for entry in entries if entry.path not in beneath and not entry.is_symlink()]
+    return [kept for entry in shown for kept in without(entry, beneath)]
 
 
 def traced(path: str) -> tuple[dict[str, str], str]:

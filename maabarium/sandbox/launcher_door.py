@@ -16,14 +16,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from maabarium.errors import SandboxError
-from maabarium.plugins.processes import Completed
 from maabarium.sandbox.clock import CpuClock
-from maabarium.sandbox.door import Start, bare_environment
+from maabarium.sandbox.door import Door, Start, bare_environment
 from maabarium.sandbox.process_tree import KILL_SECONDS, ProcessTree, handle_of, state_and_parent
 
 __all__ = ["LaunchDoor"]
@@ -35,23 +34,25 @@ FREEZING = 3.0
 """Seconds to bring everything to a halt before it is killed all the same."""
 
 
-class LaunchDoor:
-    """The launcher in place of the waiting shell. `plan` is asked when it has started, which takes time anyway."""
+class LaunchDoor(Door):
+    """The launcher in place of the waiting shell, which ends as the program ends. `plan` is asked when it has started,
+    which takes time anyway."""
 
-    stdin: int = subprocess.DEVNULL
+    stdin = subprocess.DEVNULL
 
     def __init__(self, start: Start, plan: Callable[[], Mapping[str, Any]]) -> None:
         self._start, self._plan = start, plan
         self._ours, self._theirs = socket.socketpair()
-        self._held, self._leash = os.pipe()
+        reading, writing = os.pipe()
+        self._held, self._leash = os.fdopen(reading, "rb", 0), os.fdopen(writing, "wb", 0)
         self._buffer = b""
         self.init = 0
         """Process 1 of the new pid namespace, as we see it; 0 when there is none."""
-        self.descriptors: tuple[int, ...] = (self._theirs.fileno(), self._held)
+        self.descriptors = (self._theirs.fileno(), self._held.fileno())
         # No site packages, no environment, nothing of the target's.
-        self.argv: Sequence[str] = [sys.executable, "-I", "-S", "-E", str(PROGRAM), *map(str, self.descriptors)]
-        self.env: Mapping[str, str] = bare_environment(start.mark)
-        self.tree: ProcessTree = LaunchedTree(self, start)
+        self.argv = [sys.executable, "-I", "-S", "-E", str(PROGRAM), *map(str, self.descriptors)]
+        self.env = bare_environment(start.mark)
+        self.tree = LaunchedTree(self, start)
 
     def open(self, pid: int, clock: CpuClock) -> float:
         """Hand over the plan, wait until the process is confined, note what that used, let it begin."""
@@ -117,16 +118,10 @@ class LaunchDoor:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
 
-    def result(self, completed: Completed) -> Completed:
-        """As it is: the launcher ends as the program ended."""
-        return completed
-
     def release(self) -> None:
         """Close leash and control: the helper ends all it started, and itself; one that still waits just ends."""
         self._ours.close()
-        if self._leash >= 0:
-            os.close(self._leash)
-            self._leash = -1
+        self._leash.close()
 
     def close(self) -> None:
         """Give all descriptors back."""
@@ -135,9 +130,7 @@ class LaunchDoor:
 
     def _drop_theirs(self) -> None:
         self._theirs.close()
-        if self._held >= 0:
-            os.close(self._held)
-            self._held = -1
+        self._held.close()
 
 
 class LaunchedTree(ProcessTree):

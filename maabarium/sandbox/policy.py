@@ -70,9 +70,8 @@ class WasmPolicy:
         files, size = len(proposal.edits), sum(len(edit.content or b"") for edit in proposal.edits)
         if instance.call("validate", files, size, MAX_FILES, MAX_BYTES):
             return []
-        counted = f"{files} file{'' if files == 1 else 's'}"
-        said = f"{counted} with {size:,} bytes: not allowed (limits: {MAX_FILES} files, {MAX_BYTES:,} bytes)"
-        return [Problem(f"policy {self.name}", said)]
+        said = f"{files} file{'' if files == 1 else 's'} with {size:,} bytes: not allowed"
+        return [Problem(f"policy {self.name}", f"{said} (limits: {MAX_FILES} files, {MAX_BYTES:,} bytes)")]
 
     def _read(self, answer: bytes) -> list[Problem]:
         """The objections of an answer. Raises SandboxError when it is none."""
@@ -96,14 +95,14 @@ class WasmPolicy:
 
 def policy_objections(request: ProposalCheck) -> list[Problem]:
     """What the built-in policy and those of the blueprint object to; `maabarium_check_proposal` answers this."""
-    found = _built_in().objections(request.blueprint, request.proposal, request.experiment.number)
-    for policy in request.blueprint.policy:
+    found = []
+    named = [(Path(policy.path).name, Path(policy.path)) for policy in request.blueprint.policy]
+    for name, path in [("size (built in)", BUILT_IN), *named]:
         try:
-            loaded = WasmPolicy.load(Path(policy.path))
+            policy = WasmPolicy.of(name, read_module(path))
+            found += policy.objections(request.blueprint, request.proposal, request.experiment.number)
         except SandboxError as error:
-            found.append(Problem(f"policy {Path(policy.path).name}", f"{error}; a policy that fails objects"))
-            continue
-        found += loaded.objections(request.blueprint, request.proposal, request.experiment.number)
+            found.append(Problem(f"policy {name}", f"{error}; a policy that fails objects"))
     return found
 
 
@@ -192,8 +191,3 @@ def _no_constant(name: str) -> None:
 def _compiled(data: bytes, limits: WasmLimits) -> WasmModule:
     """Compiling costs milliseconds, asking microseconds."""
     return WasmModule(data, limits)
-
-
-@lru_cache(maxsize=1)
-def _built_in() -> WasmPolicy:
-    return WasmPolicy.of("size (built in)", read_module(BUILT_IN))

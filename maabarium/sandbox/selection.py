@@ -33,6 +33,9 @@ class Reach:
     ok: bool
     reason: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.level} ({self.backend})"
+
 
 class Fallback:
     """A sandbox that is taken because no better one is to be had, which its notes say."""
@@ -114,8 +117,8 @@ def _tried(name: str, factory: SandboxFactory, level: str) -> Reach:
     except (SandboxError, OSError) as error:
         return Reach(name, level, False, str(error))
     through = [one.attempt for one in seen if one.succeeded]
-    if set(through) - {WORK}:
-        return Reach(name, level, False, f"a program inside could: {', '.join(one for one in through if one != WORK)}")
+    if attacks := [attempt for attempt in through if attempt != WORK]:
+        return Reach(name, level, False, f"a program inside could: {', '.join(attacks)}")
     if WORK not in through:
         return Reach(name, level, False, "a program inside could not write to its own folders")
     return Reach(name, level, True)

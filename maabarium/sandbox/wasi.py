@@ -10,8 +10,8 @@ import json
 import sys
 import tempfile
 import weakref
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -25,7 +25,7 @@ from maabarium.safe_text import one_line
 from maabarium.sandbox import wasm_child
 from maabarium.sandbox.wasm import CORE, MAGIC, WasmLimits
 
-__all__ = ["LARGEST_PROGRAM", "WasiEnding", "WasiFiles", "WasiProgram"]
+__all__ = ["LARGEST_PROGRAM", "WasiEnding", "WasiProgram"]
 
 COMPONENT = MAGIC + b"\x0d\0\x01\0"
 LARGEST_PROGRAM = 96 * 1024 * 1024
@@ -46,15 +46,6 @@ class WasiEnding:
     fuel: int = 0
 
 
-@dataclass(frozen=True)
-class WasiFiles:
-    """Where a run reads and writes: in a folder that the sandbox lets it write."""
-
-    question: Path
-    answer: Path
-    log: Path
-
-
 class WasiProgram:
     """A compiled module. Raises SandboxError with a sentence when it is none, or cannot be an evaluator."""
 
@@ -67,39 +58,29 @@ class WasiProgram:
         if len(data) > LARGEST_PROGRAM:
             raise SandboxError(f"has {len(data):,} bytes; at most {LARGEST_PROGRAM:,} are compiled")
         self._machine_code = _compiled(data, self.component, limits.memory)
-        self._place: Path | None = None
 
-    @property
+    @cached_property
     def _code(self) -> Path:
         """The compiled module as a file of ours, which goes when this object goes."""
-        if self._place is None:
-            folder = Path(tempfile.mkdtemp(prefix="maabarium-wasm-"))
-            weakref.finalize(self, discard, folder)
-            place = folder / "module.cwasm"
-            place.write_bytes(self._machine_code)
-            self._place = place
-        return self._place
+        folder = Path(tempfile.mkdtemp(prefix="maabarium-wasm-"))
+        weakref.finalize(self, discard, folder)
+        place = folder / "module.cwasm"
+        place.write_bytes(self._machine_code)
+        return place
 
     @property
     def readable(self) -> tuple[Path, ...]:
         """What the process must be able to read beside the tree and the interpreter."""
         return (self._code.parent, Path(wasm_child.__file__), Path(wasmtime.__file__).parent)
 
-    def argv(self, tree: Path, files: WasiFiles, seconds: float) -> list[str]:
-        """The command that runs it on a tree, for at most `seconds` of its own."""
-        job = {
-            "packages": str(Path(wasmtime.__file__).parents[1]),
-            "code": str(self._code),
-            "component": self.component,
-            "question": str(files.question),
-            "answer": str(files.answer),
-            "log": str(files.log),
-            "tree": str(tree),
-            "answer_bytes": self.answer_bytes,
-            "fuel": self.limits.fuel,
-            "memory": self.limits.memory,
-            "seconds": seconds,
-        }
+    def argv(self, tree: Path, seconds: float, **files: Path) -> list[str]:
+        """The command that runs it on a tree, for at most `seconds` of its own.
+
+        `files`: `question`, `answer` and `log`, in a folder that the sandbox lets it write.
+        """
+        places = {"tree": tree, "code": self._code, "packages": Path(wasmtime.__file__).parents[1], **files}
+        job = {name: str(place) for name, place in places.items()} | asdict(self.limits)
+        job |= {"component": self.component, "answer_bytes": self.answer_bytes, "seconds": seconds}
         return [sys.executable, "-I", "-S", str(Path(wasm_child.__file__)), json.dumps(job)]
 
     def ending(self, completed: Completed) -> WasiEnding:
@@ -115,7 +96,6 @@ class WasiProgram:
             raise SandboxError(f"its process ended with status {completed.returncode}: {last}") from None
 
 
-@lru_cache(maxsize=4)
 def _compiled(data: bytes, component: bool, memory: int) -> bytes:
     """Machine code for `wasm_child`. Raises SandboxError for what does not compile or does not fit."""
     config = wasm_child.configuration(memory)

@@ -1,16 +1,17 @@
 """WebAssembly modules of other people, run in this process without anything to reach: no imports, so no host calls.
 
-What is left to them is arithmetic on their own memory, and that is bounded three times: by fuel (instructions), by a
-deadline (what one instruction may cost has no bound), and by memory. Modules that need files go through `wasm_child`
-instead, in a process of their own. Nothing here knows what a policy is.
+What is left to them is arithmetic on their own memory, and that is bounded three times: by fuel (instructions), by CPU
+time (what one instruction may cost has no bound), and by memory. Modules that need files go through `wasm_child`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ Signature = tuple[tuple[str, ...], tuple[str, ...]]
 
 TRAPS = {
     "OUT_OF_FUEL": "used up its fuel of {fuel:,} instructions",
-    "INTERRUPT": "did not end within {seconds:g} s",
+    "INTERRUPT": "did not end within {seconds:g} s of CPU time",
     "STACK_OVERFLOW": "overflowed its stack",
     "UNREACHABLE": "gave up (the instruction `unreachable`)",
     "MEMORY_OUT_OF_BOUNDS": "reached beyond its memory",
@@ -43,7 +44,7 @@ TRAPS = {
 
 @dataclass(frozen=True)
 class WasmLimits:
-    """What one call may use: instructions (about), bytes of memory, seconds."""
+    """What one call may use: instructions (about), bytes of memory, seconds of CPU time."""
 
     fuel: int = 500_000_000
     memory: int = 64 * 1024 * 1024
@@ -74,7 +75,7 @@ class WasmModule:
                 f"imports {one_line(', '.join(wanted[:5]))}, and nothing is given to it; build it without WASI"
             )
         self.functions: Mapping[str, Signature] = {
-            entry.name: _signature(entry.type)
+            entry.name: (tuple(map(str, entry.type.params)), tuple(map(str, entry.type.results)))
             for entry in self._module.exports
             if isinstance(entry.type, wasmtime.FuncType)
         }
@@ -84,26 +85,44 @@ class WasmModule:
 
     @contextlib.contextmanager
     def instance(self) -> Iterator[WasmInstance]:
-        """A fresh instance; fuel, memory and deadline hold for all that is done with it.
+        """A fresh instance for this thread; fuel, memory and CPU time hold for all that is done with it.
 
         Raises SandboxError as soon as it traps, or uses up what it has.
         """
-        with self._lock:
-            store = wasmtime.Store(self._engine)
+        with self._lock, contextlib.closing(wasmtime.Store(self._engine)) as store:
             store.set_fuel(self.limits.fuel)
             store.set_limits(memory_size=self.limits.memory, table_elements=100_000, instances=1, tables=8, memories=4)
             store.set_epoch_deadline(1)
-            alarm = threading.Timer(self.limits.seconds, self._engine.increment_epoch)
-            alarm.daemon = True
-            alarm.start()
-            try:
+            with interrupted_after(self.limits.seconds, self._engine):
                 with told(self.limits):
                     made = wasmtime.Instance(store, self._module, [])
-                yield WasmInstance(store, made, self.limits)
-            finally:
-                alarm.cancel()
-                alarm.join()  # a late alarm would cut the next instance short
-                store.close()
+                yield WasmInstance(store, made.exports(store), self.limits)
+
+
+@contextlib.contextmanager
+def interrupted_after(seconds: float, engine: wasmtime.Engine) -> Iterator[None]:
+    """Interrupt what this thread runs in the engine when it has used so many seconds of CPU time: on a busy machine a
+    module is not cut short. Where one thread cannot read the clock of another (macOS) it is wall time.
+    """
+    done = threading.Event()
+    clock = time.CLOCK_MONOTONIC
+    if sys.platform == "linux":
+        clock = time.pthread_getcpuclockid(threading.get_ident())
+    end = time.clock_gettime(clock) + seconds
+
+    def watch() -> None:
+        while (left := end - time.clock_gettime(clock)) > 0:
+            if done.wait(max(left, 0.001)):
+                return
+        engine.increment_epoch()
+
+    alarm = threading.Thread(target=watch, daemon=True)
+    alarm.start()
+    try:
+        yield
+    finally:
+        done.set()
+        alarm.join()  # a late alarm would cut the next instance short
 
 
 @dataclass
@@ -111,21 +130,17 @@ class WasmInstance:
     """An instance that runs: call its functions, read and write its memory. All failures are SandboxError."""
 
     store: Any
-    instance: Any
+    exports: Any
     limits: WasmLimits
-    _exports: Any = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._exports = self.instance.exports(self.store)
 
     def call(self, name: str, *arguments: int) -> int:
         """Call an exported function of integers with one integer result; it comes back as a Python int, signed."""
         with told(self.limits):
-            return int(self._exports[name](self.store, *arguments))
+            return int(self.exports[name](self.store, *arguments))
 
     def write(self, address: int, data: bytes) -> None:
         """Copy `data` into the exported memory."""
-        memory = self._exports["memory"]
+        memory = self.exports["memory"]
         if address < 0 or address + len(data) > memory.data_len(self.store):
             raise SandboxError(f"asked for {len(data):,} bytes to be put at {address:,}, outside its memory")
         with told(self.limits):
@@ -133,7 +148,7 @@ class WasmInstance:
 
     def read(self, address: int, length: int) -> bytes:
         """Copy from the exported memory."""
-        memory = self._exports["memory"]
+        memory = self.exports["memory"]
         if address < 0 or address + length > memory.data_len(self.store):
             raise SandboxError(f"points at {length:,} bytes at {address:,}, outside its memory")
         with told(self.limits):
@@ -158,28 +173,18 @@ def told(limits: WasmLimits) -> Iterator[None]:
     try:
         yield
     except wasmtime.Trap as trap:
-        raise SandboxError(_sentence(trap, limits)) from trap
+        known = TRAPS.get(trap.trap_code.name) if trap.trap_code is not None else None
+        last = one_line((str(trap).strip().splitlines() or ["no reason given"])[-1])
+        said = known.format(fuel=limits.fuel, seconds=limits.seconds) if known else f"trapped: {last}"
+        raise SandboxError(said) from trap
     except wasmtime.WasmtimeError as error:
         raise SandboxError(f"failed: {_first_line(error)}") from error
 
 
-def _sentence(trap: wasmtime.Trap, limits: WasmLimits) -> str:
-    code = trap.trap_code
-    known = TRAPS.get(code.name) if code is not None else None
-    if known is None:
-        return f"trapped: {one_line(str(trap).strip().splitlines()[-1]) if str(trap).strip() else 'no reason given'}"
-    return known.format(fuel=limits.fuel, seconds=limits.seconds)
-
-
 def _first_line(error: Exception) -> str:
     """What wasmtime says, on one line; the rest of its text are positions in the module."""
-    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
-    told_last = lines[-1] if len(lines) > 1 and "Caused by" in str(error) else (lines or ["no reason given"])[0]
-    return one_line(told_last)
-
-
-def _signature(kind: wasmtime.FuncType) -> Signature:
-    return tuple(str(one) for one in kind.params), tuple(str(one) for one in kind.results)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no reason given"]
+    return one_line(lines[-1 if "Caused by" in str(error) else 0])
 
 
 def _config() -> wasmtime.Config:

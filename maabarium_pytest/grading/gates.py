@@ -11,7 +11,7 @@ from pathlib import Path
 
 from maabarium.errors import EvaluationError
 from maabarium.records import Evaluation, Gate, ReasonCode
-from maabarium.safe_text import plain
+from maabarium.safe_text import listed, plain
 from maabarium_pytest.grading.rules import role_of
 from maabarium_pytest.grading.session import SessionResult
 from maabarium_pytest.grading.suite import Suite
@@ -21,8 +21,6 @@ __all__ = ["baseline_gates", "later_gates", "origin_gate", "session_gate"]
 
 PASSED, FAILED, ERRORS, USAGE, NONE = 0, 1, 3, 4, 5
 FAILING = frozenset({"failed", "error"})
-NAMED = 5
-"""Most ids that a sentence names."""
 
 
 def session_gate(suite: Suite, session: SessionResult, baseline: Evaluation | None) -> Gate:
@@ -206,12 +204,6 @@ def _rules_gate(transcript: Transcript, partial: Container[str], flaky: Containe
 
 def _failed(name: str, reason: ReasonCode, detail: str) -> Gate:
     return Gate(name=name, passed=False, reason_code=reason, detail=detail)
-
-
-def listed(ids: list[str]) -> str:
-    """At most five ids, and how many more there are."""
-    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
-    return ", ".join(id[:300] for id in ids[:NAMED]) + more
 
 
 def last_line(text: str) -> str:

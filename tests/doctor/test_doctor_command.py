@@ -16,7 +16,6 @@ from doctor_calls import doctor, git, make_target
 
 from maabarium.cli import main
 from maabarium.doctor import FUNNELS
-from maabarium.doctor.confinement import HeldLevel
 from maabarium.sandbox import SANDBOXES, canary
 from maabarium.sandbox.selection import available
 from maabarium.store import Store
@@ -91,7 +90,7 @@ def table(said: str) -> list[str]:
 
 
 def test_the_table_is_of_the_level_that_runs_take(tmp_path: Path) -> None:
-    held = [str(HeldLevel(reach.level, reach.backend)) for reach in available(SANDBOXES) if reach.ok]
+    held = [str(reach) for reach in available(SANDBOXES) if reach.ok]
     if not any(name.startswith("standard") for name in held):
         pytest.skip("nothing confines here")
     said = doctor(tmp_path)
@@ -104,7 +103,7 @@ def test_the_table_is_of_the_level_that_runs_take(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_table_of_every_level(tmp_path: Path) -> None:
-    held = [str(HeldLevel(reach.level, reach.backend)) for reach in available(SANDBOXES) if reach.ok]
+    held = [str(reach) for reach in available(SANDBOXES) if reach.ok]
     head, *rows = table(doctor(tmp_path, "--all").stdout)
     assert all(name in head for name in ("trusted (subprocess)", *held))
     assert any(row.split()[-4:].count("yes") for row in rows) and not any("--all" in row for row in rows)

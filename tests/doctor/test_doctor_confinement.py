@@ -12,13 +12,12 @@ import pytest
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.doctor import confinement
-from maabarium.doctor.confinement import HeldLevel, check_sandbox, taken
+from maabarium.doctor.confinement import check_sandbox, taken
 from maabarium.doctor.findings import Observation, failed, passed
 from maabarium.errors import SandboxError
 from maabarium.plugins.processes import Command, Completed, Sandbox
 from maabarium.sandbox import SANDBOXES, canary, subprocess_sandbox
-from maabarium.sandbox.bait import VARIABLE, planted
-from maabarium.sandbox.probe import HOGS, observe_all
+from maabarium.sandbox.probe import HOGS, VARIABLE, observe_all, planted
 from maabarium.sandbox.selection import Reach, available
 
 
@@ -138,9 +137,9 @@ def test_which_of_them_a_run_takes() -> None:
     seen = [Observation("write outside", succeeded=False)]
     found = [passed("sandbox", "levels", "said", seen)]
     assert taken(found) is None
-    found += [passed("sandbox", str(HeldLevel("trusted", "subprocess")), "said", seen)]
+    found += [passed("sandbox", "trusted (subprocess)", "said", seen)]
     assert taken(found) is found[1] and taken(found, "strict") is None
-    found += [failed("sandbox", str(HeldLevel("standard", "broken")), "said", "fix")]  # nothing could be tried in it
-    found += [passed("sandbox", str(HeldLevel(level, "good")), "said", seen) for level in ("standard", "strict")]
+    found += [failed("sandbox", "standard (broken)", "said", "fix")]  # nothing could be tried in it
+    found += [passed("sandbox", f"{level} (good)", "said", seen) for level in ("standard", "strict")]
     assert taken(found) is taken(found, "standard") is found[3]
     assert taken(found, "strict") is found[4] and taken(found, "trusted") is found[1]

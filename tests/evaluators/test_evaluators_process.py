@@ -16,8 +16,7 @@ from pydantic import ValidationError
 
 from maabarium.errors import EvaluationError
 from maabarium.evaluators import outside_files
-from maabarium.evaluators.manifest import read_manifest
-from maabarium.evaluators.process import ProcessEvaluator, process_files, process_problems
+from maabarium.evaluators.process import ProcessEvaluator, process_files, process_problems, read_manifest
 from maabarium.plugins.hook_requests import BlueprintCheck
 from maabarium.records import Champion, Evaluation, FileEdit, Measurement, Proposal
 from maabarium.sandbox import SANDBOXES

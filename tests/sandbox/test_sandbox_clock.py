@@ -15,8 +15,16 @@ from pathlib import Path
 import pytest
 
 from maabarium.plugins.processes import Clockface, Completed
-from maabarium.sandbox import clock as clocks
-from maabarium.sandbox.clock import GroupClock, PerfClock, ProcClock, clock_seconds, open_perf_event, probe_clock
+from maabarium.sandbox.clock import (
+    PerfClock,
+    SummedClock,
+    clock_seconds,
+    group_seconds,
+    open_perf_event,
+    probe_clock,
+    proc_seconds,
+)
+from maabarium.sandbox.launcher import syscalls
 from maabarium.sandbox.process_tree import ProcessTree, new_mark
 
 Runner = Callable[..., Completed]
@@ -80,32 +88,30 @@ def test_only_what_the_child_executes_counts() -> None:
 
 
 def test_an_unknown_machine_has_no_kernel_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clocks.platform, "machine", lambda: "vax")
-    with pytest.raises(OSError, match="unknown on this machine"):
+    monkeypatch.setattr(syscalls, "MACHINE", "vax")
+    with pytest.raises(OSError, match="unknown on vax"):
         open_perf_event()
 
 
 @needs_proc
 def test_without_permission_the_fallback_counts_and_says_so(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(clocks.PERF_EVENT_OPEN, os.uname().machine, 9999)  # the kernel answers ENOSYS
-    assert isinstance(probe_clock(ProcessTree("mark")), ProcClock)
+    monkeypatch.setitem(syscalls.NUMBERS[os.uname().machine], "perf_event_open", 9999)  # the kernel answers ENOSYS
+    assert isinstance(probe_clock(ProcessTree("mark")), SummedClock)
     done = run(BURN + WAYS["a child waited for"] + "\nburn(0.1)")
     assert 0.28 < done.cpu < 0.5
     assert not done.cpu_complete
 
 
 @needs_proc
-@pytest.mark.parametrize(("kind", "enough"), [(ProcClock, 0.2), (GroupClock, 1.0)])  # this ps knows whole seconds
-def test_the_fallbacks_count_the_living_and_never_go_back(
-    kind: type[ProcClock] | type[GroupClock], enough: float
-) -> None:
-    if kind is GroupClock and not Path("/bin/ps").exists():
+@pytest.mark.parametrize(("total", "enough"), [(proc_seconds, 0.2), (group_seconds, 1.0)])  # ps: whole seconds
+def test_the_fallbacks_count_the_living_and_never_go_back(total: Callable[[ProcessTree], float], enough: float) -> None:
+    if total is group_seconds and not Path("/bin/ps").exists():
         pytest.skip("needs ps")
     tree = ProcessTree(new_mark(None))
     child = subprocess.Popen([sys.executable, "-c", BURN + "os.fork(); burn(60)"], start_new_session=True)
     try:
         tree.adopt(child.pid)
-        clock = kind(tree)
+        clock = SummedClock(tree, total)
         deadline = time.monotonic() + 15
         while clock.read() < enough and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -260,5 +260,5 @@ def test_groups_are_removed() -> None:
         process.kill()
         process.wait()
         group.close()
-    for folder, _ in controllers().values():
+    for folder in controllers().values():
         assert not list(folder.glob(f"maabarium-{os.getpid()}-*"))

@@ -11,10 +11,10 @@ from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
 from maabarium.plugins.processes import Command
 from maabarium.sandbox import file_access
+from maabarium.sandbox.caps import UsageGuard, bytes_below
 from maabarium.sandbox.file_access import access_of, traced, without
 from maabarium.sandbox.interpreter import folders_of_program
-from maabarium.sandbox.landlock import handled_rights, path_rules
-from maabarium.sandbox.usage import UsageGuard, bytes_below
+from maabarium.sandbox.launch_plans import handled_rights, path_rules
 
 ENV = {"PATH": "/usr/bin:/bin"}
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -240,6 +243,26 @@ def test_a_policy_with_fuel_to_burn_meets_its_deadline() -> None:
     (problem,) = ask(policy(failing("(loop (br 0)) (i32.const 1)"), WasmLimits(fuel=10**15, seconds=0.2)))
     assert "did not end within 0.2 s" in problem.message
     assert time.monotonic() - began < 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread's CPU time cannot be read by another")
+def test_a_busy_machine_takes_no_time_away_from_a_policy() -> None:
+    cores = os.sched_getaffinity(0)
+    burn = [sys.executable, "-c", "while True: pass"]
+    burners: list[subprocess.Popen[bytes]] = []
+    try:
+        os.sched_setaffinity(0, {min(cores)})  # this thread, and what it starts
+        burners = [subprocess.Popen(burn) for _ in range(8)]
+        began, used = time.monotonic(), time.thread_time()
+        (problem,) = ask(policy(failing("(loop (br 0)) (i32.const 1)"), WasmLimits(fuel=200_000_000, seconds=1.0)))
+        wall, cpu = time.monotonic() - began, time.thread_time() - used
+    finally:
+        os.sched_setaffinity(0, cores)
+        for burner in burners:
+            burner.kill()
+            burner.wait()
+    assert wall > 1.0 > cpu, "the machine was not busy enough to tell"
+    assert "used up its fuel of 200,000,000 instructions" in problem.message
 
 
 def test_the_cap_is_on_memory_and_not_on_what_fits() -> None:

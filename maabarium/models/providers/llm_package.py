@@ -21,7 +21,8 @@ from maabarium.models.providers.connection import provider_error, usable_key
 from maabarium.models.providers.http_provider import checked_options
 from maabarium.models.waiting import run_in_thread
 from maabarium.plugins.completion import Completion, CompletionRequest, ProviderContext, Usage
-from maabarium.suggestions import listed, suggestion
+from maabarium.safe_text import listed
+from maabarium.suggestions import suggestion
 
 __all__ = ["LlmPackage", "LlmPackageOptions"]
 
@@ -133,7 +134,9 @@ def _model_named(name: str) -> Any:
         return llm.get_model(name)
     except llm.UnknownModelError:
         known = [one.model_id for one in llm.get_models()]
-    raise UsageProblem(f'the package llm has no model "{name}"; there is: {listed(known)}. `llm models` lists them all')
+    raise UsageProblem(
+        f'the package llm has no model "{name}"; there is: {listed(sorted(known), 12)}. `llm models` lists them all'
+    )
 
 
 def _failure_of(error: BaseException) -> CallFailure:

@@ -27,26 +27,28 @@ def build_root(plan: dict[str, Any]) -> None:
     """Build the new root of `plan["mounts"]` and move into it. Raises OSError."""
     syscalls.mount("", "/", "", syscalls.MS_REC | syscalls.MS_PRIVATE)
     steps = plan["mounts"]
-    trees = {step[1]: syscalls.clone_tree(step[2]) for step in steps if step[0] in BOUND}
+    trees = {step[1]: syscalls.clone_tree(step[1]) for step in steps if step[0] in BOUND}
     syscalls.mount("tmpfs", BASE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, ROOT_DATA)
     os.chdir(BASE)
     for step in steps:
         if step[0] in BOUND:
-            bind(trees[step[1]], step[1], step[3], BOUND[step[0]])
+            bind(trees[step[1]], step[1], step[2], BOUND[step[0]])
         else:
             STEPS[step[0]](*step[1:])
     syscalls.pivot_here()
-    root = os.open("/", os.O_PATH | os.O_CLOEXEC)
+    make_readonly("/")
+
+
+def make_readonly(path: str) -> None:
+    """The mount at a path, without those beneath it."""
+    root = os.open(path, os.O_PATH | os.O_CLOEXEC)
     syscalls.set_attributes(root, syscalls.ATTR_RDONLY, recursive=False)
     os.close(root)
 
 
 def make_place(path: str, folder: bool) -> None:
     """Make a folder or an empty file to mount on, with the folders above. What exists stays."""
-    if folder:
-        os.makedirs(BASE + path, mode=0o755, exist_ok=True)  # noqa: PTH103
-        return
-    os.makedirs(os.path.dirname(BASE + path), mode=0o755, exist_ok=True)  # noqa: PTH103, PTH120
+    os.makedirs(BASE + path if folder else os.path.dirname(BASE + path), mode=0o755, exist_ok=True)  # noqa: PTH103, PTH120
     if not os.path.lexists(BASE + path):
         os.close(os.open(BASE + path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o444))
 
@@ -56,7 +58,6 @@ def bind(tree: int, path: str, folder: bool, attributes: int) -> None:
     syscalls.set_attributes(tree, attributes)
     make_place(path, folder)
     syscalls.attach(tree, BASE + path)
-    os.close(tree)
 
 
 def link(path: str, target: str) -> None:
@@ -94,9 +95,7 @@ def attach_private(path: str, places: list[Place]) -> None:
     """Attach private folders made before."""
     for _name, place, _mode in places:
         make_place(place, True)
-        tree = POOL.pop(place)
-        syscalls.attach(tree, BASE + place)
-        os.close(tree)
+        syscalls.attach(POOL.pop(place), BASE + place)
 
 
 def processes(path: str, masked: list[str]) -> None:
@@ -114,12 +113,8 @@ def processes(path: str, masked: list[str]) -> None:
         pass  # the filter refuses them as well
     for name in masked:
         if os.path.exists(f"{BASE}{path}/{name}"):  # noqa: PTH110
-            tree = syscalls.clone_tree(f"{BASE}/dev/null")
-            syscalls.attach(tree, f"{BASE}{path}/{name}")
-            os.close(tree)
-    root = os.open(BASE + path, os.O_PATH | os.O_CLOEXEC)
-    syscalls.set_attributes(root, syscalls.ATTR_RDONLY, recursive=False)
-    os.close(root)
+            syscalls.attach(syscalls.clone_tree(f"{BASE}/dev/null"), f"{BASE}{path}/{name}")
+    make_readonly(BASE + path)
 
 
 def terminals(path: str) -> None:

@@ -35,22 +35,14 @@ def main(control: int, leash: int) -> NoReturn:
         os.set_inheritable(control, False)
         os.set_inheritable(leash, False)
         syscalls.control(syscalls.PR_SET_PDEATHSIG, KILL)
-        plan = take_plan(control)
+        size = int.from_bytes(read_exactly(control, 4), "little")
+        plan: dict[str, Any] = marshal.loads(read_exactly(control, size))  # of the same interpreter, whom we trust
         if os.getppid() != plan["parent"]:  # it died before the signal was arranged
             os._exit(FAILED)
         status = (namespaced if plan["unshare"] else supervised)(plan, control, leash)
-    except OSError as error:
-        complain(control, error)
     except BaseException as error:  # noqa: BLE001 - whatever it is, the parent must hear it
-        complain(control, OSError(0, f"{type(error).__name__}: {error}"))
+        complain(control, error)
     leave(status)
-
-
-def take_plan(control: int) -> dict[str, Any]:
-    """The plan: its length in four bytes, then marshalled (the parent is trusted and the interpreter the same)."""
-    head = read_exactly(control, 4)
-    plan: dict[str, Any] = marshal.loads(read_exactly(control, int.from_bytes(head, "little")))
-    return plan
 
 
 def read_exactly(descriptor: int, size: int) -> bytes:
@@ -64,11 +56,14 @@ def read_exactly(descriptor: int, size: int) -> bytes:
     return data
 
 
-def complain(control: int, error: OSError) -> None:
+def complain(control: int, error: BaseException) -> None:
     """Tell the parent what went wrong: errno and a sentence."""
-    text = (error.strerror or str(error)) + (f": {error.filename}" if error.filename else "")
+    number, text = 0, f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError):
+        number, text = error.errno or 0, error.strerror or str(error)
+        text += f": {error.filename}" if error.filename else ""
     try:  # noqa: SIM105 - contextlib costs start-up time
-        os.write(control, f"E{error.errno or 0} {text[:2000]}\n".encode(errors="replace"))
+        os.write(control, f"E{number} {text[:2000]}\n".encode(errors="replace"))
     except OSError:
         pass  # nobody listens any more
 
@@ -213,10 +208,8 @@ def start(plan: dict[str, Any], control: int) -> NoReturn:
         if os.read(control, 1) != b"G":
             os._exit(FAILED)
         os.execvpe(plan["argv"][0], plan["argv"], plan["env"])
-    except OSError as error:
-        complain(control, error)
     except BaseException as error:  # noqa: BLE001 - whatever it is, the parent must hear it
-        complain(control, OSError(0, f"{type(error).__name__}: {error}"))
+        complain(control, error)
     os._exit(FAILED)
 
 

@@ -11,8 +11,8 @@ import os
 
 MACHINE = os.uname().machine
 NUMBERS = {
-    "x86_64": {"pivot_root": 155, "seccomp": 317},
-    "aarch64": {"pivot_root": 41, "seccomp": 277},
+    "x86_64": {"perf_event_open": 298, "pivot_root": 155, "seccomp": 317},
+    "aarch64": {"perf_event_open": 241, "pivot_root": 41, "seccomp": 277},
 }
 COMMON = {
     "open_tree": 428,
@@ -102,9 +102,10 @@ def set_attributes(tree: int, attributes: int, *, recursive: bool = True) -> Non
 
 
 def attach(tree: int, target: str) -> None:
-    """move_mount(2) of a detached tree."""
+    """move_mount(2) of a detached tree, whose descriptor is closed."""
     try:
         call("move_mount", tree, b"", AT_FDCWD, os.fsencode(target), MOVE_MOUNT_F_EMPTY_PATH)
+        os.close(tree)
     except OSError as error:
         raise OSError(error.errno, f"{error.strerror} ({target})") from None
 

@@ -1,7 +1,12 @@
-"""A new root in namespaces of its own, Landlock and a system call filter on top, as a plan for the launcher.
+"""Plans for the launcher: how one program is confined, with namespaces or without.
 
-Needs no privileges, for root or for ordinary users. What is not listed does not exist inside: namespaces(7),
-user_namespaces(7), pid_namespaces(7), mount_namespaces(7).
+`namespaces_plan`: a new root in namespaces of its own, a Landlock domain and a system call filter on top. Needs no
+privileges, for root or for ordinary users; what is not listed does not exist inside: namespaces(7).
+`landlock_plan`: for kernels and containers that forbid user namespaces. What Landlock does not guard (Unix sockets by
+path, datagrams, modes and times of files, other processes' limits) the filter refuses. See docs/sandbox.md.
+
+Documentation/userspace-api/landlock.rst and include/uapi/linux/landlock.h. The version (ABI) says which rights the
+kernel knows: 2 moving across folders, 3 truncation, 5 device control, 6 abstract sockets and signals to outsiders.
 """
 
 from __future__ import annotations
@@ -10,18 +15,20 @@ import contextlib
 import functools
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from maabarium.sandbox.caps import Caps
 from maabarium.sandbox.door import Start
 from maabarium.sandbox.file_access import DEVICES, FileAccess, access_of
-from maabarium.sandbox.landlock import READ, Rights, handled_rights, path_rules
 from maabarium.sandbox.launcher import syscalls
-from maabarium.sandbox.seccomp import confining_rules, filter_program
+from maabarium.sandbox.seccomp import confining_rules, filter_program, standalone_rules
 
-__all__ = ["HOME", "HOST", "HOSTS", "namespaces_plan", "private_places"]
+__all__ = [
+    "HOME", "HOST", "HOSTS", "NOTE", "SCOPE_ABI", "handled_rights", "landlock_plan", "namespaces_plan", "path_rules",
+    "private_places",
+]  # fmt: skip
 
 HOST = "sandbox"
 HOME = Path("/home/candidate")
@@ -32,6 +39,27 @@ INODES = 262144
 HOSTS = b"127.0.0.1 localhost\n::1 localhost\n"
 MASKED = ["kcore", "key-users", "keys", "kmsg", "sysrq-trigger", "timer_list"]
 LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
+
+Rights = tuple[int, int]
+"""File system, scopes. The network is left to the filter."""
+
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+REFER, TRUNCATE, IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
+FIRST = (1 << 13) - 1
+SCOPES = 3  # abstract Unix sockets, signals
+SCOPE_ABI = 6
+READ = EXECUTE | READ_FILE | READ_DIR
+ON_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
+
+PROCESS_FILES = (
+    "cpuinfo", "filesystems", "loadavg", "meminfo", "stat", "sys/kernel/osrelease", "sys/kernel/pid_max",
+    "sys/vm/overcommit_memory", "uptime", "version",
+)  # fmt: skip
+"""What of /proc may be read: nothing about other processes."""
+NOTE = (
+    "without user namespaces: no sockets inside (not even loopback), no chmod, no named shared memory; the host's "
+    "name and the existence of files outside can be seen"
+)
 
 
 def namespaces_plan(start: Start, caps: Caps, *, strict: bool) -> dict[str, Any]:
@@ -71,13 +99,13 @@ def private_places(env: Mapping[str, str]) -> dict[str, int]:
 
 def steps_of(files: FileAccess, private: dict[str, int], size: int, *, network: bool) -> list[tuple[Any, ...]]:
     """The new root, step by step: what is above comes first, for it would cover what is beneath."""
-    steps: list[tuple[Any, ...]] = [("device", f"/dev/{name}", f"/dev/{name}", False) for name in DEVICES]
+    steps: list[tuple[Any, ...]] = [("device", f"/dev/{name}", False) for name in DEVICES]
     steps += [("link", f"/dev/{name}", target) for name, target in LINKS.items()]
     steps += [("terminals", "/dev/pts"), ("link", "/dev/ptmx", "pts/ptmx"), ("processes", "/proc", MASKED)]
     if not network:
         steps.append(("text", "/etc/hosts", HOSTS))
     rest: list[tuple[Any, ...]] = [shown(path) for path in files.readable]
-    rest += [("write", path, path, os.path.isdir(path)) for path in files.writable]  # noqa: PTH112
+    rest += [("write", path, os.path.isdir(path)) for path in files.writable]  # noqa: PTH112
     rest += [("link", place, target) for place, target in files.links.items()]
     data = f"size={size},nr_inodes={INODES},mode=0755"
     pool = [(str(number), place, mode) for number, (place, mode) in enumerate(private.items())]
@@ -94,10 +122,38 @@ def shown(path: str) -> tuple[Any, ...]:
             info = os.stat(path)  # noqa: PTH116
             if stat.S_ISREG(info.st_mode) and info.st_size <= SMALL:
                 return "text", path, content(path, info.st_mtime_ns)
-    return "read", path, path, os.path.isdir(path)  # noqa: PTH112
+    return "read", path, os.path.isdir(path)  # noqa: PTH112
 
 
 @functools.lru_cache(256)
 def content(path: str, stamp: int) -> bytes:
     """The content of a file of settings, read once."""
     return Path(path).read_bytes()
+
+
+def landlock_plan(start: Start, caps: Caps) -> dict[str, Any]:
+    """The plan of one run: rules and filter."""
+    files, abi = access_of(start.command, caps.options, start.env), syscalls.landlock_abi()
+    private = [place for place in (start.env["HOME"], start.env["TMPDIR"]) if place != "/"]
+    devices = [f"/dev/{name}" for name in DEVICES]
+    facts = ["/proc/self", *(f"/proc/{name}" for name in PROCESS_FILES)]  # its own folder, not its children's
+    rules = path_rules(abi, [*files.readable, *facts], [*files.writable, *private, *devices])
+    return {
+        "landlock": (handled_rights(abi), rules),
+        "filter": filter_program(standalone_rules(network=caps.options.network), os.uname().machine),
+    }
+
+
+def handled_rights(abi: int) -> Rights:
+    """What is forbidden unless a rule allows it."""
+    rights = FIRST
+    for version, right in ((2, REFER), (3, TRUNCATE), (5, IOCTL_DEV)):
+        rights |= right if abi >= version else 0
+    return rights, SCOPES if abi >= SCOPE_ABI else 0
+
+
+def path_rules(abi: int, readable: Iterable[str], writable: Iterable[str]) -> list[tuple[str, int]]:
+    """Rules for paths, which reach beneath folders; on files only some rights are legal (else EINVAL)."""
+    handled = handled_rights(abi)[0]
+    rules = [(path, READ & handled) for path in readable] + [(path, handled) for path in writable]
+    return [(path, access if Path(path).is_dir() else access & ON_FILES) for path, access in rules]

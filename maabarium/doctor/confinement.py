@@ -11,7 +11,7 @@ from maabarium.errors import SandboxError
 from maabarium.plugins.processes import SandboxFactory
 from maabarium.safe_text import one_line
 from maabarium.sandbox.probe import observe_all
-from maabarium.sandbox.selection import PLAIN, REMEDY, Reach, available, notes_of
+from maabarium.sandbox.selection import PLAIN, REMEDY, Reach, available, notes_of, reasons
 
 __all__ = ["LEVELS", "check_sandbox", "taken"]
 
@@ -26,10 +26,8 @@ STRICTER = 'where that matters, set level = "strict" in [sandbox]'
 def check_sandbox(
     factories: Mapping[str, SandboxFactory], *, level: str | None = None, demanded: str | None = None
 ) -> Iterator[Finding]:
-    """Findings about the levels, and one about each backend that holds one.
-
-    `level`: look at that one only, and it must be held; `demanded`, what a blueprint asks for, must be held too.
-    """
+    """Findings about the levels, and one about each backend that holds one. `level`: look at that one only, and it must
+    be held; `demanded`, what a blueprint asks for, must be held too."""
     reaches = [] if level == "trusted" else available(factories)
     yield _levels(reaches, level, demanded)
     found = [Reach(PLAIN, "trusted", True)] if PLAIN in factories else []
@@ -53,29 +51,25 @@ def taken(findings: Iterable[Finding], level: str | None = None) -> Finding | No
 
 def _levels(reaches: Sequence[Reach], level: str | None, demanded: str | None) -> Finding:
     """What is held here and by whom."""
-    held = {name: [reach.backend for reach in reaches if reach.ok and reach.level == name] for name in LEVELS[1:]}
+    of_level = {name: [reach for reach in reaches if reach.level == name] for name in LEVELS[1:]}
+    held = {name: [reach.backend for reach in of_level[name] if reach.ok] for name in LEVELS[1:]}
     observed = tuple(
         Observation(f"{reach.level} with {reach.backend}", reach.ok, one_line(reach.reason, 400)) for reach in reaches
     )
     for wanted, who in ((level, "you ask for it"), (demanded, "the blueprint demands it")):
         if wanted in held and not held[wanted]:
-            said = f'the level "{wanted}" is not to be had here, and {who}: {_reasons(reaches, wanted)}'
+            said = f'the level "{wanted}" is not to be had here, and {who}: {reasons(of_level[wanted])}'
             return failed("sandbox", "levels", said, f'{REMEDY}; or ask for level = "trusted"', observed)
     if level == "trusted":
         return passed("sandbox", "levels", "trusted is to be had everywhere; it does not confine")
     best = [name for name in reversed(held) if held[name]]
     if not best:
-        said = f"nothing here confines, so runs use the level trusted: {_reasons(reaches, 'standard')}"
+        said = f"nothing here confines, so runs use the level trusted: {reasons(of_level['standard'])}"
         return warned("sandbox", "levels", said, REMEDY, observed)
     said = "; ".join(f"{name} by {', '.join(held[name])}" for name in best)
     if "strict" not in best and level is None:
         return warned("sandbox", "levels", f"{said}; strict is not to be had", REMEDY, observed)
     return passed("sandbox", "levels", f"{said}; trusted everywhere", observed)
-
-
-def _reasons(reaches: Sequence[Reach], level: str) -> str:
-    said = [f"{reach.backend}: {one_line(reach.reason, 160)}" for reach in reaches if reach.level == level]
-    return "; ".join(said) or "there is no backend that confines"
 
 
 def _look_into(held: Reach, factory: SandboxFactory, *, used: bool) -> Finding:

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -63,8 +64,7 @@ def _pytest() -> Finding:
         version = importlib.metadata.version("pytest")
     except importlib.metadata.PackageNotFoundError:
         return failed("environment", "pytest", "pytest is not installed, and it is what drives a run", advice)
-    parts = [part for part in version.split(".") if part.isdigit()] + ["0", "0"]
-    if (int(parts[0]), int(parts[1])) < OLDEST_PYTEST:
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST_PYTEST:
         return failed("environment", "pytest", f"pytest {version} is too old", advice)
     return passed("environment", "pytest", f"pytest {version}")
 

@@ -1,7 +1,6 @@
 """Whether a blueprint's target can be graded: found, clean, collects, green, not flaky, covers what may change.
 
-Measures the baseline once, exactly as a run would, in the sandbox that a run would take, but with a private repository
-in a temporary folder: nothing stays, and no branch, pin or lock is made.
+Measures the baseline once, as a run would, but with a private repository in a temporary folder: nothing stays.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import ast
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from maabarium.code.python_file import parse
@@ -145,7 +144,12 @@ def _verdicts(binding: Binding, evaluation: Evaluation, runnable: list[str]) -> 
         if not gate.passed and gate.name != "tests":
             advice = "correct it before a run: nothing can be promoted over such a baseline"
             yield failed("target", gate.name, one_line(gate.detail or "it failed", 400), advice)
-    yield _flaky(evaluation.flaky)
+    if evaluation.flaky:
+        said = f"{len(evaluation.flaky)} test(s) ended differently in two runs of the same tree: "
+        advice = "make them repeatable; until then they gate nothing"
+        yield warned("target", "flaky", said + listed(evaluation.flaky), advice)
+    else:
+        yield passed("target", "flaky", "two runs of the same tree agree on every test")
     if evaluation.failed_gate is None:
         yield from _covers(evaluation, runnable)
         yield _duration(binding, evaluation)
@@ -173,13 +177,6 @@ def _colour(evaluation: Evaluation) -> Iterator[Finding]:
         yield warned("target", "green", said, "make them green, so that they protect what they test")
     else:
         yield passed("target", "green", "no test fails before anything is changed")
-
-
-def _flaky(unstable: Sequence[str]) -> Finding:
-    if unstable:
-        said = f"{len(unstable)} test(s) ended differently in two runs of the same tree: {listed(unstable)}"
-        return warned("target", "flaky", said, "make them repeatable; until then they gate nothing")
-    return passed("target", "flaky", "two runs of the same tree agree on every test")
 
 
 def _covers(evaluation: Evaluation, files: list[str]) -> Iterator[Finding]:

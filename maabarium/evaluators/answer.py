@@ -1,7 +1,5 @@
 """What an evaluator from outside answered, checked before anything believes it; or how its process ended instead.
 
-Pure; the text is untrusted.
-
 Version 1 is the original's: scores between 0 and 1. Version 2 has values in the metrics' own units, and gates.
 """
 
@@ -66,10 +64,7 @@ class EvaluatorAnswer(_Part):
 
 
 def ended_badly(completed: Completed, seconds: float, who: str) -> Gate | None:
-    """The gate that fails because a process did not end by itself with status 0; None when it did.
-
-    It is the candidate's failure: the baseline's evaluation came through.
-    """
+    """The gate that fails because a process did not end by itself with status 0; None when it did."""
     ends: tuple[tuple[bool, ReasonCode, str], ...] = (
         (completed.interrupted, "interrupted", "was interrupted"),
         (completed.flooded, "output_flood", "printed more than sandbox.output_mb allows"),

@@ -176,11 +176,8 @@ class Manifest(Settings):
         return (self.folder / (self.process.working_dir or ".")).resolve()
 
     def program(self) -> str:
-        """What to start. Raises EvaluationError when it is not there.
-
-        A bare `python` or `python3` is the interpreter that we run in: what PATH finds may be a shim, a script that
-        needs the home folder to find the real one, which the sandbox hides.
-        """
+        """What to start. Raises EvaluationError when it is not there. A bare `python` or `python3` is the interpreter
+        that we run in: what PATH finds may be a script that needs the home folder, which the sandbox hides."""
         command = self.process.command
         if command in PYTHONS:
             return sys.executable
@@ -234,9 +231,7 @@ def read_manifest(path: Path) -> Manifest:
 
 def folder_digest(*folders: Path) -> str:
     """SHA-256 over the files of these folders, so that a changed plug-in is another grader; links are not followed.
-
-    Empty when there is too much to read, or it cannot be: then nothing that was measured earlier may stand for it.
-    """
+    Empty when there is too much to read, or it cannot be: then nothing that was measured earlier may stand for it."""
     state, files, size = hashlib.sha256(), 0, 0
     with contextlib.suppress(OSError):
         for top in dict.fromkeys(folders):

@@ -1,7 +1,6 @@
 """What an evaluator from outside is asked, and the folder through which question and answer pass.
 
-The original's keys are `iteration`, `proposal` and `metrics`; the rest is protocol version 2. docs/evaluators.md has
-the whole with an example. Question and answer are files, so that no pipe can fill and no side wait for the other. Their
+The original's keys are `iteration`, `proposal` and `metrics`; the rest is protocol version 2: docs/evaluators.md. The
 folder is in the workspace's scratch, which the other side may write: what is read back is opened relative to the
 folder as it was made, never through a link, and never beyond a limit.
 """
@@ -86,8 +85,7 @@ def _values(evaluation: Evaluation | None, name: str, metrics: dict[str, Metric]
     if evaluation is None:
         return None
     known = evaluation.values()
-    found = {source: known.get(f"{name}:{source}") for source in metrics}
-    return {source: value for source, value in found.items() if value is not None}
+    return {source: known[f"{name}:{source}"] for source in metrics if f"{name}:{source}" in known}
 
 
 @dataclass(frozen=True)

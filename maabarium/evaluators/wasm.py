@@ -1,8 +1,4 @@
-"""The evaluator `wasm`: a WASI module of the user's, asked as JSON and answering as JSON.
-
-The module sees the evaluated tree read-only and nothing else. Knows neither how scores are judged nor WebAssembly;
-`sandbox.wasi` does.
-"""
+"""The evaluator `wasm`: a WASI module of the user's, asked and answering in JSON; it sees the tree read-only."""
 
 from __future__ import annotations
 
@@ -86,10 +82,8 @@ class WasmEvaluator:
         return answered(seen, gate, answer, own_metrics(request, NAME), request.sources)
 
     def _gate(self, program: WasiProgram, completed: Completed, who: str, seconds: float) -> Gate | None:
-        """The gate that fails because the module did not come to its end; None when it did.
-
-        Raises EvaluationError when that is the module's own doing, or ours.
-        """
+        """The gate that fails because the module did not come to its end; None when it did. Raises EvaluationError when
+        that is the module's own doing, or ours."""
         gate = ended_badly(completed, seconds, who)
         if gate is not None:
             return gate

@@ -59,10 +59,10 @@ class BubblewrapDoor(PlainDoor):
         super().__init__(dataclasses.replace(start, command=command, env=env))
         self.descriptors = tuple(self._files)
 
-    def open(self, pid: int, clock: CpuClock) -> float:
+    def open(self, pid: int, clock: CpuClock) -> None:
         """Let `bwrap` begin, which is not told apart from the program."""
         self._close_files()
-        return super().open(pid, clock)
+        super().open(pid, clock)
 
     def result(self, completed: Completed) -> Completed:
         """`bwrap` ends with 128 and the number of a signal that ended the program. SandboxError when none began."""
@@ -77,9 +77,7 @@ class BubblewrapDoor(PlainDoor):
         """Give everything back."""
         super().close()
         self._close_files()
-        if self._status >= 0:
-            os.close(self._status)
-            self._status = -1
+        os.close(self._status)
 
     def _close_files(self) -> None:
         while self._files:

@@ -2,10 +2,9 @@
 
     python canary.py BAIT ATTEMPT...
 
-BAIT is a JSON file that says what was planted outside. Standard library only: it is started by its path and imports
-nothing of ours. Each attempt has a process of its own and ends with one JSON line `[name, whether it worked, detail]`.
-What it says is checked from outside wherever there is evidence. It harms nothing where it gets through: it touches
-only what was planted for it, and every hog has a bound.
+BAIT is a JSON file that says what was planted outside. Started by its path: it imports nothing of ours. Each attempt
+has a process of its own and ends with one JSON line `[name, whether it worked, detail]`. It harms nothing where it gets
+through: it touches only what was planted for it, and every hog has a bound.
 """
 
 from __future__ import annotations

@@ -80,12 +80,9 @@ class Caps:
         return min(PRIVATE * MEGABYTE, self.written, physical() // 4)
 
     def rlimits(self, timeout: float) -> dict[int, int]:
-        """Soft and hard limits by resource number, in the kernel's units (seconds, bytes, counts).
-
-        CPU time is a backstop for the case that this program dies before the process does: all cores for the whole
-        timeout, and then some.
-        """
+        """Soft and hard limits by resource number, in the kernel's units (seconds, bytes, counts)."""
         options = self.options
+        # CPU time is a backstop for the case that we die before the process does: all cores for the whole timeout.
         limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_CPU: math.ceil(timeout) * (os.cpu_count() or 1) + 5}
         if options.memory_mb is not None:
             limits[resource.RLIMIT_AS] = self.memory
@@ -134,10 +131,8 @@ def physical() -> int:
 
 
 def apply_limits(pid: int, limits: Mapping[int, int]) -> None:
-    """Set soft and hard limits of a running child, never above what it has.
-
-    Raises SandboxError naming the limit when the kernel refuses; a child that is gone already is no error.
-    """
+    """Set soft and hard limits of a running child, never above what it has. Raises SandboxError naming the limit when
+    the kernel refuses; a child that is gone already is no error."""
     for number, value in limits.items():
         try:
             ceiling = resource.prlimit(pid, number)[1]
@@ -175,11 +170,9 @@ def shell_settings(limits: Mapping[int, int]) -> list[str]:
 
 
 class UsageGuard:
-    """Call it now and then; it answers with a sentence when a limit is passed, else with nothing.
-
-    Make it when the program is about to begin: what is free then is what it may take.
-    `members` names the processes; `memory` and `written` are bytes, `folders` the places that may grow on disk.
-    """
+    """Call it now and then; it answers with a sentence when a limit is passed, else with nothing. Make it when the
+    program is about to begin: what is free then is what it may take. `memory` and `written` are bytes, `folders` the
+    places that may grow on disk."""
 
     def __init__(
         self, members: Callable[[], Iterable[int]], folders: Iterable[str], *, memory: int | None, written: int

@@ -1,8 +1,7 @@
 """Control groups: caps of the kernel on a whole process tree, also for root, where we may make groups.
 
-Version 1 (`pids` only) and version 2 (one hierarchy, `pids` and `memory` where the parent enables them):
-Documentation/admin-guide/cgroup-v1/, Documentation/admin-guide/cgroup-v2.rst. A group is made beside or below our own,
-the waiting process is moved in, and it is removed when the run is over. Where that is not allowed there is no group.
+Version 1 (`pids` only) and version 2 (`pids` and `memory` where the parent enables them): Documentation/admin-guide/
+cgroup-v1/, cgroup-v2.rst. A group is made beside or below our own; where that is not allowed there is none.
 """
 
 from __future__ import annotations

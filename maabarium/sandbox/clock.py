@@ -1,13 +1,10 @@
 """CPU time of a process and everything it starts, read by the parent while they run. Starts and ends nothing.
 
-The best clock is the kernel's software event TASK_CLOCK with `inherit`, perf_event_open(2): exact, also for
-children that nobody waits for. It is opened on the *calling thread*, disabled, with `enable_on_exec`: the thread's
-own copy stays off for ever, a child gets a copy that starts when the child executes its program. So nothing is missed
-and nothing of ours is counted. (A program that the candidate may execute but not read drops the event; then the
-rusage of the child is larger and `cpu_complete` tells.)
-
-Where that is forbidden (`kernel.perf_event_paranoid` above 2, default containers): the CPU clocks of the living
-processes, clock_getcpuclockid(3), and the reaped children's time in /proc; it misses what was never waited for.
+The best clock is the kernel's software event TASK_CLOCK with `inherit`, perf_event_open(2), opened on the *calling
+thread*, disabled, with `enable_on_exec`: the thread's own copy stays off for ever, a child's starts when the child
+executes its program. So nothing is missed and nothing of ours is counted. (A program that the candidate may execute but
+not read drops the event; then the rusage of the child is larger and `cpu_complete` tells.) Where that is forbidden
+(`kernel.perf_event_paranoid` above 2, default containers) the time of the living and of those waited for is summed.
 """
 
 from __future__ import annotations
@@ -19,13 +16,13 @@ import struct
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
 
 from maabarium.sandbox.launcher import syscalls
 from maabarium.sandbox.process_tree import HAS_PROC, ProcessTree, stat_fields
 
-__all__ = ["CpuClock", "PerfClock", "RunClock", "SummedClock", "open_perf_event", "probe_clock"]
+__all__ = ["CpuClock", "PerfClock", "SummedClock", "open_perf_event", "probe_clock"]
 
 TYPE_SOFTWARE, COUNT_TASK_CLOCK = 1, 1
 DISABLED, INHERIT, EXCLUDE_KERNEL, EXCLUDE_HV, ENABLE_ON_EXEC = 1 << 0, 1 << 1, 1 << 5, 1 << 6, 1 << 12
@@ -36,24 +33,34 @@ FLAG_CLOEXEC = 8
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
-class CpuClock(Protocol):
-    """One way to know the CPU time of a tree."""
+class CpuClock(ABC):
+    """One way to know the CPU time of a tree; it is the `Clockface` of `Command.watch`."""
 
-    complete: bool
+    complete = False
     """Whether it sees every process of the tree."""
+    own = 0.0
+    """What was used before the program began."""
 
+    @abstractmethod
     def read(self) -> float:
         """Seconds so far, user and system; never less than before."""
 
+    def cpu(self) -> float:
+        """Seconds that the program used."""
+        return max(0.0, self.read() - self.own)
+
+    def wall(self) -> float:
+        """Monotonic seconds, of the same clock as `time.monotonic`."""
+        return time.monotonic()
+
     def close(self) -> None:
         """Give back what it holds."""
+        return
 
 
 def open_perf_event() -> int:
     """A TASK_CLOCK counter of what the calling thread will execute; a descriptor to read one u64 of nanoseconds.
-
-    Raises OSError when the kernel forbids it or the machine is unknown to us.
-    """
+    Raises OSError when the kernel forbids it or the machine is unknown to us."""
     if sys.platform != "linux":
         raise OSError("perf_event_open: there is no such system call here")
     flags = DISABLED | INHERIT | EXCLUDE_KERNEL | EXCLUDE_HV | ENABLE_ON_EXEC
@@ -63,7 +70,7 @@ def open_perf_event() -> int:
     return syscalls.call("perf_event_open", attributes, 0, -1, -1, FLAG_CLOEXEC)  # this thread, any core, no group
 
 
-class PerfClock:
+class PerfClock(CpuClock):
     """The kernel's counter. Make it in the thread that starts the process, close it in any."""
 
     complete = True
@@ -80,10 +87,8 @@ class PerfClock:
         os.close(self._descriptor)
 
 
-class SummedClock:
+class SummedClock(CpuClock):
     """A sum over the processes of a tree: blind to those that nobody waited for."""
-
-    complete = False
 
     def __init__(self, tree: ProcessTree, total: Callable[[ProcessTree], float]) -> None:
         self._tree, self._total = tree, total
@@ -93,9 +98,6 @@ class SummedClock:
         """Seconds so far; the largest sum ever seen, for a member that vanishes takes its time along."""
         self._last = max(self._last, self._total(self._tree))
         return self._last
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 def proc_seconds(tree: ProcessTree) -> float:
@@ -137,19 +139,3 @@ def probe_clock(tree: ProcessTree) -> CpuClock:
         with contextlib.suppress(OSError):
             return PerfClock()
     return SummedClock(tree, proc_seconds if HAS_PROC else group_seconds)
-
-
-class RunClock:
-    """The clockface that `Command.watch` is given; `own` is what was used before the program began."""
-
-    def __init__(self, source: CpuClock, own: float = 0.0) -> None:
-        self._source = source
-        self._own = own
-
-    def cpu(self) -> float:
-        """CPU seconds of the tree so far."""
-        return max(0.0, self._source.read() - self._own)
-
-    def wall(self) -> float:
-        """Monotonic seconds, of the same clock as `time.monotonic`."""
-        return time.monotonic()

@@ -1,7 +1,6 @@
-"""How a program gets from "started" to "running under its limits": one door for one run.
+"""How a program gets from "started" to "running under its limits": its environment, and one door for one run.
 
-The plain door is a shell that waits; a confining backend brings its own. Clock, output, supervision and the end of all
-processes are the runner's, the same behind every door.
+An environment is written from an allow-list, never copied and then cleaned: a secret that nobody thought of stays out.
 """
 
 from __future__ import annotations
@@ -9,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +18,35 @@ from maabarium.plugins.processes import Command, Completed
 from maabarium.sandbox.caps import CAN_LIMIT_FROM_OUTSIDE, apply_limits, shell_settings
 from maabarium.sandbox.cgroups import Group
 from maabarium.sandbox.clock import CpuClock
-from maabarium.sandbox.environment import INHERITED, RUN_MARK
-from maabarium.sandbox.process_tree import ProcessTree
+from maabarium.sandbox.process_tree import RUN_MARK, ProcessTree
 
-__all__ = ["Door", "DoorMaker", "PlainDoor", "Start", "bare_environment", "find_program"]
+__all__ = [
+    "CHANNEL", "Door", "DoorMaker", "PlainDoor", "Start", "bare_environment", "find_program", "scrubbed_environment",
+]  # fmt: skip
+
+CHANNEL = "MAABARIUM_CHANNEL"
+"""Names the descriptor of the channel to the parent."""
+
+INHERITED = ("LD_LIBRARY_PATH", "VIRTUAL_ENV")
+"""Passed on when set. An interpreter built with a shared library (as CI images and conda make them) does not
+even start without the first; tools that look for the active environment go by the second. Neither is a secret."""
+
+LOCALE = "en_US.UTF-8" if sys.platform == "darwin" else "C.UTF-8"
+
+FIXED = {
+    "LANG": LOCALE,
+    "LC_ALL": LOCALE,
+    "TZ": "UTC",
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONNOUSERSITE": "1",
+    # Numeric libraries start one thread per core on import: noise for the clock, and unfair to pinned runs.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+}
+"""The same for every process, so that two evaluations differ in the code only."""
 
 SHELL = "/bin/sh"
 WAIT = 'read -r _ || exit 125; exec "$@" </dev/null'
@@ -50,8 +75,8 @@ class Door(ABC):
     """All processes behind this door."""
 
     @abstractmethod
-    def open(self, pid: int, clock: CpuClock) -> float:
-        """Let the program begin; the CPU seconds that were used before it did. SandboxError when it cannot."""
+    def open(self, pid: int, clock: CpuClock) -> None:
+        """Let the program begin; `clock` is told what was used before it did. SandboxError when it cannot."""
 
     def result(self, completed: Completed) -> Completed:
         """How the program ended, told from how what was started ended. SandboxError when it never began."""
@@ -59,7 +84,7 @@ class Door(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Give everything back. Once more is no error."""
+        """Give everything back."""
 
 
 DoorMaker = Callable[[Start], Door]
@@ -69,10 +94,9 @@ DoorMaker = Callable[[Start], Door]
 class PlainDoor(Door):
     """A shell that waits until its parent has limited it, and then *becomes* the program.
 
-    Code of ours between fork and exec is not safe in a program with threads, and limiting after exec is a race: on a
-    busy machine a small program forks, leaves its session and cleans its environment before the parent gets its turn.
-    So the shell reads one line from its standard input first. If the parent dies before that, the read fails and
-    nothing starts. Costs 0.6 ms; the shell adds PWD to the environment.
+    Code of ours between fork and exec is not safe in a program with threads, and limiting after exec is a race. So the
+    shell reads one line from its standard input first. If the parent dies before that, the read fails and nothing
+    starts. Costs 0.6 ms; the shell adds PWD to the environment.
     """
 
     def __init__(self, start: Start) -> None:
@@ -84,21 +108,41 @@ class PlainDoor(Door):
         self.env = start.env
         self.tree = ProcessTree(start.mark)
 
-    def open(self, pid: int, clock: CpuClock) -> float:
+    def open(self, pid: int, clock: CpuClock) -> None:
         """Limit the shell from outside and let it go on; what it used is too little to be told apart."""
         if CAN_LIMIT_FROM_OUTSIDE:
             apply_limits(pid, self._limits)
         with contextlib.suppress(BrokenPipeError):  # it died meanwhile: the caller will find out
             os.write(self._ours, b"\n")
-        self.close()
-        return 0.0
+        self._shut()
 
     def close(self) -> None:
         """Give the descriptors back; a shell that still waits ends with status 125."""
+        self._shut()
+
+    def _shut(self) -> None:
         if not self._closed:
             self._closed = True
             os.close(self.stdin)
             os.close(self._ours)
+
+
+def scrubbed_environment(
+    source: Mapping[str, str], own: Mapping[str, str], *, cwd: Path, private: Path, pass_env: Iterable[str] = ()
+) -> dict[str, str]:
+    """The environment of one process. Later wins: what every process gets (`private` is its HOME and TMPDIR), what
+    `source`, our own environment, may pass on, `pass_env` of the blueprint (absent names are skipped), and `own`, the
+    variables of the command itself."""
+    env = dict(FIXED)
+    # No empty and relative entries, which would find programs in the target's own folder.
+    path = [entry for entry in source.get("PATH", os.defpath).split(os.pathsep) if entry.startswith("/")]
+    env["PATH"] = os.pathsep.join(path) or os.defpath
+    env["HOME"] = env["TMPDIR"] = str(private)
+    # Git must not find a repository above the tree: it would read that one's configuration and history.
+    env["GIT_CEILING_DIRECTORIES"] = str(cwd.resolve().parent)
+    env.update((name, source[name]) for name in (*INHERITED, *pass_env) if name in source)
+    env.update(own)
+    return env
 
 
 def bare_environment(mark: str) -> dict[str, str]:

@@ -85,10 +85,8 @@ def without(path: str, hidden: Iterable[str]) -> list[str]:
 
 
 def traced(path: str) -> tuple[dict[str, str], str]:
-    """The symbolic links on the way to a path (place -> target as written), and the real path.
-
-    OSError with ELOOP after 40 links, as the kernel says.
-    """
+    """The symbolic links on the way to a path (place -> target as written), and the real path. OSError with ELOOP
+    after 40 links, as the kernel says."""
     links: dict[str, str] = {}
     todo = [part for part in path.split("/") if part]
     done = ""

@@ -1,7 +1,6 @@
-"""Which folders an interpreter needs to be seen: its prefixes and package folders, wherever they are. Confines nothing.
+"""Which folders an interpreter needs to be seen: its prefixes and package folders, wherever they are.
 
-Interpreters of pyenv, uv and conda live in the home folder, which a sandbox hides; what is named here is shown again,
-read-only. Asked once per interpreter, in isolated mode (`-I`), of the interpreter itself.
+Interpreters of pyenv, uv and conda live in the home folder, which a sandbox hides; what is named here is shown again.
 """
 
 from __future__ import annotations
@@ -38,11 +37,8 @@ print(json.dumps([sorted(own), packages + site.getsitepackages() + [os.path.dirn
 
 
 def folders_of_program(name: str, path: str, cwd: Path) -> tuple[str, ...]:
-    """Files and folders that this program needs beside the system's own.
-
-    `name` is the first word of a command, `path` the PATH it is searched in. Raises SandboxError when an interpreter
-    does not answer.
-    """
+    """Files and folders that this program needs beside the system's own. `name` is the first word of a command, `path`
+    the PATH it is searched in. Raises SandboxError when an interpreter does not answer."""
     found = str(cwd / name) if "/" in name else shutil.which(name, path=path)
     if found is None:
         return ()

@@ -1,8 +1,7 @@
 """The door of a program that confines itself before it begins: the parent's side of `launcher.program`.
 
-In place of the waiting shell a small Python program is started. It takes a plan, confines itself, reports "ready", and
-becomes the program when told "go". What it used until then is not the program's, and is told to the caller. When the
-leash is closed, or we are gone, it ends everything it started.
+A small Python program takes a plan, confines itself, reports "ready", and becomes the target's program when told "go".
+When the leash is closed, or we are gone, it ends everything it started.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ class LaunchDoor(Door):
         self.env = bare_environment(start.mark)
         self.tree = LaunchedTree(self, start)
 
-    def open(self, pid: int, clock: CpuClock) -> float:
+    def open(self, pid: int, clock: CpuClock) -> None:
         """Hand over the plan, wait until the process is confined, note what that used, let it begin."""
         start, command = self._start, self._start.command
         self._drop_theirs()  # the process has its copies: its end is seen now
@@ -69,9 +68,8 @@ class LaunchDoor(Door):
             "landlock": None,
         }
         self._submit(marshal.dumps(common | dict(self._plan())))
-        own = clock.read()
+        clock.own = clock.read()
         self._begin(command.argv[0])
-        return own
 
     def _submit(self, plan: bytes) -> None:
         """Hand over a plan and wait until the process is confined. Raises SandboxError with its complaint."""

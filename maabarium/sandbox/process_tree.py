@@ -2,10 +2,9 @@
 
 A process belongs to the run when any of these says so, and a child has each from its parent:
 - its session: the first process leads a new one, `setsid` leaves it;
-- a private value of a resource limit nobody uses (RLIMIT_RTTIME, see getrlimit(2)): it survives `setsid`,
-  double forks, `exec` and a cleaned environment, and costs one system call to read;
+- a private value of a resource limit nobody uses (RLIMIT_RTTIME, see getrlimit(2)): it survives `setsid`, double forks,
+  `exec` and a cleaned environment; the first process waits at its door until it is set;
 - the run's mark in its environment: lost by `exec` with a clean one; it also tells later who started a process.
-The first process waits at a gate until the limit is set, so no child is without it.
 
 What escapes: a process that leaves the session, executes with a cleaned environment *and* lowers that limit; one that
 got another identity from a setuid program; and one that forks and ends faster than /proc can be read, in a new
@@ -16,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import resource
 import secrets
 import signal
@@ -25,23 +25,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from maabarium.errors import SandboxError
-from maabarium.sandbox.environment import RUN_MARK
 
-__all__ = ["HAS_PROC", "ProcessTree", "end_strays", "new_mark", "strays"]
+__all__ = ["HAS_PROC", "RUN_MARK", "ProcessTree", "end_strays", "new_mark", "strays"]
 
 HAS_PROC = sys.platform == "linux" and Path("/proc/self/environ").exists()
+RUN_MARK = "MAABARIUM_RUN_MARK"
+"""The variable that names the run that a process belongs to."""
 KILL_SECONDS = 10.0
 """Seconds until processes that do not die of SIGKILL are an error (they hang in the kernel, as on a dead mount)."""
 
 
 def new_mark(inherited: str | None) -> str:
-    """A mark for one run: `namespace.pid.start.random`, the first three naming this program.
-
-    A run inside a run keeps the outer mark in front, so that the outer one finds it too.
-    """
+    """A mark for one run: `namespace.pid.start.random`, the first three naming this program; behind that of an outer
+    run, which finds it so too."""
     pid = os.getpid()
-    start = start_time(pid) if HAS_PROC else 0
-    return (f"{inherited}:" if inherited else "") + f"{pid_namespace()}.{pid}.{start}.{secrets.token_hex(12)}"
+    mark = f"{pid_namespace()}.{pid}.{start_time(pid)}.{secrets.token_hex(12)}"
+    return f"{inherited}:{mark}" if inherited else mark
 
 
 def pid_namespace() -> int:
@@ -205,9 +204,8 @@ class ProcessTree:
 def end_strays() -> int:
     """End what a Maabarium left that was killed itself (SIGKILL, out of memory); returns how many processes.
 
-    Nothing can end a child at that instant at the level `trusted`, so the next run tidies up before it uses the same
-    worktrees. Only processes of the same user whose starter no longer exists are ended. One that cleaned its
-    environment is not found; its CPU time is limited from the start. Linux; elsewhere it does nothing.
+    The next run calls it, before it uses the same worktrees. A process that cleaned its environment is not found; its
+    CPU time is limited from the start. Linux; elsewhere it does nothing.
     """
     ended = 0
     for pid in strays():
@@ -233,10 +231,8 @@ def is_stray(pid: int) -> bool:
     if os.stat(f"/proc/{pid}").st_uid != os.getuid():  # noqa: PTH116
         return False
     with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123
-        variables = file.read().split(b"\0")
-    prefix = f"{RUN_MARK}=".encode()
-    marks = next((entry[len(prefix) :].decode(errors="replace") for entry in variables if entry.startswith(prefix)), "")
-    return any(is_orphaned(mark) for mark in marks.split(":") if mark)
+        marks = re.search(rf"(?:^|\0){RUN_MARK}=([^\0]*)".encode(), file.read())
+    return marks is not None and any(map(is_orphaned, marks[1].decode(errors="replace").split(":")))
 
 
 def is_orphaned(mark: str) -> bool:

@@ -1,7 +1,6 @@
 """The runner of every sandbox of ours: starts a program at a door, under caps, and leaves nothing of it behind.
 
-An own session, a scrubbed environment, private home and temporary folder, clocks, bounded output, a deadline. How the
-program is confined is the door's matter, what it may use is the caps'. It must not know what an evaluation is.
+How the program is confined is the door's matter, what it may use is the caps'. It must not know what an evaluation is.
 """
 
 from __future__ import annotations
@@ -22,10 +21,9 @@ from maabarium.errors import SandboxError
 from maabarium.folders import discard
 from maabarium.plugins.processes import Command, Completed
 from maabarium.sandbox.caps import Caps
-from maabarium.sandbox.clock import CpuClock, RunClock, probe_clock
-from maabarium.sandbox.door import Door, DoorMaker, Start, find_program
-from maabarium.sandbox.environment import CHANNEL, RUN_MARK, scrubbed_environment
-from maabarium.sandbox.process_tree import ProcessTree, new_mark
+from maabarium.sandbox.clock import CpuClock, probe_clock
+from maabarium.sandbox.door import CHANNEL, Door, DoorMaker, Start, find_program, scrubbed_environment
+from maabarium.sandbox.process_tree import RUN_MARK, ProcessTree, new_mark
 from maabarium.sandbox.supervision import Ending, KeptOutput, Supervision
 
 __all__ = ["Runner"]
@@ -82,18 +80,16 @@ class Runner:
             tree.adopt(process.pid)
             confine(process.pid, start)
             guard = self.caps.guard(lambda: tree.members()[0], self._growing(start), start.group)
-            own = door.open(process.pid, clock)
+            door.open(process.pid, clock)
             output = KeptOutput(int(self.caps.options.output_mb * MEGABYTE))
-            supervision = Supervision(
-                process.pid, pipe, start.command, RunClock(clock, own), output, self.cancel, guard
-            )
+            supervision = Supervision(process.pid, pipe, start.command, clock, output, self.cancel, guard)
             ending = supervision.follow()
             clock.read()  # a clock over /proc must look while the processes are still there
             tree.kill()
             usage = reap(process)
             reaped = True
             supervision.finish()
-            return completed(process.returncode, ending, supervision, usage, clock, own)
+            return completed(process.returncode, ending, supervision, usage, clock)
         finally:
             os.close(pipe)
             if not reaped:
@@ -201,19 +197,16 @@ def abandon(process: subprocess.Popen[bytes], tree: ProcessTree) -> None:
 
 
 def completed(
-    returncode: int, ending: Ending, seen: Supervision, usage: resource.struct_rusage, clock: CpuClock, own: float
+    returncode: int, ending: Ending, seen: Supervision, usage: resource.struct_rusage, clock: CpuClock
 ) -> Completed:
-    """The record of a run. The rusage of the first process checks the clock, which a trick may have detached.
-
-    `own` is the CPU time that was used before the program began.
-    """
+    """The record of a run. The rusage of the first process checks the clock, which a trick may have detached."""
     counted, waited_for = clock.read(), usage.ru_utime + usage.ru_stime
     dodged = waited_for > counted * 1.05 + UNSEEN_CPU
     return Completed(
         returncode=returncode,
         output=seen.output.text(),
         duration=seen.ended - seen.began,
-        cpu=max(0.0, (max(counted, waited_for) if dodged or not clock.complete else counted) - own),
+        cpu=max(0.0, (max(counted, waited_for) if dodged or not clock.complete else counted) - clock.own),
         peak_rss=seen.peak_rss(usage),
         timed_out=ending == "timed_out",
         flooded=ending == "flooded" or (ending == "exited" and seen.output.flooded),

@@ -1,10 +1,9 @@
 """System call filters as classic BPF programs: which calls are refused, and with what answer. Installs nothing.
 
-Deny lists, as container runtimes use them: what they refuse is either administration, a way around a namespace, or a
-known attack surface. Documentation/userspace-api/seccomp_filter.rst; struct seccomp_data is nr, arch, instruction
-pointer, six arguments of 64 bits. The kernel keeps a bitmap of calls that are always allowed, so most cost nothing.
-Numbers of calls: arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h for aarch64 (which leaves
-out the old calls that have a newer form). From 424 on they are the same everywhere.
+Deny lists, as container runtimes use them: administration, ways around a namespace, known attack surface.
+Documentation/userspace-api/seccomp_filter.rst; struct seccomp_data is nr, arch, instruction pointer, six arguments of
+64 bits. Numbers of calls: arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h for aarch64 (which
+leaves out the old calls that have a newer form). From 424 on they are the same everywhere.
 """
 
 from __future__ import annotations
@@ -151,10 +150,8 @@ def standalone_rules(*, network: bool) -> list[Refusal]:
 
 
 def filter_program(rules: Iterable[Refusal], machine: str) -> bytes:
-    """The program for a machine: an array of `struct sock_filter`. Raises KeyError for a machine we do not know.
-
-    A foreign architecture (32-bit calls on a 64-bit kernel) kills the process; the x32 numbers are ENOSYS.
-    """
+    """The program for a machine: an array of `struct sock_filter`. A foreign architecture (32-bit calls on a 64-bit
+    kernel) kills the process; the x32 numbers are ENOSYS. Raises KeyError for a machine we do not know."""
     numbers = NUMBERS[machine]
     code = [(LOAD, 0, 0, ARCHITECTURE), (JUMP_EQUAL, 1, 0, ARCHITECTURES[machine]), (RETURN, 0, 0, KILL_PROCESS)]
     code.append((LOAD, 0, 0, NUMBER))

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
 from maabarium.plugins.processes import DescribesSandbox, Sandbox, SandboxFactory
+from maabarium.safe_text import one_line
 from maabarium.sandbox.probe import WORK, observe_quickly
 
-__all__ = ["PLAIN", "REMEDY", "Reach", "available", "describe", "notes_of", "select"]
+__all__ = ["PLAIN", "REMEDY", "Reach", "available", "describe", "notes_of", "reasons", "select"]
 
 PREFERENCE = ("namespaces", "bubblewrap", "landlock")
 """Backends in the order in which they are tried; those of plug-ins come behind, by name."""
@@ -73,10 +74,10 @@ def select(options: SandboxOptions, factories: Mapping[str, SandboxFactory], can
         tried.append(reach)
     if options.level == "auto":
         sandbox = factories[PLAIN](options.model_copy(update={"level": "trusted"}), cancel)
-        note = f"the level standard is not to be had here, so nothing keeps the tests in: {_sentences(tried)}"
+        note = f"the level standard is not to be had here, so nothing keeps the tests in: {reasons(tried)}"
         return Fallback(sandbox, (*notes_of(sandbox), note))
     raise SandboxError(
-        f'[sandbox] level = "{level}" cannot be held here: {_sentences(tried)}; {REMEDY}, or write '
+        f'[sandbox] level = "{level}" cannot be held here: {reasons(tried)}; {REMEDY}, or write '
         'level = "trusted" if you trust what is evaluated'
     )
 
@@ -96,8 +97,10 @@ def _ordered(factories: Mapping[str, SandboxFactory]) -> list[str]:
     return names + sorted(name for name in factories if name not in (*PREFERENCE, PLAIN))
 
 
-def _sentences(tried: Iterable[Reach]) -> str:
-    return "; ".join(f"{reach.backend}: {reach.reason}" for reach in tried) or "there is no backend that confines"
+def reasons(tried: Iterable[Reach]) -> str:
+    """Why none of them was taken."""
+    said = [f"{reach.backend}: {one_line(reach.reason, 400)}" for reach in tried]
+    return "; ".join(said) or "there is no backend that confines"
 
 
 def _reach(name: str, factory: SandboxFactory, level: str) -> Reach:

@@ -1,7 +1,7 @@
-"""Watch one running process until it ends or has to: one loop, one deadline, never waiting for end-of-file alone.
+"""Watch one running process until it ends or has to: it decides *that* a run is over and why; killing is the caller's.
 
-A daemon may hold the output pipe or the channel open for ever, so the loop ends with the process, not with
-its descriptors. It decides *that* a run is over and why; killing is for the caller.
+A daemon may hold the output pipe or the channel open for ever, so the loop ends with the process, not with its
+descriptors.
 """
 
 from __future__ import annotations
@@ -109,9 +109,8 @@ class Supervision:
         self.began = time.monotonic()
         self._deadline = self.began + self.command.timeout
         self._next_sample = self.began + SLICE / 2
-        self._listen: socket.socket | None = None
-        if self.command.listen is not None and self.command.watch is not None:
-            self._listen = self.command.listen
+        self._listen = self.command.listen if self.command.watch is not None else None
+        if self._listen is not None:
             self._poll.register(self._listen, select.POLLIN)
 
     def follow(self) -> Ending:
@@ -182,20 +181,15 @@ class Supervision:
             pass
         deadline = time.monotonic() + 1.0
         while self._listen is not None and time.monotonic() < deadline:
-            poll = select.poll()
-            poll.register(self._listen, select.POLLIN)
-            ready = poll.poll(0)
-            if not ready:
+            ready = dict(self._poll.poll(0))
+            if self._listen.fileno() not in ready:
                 return
-            self._converse(ready[0][1])
+            self._converse(ready[self._listen.fileno()])
 
     def peak_rss(self, usage: resource.struct_rusage) -> int:
-        """Bytes of the largest process.
-
-        Between fork and exec a child shares our memory, and Linux counts that as its own peak (`exec_mmap` of
-        fs/exec.c): a value that does not exceed our own peak is only an upper bound, and the sampled one is taken,
-        if the process lived long enough for a sample.
-        """
+        """Bytes of the largest process. Between fork and exec a child shares our memory, and Linux counts that as its
+        own peak (`exec_mmap` of fs/exec.c): what does not exceed our own peak is only an upper bound, and the sampled
+        peak is taken, if there is one."""
         peak = usage.ru_maxrss * RSS_UNIT
         ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
         return peak if peak > ours or not self.sampled_rss else self.sampled_rss

@@ -39,11 +39,10 @@ EndKind = Literal["returned", "exit", "trap", "fuel", "deadline", "refused", "la
 
 @dataclass(frozen=True)
 class WasiEnding:
-    """How a module ended, and about how many instructions it used. `detail` is untrusted."""
+    """How a module ended. `detail` is untrusted."""
 
     kind: EndKind
     detail: str = ""
-    fuel: int = 0
 
 
 class WasiProgram:
@@ -90,7 +89,7 @@ class WasiProgram:
             said = json.loads(lines[-1])
             if said["kind"] not in get_args(EndKind):
                 raise ValueError(said["kind"])
-            return WasiEnding(said["kind"], str(said["detail"]), int(said.get("fuel", 0)))
+            return WasiEnding(said["kind"], str(said["detail"]))
         except (ValueError, TypeError, LookupError):
             last = one_line(lines[-1]) if lines else "no output"
             raise SandboxError(f"its process ended with status {completed.returncode}: {last}") from None

@@ -19,6 +19,7 @@ import wasmtime
 
 from maabarium.errors import SandboxError
 from maabarium.safe_text import one_line
+from maabarium.sandbox.wasm_child import configuration
 
 __all__ = ["CORE", "MAGIC", "WasmInstance", "WasmLimits", "WasmModule", "read_module"]
 
@@ -52,10 +53,8 @@ class WasmLimits:
 
 
 class WasmModule:
-    """A compiled core module; each use of it gets fresh memory. Threads take turns.
-
-    Raises SandboxError, with a sentence, for what is no module, imports something, or is too large.
-    """
+    """A compiled core module; each use of it gets fresh memory. Threads take turns. Raises SandboxError, with a
+    sentence, for what is no module, imports something, or is too large."""
 
     def __init__(self, data: bytes, limits: WasmLimits | None = None) -> None:
         if not data.startswith(CORE):
@@ -85,10 +84,8 @@ class WasmModule:
 
     @contextlib.contextmanager
     def instance(self) -> Iterator[WasmInstance]:
-        """A fresh instance for this thread; fuel, memory and CPU time hold for all that is done with it.
-
-        Raises SandboxError as soon as it traps, or uses up what it has.
-        """
+        """A fresh instance for this thread; fuel, memory and CPU time hold for all that is done with it. Raises
+        SandboxError as soon as it traps, or uses up what it has."""
         with self._lock, contextlib.closing(wasmtime.Store(self._engine)) as store:
             store.set_fuel(self.limits.fuel)
             store.set_limits(memory_size=self.limits.memory, table_elements=100_000, instances=1, tables=8, memories=4)
@@ -188,22 +185,14 @@ def _first_line(error: Exception) -> str:
 
 
 def _config() -> wasmtime.Config:
-    """Everything that could wait, share or grow outside our bounds is off: threads, shared memory, garbage collection.
-
-    No signal handlers either: this process belongs to somebody's pytest, which has its own.
-    """
-    config = wasmtime.Config()
-    config.consume_fuel = True
-    config.epoch_interruption = True
-    config.wasm_threads = False
-    config.shared_memory = False
+    """Everything that could wait, share or grow outside our bounds is off: threads, shared memory, garbage collection;
+    signal handlers too: this process belongs to somebody's pytest, which has its own."""
+    config: wasmtime.Config = configuration(memory=0)
     config.wasm_memory64 = False
     config.gc_support = False
     config.max_wasm_stack = STACK
     config.signals_based_traps = False
-    config.memory_reservation = 0
     config.memory_guard_size = 0
-    config.memory_reservation_for_growth = 0
     config.parallel_compilation = False
     config.cranelift_nan_canonicalization = True
     return config

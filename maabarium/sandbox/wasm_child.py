@@ -1,8 +1,7 @@
 """Runs one WASI module and says how it ended. This file is a program: it runs in a process of its own, in the sandbox.
 
 A module that has host calls can wait in one for ever (a clock, a named pipe), and no fuel or epoch ends that; killing
-the process does. May import only the standard library and wasmtime, because it is started by its path. The only
-argument is the job as JSON; the only output is the ending as JSON.
+the process does. Started by its path: it imports the standard library and wasmtime only. Job and ending are JSON.
 """
 
 from __future__ import annotations
@@ -67,12 +66,11 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     alarm.start()
     ending = (component if job["component"] else command)(job, engine, store)
     alarm.cancel()
-    left = store.get_fuel()
     if ending["kind"] == "trap" and rung.is_set():
-        ending = {"kind": "deadline", "detail": ""}
-    elif ending["kind"] == "trap" and left == 0:
-        ending = {"kind": "fuel", "detail": ""}
-    return ending | {"fuel": int(job["fuel"]) - left}
+        return {"kind": "deadline", "detail": ""}
+    if ending["kind"] == "trap" and store.get_fuel() == 0:
+        return {"kind": "fuel", "detail": ""}
+    return ending
 
 
 def command(job: dict[str, Any], engine: Any, store: Any) -> dict[str, Any]:

@@ -13,8 +13,7 @@ import pytest
 
 from maabarium.doctor.findings import Finding
 from maabarium.doctor.storage_checks import check_storage, repair_storage, schema_of
-from maabarium.sandbox.environment import RUN_MARK
-from maabarium.sandbox.process_tree import pid_namespace
+from maabarium.sandbox.process_tree import RUN_MARK, pid_namespace
 from maabarium.state_paths import StatePaths
 from maabarium.store import Store
 from maabarium.store.schema import APPLICATION_ID, SCRIPTS, VERSION

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maabarium.plugins.processes import Completed
-from maabarium.sandbox.environment import FIXED, INHERITED, scrubbed_environment
+from maabarium.sandbox.door import FIXED, INHERITED, scrubbed_environment
 
 Runner = Callable[..., Completed]
 

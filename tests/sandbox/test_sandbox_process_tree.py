@@ -14,8 +14,7 @@ import pytest
 
 from maabarium.errors import SandboxError
 from maabarium.sandbox import process_tree
-from maabarium.sandbox.environment import RUN_MARK
-from maabarium.sandbox.process_tree import ProcessTree, end_strays, is_orphaned, is_stray, new_mark
+from maabarium.sandbox.process_tree import RUN_MARK, ProcessTree, end_strays, is_orphaned, is_stray, new_mark
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 

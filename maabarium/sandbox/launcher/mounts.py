@@ -76,10 +76,8 @@ def text(path: str, content: bytes) -> None:
 
 
 def memory(path: str, data: str, pool: list[Place], first: list[Place]) -> None:
-    """One size-capped tmpfs whose subfolders are attached at several places, so that the cap is one for all.
-
-    The tmpfs itself does not stay visible. Those of `first` are attached now, the others by a step `attach`.
-    """
+    """One size-capped tmpfs whose subfolders are attached at several places, so that the cap is one for all: those of
+    `first` now, the others by a step `attach`. The tmpfs itself does not stay visible."""
     make_place(path, True)
     syscalls.mount("tmpfs", BASE + path, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, data)
     for name, place, mode in pool:
@@ -99,10 +97,8 @@ def attach_private(path: str, places: list[Place]) -> None:
 
 
 def processes(path: str, masked: list[str]) -> None:
-    """A /proc of the new pid namespace, read-only: uid 0 needs no capability to write to most of /proc/sys.
-
-    Before that, no further user namespaces beneath this one: user_namespaces(7), /proc/sys/user.
-    """
+    """A /proc of the new pid namespace, read-only: uid 0 needs no capability to write to most of /proc/sys. Before
+    that, no further user namespaces beneath this one: user_namespaces(7), /proc/sys/user."""
     make_place(path, True)
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
     syscalls.mount("proc", BASE + path, "proc", flags)

@@ -1,10 +1,9 @@
 """From a waiting process to the target's program: take the plan, confine, say so, wait for "go", become it.
 
-Two shapes. With namespaces: helper -> process 1 (`init`) -> program; when process 1 ends the kernel kills everything
-beside it. Without: helper -> program; the helper adopts orphans and ends them itself. The helper stays outside the
-confinement, so that what is confined can neither signal nor trace it.
-
-The *leash* is a pipe whose other end only the parent holds: it closes when the parent wants the end, or is gone.
+With namespaces: helper -> process 1 (`init`) -> program; when process 1 ends the kernel kills everything beside it.
+Without: helper -> program; the helper adopts orphans and ends them itself. The helper stays outside the confinement, so
+that what is confined can neither signal nor trace it. The *leash* is a pipe whose other end only the parent holds: it
+closes when the parent wants the end, or is gone.
 """
 
 from __future__ import annotations
@@ -215,11 +214,7 @@ def start(plan: dict[str, Any], control: int) -> NoReturn:
 
 def confine(plan: dict[str, Any], keep: tuple[int, ...]) -> None:
     """Give up everything the plan does not leave. Raises OSError. Nothing may be imported after it."""
-    below = 2
-    for descriptor in sorted(keep):
-        os.closerange(below + 1, descriptor)
-        below = max(below, descriptor)
-    os.closerange(below + 1, 1 << 20)
+    close_all_but(0, 1, 2, *keep)
     os.chdir(plan["cwd"])
     for number, value in plan["limits"]:
         lower(number, value)
@@ -249,5 +244,5 @@ def close_all_but(*kept: int) -> None:
     for descriptor in sorted(kept):
         os.closerange(below + 1, descriptor)
         below = descriptor
-    os.closerange(below + 1, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(below + 1, 1 << 20)
     sys.stdout = sys.stderr = None

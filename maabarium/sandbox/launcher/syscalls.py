@@ -48,11 +48,11 @@ SOCK_CLOEXEC = os.O_CLOEXEC
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def checked(what: str, result: int) -> int:
-    """The result of a call, or an OSError that names it."""
+def checked(what: str, result: int, about: str = "") -> int:
+    """The result of a call, or an OSError that names it, and the path that it is about."""
     if result < 0:
         code = ctypes.get_errno()
-        raise OSError(code, f"{what}: {os.strerror(code)}")
+        raise OSError(code, f"{what}: {os.strerror(code)}" + (f" ({about})" if about else ""))
     return result
 
 
@@ -64,10 +64,10 @@ def number_of(name: str) -> int:
     return known
 
 
-def call(name: str, *arguments: int | bytes | ctypes.Array[ctypes.c_char] | None) -> int:
+def call(name: str, *arguments: int | bytes | ctypes.Array[ctypes.c_char] | None, about: str = "") -> int:
     """A system call by number, syscall(2)."""
     words = [ctypes.c_long(word) if isinstance(word, int) else word for word in arguments]
-    return checked(name, libc.syscall(ctypes.c_long(number_of(name)), *words))
+    return checked(name, libc.syscall(ctypes.c_long(number_of(name)), *words), about)
 
 
 def unshare(flags: int) -> None:
@@ -89,10 +89,7 @@ def unmount(target: str) -> None:
 def clone_tree(path: str) -> int:
     """A descriptor of a detached copy of the mounts at a path, open_tree(2)."""
     flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW
-    try:
-        return call("open_tree", AT_FDCWD, os.fsencode(path), flags)
-    except OSError as error:
-        raise OSError(error.errno, f"{error.strerror} ({path})") from None
+    return call("open_tree", AT_FDCWD, os.fsencode(path), flags, about=path)
 
 
 def set_attributes(tree: int, attributes: int, *, recursive: bool = True) -> None:
@@ -103,11 +100,8 @@ def set_attributes(tree: int, attributes: int, *, recursive: bool = True) -> Non
 
 def attach(tree: int, target: str) -> None:
     """move_mount(2) of a detached tree, whose descriptor is closed."""
-    try:
-        call("move_mount", tree, b"", AT_FDCWD, os.fsencode(target), MOVE_MOUNT_F_EMPTY_PATH)
-        os.close(tree)
-    except OSError as error:
-        raise OSError(error.errno, f"{error.strerror} ({target})") from None
+    call("move_mount", tree, b"", AT_FDCWD, os.fsencode(target), MOVE_MOUNT_F_EMPTY_PATH, about=target)
+    os.close(tree)
 
 
 def pivot_here() -> None:
@@ -125,24 +119,18 @@ def control(option: int, value: int = 0) -> None:
 
 def drop_capabilities() -> None:
     """Give up all capabilities for good, capabilities(7): bounding and ambient set, securebits, then the rest."""
-    if effective_capabilities():
+    # struct __user_cap_header_struct and two of __user_cap_data_struct (effective, permitted, inheritable), capget(2)
+    header = ctypes.create_string_buffer(CAPABILITY_VERSION_3.to_bytes(4, "little") + bytes(4), 8)
+    held = ctypes.create_string_buffer(24)
+    checked("capget", libc.capget(header, held))
+    if any(held.raw[0:4] + held.raw[12:16]):
         for number in range(64):
             try:
                 control(PR_CAPBSET_DROP, number)
             except OSError:  # EINVAL: no capability of that number any more
                 break
         control(PR_SET_SECUREBITS, SECUREBITS)
-    # struct __user_cap_header_struct and two of __user_cap_data_struct, capset(2)
-    header = ctypes.create_string_buffer(CAPABILITY_VERSION_3.to_bytes(4, "little") + bytes(4), 8)
     checked("capset", libc.capset(header, ctypes.create_string_buffer(24)))
-
-
-def effective_capabilities() -> int:
-    """The first 64 effective capabilities of this process as bits, capget(2)."""
-    header = ctypes.create_string_buffer(CAPABILITY_VERSION_3.to_bytes(4, "little") + bytes(4), 8)
-    sets = ctypes.create_string_buffer(24)
-    checked("capget", libc.capget(header, sets))
-    return int.from_bytes(sets.raw[0:4], "little") | int.from_bytes(sets.raw[12:16], "little") << 32
 
 
 def landlock_abi() -> int:
@@ -154,11 +142,9 @@ def landlock_abi() -> int:
 
 
 def restrict(handled: tuple[int, int], rules: list[tuple[str, int]]) -> None:
-    """Enter a Landlock domain: landlock_create_ruleset(2), landlock_add_rule(2), landlock_restrict_self(2).
-
-    `handled` is file system, scopes: what is forbidden unless a rule allows it beneath a path. A path that
-    does not exist is skipped: there is nothing to allow. Needs no_new_privs.
-    """
+    """Enter a Landlock domain: landlock_create_ruleset(2), landlock_add_rule(2), landlock_restrict_self(2). `handled`
+    is file system, scopes: what is forbidden unless a rule allows it beneath a path, if there is such a path. Needs
+    no_new_privs."""
     files, scopes = handled
     # struct landlock_ruleset_attr: handled_access_fs, handled_access_net (left to the filter), scoped
     attributes = ctypes.create_string_buffer(files.to_bytes(8, "little") + bytes(8) + scopes.to_bytes(8, "little"), 24)

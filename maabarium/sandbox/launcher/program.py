@@ -242,7 +242,8 @@ def close_all_but(*kept: int) -> None:
     """Close every descriptor but these."""
     below = -1
     for descriptor in sorted(kept):
-        os.closerange(below + 1, descriptor)
+        if below + 1 < descriptor:  # an empty range before 0 would be taken for everything
+            os.closerange(below + 1, descriptor)
         below = descriptor
     os.closerange(below + 1, 1 << 20)
     sys.stdout = sys.stderr = None

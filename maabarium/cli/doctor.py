@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ import click
 from maabarium.cli.run import require_files
 from maabarium.cli.run_options import USUAL, database_option, json_option
 from maabarium.cli.terminal import note, print_json
-from maabarium.doctor import Finding, Wishes, demanded_level, examine, has_failed, taken
+from maabarium.doctor import Finding, demanded_level, examine, has_failed, taken
 from maabarium.safe_text import one_line
 
 __all__ = ["doctor"]
@@ -51,12 +52,12 @@ def doctor(
     """
     blueprint = _blueprint(blueprint)
     found: list[Finding] = []
-    for finding in examine(Wishes(blueprint, database, level, network, fix)):
+    for finding in examine(blueprint, database, level=level, network=network, fix=fix):
         if not as_json:
             _print(finding, first=not found or found[-1].funnel != finding.funnel)
         found.append(finding)
     if as_json:
-        print_json([finding.facts() for finding in found])
+        print_json([asdict(finding) for finding in found])
     else:
         _print_attempts(found, None if everything else taken(found, level or demanded_level(blueprint)))
         _print_end(found)

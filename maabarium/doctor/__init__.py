@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from maabarium.blueprint.loading import load
@@ -19,38 +18,30 @@ from maabarium.run.binding import Binding
 from maabarium.sandbox import SANDBOXES
 from maabarium.state_paths import state_paths_of
 
-__all__ = ["FUNNELS", "Finding", "Wishes", "demanded_level", "examine", "has_failed", "taken"]
+__all__ = ["FUNNELS", "Finding", "demanded_level", "examine", "has_failed", "taken"]
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """What is to be examined. `level`: only that one, and it must be held. Nothing is changed without `fix`."""
-
-    blueprint: Path | None = None
-    database: Path | None = None
-    level: str | None = None
-    network: bool = False
-    fix: bool = False
-
-
-def examine(wishes: Wishes) -> Iterator[Finding]:
-    """Findings in the order of `FUNNELS`; those about target and models only with a blueprint."""
-    state_paths = state_paths_of(wishes.blueprint or Path.cwd(), wishes.database)
+def examine(
+    blueprint: Path | None, database: Path | None, *, level: str | None, network: bool, fix: bool
+) -> Iterator[Finding]:
+    """Findings in the order of `FUNNELS`; those about target and models only with a blueprint. `level`: only that one,
+    and it must be held. Nothing is changed without `fix`."""
+    state_paths = state_paths_of(blueprint or Path.cwd(), database)
     yield from check_environment(state_paths)
     plugins, finding = _plugins()
     yield finding
     factories = contributions(plugins, "sandboxes") if plugins is not None else SANDBOXES
-    yield from check_sandbox(factories, level=wishes.level, demanded=demanded_level(wishes.blueprint))
+    yield from check_sandbox(factories, level=level, demanded=demanded_level(blueprint))
     binding: Binding | None = None
-    if wishes.blueprint is not None and plugins is not None:
-        binding, findings = bind_target(wishes.blueprint, plugins)
+    if blueprint is not None and plugins is not None:
+        binding, findings = bind_target(blueprint, plugins)
         yield from findings
         if binding is not None:
-            yield from check_target(binding, wishes.blueprint, plugins)
-            folder = wishes.blueprint.resolve().parent
-            yield from check_models(binding.bound.blueprint, folder, plugins, network=wishes.network)
+            yield from check_target(binding, blueprint, plugins)
+            folder = blueprint.resolve().parent
+            yield from check_models(binding.bound.blueprint, folder, plugins, network=network)
     git_dir = binding.target.git_dir if binding is not None else None
-    if wishes.fix:
+    if fix:
         yield from repair_storage(state_paths, git_dir)
     yield from check_storage(state_paths, git_dir)
 

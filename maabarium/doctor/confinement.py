@@ -41,12 +41,9 @@ def check_sandbox(
 
 def taken(findings: Iterable[Finding], level: str | None = None) -> Finding | None:
     """Of the findings about backends the one that a run takes, which asks for `level` or for the best to be had."""
-    known = list(findings)
-    for wanted in (level,) if level else ("standard", "trusted"):
-        for finding in known:
-            if finding.observed and finding.name.startswith(f"{wanted} ("):
-                return finding
-    return None
+    seen = [finding for finding in findings if finding.observed]
+    wished = (level,) if level else ("standard", "trusted")
+    return next((one for wanted in wished for one in seen if one.name.startswith(f"{wanted} (")), None)
 
 
 def _levels(reaches: Sequence[Reach], level: str | None, demanded: str | None) -> Finding:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from maabarium.sandbox.probe import Observation
 
@@ -30,10 +30,6 @@ class Finding:
     def __post_init__(self) -> None:
         if (self.status == "pass") == bool(self.fix):
             raise ValueError(f"{self.name}: a finding has a fix exactly when it is not a pass")
-
-    def facts(self) -> dict[str, Any]:
-        """All of it as plain values, for JSON."""
-        return asdict(self)
 
 
 def passed(funnel: Funnel, name: str, sentence: str, observed: Iterable[Observation] = ()) -> Finding:

@@ -17,6 +17,7 @@ from maabarium.blueprint.schema import Metric
 from maabarium.blueprint.sentences import quote
 from maabarium.errors import EvaluationError
 from maabarium.plugins.processes import Completed
+from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import Evaluation, Gate, Measurement, ReasonCode
 from maabarium.safe_text import listed, one_line
 from maabarium.suggestions import suggestion
@@ -82,8 +83,9 @@ def failed_gate(code: ReasonCode, detail: str) -> Gate:
     return Gate(name="answer", passed=False, reason_code=code, detail=detail)
 
 
-def grader_of(parts: Mapping[str, Any]) -> str:
-    """A digest of what the scores of an evaluator depend on beside the tree."""
+def grader_of(request: EvaluationRequest, **parts: Any) -> str:
+    """A digest of what the scores of an evaluator depend on beside the tree: the metrics, and parts of its own."""
+    parts["metrics"] = request.blueprint.metrics.model_dump(mode="json")
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

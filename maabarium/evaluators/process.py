@@ -98,12 +98,8 @@ class ProcessEvaluator:
         if manifest.folder not in self._digests:
             digest = folder_digest(manifest.folder, manifest.working_dir)
             self._digests[manifest.folder] = digest or secrets.token_hex(16)
-        parts = {
-            "manifest": manifest.model_dump(mode="json"),
-            "files": self._digests[manifest.folder],
-            "metrics": request.blueprint.metrics.model_dump(mode="json"),
-        }
-        return grader_of(parts)
+        digest = self._digests[manifest.folder]
+        return grader_of(request, manifest=manifest.model_dump(mode="json"), files=digest)
 
 
 def process_problems(request: BlueprintCheck) -> list[Problem]:

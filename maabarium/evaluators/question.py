@@ -21,11 +21,14 @@ from typing import Any
 from maabarium.blueprint.schema import Metric
 from maabarium.errors import EvaluationError
 from maabarium.plugins.protocols import EvaluationRequest
-from maabarium.records import Evaluation, FileEdit
+from maabarium.records import Evaluation, FileEdit, Proposal
 
 __all__ = ["PROTOCOL", "QuestionFolder", "own_metrics", "question", "question_folder"]
 
 PROTOCOL = 2
+SHOWN = {"name", "weight", "direction", "description", "unit", "range", "role"}
+NOTHING = Proposal(summary="", edits=())
+"""The original always had a proposal; the baseline is one that changes nothing."""
 
 
 def own_metrics(request: EvaluationRequest, name: str) -> dict[str, Metric]:
@@ -40,13 +43,15 @@ def own_metrics(request: EvaluationRequest, name: str) -> dict[str, Metric]:
 
 def question(request: EvaluationRequest, name: str, workspace: str, root: str) -> bytes:
     """The question as JSON in ASCII. `workspace`, `root`: the tree's paths as the evaluator will see them."""
-    metrics = own_metrics(request, name)
+    metrics, proposal = own_metrics(request, name), request.proposal or NOTHING
     champion = request.champion.evaluation if request.champion else None
     asked = {
         "protocolVersion": PROTOCOL,
         "iteration": request.number,
-        "proposal": _proposal(request),
-        "metrics": [_metric(source, metric) for source, metric in metrics.items()],
+        "proposal": {"summary": proposal.summary, "file_patches": list(map(_patch, proposal.edits))},
+        "metrics": [
+            metric.model_dump(mode="json", include=SHOWN) | {"source": source} for source, metric in metrics.items()
+        ],
         "workspacePath": workspace,
         "rootPath": root,
         "stage": request.stage,
@@ -58,13 +63,6 @@ def question(request: EvaluationRequest, name: str, workspace: str, root: str) -
     return json.dumps(asked, ensure_ascii=True).encode("ascii")
 
 
-def _proposal(request: EvaluationRequest) -> dict[str, Any]:
-    """The original always had a proposal; the baseline is one that changes nothing."""
-    if request.proposal is None:
-        return {"summary": "", "file_patches": []}
-    return {"summary": request.proposal.summary, "file_patches": [_patch(edit) for edit in request.proposal.edits]}
-
-
 def _patch(edit: FileEdit) -> dict[str, Any]:
     row: dict[str, Any] = {"path": edit.path, "operation": edit.operation, "content": None}
     if edit.content is None:
@@ -73,11 +71,6 @@ def _patch(edit: FileEdit) -> dict[str, Any]:
         return row | {"content": edit.content.decode("utf-8")}
     except UnicodeDecodeError:
         return row | {"content_base64": base64.b64encode(edit.content).decode("ascii")}
-
-
-def _metric(source: str, metric: Metric) -> dict[str, Any]:
-    shown = {"name", "weight", "direction", "description", "unit", "range", "role"}
-    return metric.model_dump(mode="json", include=shown) | {"source": source}
 
 
 def _values(evaluation: Evaluation | None, name: str, metrics: dict[str, Metric]) -> dict[str, float] | None:

@@ -72,12 +72,8 @@ class WasmEvaluator:
             completed = workspace.run(argv, timeout=seconds + GRACE, readable=program.readable)
             answer = files.read("answer.json", LARGEST_ANSWER)
             log = files.read("log.txt", LOG) or files.read("log.txt2", LOG) or b""
-        parts = {
-            "module": digest,
-            "options": self.options.model_dump(mode="json", exclude={"path"}),
-            "metrics": request.blueprint.metrics.model_dump(mode="json"),
-        }
-        seen = Evaluation(grader=grader_of(parts), log=plain(log[:LOG].decode("utf-8", "replace")))
+        grader = grader_of(request, module=digest, options=self.options.model_dump(mode="json", exclude={"path"}))
+        seen = Evaluation(grader=grader, log=plain(log[:LOG].decode("utf-8", "replace")))
         gate = self._gate(program, completed, who, seconds)
         return answered(seen, gate, answer, own_metrics(request, NAME), request.sources)
 

@@ -6,13 +6,14 @@ import os
 import shutil
 import sys
 import threading
+from functools import partial
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.errors import SandboxError
 from maabarium.plugins.processes import SandboxFactory
 from maabarium.sandbox.bubblewrap import PROGRAM, BubblewrapDoor
 from maabarium.sandbox.caps import NPROC_UNBOUND, ROOT_UNBOUND, Caps
-from maabarium.sandbox.door import PlainDoor, Start
+from maabarium.sandbox.door import PlainDoor
 from maabarium.sandbox.launch_plans import HOME, NOTE, SCOPE_ABI, landlock_plan, namespaces_plan
 from maabarium.sandbox.launcher import syscalls
 from maabarium.sandbox.launcher_door import LaunchDoor
@@ -42,10 +43,7 @@ def namespaces_sandbox(options: SandboxOptions, cancel: threading.Event) -> Runn
     level = level_of("namespaces", options, "standard", "strict")
     caps = Caps(options, bounded=True, namespaced=True, helpers=2)
     held_by = f"namespaces{', landlock' if syscalls.landlock_abi() else ''}, seccomp"
-
-    def door(start: Start) -> LaunchDoor:
-        return LaunchDoor(start, lambda: namespaces_plan(start, caps, strict=level == "strict"))
-
+    door = partial(LaunchDoor, plan=partial(namespaces_plan, caps=caps, strict=level == "strict"))
     return Runner("namespaces", level, held_by, door, caps, cancel, HOME, confined_notes(level, caps))
 
 
@@ -55,10 +53,7 @@ def bubblewrap_sandbox(options: SandboxOptions, cancel: threading.Event) -> Runn
     if shutil.which(PROGRAM) is None:
         raise SandboxError("bubblewrap is not installed (there is no bwrap in PATH)")
     caps = Caps(options, bounded=True, helpers=4)
-
-    def door(start: Start) -> BubblewrapDoor:
-        return BubblewrapDoor(start, caps, strict=level == "strict")
-
+    door = partial(BubblewrapDoor, caps=caps, strict=level == "strict")
     return Runner("bubblewrap", level, "bubblewrap, seccomp", door, caps, cancel, HOME, confined_notes(level, caps))
 
 
@@ -72,10 +67,7 @@ def landlock_sandbox(options: SandboxOptions, cancel: threading.Event) -> Runner
             f"inside; this kernel has {f'version {abi}' if abi else 'none, or it is forbidden here'}"
         )
     caps = Caps(options, bounded=True, helpers=2)
-
-    def door(start: Start) -> LaunchDoor:
-        return LaunchDoor(start, lambda: landlock_plan(start, caps))
-
+    door = partial(LaunchDoor, plan=partial(landlock_plan, caps=caps))
     notes = (NOTE, *caps.notes(NPROC_UNBOUND))
     return Runner("landlock", level, "landlock, seccomp", door, caps, cancel, notes=notes)
 

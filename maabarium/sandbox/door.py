@@ -101,8 +101,8 @@ class PlainDoor(Door):
 
     def __init__(self, start: Start) -> None:
         self._limits = start.limits
-        self._closed = False
-        self.stdin, self._ours = os.pipe()
+        self.stdin, ours = os.pipe()
+        self._ends = os.fdopen(self.stdin, "rb", 0), os.fdopen(ours, "wb", 0)
         settings = [] if CAN_LIMIT_FROM_OUTSIDE else shell_settings(start.limits)
         self.argv = [SHELL, "-c", "; ".join([*settings, WAIT]), "sh", *start.command.argv]
         self.env = start.env
@@ -113,7 +113,7 @@ class PlainDoor(Door):
         if CAN_LIMIT_FROM_OUTSIDE:
             apply_limits(pid, self._limits)
         with contextlib.suppress(BrokenPipeError):  # it died meanwhile: the caller will find out
-            os.write(self._ours, b"\n")
+            self._ends[1].write(b"\n")
         self._shut()
 
     def close(self) -> None:
@@ -121,10 +121,8 @@ class PlainDoor(Door):
         self._shut()
 
     def _shut(self) -> None:
-        if not self._closed:
-            self._closed = True
-            os.close(self.stdin)
-            os.close(self._ours)
+        for end in self._ends:
+            end.close()
 
 
 def scrubbed_environment(

@@ -39,7 +39,7 @@ class LaunchDoor(Door):
 
     stdin = subprocess.DEVNULL
 
-    def __init__(self, start: Start, plan: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(self, start: Start, plan: Callable[[Start], Mapping[str, Any]]) -> None:
         self._start, self._plan = start, plan
         self._ours, self._theirs = socket.socketpair()
         reading, writing = os.pipe()
@@ -67,7 +67,7 @@ class LaunchDoor(Door):
             "limits": sorted(start.limits.items()),
             "landlock": None,
         }
-        self._submit(marshal.dumps(common | dict(self._plan())))
+        self._submit(marshal.dumps(common | dict(self._plan(start))))
         clock.own = clock.read()
         self._begin(command.argv[0])
 

@@ -186,7 +186,7 @@ def test_a_refused_plan_is_told_by_the_launcher(cancel: threading.Event, living:
     sound = landlock_sandbox(SandboxOptions(level="standard"), cancel)
     broken = dataclasses.replace(
         sound,
-        door=lambda start: LaunchDoor(start, lambda: {"landlock": ((1 << 63, 0), []), "filter": b""}),
+        door=lambda start: LaunchDoor(start, lambda start: {"landlock": ((1 << 63, 0), []), "filter": b""}),
     )
     with pytest.raises(SandboxError, match="could not be set up: landlock_create_ruleset: Invalid argument"):
         observe_quickly(broken)

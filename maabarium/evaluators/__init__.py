@@ -25,9 +25,7 @@ def evaluator_problems(request: BlueprintCheck) -> list[Problem]:
 
 def outside_files(blueprint: Blueprint, folder: Path) -> tuple[Path, ...]:
     """The files that an evaluator from outside consists of, as far as they can be told: no candidate may change them.
-
-    `folder`: where the blueprint lies. What is not there, or not asked for, is left out.
-    """
+    `folder`: where the blueprint lies. What is not there, or not asked for, is left out."""
     wanted = {blueprint.evaluator.kind, *blueprint.evaluator.options}
     files = process_files(blueprint, folder) if "process" in wanted else ()
     return files + (wasm_files(blueprint, folder) if "wasm" in wanted else ())

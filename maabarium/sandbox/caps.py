@@ -21,8 +21,8 @@ from maabarium.sandbox.cgroups import Group, controllers
 from maabarium.sandbox.file_access import tops
 
 __all__ = [
-    "CAN_LIMIT_FROM_OUTSIDE", "NPROC_UNBOUND", "ROOT_UNBOUND", "Caps", "UsageGuard", "apply_limits", "bytes_below",
-    "shell_settings",
+    "CAN_LIMIT_FROM_OUTSIDE", "MEGABYTE", "NPROC_UNBOUND", "ROOT_UNBOUND", "Caps", "UsageGuard", "apply_limits",
+    "bytes_below", "shell_settings",
 ]  # fmt: skip
 
 MEGABYTE = 1024 * 1024

@@ -13,14 +13,13 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from maabarium.errors import SandboxError
 from maabarium.folders import discard
 from maabarium.plugins.processes import Command, Completed
-from maabarium.sandbox.caps import Caps
+from maabarium.sandbox.caps import MEGABYTE, Caps
 from maabarium.sandbox.clock import CpuClock, probe_clock
 from maabarium.sandbox.door import CHANNEL, Door, DoorMaker, Start, find_program, scrubbed_environment
 from maabarium.sandbox.process_tree import RUN_MARK, ProcessTree, new_mark
@@ -28,7 +27,6 @@ from maabarium.sandbox.supervision import Ending, KeptOutput, Supervision
 
 __all__ = ["Runner"]
 
-MEGABYTE = 1024 * 1024
 UNSEEN_CPU = 0.02
 """Seconds by which a child's rusage may exceed the kernel's counter: what it used between fork and exec."""
 
@@ -57,7 +55,7 @@ class Runner:
         if self.cancel.is_set():
             return Completed(-signal.SIGKILL, "", 0.0, 0.0, 0, interrupted=True)
         with contextlib.ExitStack() as stack:
-            home = self.home or stack.enter_context(private_folder(command))
+            home = self.home or private_folder(command, stack)
             mark = new_mark(os.environ.get(RUN_MARK))
             start = Start(
                 command=command,
@@ -103,26 +101,20 @@ class Runner:
         return sorted(places)
 
     def _environment(self, command: Command, private: Path, mark: str) -> dict[str, str]:
-        own = dict(command.env)
-        own[RUN_MARK] = mark
+        own = {**command.env, RUN_MARK: mark}
         if command.channel is not None:
             own[CHANNEL] = str(command.channel.fileno())
-        return scrubbed_environment(
-            os.environ, own, cwd=command.cwd, private=private, pass_env=self.caps.options.pass_env
-        )
+        passed = self.caps.options.pass_env
+        return scrubbed_environment(os.environ, own, cwd=command.cwd, private=private, pass_env=passed)
 
 
-@contextlib.contextmanager
-def private_folder(command: Command) -> Iterator[Path]:
+def private_folder(command: Command, stack: contextlib.ExitStack) -> Path:
     """A folder for HOME and TMPDIR that goes away with the run; none is made when the command names both."""
     if "HOME" in command.env and "TMPDIR" in command.env:
-        yield command.cwd
-        return
+        return command.cwd
     folder = Path(tempfile.mkdtemp(prefix="maabarium-"))
-    try:
-        yield folder
-    finally:
-        discard(folder)
+    stack.callback(discard, folder)
+    return folder
 
 
 def started(start: Start, door: Door) -> tuple[subprocess.Popen[bytes], int]:

@@ -73,10 +73,8 @@ class WasiProgram:
         return (self._code.parent, Path(wasm_child.__file__), Path(wasmtime.__file__).parent)
 
     def argv(self, tree: Path, seconds: float, **files: Path) -> list[str]:
-        """The command that runs it on a tree, for at most `seconds` of its own.
-
-        `files`: `question`, `answer` and `log`, in a folder that the sandbox lets it write.
-        """
+        """The command that runs it on a tree, for at most `seconds` of its own. `files`: question, answer and log, in a
+        folder that the sandbox lets it write."""
         places = {"tree": tree, "code": self._code, "packages": Path(wasmtime.__file__).parents[1], **files}
         job = {name: str(place) for name, place in places.items()} | asdict(self.limits)
         job |= {"component": self.component, "answer_bytes": self.answer_bytes, "seconds": seconds}

@@ -99,7 +99,7 @@ def _ordered(factories: Mapping[str, SandboxFactory]) -> list[str]:
 
 def reasons(tried: Iterable[Reach]) -> str:
     """Why none of them was taken."""
-    said = [f"{reach.backend}: {one_line(reach.reason, 400)}" for reach in tried]
+    said = [f"{reach.backend}: {one_line(reach.reason, 1000)}" for reach in tried]
     return "; ".join(said) or "there is no backend that confines"
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -176,6 +177,15 @@ def test_the_canary_sees_that_trusted_confines_nothing(cancel: threading.Event) 
     seen = observe_quickly(subprocess_sandbox(SandboxOptions(level="trusted"), cancel))
     through = {one.attempt for one in seen if one.succeeded}
     assert through >= {WORK, "connect over TCP", "write outside", "read a secret file", "signal the parent"}
+
+
+def test_what_the_machine_allows_is_held() -> None:
+    """A backend that broke would drop out of every test that takes those to be had."""
+    argv = ["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
+    allows_bubblewrap = shutil.which("bwrap") is not None and subprocess.run(argv, check=False).returncode == 0
+    expected = {"landlock": syscalls.landlock_abi() >= 6, "bubblewrap": allows_bubblewrap}
+    held = {reach.backend: reach for reach in available(SANDBOXES) if reach.level == "standard"}
+    assert [held[name].reason for name, allowed in expected.items() if allowed and not held[name].ok] == []
 
 
 def test_a_refused_plan_is_told_by_the_launcher(cancel: threading.Event, living: Callable[[str], list[int]]) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from maabarium.blueprint.schema import EditFormat
-from maabarium.code.differences import make_diff
+from maabarium.code.edits import make_diff
 from maabarium.proposers.council.replies import Shown
 
 WORDS = (

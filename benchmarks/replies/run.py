@@ -27,8 +27,8 @@ from reply_cases import Case, faithful, shown_of, tree_of
 from reply_checks import Result, outcome_of
 from reply_inventions import REPLIES
 
-from maabarium.code.differences import make_diff
 from maabarium.code.diffs import apply_diff, parse_diff
+from maabarium.code.edits import make_diff
 from maabarium.proposers.council.replies import FORMATS, Shown
 
 RECORDED = Path(__file__).with_name("recorded.jsonl")

@@ -9,19 +9,21 @@ from __future__ import annotations
 import ast
 import dataclasses
 import functools
+import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import libcst as cst
 from libcst.metadata import ByteSpanPositionProvider, MetadataWrapper
 
+from maabarium.code.edits import Edit, splice
 from maabarium.code.python_file import PythonFile
-from maabarium.code.splices import Edit, splice
 from maabarium.code.variables import Variables
 
 __all__ = ["ConcreteFile"]
 
+_NEWLINE = re.compile(rb"[\r\n]")
 Node = TypeVar("Node", bound=cst.CSTNode)
 MAX_DEPTH = 120
 """Of the syntax tree. The parser is native and recursive: it ends the process on a tree that is some thousand deep."""
@@ -85,11 +87,10 @@ class ConcreteFile:
     def outer(self, node: cst.CSTNode) -> tuple[int, int]:
         """Byte range with the node's own parentheses."""
         start, end = self.span(node)
-        left, right = getattr(node, "lpar", ()), getattr(node, "rpar", ())
-        if isinstance(left, (tuple, list)) and left:
-            start = self.span(left[0])[0]
-        if isinstance(right, (tuple, list)) and right:
-            end = self.span(right[-1])[1]
+        left: Any = getattr(node, "lpar", ())
+        right: Any = getattr(node, "rpar", ())
+        if isinstance(left, Sequence) and left:  # of a class definition it is one token
+            start, end = self.span(left[0])[0], self.span(right[-1])[1]
         return start, end
 
     def code(self, node: cst.CSTNode) -> str:
@@ -108,9 +109,8 @@ class ConcreteFile:
 
     def end_of_line(self, offset: int) -> int:
         """Offset of the line break (or the end of the text) at or after an offset."""
-        while offset < len(self.raw) and self.raw[offset] not in b"\r\n":
-            offset += 1
-        return offset
+        found = _NEWLINE.search(self.raw, offset)
+        return found.start() if found else len(self.raw)
 
     def comments(self, start: int, end: int) -> list[str]:
         """Comments between two offsets, in order."""
@@ -144,12 +144,8 @@ class ConcreteFile:
 
     def function(self, node: cst.CSTNode) -> cst.FunctionDef | None:
         """The function whose body holds the node."""
-        child = node
-        for parent in self.ancestors(node):
-            if isinstance(parent, cst.FunctionDef) and child is parent.body:
-                return parent
-            child = parent
-        return None
+        around = (parent for parent in self.ancestors(node) if isinstance(parent, cst.FunctionDef))
+        return next((parent for parent in around if self.holds(parent.body, node)), None)
 
     def qualified_name(self, node: cst.CSTNode) -> str:
         """Dotted name of the function or class around a node, or `<module>`."""
@@ -161,12 +157,7 @@ class ConcreteFile:
 
     def replace(self, node: cst.CSTNode, text: str) -> Edit:
         """Replace a node together with its own parentheses."""
-        start, end = self.outer(node)
-        return Edit(start, end, text)
-
-    def inside(self, node: cst.CSTNode, text: str) -> Edit:
-        """Replace a node and leave its own parentheses, where the new text needs them as much as the old."""
-        return Edit(*self.span(node), text)
+        return Edit(*self.outer(node), text)
 
     def indent(self, statement: cst.CSTNode) -> str | None:
         """Indentation of a statement that starts its line; None for one that shares it."""
@@ -176,11 +167,9 @@ class ConcreteFile:
 
     def before(self, statement: cst.CSTNode, lines: Iterable[str]) -> Edit | None:
         """Insert whole lines before a statement, at its indentation."""
-        indent = self.indent(statement)
-        if indent is None:
-            return None
-        start = self.span(statement)[0]
-        return Edit(start, start, "".join(f"{line}{self.newline}{indent}" for line in lines))
+        indent, start = self.indent(statement), self.span(statement)[0]
+        text = "".join(f"{line}{self.newline}{indent}" for line in lines)
+        return Edit(start, start, text) if indent is not None else None
 
     def delete_line(self, statement: cst.CSTNode) -> Edit | None:
         """Remove a statement that has its lines to itself, trailing comment kept out of it (then None)."""
@@ -188,9 +177,8 @@ class ConcreteFile:
         first = self._line_starts[self.line(start) - 1]
         last = self.line(end)
         stop = self._line_starts[last] if last < len(self._line_starts) else len(self.raw)
-        if self.raw[first:start].strip() or self.raw[end:stop].strip():
-            return None
-        return Edit(first, stop, "")
+        shared = self.raw[first:start].strip() or self.raw[end:stop].strip()
+        return None if shared else Edit(first, stop, "")
 
     def apply(self, edits: Iterable[Edit]) -> bytes | None:
         """The new content of the file in its own encoding; None when edits overlap or cannot be encoded."""

@@ -2,8 +2,7 @@
 
 The counts in hunk headers are taken from the body, because authors count badly. A hunk goes where its header says or,
 when its old lines are not there, to the one place in the file where they are: two such places are an error, nothing is
-matched approximately. Lines are bytes and end at a line feed only. Time is linear in the diff and, for each hunk that
-must be looked for, in the file. `differences` makes what is read here.
+matched approximately. Lines are bytes and end at a line feed only. `edits.make_diff` makes what is read here.
 """
 
 from __future__ import annotations
@@ -114,9 +113,7 @@ def _padding(lines: Sequence[bytes]) -> list[bool]:
 
 def _without_signature(lines: list[bytes]) -> list[bytes]:
     """A mailed patch ends with `-- ` and git's version; neither is a line of a hunk."""
-    end = len(lines)
-    while end and not lines[end - 1].strip():
-        end -= 1
+    end = max((number for number, line in enumerate(lines, 1) if line.strip()), default=0)
     signed = end >= 2 and lines[end - 2] == b"-- " and re.fullmatch(rb"\d{1,9}\.[\w.-]+\r?", lines[end - 1])
     return lines[: end - 2] if signed else lines
 

@@ -7,15 +7,20 @@ The text of a failing test is untrusted: it is read with bounded effort and only
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from maabarium.code.tree import CodeTree, Imports
 from maabarium.records import LineMap
 
-__all__ = ["DETAIL", "FRAME", "Coverage", "FailingTest", "FaultMap", "frames_of", "traced_lines"]
+__all__ = [
+    "DETAIL", "FRAME", "Coverage", "FailingTest", "FaultMap", "frames_of", "lines_by_name", "mentions",
+    "traced_lines",
+]  # fmt: skip
 
 Coverage = Mapping[str, Mapping[str, Sequence[int]]]
 """Test id -> path -> lines, as in `LineMap.by_test`."""
@@ -27,6 +32,12 @@ _ERROR = re.compile(
 )
 _INNERMOST, _OUTER = 1.0, 0.35
 """How much a frame of a traceback counts."""
+
+_Units = dict[str, list[tuple[str, tuple[int, ...], frozenset[str]]]]
+"""Name of a function or class -> for each of that name its path, lines and the names it mentions."""
+_NAMED: Mapping[type[ast.AST], str] = {ast.Name: "id", ast.Attribute: "attr", ast.arg: "arg"}
+_STEPS = 4
+_TEST_FILES = 60
 
 
 def frames_of(detail: str) -> tuple[tuple[str, int], ...]:
@@ -53,10 +64,8 @@ class FailingTest:
 
 def traced_lines(maps: Iterable[LineMap | None], failing: Sequence[str], targets: Collection[str]) -> Coverage | None:
     """The lines by test of the first line map that knows of target lines which failing tests run."""
-    for lines in maps:
-        if lines is not None and any(not lines.by_test.get(test, {}).keys().isdisjoint(targets) for test in failing):
-            return lines.by_test
-    return None
+    known = [lines.by_test for lines in maps if lines is not None]
+    return next((rows for rows in known if any(set(targets) & rows.get(test, {}).keys() for test in failing)), None)
 
 
 @dataclass
@@ -142,3 +151,73 @@ def _groups(failing: Sequence[FailingTest]) -> tuple[int, ...]:
             key = ("error", one.error, one.frames[-1])
             found[key] = found.get(key, 0) | 1 << index
     return tuple(dict.fromkeys(found.values()))
+
+
+def mentions(node: ast.AST) -> frozenset[str]:
+    """All names and attributes that occur below a node."""
+    return frozenset(getattr(inner, _NAMED[type(inner)]) for inner in ast.walk(node) if type(inner) in _NAMED)
+
+
+def lines_by_name(
+    tree: CodeTree, imports: Imports, failing: Sequence[str], passing: Iterable[str], targets: Collection[str]
+) -> Coverage:
+    """The lines of target files that failing and passing tests (ids) may run."""
+    tests = [*failing, *passing]
+    files = {name: tree.find(name) for name in dict.fromkeys(test.partition("::")[0] for test in tests)}
+    roots = dict.fromkeys(files[test.partition("::")[0]] for test in failing)
+    near = [path for path in imports.reached(filter(None, roots)) if path in targets]
+    known: _Units = {}
+    for path in near or targets:
+        _add_units(known, path, tree)
+    shared: dict[str, frozenset[str]] = {}
+    for path in tree.paths:
+        if path.rpartition("/")[2] == "conftest.py":
+            shared |= _functions(path, tree)
+    found = list(dict.fromkeys(path for path in files.values() if path))[:_TEST_FILES]
+    bodies = {path: {**shared, **_functions(path, tree)} for path in found}
+    reached: dict[tuple[str, str], dict[str, tuple[int, ...]]] = {}
+    coverage: dict[str, dict[str, tuple[int, ...]]] = {}
+    for test in tests:
+        file, _, rest = test.partition("::")
+        key = (file, rest.partition("[")[0].rpartition("::")[2])
+        if key not in reached:
+            functions = bodies.get(files[file], {})
+            reached[key] = _closure(functions.get(key[1], frozenset()), functions, known)
+        coverage[test] = reached[key]
+    return coverage
+
+
+def _add_units(known: _Units, path: str, tree: CodeTree) -> None:
+    """Note the functions of a file by name; a class name stands for its special methods, which run unnamed."""
+    module = tree.tree(path)
+    for node in ast.walk(module) if module is not None else ():
+        named = [node] if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else []
+        if isinstance(node, ast.ClassDef):
+            named = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name.startswith("__")]
+        for unit in named:
+            lines = tuple(range(unit.body[0].lineno, (unit.end_lineno or unit.lineno) + 1))
+            name = node.name if isinstance(node, ast.ClassDef) else unit.name
+            known.setdefault(name, []).append((path, lines, mentions(unit)))
+
+
+def _functions(path: str, tree: CodeTree) -> dict[str, frozenset[str]]:
+    """Functions of a file and the names that each mentions."""
+    units: _Units = {}
+    _add_units(units, path, tree)
+    return {name: frozenset().union(*(names for _, _, names in entries)) for name, entries in units.items()}
+
+
+def _closure(start: frozenset[str], helpers: Mapping[str, frozenset[str]], known: _Units) -> dict[str, tuple[int, ...]]:
+    lines: dict[str, set[int]] = {}
+    seen: set[str] = set()
+    names = set(start)
+    for _ in range(_STEPS):
+        fresh = names - seen
+        seen |= fresh
+        names = set()
+        for name in fresh:
+            names |= helpers.get(name, frozenset())
+            for path, own, called in known.get(name, ()):
+                lines.setdefault(path, set()).update(own)
+                names |= called
+    return {path: tuple(sorted(own)) for path, own in lines.items()}

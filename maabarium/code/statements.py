@@ -14,6 +14,11 @@ from dataclasses import dataclass, field
 __all__ = ["Scope", "Statement", "statements_of"]
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
+_HEADER: dict[type[ast.AST], str] = {
+    ast.If: "test", ast.While: "test", ast.For: "iter", ast.AsyncFor: "iter", ast.Match: "subject",
+    ast.ExceptHandler: "type", ast.AnnAssign: "value",
+}  # fmt: skip
+"""The one expression of a statement that may be edited."""
 
 
 @dataclass(slots=True)
@@ -80,21 +85,16 @@ def _parameters(node: _Function) -> dict[str, int]:
 
 
 def _self_attributes(node: ast.ClassDef) -> tuple[str, ...]:
-    names = {
-        child.attr: None
-        for child in ast.walk(node)
-        if isinstance(child, ast.Attribute) and isinstance(child.value, ast.Name) and child.value.id == "self"
-    }
-    return tuple(names)
+    attributes = (child for child in ast.walk(node) if isinstance(child, ast.Attribute))
+    return tuple(dict.fromkeys(a.attr for a in attributes if isinstance(a.value, ast.Name) and a.value.id == "self"))
 
 
 def _header(node: ast.AST) -> tuple[ast.AST, ...]:
     """The editable expressions of a statement, annotations left out."""
+    if type(node) in _HEADER:
+        part = getattr(node, _HEADER[type(node)])
+        return (part,) if part is not None else ()
     match node:
-        case ast.If() | ast.While():
-            return (node.test,)
-        case ast.For() | ast.AsyncFor():
-            return (node.iter,)
         case ast.With() | ast.AsyncWith():
             return tuple(item.context_expr for item in node.items)
         case ast.FunctionDef() | ast.AsyncFunctionDef():
@@ -102,12 +102,6 @@ def _header(node: ast.AST) -> tuple[ast.AST, ...]:
             return (*node.decorator_list, *defaults)
         case ast.ClassDef():
             return (*node.decorator_list,)
-        case ast.ExceptHandler():
-            return (node.type,) if node.type is not None else ()
-        case ast.Match():
-            return (node.subject,)
-        case ast.AnnAssign():
-            return (node.value,) if node.value is not None else ()
         case ast.Assign():
             targets = tuple(target for target in node.targets if not isinstance(target, ast.Name))
             return (*targets, node.value)

@@ -81,19 +81,15 @@ def _statements(body: Iterable[ast.stmt], lines: Sequence[str], done: int, paren
         if isinstance(node, ast.ClassDef) and not parent and last - first >= _SPLIT:
             inner = next((child for child in node.body if isinstance(child, Defined)), None)
             if inner is not None:
-                start = _with_comments(first_line(inner), lines, _end_before(node, inner))
+                index = node.body.index(inner)
+                before = (node.body[index - 1].end_lineno or node.lineno) if index else node.lineno
+                start = _with_comments(first_line(inner), lines, before)
                 yield Chunk(name, first, start - 1, "class")
-                rest = node.body[node.body.index(inner) :]
-                yield from _statements(rest, lines, start - 1, node.name)
+                yield from _statements(node.body[index:], lines, start - 1, node.name)
                 done = last
                 continue
         yield Chunk(name, first, last, _kind(node), parent)
         done = last
-
-
-def _end_before(node: ast.ClassDef, inner: ast.stmt) -> int:
-    index = node.body.index(inner)
-    return (node.body[index - 1].end_lineno or node.lineno) if index else node.lineno
 
 
 def _with_comments(first: int, lines: Sequence[str], done: int) -> int:
@@ -113,8 +109,8 @@ def _kind(node: ast.stmt) -> Kind:
 def _name(node: ast.stmt) -> str:
     if isinstance(node, Defined):
         return node.name
-    if isinstance(node, ast.Import | ast.ImportFrom | ast.Expr):
-        return "imports" if not isinstance(node, ast.Expr) else f"line {node.lineno}"
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return "imports"
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     named = next((target.id for target in targets if isinstance(target, ast.Name)), "")
     return named or f"line {node.lineno}"
@@ -143,8 +139,12 @@ def _unindented(lines: Sequence[str]) -> list[int]:
 def _blocks(starts: Sequence[int], lines: Sequence[str]) -> list[Chunk]:
     """Blocks from start to start; long ones are cut."""
     found = []
-    if len(starts) > _MANY:
-        starts = _thinned(starts)
+    if len(starts) > _MANY:  # only those at least half a block apart
+        kept = [starts[0]]
+        for start in starts:
+            if start - kept[-1] >= _BLOCK // 2:
+                kept.append(start)
+        starts = kept
     for first, following in zip(starts, [*starts[1:], len(lines) + 1], strict=True):
         for start in range(first, following, _BLOCK):
             last = min(start + _BLOCK, following) - 1
@@ -153,26 +153,14 @@ def _blocks(starts: Sequence[int], lines: Sequence[str]) -> list[Chunk]:
     return found
 
 
-def _thinned(starts: Sequence[int]) -> list[int]:
-    """Starts that are at least half a block apart."""
-    kept = [starts[0]]
-    for start in starts:
-        if start - kept[-1] >= _BLOCK // 2:
-            kept.append(start)
-    return kept
-
-
 def _trimmed(chunks: Iterable[Chunk], lines: Sequence[str]) -> tuple[Chunk, ...]:
     """The chunks without blank lines at their ends, lines between them given to the one before; no empty ones."""
     every = list(chunks)
     found = []
     for index, chunk in enumerate(every):
         first = 1 if index == 0 else chunk.first
-        last = (every[index + 1].first if index + 1 < len(every) else len(lines) + 1) - 1
-        while first <= last and not lines[first - 1].strip():
-            first += 1
-        while last >= first and not lines[last - 1].strip():
-            last -= 1
-        if first <= last:
-            found.append(replace(chunk, first=first, last=last))
+        stop = every[index + 1].first if index + 1 < len(every) else len(lines) + 1
+        filled = [number for number in range(first, stop) if lines[number - 1].strip()]
+        if filled:
+            found.append(replace(chunk, first=filled[0], last=filled[-1]))
     return tuple(found)

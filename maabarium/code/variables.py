@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import libcst as cst
 
-__all__ = ["Variable", "Variables"]
+__all__ = ["Comprehension", "Variable", "Variables"]
 
 Comprehension = (cst.ListComp, cst.SetComp, cst.DictComp, cst.GeneratorExp)
 Scoped = (cst.Module, cst.FunctionDef, cst.Lambda, cst.ClassDef, *Comprehension)
@@ -166,10 +166,7 @@ def _targets(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     elif isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.Param, cst.AsName)):
         yield node.name
     elif isinstance(node, cst.ImportAlias) and node.asname is None:
-        name: cst.CSTNode = node.name
-        while isinstance(name, cst.Attribute):
-            name = name.value
-        yield name
+        yield _root(node.name)
     elif isinstance(node, (cst.MatchAs, cst.MatchStar)) and node.name is not None:
         yield node.name
     elif isinstance(node, cst.MatchMapping) and node.rest is not None:
@@ -189,12 +186,12 @@ def _not_variables(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     elif isinstance(node, (cst.Global, cst.Nonlocal)):
         yield from (item.name for item in node.names)
     elif isinstance(node, cst.ImportAlias) and node.asname is not None:
-        yield from _path(node.name)
+        yield _root(node.name)
     elif isinstance(node, cst.ImportFrom) and node.module is not None:
-        yield from _path(node.module)
+        yield _root(node.module)
 
 
-def _path(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+def _root(node: cst.CSTNode) -> cst.CSTNode:
     while isinstance(node, cst.Attribute):
         node = node.value
-    yield node
+    return node

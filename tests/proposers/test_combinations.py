@@ -11,7 +11,7 @@ from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate import Mutate
 from maabarium.proposers.mutate.combinations import MAX_FRUITLESS, combinations
 from maabarium.proposers.mutate.mutation import Mutation
-from maabarium.proposers.mutate.rewrites import Rewrites
+from maabarium.proposers.mutate.rewrites.arm import Rewrites
 from maabarium.records import Attempt, Origin
 
 SOURCE = b"""import re

@@ -18,10 +18,9 @@ from proposal_requests import BLUEPRINT, Files, make_attempt, make_request
 
 from maabarium.blueprint.schema import Metrics
 from maabarium.proposers.mutate.mutation import Mutation
-from maabarium.proposers.mutate.parameters import Parameters
-from maabarium.proposers.mutate.parameters.arm import JOINT
+from maabarium.proposers.mutate.parameters.arm import JOINT, Parameters
 from maabarium.proposers.mutate.parameters.effects import Effects, comparisons, value_data, value_text
-from maabarium.proposers.mutate.parameters.markers import scan_markers
+from maabarium.proposers.mutate.parameters.factors import scan_markers
 from maabarium.proposers.mutate.parameters.values import Choice, Range, canonical
 from maabarium.records import Proposal
 
@@ -328,7 +327,7 @@ def test_a_number_of_thousands_of_digits_is_a_problem_not_an_error() -> None:
 def test_the_order_does_not_depend_on_the_hash_seed() -> None:
     program = (
         "from proposal_requests import make_request;"
-        "from maabarium.proposers.mutate.parameters import Parameters;"
+        "from maabarium.proposers.mutate.parameters.arm import Parameters;"
         "import sys; source = sys.stdin.buffer.read();"
         "print([each.summary for each in Parameters(unmarked=True).changes(make_request({'a.py': source}))])"
     )
@@ -388,6 +387,6 @@ def test_a_range_never_leaves_its_bounds(low: int, width: int, log: bool, whole:
 )
 def test_ideas_of_a_choice_are_all_other_options_once(options: list[str], known: dict[str, float]) -> None:
     present = options[0]
-    trials = list(Choice(tuple(options)).trials(present, {**known, present: 0.0}))
+    trials = list(Choice({option: option for option in options}).trials(present, {**known, present: 0.0}))
     assert sorted(trial.text for trial in trials) == sorted(options[1:])
     assert all(0 < trial.weight < 1 for trial in trials)

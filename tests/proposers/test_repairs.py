@@ -9,7 +9,7 @@ from proposal_requests import make_attempt, make_request
 
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate.mutation import Mutation
-from maabarium.proposers.mutate.repairs import Repairs
+from maabarium.proposers.mutate.repairs.arm import Repairs
 from maabarium.records import Attempt, LineMap, TestResult
 
 SOURCE = b"""\

@@ -6,13 +6,11 @@ import time
 
 import pytest
 
-from maabarium.code.faults import FailingTest, FaultMap
-from maabarium.code.imports import Imports
+from maabarium.code.faults import FailingTest, FaultMap, lines_by_name
 from maabarium.code.python_file import PythonFile
-from maabarium.code.reach import lines_by_name
 from maabarium.code.statements import Statement
-from maabarium.code.tree import CodeTree
-from maabarium.proposers.mutate.repairs.history import learn, undone
+from maabarium.code.tree import CodeTree, Imports
+from maabarium.proposers.mutate.repairs.arm import learn, undone
 from maabarium.proposers.mutate.repairs.localisation import Localisation, Suspect
 from maabarium.proposers.mutate.repairs.symptoms import Symptom, boost, read_symptom, words
 from maabarium.records import Attempt, Origin, Outcome, TestResult

@@ -15,14 +15,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from proposal_requests import BLUEPRINT, Files, make_context, make_request
 
+from maabarium.code.edits import splice
 from maabarium.code.python_file import compiles
-from maabarium.code.splices import splice
 from maabarium.plugins.protocols import ProposalRequest
-from maabarium.proposers.mutate import Mutate
+from maabarium.proposers.mutate import Mutate, ruff_fixes
 from maabarium.proposers.mutate.mutation import Mutation
-from maabarium.proposers.mutate.ruff_fixes import SPEED, RuffFixes, find_ruff, fixes
-from maabarium.proposers.mutate.ruff_fixes.arm import oldest_python
-from maabarium.proposers.mutate.ruff_fixes.fixes import find_fixes, fixable_rules
+from maabarium.proposers.mutate.ruff_fixes import (
+    SPEED,
+    RuffFixes,
+    find_fixes,
+    find_ruff,
+    fixable_rules,
+    oldest_python,
+)
 
 SOURCE = b'''"""Words."""
 import os
@@ -99,11 +104,11 @@ def test_the_edits_are_what_ruff_itself_would_make(
     text = "# ünïcode 😀\ndef f(rows, y):\n" + "".join(f"    {line}\n" for line in lines)
     content = b"\xef\xbb\xbf" * bom + text.replace("\n", newline).encode()
     (found,) = find_fixes([("m.py", content)], fixable_rules())
-    single = sorted(rule for rule, count in Counter(fix.rule for fix in found).items() if count == 1)
+    single = sorted(rule for rule, count in Counter(fix.operator for fix in found).items() if count == 1)
     if not single:
         return
     rule = data.draw(st.sampled_from(single))
-    (fix,) = (fix for fix in found if fix.rule == rule)
+    (fix,) = (fix for fix in found if fix.operator == rule)
     made = splice(content.removeprefix(b"\xef\xbb\xbf"), fix.edits)
     assert made is not None and compiles(made)
     if not find_fixes([("m.py", made)], {rule})[0]:  # a fix that leads to the next one is followed up by Ruff
@@ -224,7 +229,7 @@ def test_fixes_are_for_the_oldest_python_of_the_target(path: str, text: str, min
     request = request_for({"src/a.py": SOURCE, path: text.encode()}, "lint")
     assert oldest_python(request) == minor
     union = b"from typing import Optional\n\n\ndef f(x: Optional[int]):\n    return x\n"
-    found = {fix.rule for fix in find_fixes([("a.py", union)], {"UP045"}, minor)[0]}
+    found = {fix.operator for fix in find_fixes([("a.py", union)], {"UP045"}, minor)[0]}
     assert found == ({"UP045"} if minor in (None, 10) else set())
 
 
@@ -252,7 +257,7 @@ def test_only_the_program_beside_the_interpreter_is_used(tmp_path: Path, monkeyp
 def test_without_ruff_the_other_arms_go_on_and_a_note_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     files = Files({"a.py": SOURCE})
     assert Mutate(make_context()).notes(files, ["a.py"]) == ()
-    monkeypatch.setattr(fixes, "find_ruff", lambda: None)
+    monkeypatch.setattr(ruff_fixes, "find_ruff", lambda: None)
     monkeypatch.setattr("maabarium.proposers.mutate.proposer.find_ruff", lambda: None)
     assert changes_of(request_for({"a.py": SOURCE}, "lint")) == {}
     (note,) = Mutate(make_context()).notes(files, ["a.py"])
@@ -265,6 +270,6 @@ def test_a_program_that_fails_or_hangs_is_no_fix(script: str, tmp_path: Path, mo
     program = tmp_path / "ruff"
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
-    monkeypatch.setattr(fixes, "find_ruff", lambda: program)
-    monkeypatch.setattr(fixes, "SECONDS", 0.5)
+    monkeypatch.setattr(ruff_fixes, "find_ruff", lambda: program)
+    monkeypatch.setattr(ruff_fixes, "SECONDS", 0.5)
     assert find_fixes([("a.py", SOURCE)], {"PLR6201"}) == [[]]

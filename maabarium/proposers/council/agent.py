@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maabarium.blueprint.schema import Agent, Blueprint, EditFormat, Model
-from maabarium.code.differences import make_diff
+from maabarium.code.edits import make_diff
 from maabarium.errors import ProposalError, ProviderError
 from maabarium.plugins.completion import CompletionRequest, Message, Pool, Purpose
 from maabarium.plugins.protocols import TreeView

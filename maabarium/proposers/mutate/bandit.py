@@ -10,7 +10,6 @@ Source: W. R. Thompson, "On the likelihood that one unknown probability exceeds 
 
 from __future__ import annotations
 
-import heapq
 import math
 import random
 from collections import defaultdict
@@ -65,44 +64,45 @@ class Bandit:
             outcome = attempt.outcome
             promoted = outcome.verdict == "promoted"
             if outcome.origin.agent == "mutate" and outcome.verdict not in IGNORED_VERDICTS:
-                won, lost = _reward(attempt)
+                won, lost = _reward(outcome)
                 for key in _keys(outcome.origin.operator, outcome.origin.site, attempt.paths):
                     tallies[key].wins += fade * won
                     tallies[key].losses += fade * lost
-                if not promoted and outcome.reason_code != "stale_conflict" and not _nearly(outcome):
+                # If all of the interval was a gain when the pairs ran out, another champion is worth another try.
+                nearly = outcome.reason_code == "undecided" and outcome.interval is not None and outcome.interval[0] > 1
+                if not promoted and outcome.reason_code != "stale_conflict" and not nearly:
                     failed.add(key_of(outcome.origin.operator, outcome.origin.site, outcome.summary))
             if promoted:
                 fade *= FADE
         return cls(seed, dict(tallies), frozenset(failed))
 
     def ranked(self, changes: Sequence[Mutation]) -> Iterator[Mutation]:
-        """The changes from the most to the least promising in this draw, lazily."""
+        """The changes from the most to the least promising in this draw."""
         draws: dict[Key, float] = {}
-        heap = []
-        for order, change in enumerate(changes):
-            chance = min(max(change.weight, 1e-4), 1 - 1e-4)
-            score = math.log(chance / (1 - chance))
+        scores = []
+        for change in changes:
+            score = _log_odds(change.weight, 1e-4)
             for key in _keys(change.operator, change.site, (change.path,)):
                 if key not in draws:
                     draws[key] = self._draw(key)
                 score += draws[key]
             if change.key in self.failed:
                 score -= POSTPONED
-            heap.append((-score, order))
-        heapq.heapify(heap)
-        while heap:
-            yield changes[heapq.heappop(heap)[1]]
+            scores.append(score)
+        yield from (changes[n] for n in sorted(range(len(changes)), key=lambda n: -scores[n]))
 
     def _draw(self, key: Key) -> float:
         """How much better than the prior this operator or place is thought to be now, in log-odds."""
-        tally = self.tallies.get(key)
-        if tally is None and key[0] != "operator":
+        if key not in self.tallies and key[0] != "operator":
             return 0.0  # places are many: one that was never tried is worth what its arm says
-        wins = PRIOR_WINS + (tally.wins if tally else 0.0)
-        losses = PRIOR_LOSSES + (tally.losses if tally else 0.0)
-        chance = random.Random(f"{self.seed} {key}").betavariate(wins, losses)
-        chance = min(max(chance, 0.01), 0.99)
-        return math.log(chance / (1 - chance)) - math.log(PRIOR_WINS / PRIOR_LOSSES)
+        tally = self.tallies.get(key, Tally())
+        chance = random.Random(f"{self.seed} {key}").betavariate(PRIOR_WINS + tally.wins, PRIOR_LOSSES + tally.losses)
+        return _log_odds(chance, 0.01) - math.log(PRIOR_WINS / PRIOR_LOSSES)
+
+
+def _log_odds(chance: float, least: float) -> float:
+    chance = min(max(chance, least), 1 - least)
+    return math.log(chance / (1 - chance))
 
 
 def function_of(site: str) -> str:
@@ -117,14 +117,8 @@ def _keys(operator: str, site: str, paths: Sequence[str]) -> list[Key]:
     return keys
 
 
-def _nearly(outcome: Outcome) -> bool:
-    """Whether the pairs ran out while all of the interval was a gain: worth another try on another champion."""
-    return outcome.reason_code == "undecided" and outcome.interval is not None and outcome.interval[0] > 1
-
-
-def _reward(attempt: Attempt) -> tuple[float, float]:
+def _reward(outcome: Outcome) -> tuple[float, float]:
     """Wins and losses of one attempt."""
-    outcome = attempt.outcome
     if outcome.verdict == "promoted":
         return 1.0, 0.0
     if outcome.verdict in ("invalid", "tampered"):

@@ -1,8 +1,7 @@
 """Several rewrites at once, when each of them alone has been tried on this champion.
 
 A gain that is too small to be shown of one change can often be shown of several together: of those that looked
-better, or no worse than the noise explains. What lost stays out, and when a few combinations showed nothing either,
-there is nothing to be had. Knows no bandit; a pure function of the champion's files, the history and the seed.
+better, or no worse than the noise explains. A pure function of the champion's files, the history and the seed.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from statistics import median
 
@@ -31,64 +30,41 @@ DRAWS = 24
 
 Place = tuple[str, str]
 """Operator and site."""
-
-
-@dataclass(frozen=True)
-class TriedMutation:
-    """One change that may be taken along: where it is, and the latest experiment that tried it alone."""
-
-    place: Place
-    path: str
-    what: str
-    tried: Outcome
-
-    @property
-    def looked_better(self) -> bool:
-        """Whether its own experiment saw a gain, proven or not."""
-        return self.tried.effect is not None and self.tried.effect > 1
+Tried = tuple[Mutation, Outcome]
+"""One change that may be taken along, and the latest experiment that tried it alone."""
 
 
 def combinations(arms: Sequence[Arm], request: ProposalRequest) -> Iterator[Mutation]:
     """All promising changes together first, those that looked better, those of one file each, then random subsets."""
-    if _fruitless(request) >= MAX_FRUITLESS:
-        return
-    parts = _promising(arms, request)
+    tried = (attempt.outcome for attempt in request.history if attempt.outcome.origin.operator == COMBINATION)
+    fruitless = sum(each.parent == request.champion.number and each.verdict == "rejected" for each in tried)
+    parts = _promising(arms, request) if fruitless < MAX_FRUITLESS else []
     if len(parts) < 2:
         return
-    by_file: dict[str, list[TriedMutation]] = {}
+    by_file: dict[str, list[Tried]] = {}
     for part in parts:
-        by_file.setdefault(part.path, []).append(part)
+        by_file.setdefault(part[0].path, []).append(part)
     draw = random.Random(f"{request.seed}:combinations")
-    subsets = [parts, [part for part in parts if part.looked_better], *by_file.values()]
+    subsets = [parts, [part for part in parts if (part[1].effect or 0) > 1], *by_file.values()]
     subsets += [draw.sample(parts, draw.randint(2, len(parts))) for _ in range(DRAWS)]
     seen: set[frozenset[Place]] = set()
     for subset in subsets:
-        key = frozenset(part.place for part in subset)
-        if len(key) < 2 or key in seen:
+        wanted = {(change.operator, change.site): (change, tried) for change, tried in subset}
+        if len(wanted) < 2 or frozenset(wanted) in seen:
             continue
-        seen.add(key)
-        joined = _joined(arms, request, {part.place: part for part in subset})
+        seen.add(frozenset(wanted))
+        joined = _joined(arms, request, wanted)
         if joined is not None:
             yield joined
 
 
-def _fruitless(request: ProposalRequest) -> int:
-    """Combinations that were tried on this champion."""
-    tried = (attempt.outcome for attempt in request.history if attempt.outcome.origin.operator == COMBINATION)
-    return sum(outcome.parent == request.champion.number and outcome.verdict == "rejected" for outcome in tried)
-
-
-def _promising(arms: Sequence[Arm], request: ProposalRequest) -> list[TriedMutation]:
+def _promising(arms: Sequence[Arm], request: ProposalRequest) -> list[Tried]:
     """Changes that looked better, or hardly worse, when they were tried alone. What may not be tried has not been."""
     tried = {(a.outcome.origin.operator, a.outcome.origin.site): a.outcome for a in request.history}
     noise = _noise(request.history)
     found = {(change.operator, change.site): change for arm in arms for change in arm.changes(request)}
-    parts = (
-        TriedMutation(place, change.path, change.summary.partition(":")[0], tried[place])
-        for place, change in found.items()
-        if place in tried
-    )
-    return [part for part in parts if not _lost(part.tried, noise)]
+    parts = [(change, tried[place]) for place, change in found.items() if place in tried]
+    return [(change, outcome) for change, outcome in parts if not _lost(outcome, noise)]
 
 
 def _lost(outcome: Outcome, noise: float) -> bool:
@@ -112,7 +88,7 @@ def _noise(history: Sequence[Attempt]) -> float:
     return median(found) if found else PAIR_NOISE
 
 
-def _joined(arms: Sequence[Arm], request: ProposalRequest, wanted: Mapping[Place, TriedMutation]) -> Mutation | None:
+def _joined(arms: Sequence[Arm], request: ProposalRequest, wanted: Mapping[Place, Tried]) -> Mutation | None:
     """The changes one after the other, each found anew in what the others made; None if fewer than two are left."""
     contents: dict[str, bytes] = {}
     left = dict(wanted)
@@ -129,14 +105,15 @@ def _joined(arms: Sequence[Arm], request: ProposalRequest, wanted: Mapping[Place
     if len(done) < 2:
         return None
     (path, content), *others = contents.items()
-    names = ", ".join(part.what for part in done[:4]) + (" …" if len(done) > 4 else "")
+    names = ", ".join(change.summary.partition(":")[0] for change, _ in done[:4]) + (" …" if len(done) > 4 else "")
     return Mutation(
         path=path,
         operator=COMBINATION,
-        site="+".join(sorted("@".join(part.place) for part in done)),
-        summary=f"{_named([part.tried for part in done])} at once ({names}): alone each was too small to show",
+        site="+".join(sorted(f"{change.operator}@{change.site}" for change, _ in done)),
+        summary=f"{_named([outcome for _, outcome in done])} at once ({names}): alone each was too small to show",
         content=content,
         others=tuple(others),
+        arm="rewrites",
     )
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import fnmatch
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import Literal
 
 from pydantic import Field
@@ -22,9 +23,9 @@ from maabarium.plugins.protocols import ProposalRequest, ProposerContext, TreeVi
 from maabarium.proposers.mutate.bandit import Bandit
 from maabarium.proposers.mutate.combinations import combinations
 from maabarium.proposers.mutate.mutation import Arm, KnownFiles, Mutation
-from maabarium.proposers.mutate.parameters import Parameters
-from maabarium.proposers.mutate.repairs import Repairs
-from maabarium.proposers.mutate.rewrites import Rewrites
+from maabarium.proposers.mutate.parameters.arm import Parameters
+from maabarium.proposers.mutate.repairs.arm import Repairs
+from maabarium.proposers.mutate.rewrites.arm import Rewrites
 from maabarium.proposers.mutate.ruff_fixes import RuffFixes, find_ruff
 from maabarium.records import FileEdit, Origin, Proposal
 
@@ -33,7 +34,7 @@ __all__ = ["Mutate", "MutateOptions"]
 ArmName = Literal["parameters", "rewrites", "ruff", "repairs"]
 MAX_FRUITLESS_REPAIRS = 60
 """Repairs in a row without a gain after which they no longer come before everything else."""
-FINISHED = ("promoted", "rejected", "invalid", "tampered")
+FRUITLESS = ("rejected", "invalid", "tampered")
 
 
 class Operators(Settings):
@@ -67,36 +68,34 @@ class Mutate:
         self.rewrites: Arm = Rewrites()
         self.ruff: Arm = RuffFixes()
         self.repairs: Arm = Repairs()
-        self._contents = functools.lru_cache(maxsize=4)(_no_contents)
+        self._contents = functools.lru_cache(maxsize=4)(lambda tree: dict[str, bytes]())
 
     def propose(self, request: ProposalRequest) -> Proposal | None:
         """The next change, or None when every arm is exhausted."""
         request = replace(request, files=KnownFiles(request.files, self._contents(request.files.tree)))
-        bandit = Bandit.of(request.history, request.seed)
-        candidates: list[tuple[Mutation, str]] = []
-        if self._uses("repairs") and _is_red(request):
+        candidates: list[Mutation] = []
+        if self._uses("repairs") and any(test.failed for test in request.champion.evaluation.tests):
             repair = self._first_new(self.repairs.changes(request), request)
-            if repair and _fruitless_repairs(request) < MAX_FRUITLESS_REPAIRS:
-                return _proposal(repair, "repairs")
-            candidates += [(repair, "repairs")] if repair else []
+            done = (a.outcome for a in reversed(request.history) if a.outcome.origin.arm == "repairs")
+            since_gain = takewhile(lambda outcome: outcome.verdict != "promoted", done)
+            if repair and sum(outcome.verdict in FRUITLESS for outcome in since_gain) < MAX_FRUITLESS_REPAIRS:
+                return _proposal(repair)
+            candidates += [repair] if repair else []
         if self._uses("parameters"):
             # This arm learns from the history itself, so only its first change competes with the others.
             parameter = self._first_new(self.parameters.planned(request), request)
-            candidates += [(parameter, "parameters")] if parameter else []
-        for arm in self._code_arms():
-            candidates += [(change, arm.name) for change in arm.changes(request)]
-        arms = {id(change): arm for change, arm in candidates}
-        chosen = self._first_new(bandit.ranked([change for change, _ in candidates]), request)
-        if chosen:
-            return _proposal(chosen, arms[id(chosen)])
-        joined = self._first_new(combinations(self._code_arms(), request), request)
-        if joined:
-            return _proposal(joined, "rewrites")
-        if not self._uses("parameters"):
-            return None
-        # Unmarked numbers are the last resort: nobody said that they are free to choose.
-        number = self._first_new(bandit.ranked(list(self.parameters.open(request))), request)
-        return _proposal(number, "parameters") if number else None
+            candidates += [parameter] if parameter else []
+        chosen = self._first_new(self._ranked(candidates, request), request)
+        return _proposal(chosen) if chosen else None
+
+    def _ranked(self, candidates: list[Mutation], request: ProposalRequest) -> Iterator[Mutation]:
+        """These and all changes of code, then several of those at once, then numbers that nobody said may change."""
+        bandit = Bandit.of(request.history, request.seed)
+        arms = [arm for arm in (self.rewrites, self.ruff) if arm.name in self.options.arms]
+        yield from bandit.ranked([*candidates, *(change for arm in arms for change in arm.changes(request))])
+        yield from combinations(arms, request)
+        if self._uses("parameters"):
+            yield from bandit.ranked(list(self.parameters.open(request)))
 
     def notes(self, files: TreeView, targets: Sequence[str]) -> tuple[Problem, ...]:
         """What the user should know of the target files: markers that cannot be used, and what is not installed."""
@@ -108,9 +107,6 @@ class Mutate:
     def _uses(self, arm: ArmName) -> bool:
         return arm in self.options.arms
 
-    def _code_arms(self) -> list[Arm]:
-        return [arm for arm in (self.rewrites, self.ruff) if arm.name in self.options.arms]
-
     def _first_new(self, changes: Iterable[Mutation], request: ProposalRequest) -> Mutation | None:
         """The first allowed change that gives a tree nobody has seen."""
         allowed = (change for change in changes if self.options.operators.allows(change.operator))
@@ -118,35 +114,16 @@ class Mutate:
         return next((change for change in new if compiles(change.content)), None)
 
 
-def _no_contents(tree: str) -> dict[str, bytes]:
-    return {}
-
-
-def _is_red(request: ProposalRequest) -> bool:
-    return any(test.outcome in ("failed", "error") for test in request.champion.evaluation.tests)
-
-
-def _fruitless_repairs(request: ProposalRequest) -> int:
-    """Repairs that were tried since one of them was kept."""
-    count = 0
-    for attempt in reversed(request.history):
-        if attempt.outcome.origin.arm == "repairs" and attempt.outcome.verdict in FINISHED:
-            if attempt.outcome.verdict == "promoted":
-                break
-            count += 1
-    return count
-
-
 def _edits(change: Mutation) -> tuple[FileEdit, ...]:
     contents = ((change.path, change.content), *change.others)
     return tuple(FileEdit(path=path, operation="modify", content=content) for path, content in contents)
 
 
-def _proposal(change: Mutation, arm: str) -> Proposal:
+def _proposal(change: Mutation) -> Proposal:
     return Proposal(
         summary=change.summary,
         edits=_edits(change),
         author="mutate",
-        origin=Origin(agent="mutate", arm=arm, operator=change.operator, site=change.site),
+        origin=Origin(agent="mutate", arm=change.arm, operator=change.operator, site=change.site),
         data=dict(change.data),
     )

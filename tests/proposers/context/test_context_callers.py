@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from context_room import Files, make_blueprint
 
-from maabarium.code.imports import Imports
+from maabarium.code.tree import Imports
 from maabarium.proposers.council.context.source_files import SourceFiles
 
 FILES = {

@@ -12,7 +12,7 @@ import pytest
 from context_room import Files, make_blueprint, make_request
 
 from maabarium.code.faults import frames_of
-from maabarium.code.imports import Imports
+from maabarium.code.tree import Imports
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.council.context.failures import condensed, failed_functions, source_lines
 from maabarium.proposers.council.context.files import Priorities

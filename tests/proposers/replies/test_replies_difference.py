@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maabarium.code.differences import make_diff
 from maabarium.code.diffs import apply_diff, parse_diff
+from maabarium.code.edits import make_diff
 
 lines = (
     st.sampled_from([b"a", b"b", b"", b"--- x", b"+++ y", b"@@ -1 +1 @@", b"\\ No", b"-- ", b"\xff", b" "])

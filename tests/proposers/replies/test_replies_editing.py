@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replies_cases import BEFORE, PATH, after, answer, edits
 
-from maabarium.code.differences import make_diff
+from maabarium.code.edits import make_diff
 from maabarium.errors import ProposalError
 from maabarium.proposers.council.replies import DETAILS, FORMATS, edits_of, parse_reply, reply_schema
 from maabarium.proposers.council.replies.formats import example_of, format_rules

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.plugins.protocols import ProposalRequest
-from maabarium.proposers.mutate.file_arm import MAX_FILE_BYTES
-from maabarium.proposers.mutate.mutation import Mutation
-from maabarium.proposers.mutate.rewrites import ALL_OPERATORS, Rewrites
+from maabarium.proposers.mutate.mutation import MAX_FILE_BYTES, Mutation
+from maabarium.proposers.mutate.rewrites.arm import ALL_OPERATORS, Rewrites
 from maabarium.records import Champion, Evaluation, FileEdit, LineMap
 
 BLUEPRINT = Blueprint.model_validate(

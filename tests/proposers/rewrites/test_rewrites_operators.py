@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from maabarium.code.concrete import ConcreteFile
-from maabarium.proposers.mutate.rewrites import ALL_OPERATORS
+from maabarium.proposers.mutate.rewrites.arm import ALL_OPERATORS
 
 BY_NAME = {operator.name: operator for operator in ALL_OPERATORS}
 

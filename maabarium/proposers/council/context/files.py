@@ -12,10 +12,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from maabarium.code.faults import FailingTest, FaultMap, traced_lines
-from maabarium.code.imports import Imports
-from maabarium.code.reach import lines_by_name
+from maabarium.code.faults import FailingTest, FaultMap, lines_by_name, traced_lines
 from maabarium.code.symbols import Chunk
+from maabarium.code.tree import Imports
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.council.context.excerpts import Excerpts
 from maabarium.proposers.council.context.failures import FailedFunction

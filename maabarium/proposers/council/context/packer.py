@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from maabarium.code.imports import Imports
+from maabarium.code.tree import Imports
 from maabarium.plugins.protocols import ProposalRequest, Section
 from maabarium.proposers.council.context.excerpts import Excerpt, Excerpts, Packed, PromptPart, cost_of, cost_of_lines
 from maabarium.proposers.council.context.failures import failed_functions, show_failures

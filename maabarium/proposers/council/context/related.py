@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from maabarium.code.imports import Imports
 from maabarium.code.symbols import Chunk
+from maabarium.code.tree import Imports
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.council.context.excerpts import Excerpt, Excerpts
 from maabarium.proposers.council.context.failures import source_lines, test_file

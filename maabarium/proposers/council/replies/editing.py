@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import islice
 
 from maabarium.code.diffs import quoted_line
-from maabarium.code.splices import Edit, splice
+from maabarium.code.edits import Edit, splice
 from maabarium.errors import ProposalError
 from maabarium.proposers.council.replies.reply import Patch, Replacement, Reply, Shown, encoded
 from maabarium.records import FileEdit, FileMode

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maabarium.blueprint.schema import EditFormat
-from maabarium.code.differences import make_diff
+from maabarium.code.edits import make_diff
 from maabarium.proposers.council.replies.reply import Shown
 
 __all__ = ["EditExample", "example_of", "format_rules", "object_schema", "reply_schema"]

@@ -4,7 +4,6 @@ Every attempt of this arm carries, for each parameter it changed, the new value 
 the old one under `was <site>`. An attempt that changed one parameter tells what that change earned; one that
 changed several tells it for the last of them once the others are known. Gains of one parameter form a graph
 over its values, so that a value measured at an earlier champion is known relative to the present one.
-Knows no files, no bandit and no random numbers.
 """
 
 from __future__ import annotations
@@ -115,7 +114,8 @@ class Effects:
 def comparisons(request: ProposalRequest) -> tuple[Comparison, ...]:
     """All attempts of the history that changed parameters and were graded, in order."""
     totals = _totals(request)
-    noisy = _is_noisy(request)
+    sources = noisy_sources(request.blueprint, request.baseline)
+    noisy = any(str(metric.source) in sources for metric in request.blueprint.objectives)
     found = []
     for attempt in request.history:
         moves = _moves(attempt.data)
@@ -129,12 +129,9 @@ def comparisons(request: ProposalRequest) -> tuple[Comparison, ...]:
 def value_data(text: str) -> Scalar:
     """A value as a proposal carries it: numbers and booleans as such, anything else as source text."""
     for kind in (int, float):
-        try:
-            value = kind(text)
-        except ValueError:
-            continue
-        if repr(value) == text:
-            return value
+        with contextlib.suppress(ValueError):
+            if repr(value := kind(text)) == text:
+                return value
     return {"True": True, "False": False}.get(text, text)
 
 
@@ -157,12 +154,6 @@ def _totals(request: ProposalRequest) -> dict[int, float]:
         with contextlib.suppress(KeyError):  # a source that the baseline lacks
             totals[0] = weighted_total(objectives, baseline.values(), baseline)
     return totals
-
-
-def _is_noisy(request: ProposalRequest) -> bool:
-    """Whether totals differ from run to run, so that small differences mean nothing."""
-    noisy = noisy_sources(request.blueprint, request.baseline)
-    return any(str(metric.source) in noisy for metric in request.blueprint.objectives)
 
 
 def _gain(attempt: Attempt, totals: Mapping[int, float], noisy: bool, min_effect: float) -> float | None:

@@ -12,7 +12,6 @@ import functools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 __all__ = ["Choice", "Range", "Scaled", "Trial", "ValueDomain", "canonical", "is_number", "number"]
 
@@ -38,20 +37,12 @@ class Trial:
     why: str
 
 
-class ValueDomain(Protocol):
-    """The possible values of one factor."""
-
-    def trials(self, present: str, known: Known) -> Iterator[Trial]:
-        """Values to try next instead of `present`, none of them `present` itself."""
-
-
 @dataclass(frozen=True)
 class Choice:
     """A closed list of values without order."""
 
-    options: tuple[str, ...]
-    spelled: tuple[str, ...] = ()
-    """The options as the user wrote them, in the same order."""
+    options: Mapping[str, str]
+    """In one spelling, and as the user wrote them."""
 
     def trials(self, present: str, known: Known) -> Iterator[Trial]:
         """Untried options first, in order; a factor whose present value beat another one waits."""
@@ -59,24 +50,16 @@ class Choice:
         untried = [option for option in others if option not in known]
         neutral = sum(known.get(option) == 0 for option in others)
         proven = any(-math.inf < gain < 0 for option, gain in known.items() if option != present)
-        for option in untried:
-            if proven:
-                yield Trial(option, BACK, "not tried yet, though the present value has beaten another one")
-            elif neutral:
-                yield Trial(option, self._chance(len(untried)), f"{neutral} of {len(others)} others made no difference")
-            else:
-                yield Trial(
-                    option, max(FRESH, (1 - INERT) / (len(others) + 1)), "the present value was never challenged"
-                )
-        for option in others:
-            if option in known:
-                yield _again(option, known[option])
-
-    def _chance(self, untried: int) -> float:
-        """Chance that one untried option pays, when all others were neutral and at most one option is best."""
-        total = len(self.options)
-        matters = (1 - INERT) * untried / total
-        return max(FRESH, matters / (matters + INERT) / untried)
+        if proven:
+            weight, why = BACK, "not tried yet, though the present value has beaten another one"
+        elif neutral:  # one option at most is best: what is left of the chance that it is among the untried
+            matters = (1 - INERT) * len(untried) / len(self.options)
+            weight = max(FRESH, matters / (matters + INERT) / max(len(untried), 1))
+            why = f"{neutral} of {len(others)} others made no difference"
+        else:
+            weight, why = max(FRESH, (1 - INERT) / (len(others) + 1)), "the present value was never challenged"
+        yield from (Trial(option, weight, why) for option in untried)
+        yield from (_again(option, known[option]) for option in others if option in known)
 
 
 @dataclass(frozen=True)
@@ -149,6 +132,10 @@ class Scaled:
                 yield _again(text, known[text])
             else:
                 yield _spread(text, number(text), here, tried)
+
+
+ValueDomain = Choice | Range | Scaled
+"""The possible values of one factor; `trials` gives those to try next, none of them the present one."""
 
 
 def canonical(source: str) -> str:

@@ -1,7 +1,1 @@
 """Repairs: mutation operators in reverse, for targets whose suite is partly red."""
-
-from __future__ import annotations
-
-from maabarium.proposers.mutate.repairs.arm import Repairs
-
-__all__ = ["Repairs"]

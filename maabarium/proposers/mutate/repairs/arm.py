@@ -1,29 +1,40 @@
 """The arm `repairs`: undo usual faults in the lines that failing tests point at, likeliest first.
 
-Puts the parts together; the bandit that spends a budget over arms is elsewhere. Evaluates nothing.
+What earlier experiments say is read after Metallaxis (Papadakis and Le Traon, 2015): a change in the faulty statement
+turns some failing test green, a change elsewhere mostly turns passing ones red.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from maabarium.code.python_file import PythonFile
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate.mutation import Mutation
-from maabarium.proposers.mutate.repairs.history import learn, undone
-from maabarium.proposers.mutate.repairs.ideas import Idea, still_parses, think, weight
+from maabarium.proposers.mutate.repairs.ideas import Idea, still_parses, think
 from maabarium.proposers.mutate.repairs.localisation import Localisation
-from maabarium.records import Evaluation
+from maabarium.records import Attempt, Evaluation
+from maabarium.safe_text import shortened
 
-__all__ = ["Repairs"]
+__all__ = ["Lessons", "Repairs", "learn", "undone"]
 
 _MOST_CHANGES = 400
 _LARGEST = 1_000_000
 """Bytes above which a file is passed over: parsing it would cost more than an evaluation."""
 _KEPT = 4
 """States of the target whose ideas are remembered."""
+_UNFINISHED = {"error", "cancelled"}
+_TELLING = {"promoted", "rejected"}
+_SILENT = {"timeout", "crashed", "out_of_memory", "output_flood", "import_failed", "does_not_apply", "out_of_bounds"}
+_FULL = 50
+"""An outcome names at most so many failing tests; a full list cannot be compared."""
+_STALE, _PROMISING = 0.5, 2.0
+"""Factors for what failed, or helped, on another champion."""
+_FIXED, _BROKE, _SAME = 1.8, 0.95, 0.85
+_LEAST, _MOST = 0.6, 2.5
+"""Bounds of a statement's factor: many wrong edits of a long line say little against the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +70,7 @@ class Repairs:
         for state in filter(None, states):
             number = 0 if state.instead else request.champion.number
             lessons = learn(request.history, number, state.localisation.faults.tests)
-            ranked += [(weight(idea, lessons), idea, state) for idea in state.ideas if idea.key not in lessons.tried]
+            ranked += [(lessons.weight(idea), idea, state) for idea in state.ideas if idea.key not in lessons.tried]
         ranked.sort(key=lambda entry: (-entry[0], entry[2].instead, entry[1].suspect.path, entry[1].repair.key))
         yield from _first(ranked)
 
@@ -127,16 +138,88 @@ def _mutation(idea: Idea, file: PythonFile, content: bytes, value: float, *, ins
         "line": line, "start": repair.start, "replaced": old, "replacement": repair.new, "site": idea.site,
         "suspicion": round(suspect.score, 4), "failing": suspect.failing, "instead": instead,
     }  # fmt: skip
-    return Mutation(suspect.path, repair.operator, idea.site, summary, content, value, data)
+    return Mutation(suspect.path, repair.operator, idea.site, summary, content, value, data, arm="repairs")
 
 
 def _label(old: str, new: str) -> str:
-    old, new = _short(old), _short(new)
+    old, new = (shortened(" ".join(text.split()), 40) for text in (old, new))
     if not old:
         return f"insert `{new}`"
     return f"drop `{old}`" if not new else f"`{old}` -> `{new}`"
 
 
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= 40 else text[:39] + "…"
+@dataclass
+class Lessons:
+    """What to make of (site, replacement): `tried` here, `stale` or `promising` on another champion."""
+
+    tried: set[tuple[str, str]] = field(default_factory=set)
+    stale: set[tuple[str, str]] = field(default_factory=set)
+    promising: set[tuple[str, str]] = field(default_factory=set)
+    lines: dict[tuple[str, int], float] = field(default_factory=dict)
+    """Factors by path and line."""
+
+    def factor(self, path: str, first: int, last: int) -> float:
+        """How much more (or less) a statement is worth than its suspicion says."""
+        value = 1.0
+        for line in range(first, last + 1):
+            value *= self.lines.get((path, line), 1.0)
+        return min(max(value, _LEAST), _MOST)
+
+    def weight(self, idea: Idea) -> float:
+        """The chance that a change pays, kept below 1 without losing the order."""
+        worth = idea.worth * self.factor(idea.suspect.path, idea.suspect.statement.first, idea.suspect.statement.last)
+        if idea.key in self.stale:
+            worth *= _STALE
+        elif idea.key in self.promising:
+            worth *= _PROMISING
+        return worth / (1.0 + worth)
+
+
+def learn(history: Iterable[Attempt], state: int, failing: Iterable[str]) -> Lessons:
+    """Read the attempts that this arm's changes led to; `state` is the number of the champion they must start from.
+
+    A change made "instead" of kept ones starts from the baseline, whoever was champion then.
+    """
+    lessons = Lessons()
+    before = set(failing)
+    for attempt in history:
+        outcome, data = attempt.outcome, attempt.data
+        if outcome.verdict in _UNFINISHED or "replacement" not in data:
+            continue
+        after = set(outcome.failing)
+        same = state == (0 if data.get("instead") else outcome.parent)
+        key = (outcome.origin.site or str(data.get("site", "")), str(data["replacement"]))
+        if same:
+            lessons.tried.add(key)
+        elif outcome.verdict == "promoted" or (0 < len(after) < _FULL and 2 * len(before & after) <= len(before)):
+            lessons.promising.add(key)  # it cured half of the tests or more: elsewhere it may be the whole repair
+        else:
+            lessons.stale.add(key)
+        line = data.get("line")
+        if same and isinstance(line, int) and outcome.verdict in _TELLING and outcome.reason_code not in _SILENT:
+            known = outcome.verdict == "promoted" or bool(after)
+            if known and len(before) < _FULL and len(after) < _FULL:
+                place = (key[0].partition("::")[0], line)
+                moved = _FIXED if before - after else (_BROKE if after - before else _SAME)
+                lessons.lines[place] = lessons.lines.get(place, 1.0) * moved
+    return lessons
+
+
+def undone(history: Iterable[Attempt], path: str, text: str) -> str | None:
+    """The text of a file as it was before all kept changes; None if no change of it was kept or one is unknown."""
+    kept = [
+        attempt.data
+        for attempt in history
+        if attempt.outcome.verdict == "promoted"
+        and (path in attempt.paths or str(attempt.data.get("site", "")).startswith(f"{path}::"))
+    ]
+    for data in reversed(kept):
+        start, old, new = data.get("start"), data.get("replaced"), data.get("replacement")
+        if not (isinstance(start, int) and isinstance(old, str) and isinstance(new, str)):
+            return None
+        if not text.startswith(new, start):
+            return None
+        text = text[:start] + old + text[start + len(new) :]
+        if data.get("instead"):
+            break  # this one was made to the baseline's text: nothing older is left in the file
+    return text if kept else None

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from maabarium.code.python_file import PythonFile, parse
 from maabarium.code.statements import Statement
-from maabarium.proposers.mutate.repairs.history import Lessons
 from maabarium.proposers.mutate.repairs.localisation import Localisation, Suspect
 from maabarium.proposers.mutate.repairs.operators import OPERATORS
 from maabarium.proposers.mutate.repairs.place import NodePlace, Repair, Words
 from maabarium.proposers.mutate.repairs.symptoms import boost, words
 
-__all__ = ["Idea", "repairs_of", "still_parses", "think", "weight"]
+__all__ = ["Idea", "repairs_of", "still_parses", "think"]
 
-_STALE, _PROMISING = 0.5, 2.0
-"""Factors for what failed, or helped, on another champion."""
 _SHARPNESS = 2.0
 """Exponent of the suspicion: a line half as suspicious is worth a quarter."""
 _LEVELS = 2
@@ -56,57 +53,36 @@ def think(localisation: Localisation) -> list[Idea]:
     ideas: list[Idea] = []
     for suspect in suspects:
         source, statement = localisation.files[suspect.path], suspect.statement
-        own = sorted(repairs_of(source, statement, found), key=lambda repair: repair.key)
-        sites = _sites(suspect, own)
-        for repair, site, natural in zip(own, sites, _factors(source, statement, own, known), strict=True):
+        place = f"{suspect.path}::{statement.scope.qualname or '<module>'}::{statement.number}"
+        numbers: dict[str, dict[int, int]] = {}  # operator -> start -> which of its places in the statement
+        composed = {source.span(node) for part in statement.parts for node in ast.walk(part) if _composed(node)}
+        spans = sorted(composed, key=lambda span: span[1] - span[0])
+        for repair in sorted(repairs_of(source, statement, found), key=lambda repair: repair.key):
+            starts = numbers.setdefault(repair.operator, {})
+            site = f"{place}.{repair.operator}.{starts.setdefault(repair.start, len(starts) + 1)}"
             hint = max((hints.get(tag, 1.0) for tag in repair.tags), default=1.0)
-            ideas.append(Idea(suspect, repair, site, suspect.score**_SHARPNESS * repair.prior * hint * natural))
+            worth = suspect.score**_SHARPNESS * repair.prior * hint * _factor(source.text, repair, spans, known)
+            ideas.append(Idea(suspect, repair, site, worth))
     return ideas
-
-
-def _sites(suspect: Suspect, own: list[Repair]) -> list[str]:
-    """Names of places that do not change when lines shift: path, scope, then n-th statement, operator, n-th place."""
-    place = f"{suspect.path}::{suspect.statement.scope.qualname or '<module>'}::{suspect.statement.number}"
-    numbers: dict[str, dict[int, int]] = {}
-    found = []
-    for repair in own:
-        starts = numbers.setdefault(repair.operator, {})
-        found.append(f"{place}.{repair.operator}.{starts.setdefault(repair.start, len(starts) + 1)}")
-    return found
-
-
-def weight(idea: Idea, lessons: Lessons) -> float:
-    """The chance that a change pays, kept below 1 without losing the order."""
-    worth = idea.worth * lessons.factor(idea.suspect.path, idea.suspect.statement.first, idea.suspect.statement.last)
-    if idea.key in lessons.stale:
-        worth *= _STALE
-    elif idea.key in lessons.promising:
-        worth *= _PROMISING
-    return worth / (1.0 + worth)
 
 
 def repairs_of(source: PythonFile, statement: Statement, words: Words) -> list[Repair]:
     """Every edit of a statement that any operator can think of, each span and replacement once."""
     found: dict[tuple[int, int, str], Repair] = {}
-    for node, parents in _nodes(statement):
+    inner = (found for part in statement.parts for found in _inside(part, ()))
+    for node, parents in ((statement.node, ()), *inner):
         place = NodePlace(source, statement, parents, words)
         if any(isinstance(parent, ast.JoinedStr) for parent in parents) and not _placed(source, node):
             continue
-        for operator in OPERATORS:
-            for repair in operator(node, place):
+        for kind, operator in OPERATORS:
+            for repair in operator(node, place) if isinstance(node, kind) else ():
                 if repair.key not in found or found[repair.key].prior < repair.prior:
                     found[repair.key] = repair
     return list(found.values())
 
 
-def _nodes(statement: Statement) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
-    """The statement itself, then all nodes of its editable parts with what is around them."""
-    yield statement.node, ()
-    for part in statement.parts:
-        yield from _inside(part, ())
-
-
 def _inside(node: ast.AST, parents: tuple[ast.AST, ...]) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
+    """All expressions of a part of a statement with what is around them."""
     if isinstance(node, ast.expr | ast.Slice):
         yield node, parents
     around = (*parents, node)
@@ -154,16 +130,10 @@ def _phrases(source: PythonFile) -> Counter[str]:
     return found
 
 
-def _factors(source: PythonFile, statement: Statement, repairs: Iterable[Repair], known: Counter[str]) -> list[float]:
-    """For each repair of one statement, how much likelier the words around make it."""
-    spans = {source.span(node) for part in statement.parts for node in ast.walk(part) if _composed(node)}
-    ordered = sorted(spans, key=lambda span: span[1] - span[0])
-    return [_factor(source.text, repair, ordered, known) for repair in repairs]
-
-
-def _factor(text: str, repair: Repair, ordered: list[tuple[int, int]], known: Counter[str]) -> float:
+def _factor(text: str, repair: Repair, spans: list[tuple[int, int]], known: Counter[str]) -> float:
+    """How much likelier the expressions around a repair (of these spans, short ones first) make it."""
     value, level = 1.0, 0
-    for start, end in ordered:
+    for start, end in spans:
         if not (start <= repair.start and repair.end <= end) or (start, end) == (repair.start, repair.end):
             continue
         if end - start > _LONGEST or level == _LEVELS:

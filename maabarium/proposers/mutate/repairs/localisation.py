@@ -11,12 +11,10 @@ import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from maabarium.code.faults import FaultMap, traced_lines
-from maabarium.code.imports import Imports
+from maabarium.code.faults import FaultMap, lines_by_name, mentions, traced_lines
 from maabarium.code.python_file import PythonFile
-from maabarium.code.reach import lines_by_name, mentions
 from maabarium.code.statements import Statement
-from maabarium.code.tree import CodeTree
+from maabarium.code.tree import CodeTree, Imports
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.proposers.mutate.repairs.symptoms import Symptom, read_symptom
 from maabarium.records import Evaluation
@@ -90,7 +88,9 @@ class Localisation:
         """A statement by its own lines, or, if it runs on import, by the lines that use it."""
         places = [(path, line) for line in range(statement.first, statement.last + 1)]
         if statement.deferred:
-            places = self._using(statement)
+            names = statement.binds if statement.scope.kind != "function" else ()
+            reads = [(where, file.reads.get(name, ())) for name in names for where, file in self.files.items()]
+            places = [(where, line) for where, lines in reads for line in lines]
             if statement.body is not None:
                 places += [(path, line) for line in range(statement.body[0], statement.body[1] + 1)]
         mask, passing, shown = 0, 0, 0.0
@@ -105,13 +105,6 @@ class Localisation:
             return Suspect(path, statement)
         score = self.faults.score(mask, passing) * (_ON_IMPORT if statement.deferred else 1.0)
         return Suspect(path, statement, score * (1.0 + _SHOWN * shown) / (1.0 + _SHOWN), mask.bit_count())
-
-    def _using(self, statement: Statement) -> list[tuple[str, int]]:
-        """Lines that read a name which a statement that runs on import binds."""
-        names = statement.binds if statement.scope.kind != "function" else ()
-        return [
-            (path, line) for name in names for path, file in self.files.items() for line in file.reads.get(name, ())
-        ]
 
     def _shown(self, path: str, first: int, last: int) -> float:
         """The share of failing tests whose traceback shows one of these lines."""
@@ -131,7 +124,9 @@ class Localisation:
             suspect = known[statement.node]
             if suspect.failing:
                 score = self._with_branches(suspect, known)
-                shown = max((read.get(name, 0.0) for name in _bound(statement)), default=0.0)
+                targets = statement.node.targets if isinstance(statement.node, ast.Assign) else ()
+                bound = [*statement.binds, *(target.attr for target in targets if isinstance(target, ast.Attribute))]
+                shown = max((read.get(name, 0.0) for name in bound), default=0.0)
                 known[statement.node] = replace(suspect, score=min(score * (1.0 + _BINDING * shown), 1.0))
         return [known[statement.node] for statement in reversed(statements)]
 
@@ -145,8 +140,3 @@ class Localisation:
                     last = branch[0].end_lineno or branch[0].lineno
                     score *= 1.0 + _RAISED * self._shown(suspect.path, branch[0].lineno, last)
         return score
-
-
-def _bound(statement: Statement) -> list[str]:
-    targets = statement.node.targets if isinstance(statement.node, ast.Assign) else ()
-    return [*statement.binds, *(target.attr for target in targets if isinstance(target, ast.Attribute))]

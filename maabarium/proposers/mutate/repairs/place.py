@@ -6,11 +6,12 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from maabarium.code.python_file import PythonFile
 from maabarium.code.statements import Statement
 
-__all__ = ["NodePlace", "Operator", "Repair", "Words", "common_ends"]
+__all__ = ["NodePlace", "Operator", "Repair", "Words"]
 
 _FILLER = r"(?:[\s()\\]|#[^\r\n]*)*"
 
@@ -87,12 +88,4 @@ class Words:
     """Names that were read before they held a value."""
 
 
-def common_ends(one: str, two: str) -> tuple[int, int]:
-    """How many characters two texts have in common at the start, and at the end of what is left."""
-    short = min(len(one), len(two))
-    head = next((index for index in range(short) if one[index] != two[index]), short)
-    tail = next((index for index in range(short - head) if one[-1 - index] != two[-1 - index]), short - head)
-    return head, tail
-
-
-Operator = Callable[[ast.AST, NodePlace], Iterator[Repair]]
+Operator = Callable[[Any, NodePlace], Iterator[Repair]]

@@ -1,7 +1,6 @@
 """What failing tests say: frames of their tracebacks, kind of error, and how far the answer was from the right one.
 
 Reads untrusted text with bounded effort and believes none of it: a symptom only changes an order.
-Knows nothing of files and operators; the tags it weighs are those that operators put on their drafts.
 """
 
 from __future__ import annotations
@@ -10,12 +9,13 @@ import ast
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from maabarium.code.edits import common_ends
 from maabarium.code.faults import DETAIL, FailingTest
-from maabarium.proposers.mutate.repairs.place import Words, common_ends
+from maabarium.proposers.mutate.repairs.place import Words
 from maabarium.records import TestResult
 
 __all__ = ["Symptom", "boost", "read_symptom", "words"]
@@ -67,80 +67,79 @@ class Symptom(FailingTest):
     unbound: str = ""
 
 
-@dataclass
-class _Findings:
-    kinds: set[str] = field(default_factory=set)
-    numbers: dict[int | float, None] = field(default_factory=dict)
-    texts: dict[tuple[str, str], None] = field(default_factory=dict)
+_Finding = str | int | float | tuple[str, str]
+"""A kind of `_BY_KIND`, a number that was expected, or a piece of text that was wrong with the right one."""
 
 
 def read_symptom(result: TestResult) -> Symptom:
     """The symptom of one failing test."""
     detail = result.detail[:DETAIL]
     test = FailingTest.of(result.id, detail)
-    found = _Findings()
     actual = set(_WHERE.findall(detail))
+    every: list[_Finding] = []
     for assertion in _ASSERT.findall(detail)[:5]:
-        _compare_sides(assertion.strip(), actual, found)
+        every += _compare_sides(assertion.strip(), actual)
     for left, right in _AT_INDEX.findall(detail)[:3]:
-        _differ(_value(left), _value(right), found)
+        every += _differ(_value(left), _value(right))
     if _LENGTHS.search(detail):
-        found.kinds.add("length")
+        every.append("length")
     named = tuple(dict.fromkeys(match[1] for match in _RAISES.findall(detail)))
     if "DID NOT RAISE" in detail:
-        found.kinds.add("did not raise")
+        every.append("did not raise")
     elif named and test.error not in (*named, "", "AssertionError"):
-        found.kinds.add("other error")
+        every.append("other error")
+    found = dict.fromkeys(every)
     return Symptom(
-        test.test, test.frames, test.error,
-        frozenset(found.kinds), tuple(found.numbers)[:6], tuple(found.texts)[:6], named[:4],
-        unbound[1] if (unbound := _UNBOUND.search(detail)) else "",
-    )  # fmt: skip
+        **vars(test),
+        kinds=frozenset(each for each in found if isinstance(each, str)),
+        numbers=tuple(each for each in found if isinstance(each, int | float))[:6],
+        texts=tuple(each for each in found if isinstance(each, tuple))[:6],
+        exceptions=named[:4],
+        unbound=unbound[1] if (unbound := _UNBOUND.search(detail)) else "",
+    )
 
 
-def words(symptoms: Iterable[Symptom]) -> Words:
+def words(symptoms: Sequence[Symptom]) -> Words:
     """What the failing tests name together, the commonest first, a bounded number of each."""
-    every = list(symptoms)
-    numbers = Counter(number for symptom in every for number in symptom.numbers)
-    texts = Counter(text for symptom in every for text in symptom.texts)
-    exceptions = Counter(name for symptom in every for name in symptom.exceptions)
+    numbers = Counter(number for symptom in symptoms for number in symptom.numbers)
+    texts = Counter(text for symptom in symptoms for text in symptom.texts)
+    exceptions = Counter(name for symptom in symptoms for name in symptom.exceptions)
     return Words(
         tuple(sorted(numbers, key=lambda n: (-numbers[n], abs(n))))[:4],
         tuple(sorted(texts, key=lambda t: (-texts[t], t)))[:6],
         tuple(sorted(exceptions, key=lambda e: (-exceptions[e], e)))[:3],
-        tuple(sorted({symptom.unbound for symptom in every if symptom.unbound})),
+        tuple(sorted({symptom.unbound for symptom in symptoms if symptom.unbound})),
     )
 
 
-def boost(symptoms: Iterable[Symptom]) -> dict[str, float]:
+def boost(symptoms: Sequence[Symptom]) -> dict[str, float]:
     """Factor by tag: the mean over the failing tests of what each speaks for (1.0 is no opinion)."""
-    every = list(symptoms)
     total: dict[str, float] = {}
-    for symptom in every:
-        own: dict[str, float] = dict(_BY_ERROR.get(symptom.error, {}))
+    for symptom in symptoms:
+        own = dict(_BY_ERROR.get(symptom.error, {}))
         for kind in symptom.kinds:
             for tag, factor in _BY_KIND[kind].items():
                 own[tag] = max(own.get(tag, 1.0), factor)
         for tag, factor in own.items():
             total[tag] = total.get(tag, 0.0) + factor - 1.0
-    return {tag: 1.0 + extra / len(every) for tag, extra in total.items()}
+    return {tag: 1.0 + extra / len(symptoms) for tag, extra in total.items()}
 
 
-def _compare_sides(assertion: str, actual: set[str], found: _Findings) -> None:
+def _compare_sides(assertion: str, actual: set[str]) -> Iterator[_Finding]:
     """Read `left == right`; the left side is what was computed unless pytest's `where` lines say otherwise."""
     if assertion.startswith("not ") or assertion in ("False", "True", "None"):
-        found.kinds.add("truth" if assertion != "None" else "none")
+        yield "truth" if assertion != "None" else "none"
         return
     for token in _SPLITS:
         left, cut, right = assertion.partition(token)
         if not cut:
             continue
         if token.strip() not in ("==", "is"):
-            found.kinds.add("truth" if token.strip() in ("in", "not in") else "number")
+            yield "truth" if token.strip() in ("in", "not in") else "number"
             return
         if right in actual and left not in actual:
             left, right = right, left
-        _differ(_value(left), _value(right), found)
+        yield from _differ(_value(left), _value(right))
         return
 
 
@@ -156,57 +155,47 @@ def _value(text: str) -> Any:
             return _UNREADABLE
 
 
-def _differ(wrong: Any, right: Any, found: _Findings, depth: int = 0) -> None:
-    """Note in which way a value is wrong; collections by their first element that differs."""
+def _differ(wrong: Any, right: Any, depth: int = 0) -> Iterator[_Finding]:
+    """In which way a value is wrong; collections by their first element that differs."""
     if wrong is _UNREADABLE or right is _UNREADABLE or depth > 4:
         return
     if isinstance(wrong, bool) or isinstance(right, bool):
-        found.kinds.add("truth")
+        yield "truth"
     elif wrong is None or right is None:
-        found.kinds.add("none")
+        yield "none"
     elif isinstance(wrong, int | float) and isinstance(right, int | float):
-        _numbers(wrong, right, found)
+        yield "number"
+        if abs(wrong - right) == 1:
+            yield "one off"
+        if wrong == -right:
+            yield "sign"
+        if abs(right) < 10**9:
+            yield right
     elif isinstance(wrong, str) and isinstance(right, str):
-        _texts(wrong, right, found)
+        yield from _texts(wrong, right)
     elif isinstance(wrong, list | tuple) and isinstance(right, list | tuple):
         if len(wrong) != len(right):
-            found.kinds.add("length")
+            yield "length"
         elif sorted(map(repr, wrong)) == sorted(map(repr, right)):
-            found.kinds.add("order")
+            yield "order"
         else:
-            for one, two in zip(wrong, right, strict=True):
-                if one != two:
-                    _differ(one, two, found, depth + 1)
-                    break
+            unequal = [pair for pair in zip(wrong, right, strict=True) if pair[0] != pair[1]]
+            yield from _differ(*unequal[0], depth + 1) if unequal else ()
     elif isinstance(wrong, dict) and isinstance(right, dict):
-        for key in sorted(wrong.keys() & right.keys(), key=repr):
-            if wrong[key] != right[key]:
-                _differ(wrong[key], right[key], found, depth + 1)
-                break
-        else:
-            found.kinds.add("length")
+        keys = sorted((key for key in wrong.keys() & right.keys() if wrong[key] != right[key]), key=repr)
+        yield from _differ(wrong[keys[0]], right[keys[0]], depth + 1) if keys else ("length",)
 
 
-def _numbers(wrong: float, right: float, found: _Findings) -> None:
-    found.kinds.add("number")
-    if abs(wrong - right) == 1:
-        found.kinds.add("one off")
-    if wrong == -right:
-        found.kinds.add("sign")
-    if abs(right) < 10**9:
-        found.numbers[right] = None
-
-
-def _texts(wrong: str, right: str, found: _Findings) -> None:
+def _texts(wrong: str, right: str) -> Iterator[_Finding]:
     """Cut what both have in common at the ends; the middles are the wrong piece and the right one."""
-    found.kinds.add("text")
+    yield "text"
     if wrong.lower() == right.lower():
-        found.kinds.add("case")
+        yield "case"
     if "".join(wrong.split()) == "".join(right.split()):
-        found.kinds.add("blanks")
+        yield "blanks"
     elif sorted(wrong) == sorted(right):
-        found.kinds.add("order")
+        yield "order"
     head, tail = common_ends(wrong, right)
     piece = (wrong[head : len(wrong) - tail], right[head : len(right) - tail])
     if max(map(len, piece)) <= 40:
-        found.texts[piece] = None
+        yield piece

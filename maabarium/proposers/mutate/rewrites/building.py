@@ -7,13 +7,20 @@ from collections.abc import Iterator
 import libcst as cst
 
 from maabarium.code.concrete import ConcreteFile
-from maabarium.code.splices import Edit
+from maabarium.code.edits import Edit
 from maabarium.code.variables import Variable
 from maabarium.proposers.mutate.rewrites.comprehension import initial_value, layout, loop_names_stay_inside, plain_loop
-from maabarium.proposers.mutate.rewrites.knowledge import called, kind, literal_value
-from maabarium.proposers.mutate.rewrites.preamble import add_import
-from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, loop_operator, operator
-from maabarium.proposers.mutate.rewrites.shapes import assignment, guarded, index, is_membership, method_on
+from maabarium.proposers.mutate.rewrites.knowledge import (
+    assignment,
+    called,
+    guarded,
+    index,
+    is_membership,
+    kind,
+    literal_value,
+    method_on,
+)
+from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, add_import, operator
 
 __all__ = ["append_in_place", "join", "sum_loop", "use_deque"]
 
@@ -29,12 +36,12 @@ def _is_local(source: ConcreteFile, variable: Variable, node: cst.CSTNode) -> bo
     return all(source.names.scope(name) is variable.scope for name in (*variable.loads, *variable.stores))
 
 
-@loop_operator("join", 0.35)
+@operator("join", 0.35, cst.For)
 def join(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
     """`text += part` in a loop becomes `parts.append(part)` and one `"".join` after the loop.
 
-    Pays when the text grows long and something else refers to it. Refused unless the text starts as a literal right
-    above the loop, is only added to in it (never read, rebound or captured), and the loop has no `return` or `yield`.
+    Refused unless the text starts as a literal right above the loop, is only added to in it (never read, rebound or
+    captured), and the loop has no `return` or `yield`.
     """
     inside = source.within(loop)
     if any(isinstance(node, (cst.Return, cst.Yield, cst.Await)) for node in inside) or guarded(source, loop):
@@ -48,9 +55,8 @@ def join(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
 
 
 def _join_edits(source: ConcreteFile, loop: cst.For, variable: Variable) -> tuple[Edit, ...] | None:
-    start, indent = initial_value(source, loop, variable), source.indent(loop)
-    _, first = (assignment(start.body[0]) if start is not None else None) or (None, None)
-    text = literal_value(first) if first is not None else None
+    start, first = initial_value(source, loop, variable)
+    text, indent = literal_value(first), source.indent(loop)
     if start is None or first is None or not isinstance(text, str) or indent is None:
         return None
     if not _is_local(source, variable, loop) or any(source.holds(loop, name) for name in variable.loads):
@@ -68,12 +74,12 @@ def _join_edits(source: ConcreteFile, loop: cst.For, variable: Variable) -> tupl
     return (*edits, Edit(stop, stop, f'{source.newline}{indent}{variable.name} = "".join({name})'))
 
 
-@loop_operator("sum-loop", 0.35)
+@operator("sum-loop", 0.35, cst.For)
 def sum_loop(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
     """`total = 0` and `for x in xs: total += value` become `total = sum([value for x in xs])`.
 
-    Pays because sum adds in C. Refused unless the total starts as 0 right above, is only added to in the loop, and the
-    loop has nothing else but ifs. Sums of floats may differ in the last digit where sum() compensates (Python 3.12).
+    Refused unless the total starts as 0 right above, is only added to in the loop, and the loop has nothing else but
+    ifs. Sums of floats may differ in the last digit where sum() compensates (Python 3.12).
     """
     filling = plain_loop(source, loop)
     last = filling.last if filling is not None else None
@@ -82,9 +88,8 @@ def sum_loop(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
     variable = source.names.get(last.target)
     if variable is None or not _is_local(source, variable, loop):
         return
-    start = initial_value(source, loop, variable)
+    start, value = initial_value(source, loop, variable)
     removal = source.delete_line(start) if start is not None else None
-    _, value = (assignment(start.body[0]) if start is not None else None) or (None, None)
     if value is None or source.code(value) != "0" or removal is None:
         return
     if any(source.holds(loop, name) for name in variable.loads) or source.comments(*source.span(loop)):
@@ -100,39 +105,36 @@ def sum_loop(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
 def append_in_place(source: ConcreteFile, node: cst.Assign) -> Iterator[Rewrite]:
     """`rows = rows + [x]` becomes `rows.append(x)`; several elements become `extend`.
 
-    Pays because the old form copies the list each time. Refused unless the list is made in the same function (nobody
-    else may hold it) and is neither captured nor handed on before the loop; outside loops there is nothing to gain.
+    Refused outside loops, and unless the list is made in the same function and neither captured nor handed on.
     """
-    found = _addition(node)
-    if found is None or not any(isinstance(parent, (cst.For, cst.While)) for parent in source.ancestors(node)):
+    name, added = _addition(node) or (None, None)
+    looped = any(isinstance(parent, (cst.For, cst.While)) for parent in source.ancestors(node))
+    if name is None or added is None or not looped or not _is_owned(source, source.names[name], node):
         return
-    name, added = found
-    variable = source.names[name]
-    if not _is_local(source, variable, node) or not _is_owned(source, variable):
-        return
-    only = added.elements[0] if len(added.elements) == 1 else None
-    if isinstance(only, cst.Element):
-        text = f"{variable.name}.append({source.code(only.value)})"
-    else:
-        text = f"{variable.name}.extend({source.code(added)})"
+    match added.elements:
+        case [cst.Element(value=only)]:
+            text = f"{name.value}.append({source.code(only)})"
+        case _:
+            text = f"{name.value}.extend({source.code(added)})"
     edit = Edit(*source.span(node), text)
-    yield Rewrite(node, f"append to {variable.name} in place", "the list was copied on every pass", (edit,))
+    yield Rewrite(node, f"append to {name.value} in place", "the list was copied on every pass", (edit,))
 
 
 def _addition(node: cst.CSTNode) -> tuple[cst.Name, cst.List] | None:
     """Name and added list of `name = name + [...]`."""
-    target, value = assignment(node) or (None, None)
-    if not isinstance(target, cst.Name) or not isinstance(value, cst.BinaryOperation):
-        return None
-    same = isinstance(value.left, cst.Name) and value.left.value == target.value
-    return (
-        (target, value.right)
-        if same and isinstance(value.operator, cst.Add) and isinstance(value.right, cst.List)
-        else None
-    )
+    match assignment(node):
+        case cst.Name(value=name) as target, cst.BinaryOperation(
+            left=cst.Name(value=same), operator=cst.Add(), right=cst.List() as added
+        ) if name == same:
+            return target, added
+        case _:
+            return None
 
 
-def _is_owned(source: ConcreteFile, variable: Variable) -> bool:
+def _is_owned(source: ConcreteFile, variable: Variable, node: cst.CSTNode) -> bool:
+    """Whether the function around a node makes the list and hands it to nobody."""
+    if not _is_local(source, variable, node):
+        return False
     for store in variable.stores:
         assign = source.parent[source.parent[store]]
         made = isinstance(assign, cst.Assign) and isinstance(assign.value, (cst.List, cst.ListComp))
@@ -151,8 +153,7 @@ def _is_owned(source: ConcreteFile, variable: Variable) -> bool:
 def use_deque(source: ConcreteFile, node: cst.Assign) -> Iterator[Rewrite]:
     """A local list that is used as a queue (`pop(0)`, `insert(0, x)`) becomes a `collections.deque`.
 
-    Pays because a list moves all its elements for each of them. Refused unless the list is made in the same function
-    and every use is one that a deque has too: append, extend, pop, length, truth, iteration, `in`, item 0 and -1.
+    Refused unless the list is made in the same function and every use is one that a deque has too.
     """
     target, value = assignment(node) or (None, None)
     variable = source.names.get(target) if target is not None else None

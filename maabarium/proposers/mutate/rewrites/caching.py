@@ -7,12 +7,18 @@ from collections.abc import Iterator, Sequence
 import libcst as cst
 
 from maabarium.code.concrete import ConcreteFile
-from maabarium.code.splices import Edit
+from maabarium.code.edits import Edit
 from maabarium.code.variables import Variable
-from maabarium.proposers.mutate.rewrites.knowledge import PURE_BUILTINS, TEXT_METHODS, called, kind
-from maabarium.proposers.mutate.rewrites.preamble import add_import
-from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, operator
-from maabarium.proposers.mutate.rewrites.shapes import method, method_on
+from maabarium.proposers.mutate.rewrites.knowledge import (
+    PURE_BUILTINS,
+    TEXT_METHODS,
+    called,
+    kind,
+    method,
+    method_on,
+    plain_parameters,
+)
+from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, add_import, operator
 
 __all__ = ["cache_pure", "is_pure"]
 
@@ -108,24 +114,25 @@ def _reads(source: ConcreteFile, name: cst.CSTNode) -> bool:
 def cache_pure(source: ConcreteFile, function: cst.FunctionDef) -> Iterator[Rewrite]:
     """A pure module-level function gets `@functools.cache`.
 
-    Pays when the same few arguments come again and again. Refused for generators, coroutines, decorated functions,
-    methods, functions without parameters or with star or keyword-only ones; when the body writes or reads module state
-    that changes, stores to attributes or items, does I/O or calls anything that is not known to be pure; when an
-    argument looks unhashable (annotation, iterated, asked by item, changed) or the result is a fresh mutable object,
-    which callers would then share. The cache has no bound: memory is the price.
+    Refused for generators, coroutines, decorated functions, methods, functions without parameters or with star or
+    keyword-only ones; when the body writes or reads module state that changes, stores to attributes or items, does I/O
+    or calls anything that is not known to be pure; when an argument looks unhashable (annotation, iterated, asked by
+    item, changed) or the result is a fresh mutable object, which callers would then share. The cache has no bound.
     """
-    parameters = function.params
-    plain = not (parameters.kwonly_params or parameters.star_kwarg or parameters.posonly_params)
-    if not plain or isinstance(parameters.star_arg, cst.Param) or not parameters.params:
+    parameters = plain_parameters(function)
+    if not parameters:
         return
+    # More work than the cache's own lookup: a loop, or at least two calls.
+    nodes = source.within(function.body)
+    loops = any(isinstance(node, (cst.For, cst.While, cst.CompFor)) for node in nodes)
+    worth_it = loops or sum(isinstance(node, cst.Call) for node in nodes) >= 2
     if function.decorators or function.asynchronous or not isinstance(source.parent[function], cst.Module):
         return
-    if not isinstance(function.body, cst.IndentedBlock) or not _is_worth_it(source, function):
+    if not isinstance(function.body, cst.IndentedBlock) or not worth_it:
         return
-    if not all(_is_hashable(source, source.names[item.name]) for item in parameters.params):
+    if not all(_is_hashable(source, source.names[item.name]) for item in parameters):
         return
-    returned = [node.value for node in source.within(function.body) if isinstance(node, cst.Return)]
-    values = [value for value in returned if value is not None]
+    values = [node.value for node in nodes if isinstance(node, cst.Return) and node.value is not None]
     if not values or not all(_is_immutable(source, value) for value in values) or not is_pure(source, function):
         return
     imported = add_import(source, function, "functools", "cache")
@@ -176,10 +183,3 @@ def _is_immutable(source: ConcreteFile, node: cst.CSTNode, busy: frozenset[Varia
         case _:
             return not isinstance(node, MUTABLE)
     return all(_is_immutable(source, part, busy) for part in parts)
-
-
-def _is_worth_it(source: ConcreteFile, function: cst.FunctionDef) -> bool:
-    """More work than the cache's own lookup: a loop, or at least two calls."""
-    nodes = source.within(function.body)
-    loops = any(isinstance(node, (cst.For, cst.While, cst.CompFor)) for node in nodes)
-    return loops or sum(isinstance(node, cst.Call) for node in nodes) >= 2

@@ -7,10 +7,16 @@ from collections.abc import Iterator
 import libcst as cst
 
 from maabarium.code.concrete import ConcreteFile
-from maabarium.proposers.mutate.rewrites.knowledge import called, dotted, is_constant, literal_value, simple_arguments
-from maabarium.proposers.mutate.rewrites.preamble import add_constant, add_import, before_definition
-from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, operator
-from maabarium.proposers.mutate.rewrites.shapes import arguments
+from maabarium.proposers.mutate.rewrites.knowledge import (
+    arguments,
+    called,
+    dotted,
+    is_constant,
+    literal_value,
+    plain_parameters,
+    simple_arguments,
+)
+from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, add_constant, add_import, before_definition, operator
 
 __all__ = ["cache_timestamps", "compile_pattern", "iso_timestamps", "key_getter", "sorted_to_heap"]
 
@@ -26,9 +32,8 @@ ISO_FORMATS = frozenset({"%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "
 def compile_pattern(source: ConcreteFile, call: cst.Call) -> Iterator[Rewrite]:
     """`re.match(r"...", text)` in a function becomes `_PATTERN.match(text)` with `_PATTERN` a module constant.
 
-    Pays because `re` looks its cache up on every call, which costs as much as a short match. Refused when the pattern
-    is not a string literal (or a module constant bound once), when `re` is not the module imported at the top, with
-    starred or `pattern=` arguments, and when the flags are not constants of `re`.
+    Refused when the pattern is not a string literal, when `re` is not the module imported at the top, with starred or
+    `pattern=` arguments, and when the flags are not constants of `re`.
     """
     path = called(source, call) or ""
     method = path.removeprefix("re.")
@@ -84,9 +89,7 @@ def _parsed(source: ConcreteFile, call: cst.Call) -> tuple[str, str, str] | None
 def cache_timestamps(source: ConcreteFile, call: cst.Call) -> Iterator[Rewrite]:
     """`datetime.strptime(text, "<constant>")` in a function goes through a small function with `functools.lru_cache`.
 
-    Pays in logs and tables, where neighbouring rows carry the same second or day: strptime costs some ten microseconds,
-    a cache hit a tenth of one. Refused when the format is not a literal, or when `datetime` is not the class imported
-    at the top. The result is immutable, so that sharing it is safe.
+    Refused when the format is not a literal, or when `datetime` is not the class imported at the top.
     """
     found = _parsed(source, call)
     imported = add_import(source, call, "functools", "lru_cache") if found is not None else None
@@ -108,8 +111,7 @@ def cache_timestamps(source: ConcreteFile, call: cst.Call) -> Iterator[Rewrite]:
 def iso_timestamps(source: ConcreteFile, call: cst.Call) -> Iterator[Rewrite]:
     """`datetime.strptime(text, "%Y-%m-%dT%H:%M:%S")` and its like become `datetime.fromisoformat(text)`.
 
-    Pays because fromisoformat is written in C and needs no format. It accepts more than the one format, so that a suite
-    which tests refused timestamps refuses the rewrite. Refused for formats that are not ISO 8601.
+    It accepts more than the one format: a suite that tests refused timestamps tells. Refused for others than ISO 8601.
     """
     found = _parsed(source, call)
     if found is not None and found[2] in ISO_FORMATS and isinstance(call.func, cst.Attribute):
@@ -139,8 +141,7 @@ def _sorted(source: ConcreteFile, node: cst.CSTNode) -> tuple[cst.BaseExpression
 def sorted_to_heap(source: ConcreteFile, node: cst.Subscript) -> Iterator[Rewrite]:
     """`sorted(x)[:n]` becomes `heapq.nsmallest(n, x)`, or `nlargest` when the order is reversed.
 
-    Pays when n is small beside the length. Both are defined as equal to the sorted slice, ties included. Refused
-    for other slices, and for negative or missing bounds.
+    Equal to the sorted slice, ties included. Refused for other slices, and for negative or missing bounds.
     """
     part, plain = node.slice[0].slice, _sorted(source, node.value)
     if plain is None or len(node.slice) != 1 or node in source.names.targets or not isinstance(part, cst.Slice):
@@ -165,17 +166,14 @@ def sorted_to_heap(source: ConcreteFile, node: cst.Subscript) -> Iterator[Rewrit
 def key_getter(source: ConcreteFile, node: cst.Lambda) -> Iterator[Rewrite]:
     """`key=lambda r: r.x` becomes `key=attrgetter("x")`. (Ruff's FURB118 does it for items.)
 
-    Pays because the getter is called without a Python frame. Works for several attributes in a tuple. Refused for
-    anything else in the lambda, and for lambdas with defaults or more than one parameter.
+    Also for several attributes in a tuple. Refused for lambdas with defaults or more than one parameter.
     """
-    argument, parameters = source.parent[node], node.params
+    argument, parameters = source.parent[node], plain_parameters(node)
     if not isinstance(argument, cst.Arg) or argument.keyword is None or argument.keyword.value != "key":
         return
-    if len(parameters.params) != 1 or parameters.params[0].default is not None or parameters.kwonly_params:
+    if len(parameters) != 1 or parameters[0].default is not None:
         return
-    if parameters.star_kwarg or parameters.posonly_params or isinstance(parameters.star_arg, cst.Param):
-        return
-    name = parameters.params[0].name.value
+    name = parameters[0].name.value
     bodies = [item.value for item in node.body.elements] if isinstance(node.body, cst.Tuple) else [node.body]
     names = [
         f'"{body.attr.value}"'

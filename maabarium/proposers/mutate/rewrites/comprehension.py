@@ -1,7 +1,4 @@
-"""Operator `comprehension`: a loop that only fills a list, set or dict becomes a comprehension.
-
-Also what other operators ask about loops: their plain form, where a variable starts, which names they leave behind.
-"""
+"""Operator `comprehension`, and what others ask about loops: plain form, where a variable starts, names left behind."""
 
 from __future__ import annotations
 
@@ -11,10 +8,10 @@ from dataclasses import dataclass
 import libcst as cst
 
 from maabarium.code.concrete import ConcreteFile
-from maabarium.code.splices import Edit
+from maabarium.code.edits import Edit
 from maabarium.code.variables import Variable
-from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, loop_operator
-from maabarium.proposers.mutate.rewrites.shapes import arguments, assignment, guarded, index, method
+from maabarium.proposers.mutate.rewrites.knowledge import arguments, assignment, guarded, index, method
+from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, operator
 
 __all__ = ["Filling", "comprehension", "initial_value", "layout", "loop_names_stay_inside", "plain_loop"]
 
@@ -84,27 +81,30 @@ def loop_names_stay_inside(source: ConcreteFile, loops: Sequence[cst.For]) -> bo
 
 def _rebound(source: ConcreteFile, name: cst.CSTNode, variable: Variable) -> bool:
     """Whether a loop around this use, by its own header, binds the name first."""
-    child = name
-    for parent in source.ancestors(name):
-        if isinstance(parent, cst.For) and child is parent.body:
-            bound = {node.value for node in source.within(parent.target) if isinstance(node, cst.Name)}
-            if variable.name in bound:
-                return True
-        child = parent
-    return False
+    return any(
+        isinstance(parent, cst.For)
+        and source.holds(parent.body, name)
+        and any(isinstance(node, cst.Name) and node.value == variable.name for node in source.within(parent.target))
+        for parent in source.ancestors(name)
+    )
 
 
-def initial_value(source: ConcreteFile, loop: cst.For, variable: Variable) -> cst.SimpleStatementLine | None:
-    """The statement right above a loop (only others that do not touch the variable between) that starts it."""
+def initial_value(
+    source: ConcreteFile, loop: cst.For, variable: Variable
+) -> tuple[cst.SimpleStatementLine | None, cst.BaseExpression | None]:
+    """The line above a loop (only others that do not touch the variable between) that starts it, and its value.
+
+    Annotated assignments have no value here.
+    """
     block = source.parent[loop]
-    if not isinstance(block, cst.IndentedBlock):
-        return None
-    for statement in reversed(block.body[: list(block.body).index(loop)]):
+    above = block.body[: list(block.body).index(loop)] if isinstance(block, cst.IndentedBlock) else ()
+    for statement in reversed(above):
         if any(source.names.get(node) is variable for node in source.within(statement)):
-            if not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
-                return None
-            return statement if isinstance(statement.body[0], (cst.Assign, cst.AnnAssign)) else None
-    return None
+            match statement:
+                case cst.SimpleStatementLine(body=[cst.Assign() | cst.AnnAssign() as start]):
+                    return statement, (assignment(start) or (None, None))[1]
+            break
+    return None, None
 
 
 def layout(source: ConcreteFile, statement: cst.CSTNode, head: str, parts: Sequence[str], tail: str) -> str:
@@ -117,15 +117,14 @@ def layout(source: ConcreteFile, statement: cst.CSTNode, head: str, parts: Seque
     return f"{head}{inner}{inner.join(parts)}{source.newline}{indent}{tail}"
 
 
-@loop_operator("comprehension", 0.3)
+@operator("comprehension", 0.3, cst.For)
 def comprehension(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
     """`out = []` and a loop that only does `out.append(value)` become `out = [value for ...]`; sets and dicts alike.
 
-    Pays because the comprehension needs no method call and no name lookup per element. Refused with `else`, `break`,
-    `await`, `yield`, `:=` or lambdas in the loop; when the loop's names are read after it, are captured, global or
-    attributes; when the container is read in the loop or shared with another scope; when an exception handler could
-    see the half-filled container; and at module or class level. (Ruff's PERF401 does lists from one loop, PERF403
-    dicts; nested loops, sets and constant values are ours alone.)
+    Refused with `else`, `break`, `await`, `yield`, `:=` or lambdas in the loop; when the loop's names are read after
+    it, are captured, global or attributes; when the container is read in the loop or shared with another scope; when
+    an exception handler could see the half-filled container; and at module or class level. (Ruff's PERF401 does lists
+    from one loop, PERF403 dicts.)
     """
     filling = plain_loop(source, loop)
     stored = _stored(source, filling.last) if filling is not None else None
@@ -139,7 +138,7 @@ def comprehension(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
     if not loop_names_stay_inside(source, filling.loops):
         return
     parts = (value, *filling.clauses)
-    start = initial_value(source, loop, variable)
+    start, _ = initial_value(source, loop, variable)
     edits = _from_start(source, loop, start, how, parts) if start is not None else None
     if edits is None and how == "append":
         edits = (Edit(*source.span(loop), layout(source, loop, f"{variable.name}.extend([", parts, "])")),)

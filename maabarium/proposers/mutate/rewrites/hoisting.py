@@ -9,21 +9,22 @@ from collections.abc import Iterator, Sequence
 import libcst as cst
 
 from maabarium.code.concrete import ConcreteFile
-from maabarium.code.splices import Edit
-from maabarium.code.variables import Variable
+from maabarium.code.edits import Edit
+from maabarium.code.variables import Comprehension, Variable
 from maabarium.proposers.mutate.rewrites.knowledge import (
     TEXT_METHODS,
     called,
     dotted,
     is_constant,
     kind,
+    loops_around,
+    method,
     opaque,
     read_only,
     simple_arguments,
     unchanged,
 )
 from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, operator
-from maabarium.proposers.mutate.rewrites.shapes import method
 
 __all__ = ["invariant_call", "local_name", "repeated_call"]
 
@@ -33,8 +34,7 @@ MEASURES = frozenset({"len", "sum", "min", "max", "sorted", "set", "frozenset", 
 SHARED_RESULTS = frozenset({"sorted", "set", "list", "dict"})
 LIST_METHODS = frozenset({"split", "rsplit", "splitlines"})
 CONDITIONAL = (cst.If, cst.IfExp, cst.BooleanOperation, cst.Try, cst.TryStar, cst.ExceptHandler, cst.Match, cst.Lambda,
-               cst.ListComp, cst.SetComp, cst.DictComp, cst.GeneratorExp, cst.FunctionDef, cst.ClassDef,
-               cst.Assert)  # fmt: skip
+               *Comprehension, cst.FunctionDef, cst.ClassDef, cst.Assert)  # fmt: skip
 
 
 def _pure_call(source: ConcreteFile, node: cst.CSTNode) -> tuple[str, list[Variable]] | None:
@@ -71,26 +71,11 @@ def _only_read(source: ConcreteFile, call: cst.Call) -> bool:
     return not mutable or (read_only(source, call) and not isinstance(source.parent[call], cst.Return))
 
 
-def _loops(source: ConcreteFile, node: cst.CSTNode) -> list[cst.For | cst.While]:
-    """Loops of the same function whose body (or `while` test) holds the node, from the inside out."""
-    found: list[cst.For | cst.While] = []
-    child = node
-    for parent in source.ancestors(node):
-        if isinstance(parent, (cst.FunctionDef, cst.ClassDef, cst.Lambda)):
-            break
-        in_test = isinstance(parent, cst.While) and child is parent.test
-        if isinstance(parent, (cst.For, cst.While)) and (child is parent.body or in_test):
-            found.append(parent)
-        child = parent
-    return found
-
-
 @operator("invariant-call", 0.5, cst.Call)
 def invariant_call(source: ConcreteFile, node: cst.Call) -> Iterator[Rewrite]:
     """A pure call in a loop, whose arguments the loop leaves alone, is computed once before the loop.
 
-    `while i < len(rows)`, `name.lower()`, `sorted(names)`. Refused when the loop may rebind or change an argument
-    (also by handing it to an unknown call or a closure), when the result is mutable and does more than being read,
+    Refused when the loop may rebind or change an argument, when the result is mutable and does more than being read,
     when the call stands under a condition, `try` or lambda in the loop (it could fail where it never ran), and outside
     functions.
     """
@@ -99,7 +84,7 @@ def invariant_call(source: ConcreteFile, node: cst.Call) -> Iterator[Rewrite]:
     if function is None or not _only_read(source, node):
         return
     place: cst.For | cst.While | None = None
-    for loop in _loops(source, node):
+    for loop in loops_around(source, node):
         between = (parent for parent in source.ancestors(node) if source.holds(loop, parent) and parent is not loop)
         if any(isinstance(parent, CONDITIONAL) for parent in between) or source.indent(loop) is None:
             break
@@ -120,15 +105,14 @@ def invariant_call(source: ConcreteFile, node: cst.Call) -> Iterator[Rewrite]:
 def local_name(source: ConcreteFile, node: cst.Call) -> Iterator[Rewrite]:
     """A function of a module, or a bound method such as `out.append`, that a loop calls is looked up once before it.
 
-    Pays a little in hot loops: one lookup of a local instead of one or two of globals and attributes. Refused when the
-    module or object is rebound in the loop, when nothing says that the object is a list, set, dict or str, when
-    the call stands in a nested function, and outside functions.
+    Refused when the module or object is rebound in the loop, when nothing says that the object is a list, set, dict or
+    str, when the call stands in a nested function, and outside functions.
     """
     text, function = source.code(node.func), source.function(node)
     if not isinstance(node.func, cst.Attribute) or function is None or "\n" in text:
         return
     place: cst.For | cst.While | None = None
-    for loop in _loops(source, node):
+    for loop in loops_around(source, node):
         bound = dotted(source, node.func) is not None or _is_bound_method(source, node.func, loop)
         if source.indent(loop) is None or not bound:
             break
@@ -155,16 +139,13 @@ def _is_bound_method(source: ConcreteFile, func: cst.Attribute, loop: cst.CSTNod
 def repeated_call(source: ConcreteFile, block: cst.IndentedBlock) -> Iterator[Rewrite]:
     """The same pure text method, called several times on one name in one block, is called once.
 
-    `line.split(",")[0]` ... `line.split(",")[3]`: the line was split for every field. Refused when the name is rebound
-    between, when the block has anything but simple statements between the calls, when a result that could be
-    changed is handed on, and for calls under a condition.
+    Refused when the name is rebound between, when the block has anything but simple statements between the calls, when
+    a result that could be changed is handed on, and for calls under a condition.
     """
     if source.function(block.body[0]) is None:
         return
-    for is_simple, run in itertools.groupby(
-        block.body, lambda statement: isinstance(statement, cst.SimpleStatementLine)
-    ):
-        if is_simple:
+    for statement, run in itertools.groupby(block.body, type):
+        if statement is cst.SimpleStatementLine:
             yield from _repeated_in(source, list(run))
 
 

@@ -1,19 +1,28 @@
-"""Operators on how loops walk and what is asked of containers.
-
-`enumerate`, `iterate-file`, `dict-keys`, `length-test` and `get-with-default`.
-"""
+"""Operators on how loops walk and what is asked: `enumerate`, `iterate-file`, `dict-keys`, `length-test` and others."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import libcst as cst
 
 from maabarium.code.concrete import ConcreteFile
+from maabarium.code.edits import Edit
 from maabarium.code.variables import Variable
-from maabarium.proposers.mutate.rewrites.knowledge import called, is_constant, kind, literal_value, unchanged
-from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, loop_operator, operator
-from maabarium.proposers.mutate.rewrites.shapes import assignment, compared, index, method, single
+from maabarium.proposers.mutate.rewrites.knowledge import (
+    assignment,
+    called,
+    compared,
+    index,
+    is_constant,
+    kind,
+    literal_value,
+    method,
+    single,
+    unchanged,
+)
+from maabarium.proposers.mutate.rewrites.rewrite import Rewrite, operator
 
 __all__ = ["dict_keys", "enumerate_loop", "get_with_default", "iterate_file", "length_test"]
 
@@ -22,7 +31,7 @@ CONTAINERS = ("list", "dict", "set", "tuple", "str")
 SIMPLE_KEYS = (cst.Name, cst.Attribute, cst.SimpleString, cst.Integer)
 
 
-@loop_operator("enumerate", 0.4)
+@operator("enumerate", 0.4, cst.For)
 def enumerate_loop(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
     """`for i in range(len(rows))` with `rows[i]` becomes enumerate, zip, or a plain loop when `i` is not needed.
 
@@ -59,10 +68,7 @@ def enumerate_loop(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
 
 
 def _same_function(source: ConcreteFile, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    for parent in source.ancestors(node):
-        if isinstance(parent, cst.FunctionDef):
-            return
-        yield parent
+    return itertools.takewhile(lambda parent: not isinstance(parent, cst.FunctionDef), source.ancestors(node))
 
 
 def _argument(source: ConcreteFile, node: cst.CSTNode | None, function: str) -> cst.BaseExpression | None:
@@ -103,8 +109,7 @@ def _element(name: str) -> str:
 def iterate_file(source: ConcreteFile, call: cst.Call) -> Iterator[Rewrite]:
     """`for line in file.readlines()` becomes `for line in file`; a file is its own iterator of lines.
 
-    Saves the list of all lines. Refused when readlines is given a size and when the file is read in the loop.
-    (Ruff's FURB129 does it where it sees the file opened.)
+    Refused when readlines is given a size and when the file is read in the loop. (FURB129: where a file is opened.)
     """
     walk = source.parent[call]
     file, name, given = method(call) or (None, "", ())
@@ -120,8 +125,7 @@ def iterate_file(source: ConcreteFile, call: cst.Call) -> Iterator[Rewrite]:
 def dict_keys(source: ConcreteFile, call: cst.Call) -> Iterator[Rewrite]:
     """`list(d.keys())` becomes `list(d)`, and so for `sorted`, `set`, `len` and their like.
 
-    Refused when `keys` is called with arguments. A mapping of its own making whose iteration differs from its keys is
-    for the tests to notice. (Ruff's SIM118 does it for loops and `in`.)
+    A mapping whose iteration differs from its keys is for the tests to notice. (Ruff's SIM118: loops and `in`.)
     """
     holder, name, given = method(call) or (None, "", ())
     argument = source.parent[call]
@@ -151,7 +155,7 @@ def length_test(source: ConcreteFile, node: cst.Comparison) -> Iterator[Rewrite]
     if isinstance(found[1], (cst.Equal, cst.GreaterThan, cst.NotEqual)):
         text = f"not {variable.name}" if isinstance(found[1], cst.Equal) else variable.name
         why = "its length was measured to compare it with 0"
-        yield Rewrite(node, f"ask {variable.name} itself", why, (source.inside(node, text),))
+        yield Rewrite(node, f"ask {variable.name} itself", why, (Edit(*source.span(node), text),))
 
 
 @operator("get-with-default", 0.25, cst.Try)

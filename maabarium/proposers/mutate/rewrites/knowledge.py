@@ -1,19 +1,21 @@
-"""What may be assumed about values in one file: which calls are pure, what a variable holds, what leaves it alone.
+"""What may be assumed about one file: shapes of syntax, which calls are pure, what a variable holds.
 
 All answers are conservative guesses from the text: "do not know" counts as no. Finds no rewrites itself.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import libcst as cst
 
 from maabarium.code.concrete import ConcreteFile
-from maabarium.code.variables import Variable
-from maabarium.proposers.mutate.rewrites.shapes import method, method_on
+from maabarium.code.variables import Comprehension, Variable
 
 __all__ = [
-    "PURE_BUILTINS", "TEXT_METHODS", "called", "dotted", "is_constant", "kind", "literal_value", "opaque",
-    "read_only", "simple_arguments", "unchanged",
+    "PURE_BUILTINS", "TEXT_METHODS", "arguments", "assignment", "called", "compared", "dotted", "guarded", "index",
+    "is_constant", "is_membership", "kind", "literal_value", "method", "method_on", "opaque", "read_only",
+    "simple_arguments", "single", "unchanged",
 ]  # fmt: skip
 
 PURE_BUILTINS = frozenset({
@@ -54,6 +56,89 @@ _RESULTS = {
 }  # fmt: skip
 _COUNTING = frozenset({"count", "find", "rfind", "startswith", "endswith", "encode"})
 _TEXT_RESULTS = {"split": "list", "rsplit": "list", "splitlines": "list", "partition": "tuple", "rpartition": "tuple"}
+
+
+def assignment(node: cst.CSTNode | None) -> tuple[cst.BaseExpression, cst.BaseExpression] | None:
+    """Target and value of an assignment to one target, without annotation."""
+    if not isinstance(node, cst.Assign) or len(node.targets) != 1:
+        return None
+    return node.targets[0].target, node.value
+
+
+def index(node: cst.CSTNode | None) -> tuple[cst.BaseExpression, cst.BaseExpression] | None:
+    """Container and index of `container[index]`; no slice, and one index only."""
+    if not isinstance(node, cst.Subscript) or len(node.slice) != 1:
+        return None
+    part = node.slice[0].slice
+    return (node.value, part.value) if isinstance(part, cst.Index) else None
+
+
+def compared(node: cst.CSTNode) -> tuple[cst.BaseExpression, cst.BaseCompOp, cst.BaseExpression] | None:
+    """Left side, operator and right side of a comparison of two values."""
+    if not isinstance(node, cst.Comparison) or len(node.comparisons) != 1:
+        return None
+    return node.left, node.comparisons[0].operator, node.comparisons[0].comparator
+
+
+def method(node: cst.CSTNode | None) -> tuple[cst.BaseExpression, str, Sequence[cst.Arg]] | None:
+    """Object, name and arguments of a call of a method."""
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute):
+        return None
+    return node.func.value, node.func.attr.value, node.args
+
+
+def method_on(source: ConcreteFile, node: cst.CSTNode) -> str | None:
+    """Name of the method that is called on a node; None for any other use of it."""
+    match source.parent[node]:
+        case cst.Attribute(value=holder, attr=attribute) as parent if holder is node:
+            outer = source.parent[parent]
+            return attribute.value if isinstance(outer, cst.Call) and outer.func is parent else None
+        case _:
+            return None
+
+
+def arguments(call: cst.Call) -> list[cst.BaseExpression] | None:
+    """The arguments of a call that has positional ones only, none of them starred."""
+    plain = all(not argument.star and argument.keyword is None for argument in call.args)
+    return [argument.value for argument in call.args] if plain else None
+
+
+def plain_parameters(function: cst.FunctionDef | cst.Lambda) -> Sequence[cst.Param]:
+    """The parameters of a function; none if some are by position or keyword only, or starred."""
+    given = function.params
+    others = given.kwonly_params or given.posonly_params or given.star_kwarg or isinstance(given.star_arg, cst.Param)
+    return () if others else given.params
+
+
+def single(node: cst.CSTNode | None) -> cst.BaseSmallStatement | None:
+    """The only small statement of a block or line."""
+    if isinstance(node, cst.IndentedBlock) and len(node.body) == 1:
+        node = node.body[0]
+    return node.body[0] if isinstance(node, cst.SimpleStatementLine) and len(node.body) == 1 else None
+
+
+def is_membership(source: ConcreteFile, node: cst.CSTNode) -> bool:
+    """Whether the node is the right side of `in` or `not in`."""
+    parent = source.parent[node]
+    return isinstance(parent, cst.ComparisonTarget) and isinstance(parent.operator, (cst.In, cst.NotIn))
+
+
+def loops_around(source: ConcreteFile, node: cst.CSTNode) -> Iterator[cst.For | cst.While]:
+    """Loops of the same function whose body (or `while` test) holds the node, from the inside out."""
+    for parent in source.ancestors(node):
+        if isinstance(parent, (cst.FunctionDef, cst.ClassDef, cst.Lambda)):
+            return
+        in_test = isinstance(parent, cst.While) and source.holds(parent.test, node)
+        if isinstance(parent, (cst.For, cst.While)) and (source.holds(parent.body, node) or in_test):
+            yield parent
+
+
+def guarded(source: ConcreteFile, node: cst.CSTNode) -> bool:
+    """Whether a `try` of the same function stands around the node: its handler could see what was done so far."""
+    for parent in source.ancestors(node):
+        if isinstance(parent, (cst.FunctionDef, cst.Try, cst.TryStar)):
+            return not isinstance(parent, cst.FunctionDef)
+    return False
 
 
 def dotted(source: ConcreteFile, node: cst.CSTNode) -> str | None:
@@ -114,7 +199,7 @@ def is_constant(node: cst.CSTNode) -> bool:
             return False
 
 
-def literal_value(node: cst.CSTNode) -> object:
+def literal_value(node: cst.CSTNode | None) -> object:
     """Value of a string or integer literal; None for everything else."""
     match node:
         case cst.SimpleString() | cst.ConcatenatedString() | cst.Integer():
@@ -189,7 +274,7 @@ def unchanged(source: ConcreteFile, variable: Variable, region: cst.CSTNode) -> 
 
 def _is_captured(source: ConcreteFile, variable: Variable, name: cst.Name) -> bool:
     scope = source.names.scope(name)
-    while isinstance(scope, (cst.ListComp, cst.SetComp, cst.DictComp, cst.GeneratorExp)):
+    while isinstance(scope, Comprehension):
         scope = source.names.scope(scope)
     return scope is not variable.scope and not isinstance(variable.scope, (cst.Module, cst.ListComp))
 

@@ -1,4 +1,4 @@
-"""What an operator of the rewrites is: it finds places in one file and says how to edit each. Knows no request."""
+"""What an operator of the rewrites is, and where its edits put a new module constant or import. Knows no request."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import libcst as cst
 
 from maabarium.code.concrete import ConcreteFile
-from maabarium.code.splices import Edit
+from maabarium.code.edits import Edit
 from maabarium.proposers.mutate.rewrites.knowledge import opaque
 
-__all__ = ["Operator", "Rewrite", "loop_operator", "operator"]
+__all__ = ["Operator", "Rewrite", "add_constant", "add_import", "before_definition", "operator"]
 
 Node = TypeVar("Node", bound=cst.CSTNode)
 Finder = Callable[[ConcreteFile, Node], Iterator["Rewrite"]]
@@ -41,8 +41,14 @@ class Operator:
     """The rewrites of one node of that kind; each is independent of the others."""
 
     def rewrites(self, source: ConcreteFile) -> Iterator[Rewrite]:
-        """All places in the file, in the order of the nodes; one place may come more than once."""
-        return (rewrite for node in source.of(self.kind) for rewrite in self.find(source, node))
+        """All places in the file, in the order of the nodes; one place may come more than once.
+
+        Loops are looked at in functions only whose names can be told from their text.
+        """
+        for node in source.of(self.kind):
+            function = source.function(node) if self.kind is cst.For else None
+            if self.kind is not cst.For or (function is not None and not opaque(source, function)):
+                yield from self.find(source, node)
 
 
 def operator(name: str, prior: float, kind: type[Node]) -> Callable[[Finder[Node]], Operator]:
@@ -50,15 +56,83 @@ def operator(name: str, prior: float, kind: type[Node]) -> Callable[[Finder[Node
     return lambda find: Operator(name, prior, kind, find)
 
 
-def loop_operator(name: str, prior: float) -> Callable[[Finder[cst.For]], Operator]:
-    """The same for the loops in functions whose names can be told from their text."""
+def add_constant(source: ConcreteFile, node: cst.CSTNode, text: str) -> Edit:
+    """Insert a line of module code above the definition that holds `node`, below the imports."""
+    return _insert(source, node, text, is_import=False)
 
-    def made(find: Finder[cst.For]) -> Operator:
-        def of_loop(source: ConcreteFile, loop: cst.For) -> Iterator[Rewrite]:
-            function = source.function(loop)
-            if function is not None and not opaque(source, function):
-                yield from find(source, loop)
 
-        return Operator(name, prior, cst.For, of_loop)
+def add_import(source: ConcreteFile, node: cst.CSTNode, module: str, name: str) -> tuple[str, tuple[Edit, ...]] | None:
+    """The text that names `module.name` at `node`, and the import to add for it; None when a name is taken."""
+    for candidate, text in ((name, name), (module.partition(".")[0], f"{module}.{name}")):
+        variable = source.names.module_variable(candidate)
+        if variable is not None and _imports(source, variable.stores, candidate, module, name, node):
+            return text, ()
+    if name in source.names.identifiers:
+        return None
+    return name, (_insert(source, node, f"from {module} import {name}", is_import=True),)
 
-    return made
+
+def before_definition(source: ConcreteFile, node: cst.CSTNode, text: str) -> Edit | None:
+    """Insert code before the top-level function or class that holds `node`, above its decorators; no comments there."""
+    top = _top_level(source, node)
+    if not isinstance(top, (cst.FunctionDef, cst.ClassDef)):
+        return None
+    if any(line.comment is not None for line in (*top.leading_lines, *top.lines_after_decorators)):
+        return None
+    start = _start(source, top)
+    return Edit(start, start, text + source.newline * 3)
+
+
+def _imports(
+    source: ConcreteFile, stores: list[cst.Name], candidate: str, module: str, name: str, node: cst.CSTNode
+) -> bool:
+    """Whether the only binding of `candidate` is the import of exactly that, above `node`."""
+    if len(stores) != 1 or source.order(stores[0]) > source.order(node):
+        return False
+    alias = source.parent[stores[0]]
+    if not isinstance(alias, cst.ImportAlias) or len(list(source.ancestors(alias))) != 3:
+        return False
+    named = [other for other in source.of(cst.Name) if other.value == candidate and other in source.names]
+    if any(source.names[other].scope is not source.module for other in named):
+        return False
+    statement = source.parent[alias]
+    if isinstance(statement, cst.ImportFrom):
+        path = source.code(statement.module) if statement.module is not None and not statement.relative else ""
+        return candidate == name and path == module
+    return candidate == module and isinstance(alias.name, cst.Name)
+
+
+def _top_level(source: ConcreteFile, node: cst.CSTNode) -> cst.CSTNode:
+    return [node, *source.ancestors(node)][-2]
+
+
+def _is_import(statement: cst.CSTNode) -> bool:
+    return isinstance(statement, cst.SimpleStatementLine) and all(
+        isinstance(part, (cst.Import, cst.ImportFrom)) for part in statement.body
+    )
+
+
+def _anchor(source: ConcreteFile, node: cst.CSTNode) -> cst.CSTNode | None:
+    """The last import above the top-level statement of `node`, else the docstring."""
+    top = _top_level(source, node)
+    above = [statement for statement in source.module.body if source.order(statement) < source.order(top)]
+    imports = [statement for statement in above if _is_import(statement)]
+    if imports:
+        return imports[-1]
+    first = source.module.body[0]
+    return first if above and source.module.get_docstring() is not None else None
+
+
+def _start(source: ConcreteFile, statement: cst.CSTNode) -> int:
+    """Where a statement starts, its decorators included."""
+    decorators = statement.decorators if isinstance(statement, (cst.FunctionDef, cst.ClassDef)) else ()
+    return source.span(decorators[0] if decorators else statement)[0]
+
+
+def _insert(source: ConcreteFile, node: cst.CSTNode, text: str, *, is_import: bool) -> Edit:
+    anchor, line = _anchor(source, node), source.newline
+    if anchor is None:
+        start = _start(source, source.module.body[0])
+        return Edit(start, start, text + line * (2 if is_import else 3))
+    stop = source.end_of_line(source.span(anchor)[1])
+    return Edit(stop, stop, line * (1 if is_import and _is_import(anchor) else 2) + text)

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from maabarium.proposers.mutate.repairs.operators import arithmetic, conditions, constants, names, statements
+import ast
+from types import UnionType
+
+from maabarium.proposers.mutate.repairs.operators import atoms, expressions, statements
 from maabarium.proposers.mutate.repairs.place import Operator
 
 __all__ = ["OPERATORS"]
 
-OPERATORS: tuple[Operator, ...] = (
-    conditions.comparison,
-    conditions.boolean,
-    conditions.negation,
-    arithmetic.binary,
-    arithmetic.sign,
-    arithmetic.operands,
-    arithmetic.bounds,
-    constants.number,
-    constants.truth,
-    constants.text,
-    names.arguments,
-    names.neighbour,
-    names.variable,
-    names.attribute,
-    statements.loop_exit,
-    statements.augmented,
-    statements.returned,
-    statements.exception,
-    statements.dropped,
+OPERATORS: tuple[tuple[type[ast.AST] | UnionType, Operator], ...] = (
+    (ast.Compare, expressions.comparison),
+    (ast.BoolOp, expressions.boolean),
+    (ast.expr, expressions.negation),
+    (ast.BinOp, expressions.binary),
+    (ast.expr, expressions.sign),
+    (ast.BinOp, expressions.operands),
+    (ast.expr | ast.Slice, expressions.bounds),
+    (ast.Constant, atoms.number),
+    (ast.Constant, atoms.truth),
+    (ast.Constant, atoms.text),
+    (ast.Call | ast.Tuple, atoms.arguments),
+    (ast.expr, atoms.neighbour),
+    (ast.Name, atoms.variable),
+    (ast.Attribute, atoms.attribute),
+    (ast.Break | ast.Continue | ast.Return, statements.loop_exit),
+    (ast.AugAssign | ast.Assign, statements.augmented),
+    (ast.Return, statements.returned),
+    (ast.Name, statements.exception),
+    (ast.Expr | ast.AugAssign | ast.Continue | ast.Break, statements.dropped),
 )
+"""With the nodes that each looks at."""

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from maabarium.proposers.mutate.repairs.operators.arithmetic import INSTEAD
+from maabarium.proposers.mutate.repairs.operators.expressions import INSTEAD
 from maabarium.proposers.mutate.repairs.place import NodePlace, Repair
 
 __all__ = ["augmented", "dropped", "exception", "loop_exit", "returned"]
@@ -34,29 +34,27 @@ _NEAR = {
 }
 
 
-def loop_exit(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
+def loop_exit(node: ast.Break | ast.Continue | ast.Return, place: NodePlace) -> Iterator[Repair]:
     """`break` by `continue` and the other way round; `return` without a value inside a loop by both."""
     if isinstance(node, ast.Return) and (node.value is not None or not place.statement.in_loop):
         return
-    for new, prior in _EXITS.get(type(node), ()):
+    for new, prior in _EXITS[type(node)]:
         yield from place.replace("loop-exit", node, new, prior, ("loop",))
 
 
-def augmented(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
+def augmented(node: ast.AugAssign | ast.Assign, place: NodePlace) -> Iterator[Repair]:
     """`+=` by `-=`, `=` and so on; `=` by `+=` where the name holds a value already."""
+    target = node.target if isinstance(node, ast.AugAssign) else node.targets[0]
+    found = _AUGMENTED.match(place.source.text, place.source.span(target)[1])
+    if found is None:
+        return
+    repairs: list[tuple[str, float]] = []
     if isinstance(node, ast.AugAssign):
-        found = _AUGMENTED.match(place.source.text, place.source.span(node.target)[1])
-        token = found.group(1)[:-1] if found else ""
-        if found is None or token not in INSTEAD:
-            return
-        for new, prior in INSTEAD[token]:
-            yield Repair("augmented", *found.span(1), f"{new}=", prior, ("arithmetic",))
-        yield Repair("augmented", *found.span(1), "=", 0.4, ("arithmetic",))
-    elif isinstance(node, ast.Assign) and len(node.targets) == 1 and _accumulates(node, place):
-        found = _AUGMENTED.match(place.source.text, place.source.span(node.targets[0])[1])
-        if found is not None and found.group(1) == "=":
-            for new, prior in (("+=", 0.4), ("-=", 0.12), ("|=", 0.05)):
-                yield Repair("augmented", *found.span(1), new, prior, ("arithmetic",))
+        repairs = [*((f"{new}=", prior) for new, prior in INSTEAD[found.group(1)[:-1]]), ("=", 0.4)]
+    elif found.group(1) == "=" and len(node.targets) == 1 and _accumulates(node, place):
+        repairs = [("+=", 0.4), ("-=", 0.12), ("|=", 0.05)]
+    for new, prior in repairs:
+        yield Repair("augmented", *found.span(1), new, prior, ("arithmetic",))
 
 
 def _accumulates(node: ast.Assign, place: NodePlace) -> bool:
@@ -75,9 +73,9 @@ def _accumulates(node: ast.Assign, place: NodePlace) -> bool:
     return text not in ast.dump(node.value)
 
 
-def returned(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
+def returned(node: ast.Return, place: NodePlace) -> Iterator[Repair]:
     """A returned value by another variable of the scope where none, or only a constant, is returned."""
-    if not isinstance(node, ast.Return) or place.statement.scope.kind != "function":
+    if place.statement.scope.kind != "function":
         return
     names = place.statement.scope.names
     last = sorted((name for name in names if names[name] < node.lineno and name != "self"), key=lambda n: -names[n])
@@ -88,16 +86,18 @@ def returned(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
             yield from place.replace("return", node.value, name, 0.12, ("none",))
 
 
-def exception(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
+def exception(node: ast.Name, place: NodePlace) -> Iterator[Repair]:
     """The class of a raised or caught exception by its neighbours and by those that failing tests name."""
     statement = place.statement.node
-    if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
-        return
     caught = isinstance(statement, ast.ExceptHandler) and isinstance(place.parent, ast.Tuple | None)
     raised = isinstance(statement, ast.Raise) and (
         place.parent is None or (len(place.parents) == 1 and getattr(place.parent, "func", None) is node)
     )
-    if not (caught or raised) or not (node.id in _NEAR or node.id.endswith(("Error", "Exception", "Exit"))):
+    if (
+        not (caught or raised)
+        or not isinstance(node.ctx, ast.Load)
+        or not (node.id in _NEAR or node.id.endswith(("Error", "Exception", "Exit")))
+    ):
         return
     named = [name for name in place.words.exceptions if name != node.id]
     for name in named:
@@ -107,9 +107,7 @@ def exception(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
             yield from place.replace("exception", node, name, 0.4 - 0.06 * rank, ("exception",))
 
 
-def dropped(node: ast.AST, place: NodePlace) -> Iterator[Repair]:
+def dropped(node: ast.Expr | ast.AugAssign | ast.Continue | ast.Break, place: NodePlace) -> Iterator[Repair]:
     """A simple statement left out, where the block has others. Late: code is seldom wrong by being there."""
-    if node is not place.statement.node or place.statement.scope.kind != "function":
-        return
-    if place.statement.siblings > 1 and isinstance(node, ast.Expr | ast.AugAssign | ast.Continue | ast.Break):
+    if place.statement.siblings > 1 and place.statement.scope.kind == "function":
         yield from place.replace("dropped", node, "pass", 0.08, ("statement",))

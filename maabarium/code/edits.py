@@ -1,20 +1,37 @@
-"""Unified diffs of two contents, as `diffs` reads them back byte for byte.
-
-Works on lines that end at a line feed; what is no UTF-8 becomes lone surrogates, as in JSON. Equal beginnings and
-endings are set aside first, and where too much is left for a fine comparison, it is one hunk.
-"""
+"""Edits of a text by ranges of its bytes, and unified diffs of two contents, as `diffs` reads them back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-__all__ = ["make_diff"]
+__all__ = ["Edit", "common_ends", "make_diff", "splice"]
 
 CONTEXT = 3
 FINE = 4_000_000
 """Above so many pairs of lines the comparison, which is quadratic, is left out."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Replace the bytes `start` to `end`; equal numbers insert. Lone surrogates in `text` stand for bytes."""
+
+    start: int
+    end: int
+    text: str
+
+
+def splice(raw: bytes, edits: Iterable[Edit]) -> bytes | None:
+    """The text with the edits made; None when they overlap."""
+    parts, last = [], 0
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        if edit.start < last:
+            return None
+        parts += [raw[last : edit.start], edit.text.encode("utf-8", "surrogateescape")]
+        last = edit.end
+    return b"".join([*parts, raw[last:]])
 
 
 def make_diff(before: bytes, after: bytes, path: str, *, new: bool = False, gone: bool = False) -> str:
@@ -37,6 +54,14 @@ def make_diff(before: bytes, after: bytes, path: str, *, new: bool = False, gone
     return "".join(parts)
 
 
+def common_ends(one: Sequence[object], two: Sequence[object]) -> tuple[int, int]:
+    """How many items two sequences have in common at the start, and at the end of what is left."""
+    short = min(len(one), len(two))
+    head = next((index for index in range(short) if one[index] != two[index]), short)
+    tail = next((index for index in range(short - head) if one[-1 - index] != two[-1 - index]), short - head)
+    return head, tail
+
+
 def _lines(content: bytes) -> list[str]:
     parts = content.decode("utf-8", "surrogateescape").split("\n")
     return [f"{part}\n" for part in parts[:-1]] + ([parts[-1]] if parts[-1] else [])
@@ -51,12 +76,7 @@ class _Comparison(SequenceMatcher[str]):
     def get_opcodes(self) -> list[Any]:
         """As of `difflib`, with empty blocks at the ends where nothing is equal."""
         old, new = self.a, self.b
-        head = 0
-        while head < min(len(old), len(new)) and old[head] == new[head]:
-            head += 1
-        tail = 0
-        while tail < min(len(old), len(new)) - head and old[-1 - tail] == new[-1 - tail]:
-            tail += 1
+        head, tail = common_ends(old, new)
         a, b = old[head : len(old) - tail], new[head : len(new) - tail]
         coarse = len(a) * len(b) > FINE
         codes = [("replace", 0, len(a), 0, len(b))] if coarse else SequenceMatcher(None, a, b).get_opcodes()

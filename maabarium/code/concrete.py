@@ -45,7 +45,7 @@ class ConcreteFile:
         self.nodes: list[cst.CSTNode] = []
         self._extent: dict[cst.CSTNode, tuple[int, int]] = {}
         self._by_kind: dict[type[cst.CSTNode], list[cst.CSTNode]] = {}
-        self._index()
+        self._index(module)
         self.names = Variables(self.nodes, self.parent)
 
     @classmethod
@@ -60,22 +60,15 @@ class ConcreteFile:
             return None
         return cls(file, module) if module.code == file.text else None
 
-    def _index(self) -> None:
+    def _index(self, node: cst.CSTNode) -> None:
         """Number all nodes in pre-order; a subtree is then a slice of `nodes`."""
-        stack: list[tuple[cst.CSTNode, bool]] = [(self.module, False)]
-        while stack:
-            node, done = stack.pop()
-            if done:
-                self._extent[node] = (self._extent[node][0], len(self.nodes))
-                continue
-            self._extent[node] = (len(self.nodes), 0)
-            self.nodes.append(node)
-            stack.append((node, True))
-            self._by_kind.setdefault(type(node), []).append(node)
-            children = _children(node)
-            for child in children:
-                self.parent[child] = node
-            stack.extend((child, False) for child in reversed(children))
+        first = len(self.nodes)
+        self.nodes.append(node)
+        self._by_kind.setdefault(type(node), []).append(node)
+        for child in _children(node):
+            self.parent[child] = node
+            self._index(child)
+        self._extent[node] = (first, len(self.nodes))
 
     # --- where things stand
 

@@ -1,11 +1,8 @@
-"""Which change next: Thompson sampling over operators and places, learned from finished attempts.
+"""Which change next: Thompson sampling (Biometrika 25, 1933) over operators and places, learned from finished attempts.
 
 Operators, files and functions each have a Beta posterior of the chance that a change pays. One draw a request
 from each, its distance from the prior on the log-odds scale, added to the arm's own guess: the largest sum goes
-first. Attempts fade when the champion changes, since the code they spoke of has changed. Knows no arm by name
-and no file; a pure function of what it is given.
-
-Source: W. R. Thompson, "On the likelihood that one unknown probability exceeds another", Biometrika 25 (1933).
+first. Attempts fade when the champion changes, since the code they spoke of has changed.
 """
 
 from __future__ import annotations

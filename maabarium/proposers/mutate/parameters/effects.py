@@ -56,19 +56,14 @@ class Comparison:
 class Effects:
     """Gains between values of each parameter. Made by `Effects.of`."""
 
-    edges: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    edges: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     """site -> value -> other value -> gain of changing to the other one."""
 
     @classmethod
     def of(cls, found: Sequence[Comparison]) -> Effects:
         """Solve the comparisons one unknown at a time; what stays ambiguous is left out."""
-        edges: dict[str, dict[str, dict[str, float]]] = {}
-        effects = cls(edges)
-        waiting = list(found)
-        while waiting:
-            left = [comparison for comparison in waiting if not effects._learn(edges, comparison)]
-            if len(left) == len(waiting):
-                break
+        effects, waiting = cls(), list(found)
+        while (left := [each for each in waiting if not effects._learn(each)]) != waiting:
             waiting = left
         return effects
 
@@ -86,7 +81,7 @@ class Effects:
                     queue.append(other)
         return gains
 
-    def _learn(self, edges: dict[str, dict[str, dict[str, float]]], comparison: Comparison) -> bool:
+    def _learn(self, comparison: Comparison) -> bool:
         """Add what the comparison says, if at most one of its moves is unknown."""
         unknown = comparison.moves[0] if len(comparison.moves) == 1 else None
         rest = comparison.gain
@@ -104,7 +99,7 @@ class Effects:
             return True
         if math.isinf(rest) and len(comparison.moves) > 1:
             return True  # something broke, and several moves may be to blame
-        graph = edges.setdefault(unknown.site, {})
+        graph = self.edges.setdefault(unknown.site, {})
         graph.setdefault(unknown.old, {})[unknown.new] = rest
         if math.isfinite(rest):
             graph.setdefault(unknown.new, {})[unknown.old] = -rest

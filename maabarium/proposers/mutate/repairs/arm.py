@@ -7,7 +7,7 @@ turns some failing test green, a change elsewhere mostly turns passing ones red.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from maabarium.code.python_file import PythonFile
@@ -63,9 +63,9 @@ class Repairs:
         """
         if not any(test.failed for test in request.champion.evaluation.tests):
             return
-        states = [self._state(request, request.champion.evaluation, self._contents, instead=False)]
+        states = [self._state(request, request.champion.evaluation, self._contents(request), instead=False)]
         if any(attempt.outcome.verdict == "promoted" for attempt in request.history):
-            states.append(self._state(request, request.baseline, self._undone, instead=True))
+            states.append(self._state(request, request.baseline, self._undone(request), instead=True))
         ranked: list[tuple[float, Idea, _State]] = []
         for state in filter(None, states):
             number = 0 if state.instead else request.champion.number
@@ -91,17 +91,12 @@ class Repairs:
         return found
 
     def _state(
-        self,
-        request: ProposalRequest,
-        evaluation: Evaluation,
-        contents: Callable[[ProposalRequest], dict[str, bytes]],
-        *,
-        instead: bool,
+        self, request: ProposalRequest, evaluation: Evaluation, contents: dict[str, bytes], *, instead: bool
     ) -> _State | None:
         """The state that was made for this champion before, or a new one."""
         key = (request.champion.tree, request.champion.number, request.targets, instead)
         if not request.champion.tree or key not in self._states:
-            found = Localisation.of(request, contents(request), evaluation, self._read)
+            found = Localisation.of(request, contents, evaluation, self._read)
             while len(self._states) >= _KEPT:
                 del self._states[next(iter(self._states))]
             self._states[key] = None if found is None else _State(found, think(found), instead)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import click
 
-from maabarium.cli.run_changes import repository_of
 from maabarium.cli.run_options import database_option, json_option, outcome_of, read_view, run_argument
 from maabarium.cli.terminal import note, print_json, print_lines, write
 from maabarium.errors import UsageProblem
@@ -15,7 +15,7 @@ from maabarium.records import Outcome
 from maabarium.store import StoredView
 from maabarium.store.export import archive, export_csv, export_json, export_jsonl, export_patch
 from maabarium.workspace.apply import Applied, apply_to_checkout
-from maabarium.workspace.leftovers import branch_state
+from maabarium.workspace.leftovers import branch_state, open_private
 from maabarium.workspace.repository import Repository
 from maabarium.workspace.target import Target, find_target
 
@@ -59,7 +59,7 @@ def _winner(view: StoredView, number: int) -> Outcome:
 def _apply(view: StoredView, outcome: Outcome, target: Target) -> Applied:
     """In a git repository the commits are the user's already, so that the cache may have been emptied since."""
     if target.git_dir is None:
-        with repository_of(view) as repository:
+        with closing(open_private(view.run)) as repository:
             return apply_to_checkout(target, outcome.commit, repository)
     state = branch_state(target.git_dir, view.run.branch)
     named = state is not None and state.tip == outcome.commit
@@ -103,7 +103,7 @@ def _patch(view: StoredView, number: int | None) -> bytes:
     if not chosen:
         return b""  # an empty patch is a sound one: in CI nothing kept is no failure
     diffs = {}
-    with repository_of(view) as repository:
+    with closing(open_private(view.run)) as repository:
         for outcome in chosen:
             if ends := view.ends_of(outcome.number):
                 diffs[outcome.number] = repository.patch(*ends)
@@ -114,7 +114,7 @@ def _archive(view: StoredView, number: int | None) -> bytes:
     outcome = view.champion if number is None else _winner(view, number)
     if outcome is None:
         raise UsageProblem(f"run {view.run.run_id} kept nothing, so there is nothing to put into an archive")
-    with repository_of(view) as repository:
+    with closing(open_private(view.run)) as repository:
         files = _files_of(view, repository, outcome, alone=number is not None)
     return archive(outcome.commit, files)
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import click
 
-from maabarium.cli.run_changes import repository_of
 from maabarium.cli.run_options import cache_of, database_option, json_option, open_store
 from maabarium.cli.terminal import note, print_json, print_table
 from maabarium.errors import WorkspaceError
@@ -22,7 +22,7 @@ from maabarium.events import RunView
 from maabarium.run.run_status import is_worked_on, list_runs
 from maabarium.store import RunSummary, Store
 from maabarium.workspace.branch import Branches
-from maabarium.workspace.leftovers import branch_state, delete_branch, taken_over
+from maabarium.workspace.leftovers import branch_state, delete_branch, open_private, taken_over
 from maabarium.workspace.lock import dead_folders, remove_snapshot, snapshots, sweep
 from maabarium.workspace.target import find_target
 
@@ -157,7 +157,7 @@ def _is_taken(view: RunView) -> bool:
     if champion is None:
         return True
     try:
-        with repository_of(view) as repository:
+        with closing(open_private(view.run)) as repository:
             return taken_over(repository, champion.commit)
     except WorkspaceError:
         return False

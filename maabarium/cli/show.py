@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import click
 
 from maabarium.cli.experiment_text import experiment_facts, experiment_lines
-from maabarium.cli.run_changes import diffs_of, repository_of
 from maabarium.cli.run_options import (
     database_of,
     database_option,
@@ -19,13 +20,15 @@ from maabarium.cli.run_options import (
     run_argument,
 )
 from maabarium.cli.terminal import LETTERS, note, number, print_json, print_lines, print_table
+from maabarium.errors import WorkspaceError
 from maabarium.records import VERDICTS
 from maabarium.report import decides_by_pairs, proven_levels, summary_lines, write_report
 from maabarium.report.markup import diff_lines
 from maabarium.safe_text import one_line, plain
 from maabarium.store import StoredView
+from maabarium.workspace.leftovers import open_private
 
-__all__ = ["diff", "history", "report", "show"]
+__all__ = ["diff", "history", "print_diff", "report", "show"]
 
 DIFF_COLOURS = {"added": "green", "removed": "red", "hunk": "cyan"}
 
@@ -43,17 +46,30 @@ def show(run: str, number: int | None, no_diff: bool, database: Path | None, as_
         print_json(_run_facts(view)) if as_json else print_lines(summary_lines(view))
         return
     outcome = outcome_of(view, number)
-    diff = "" if no_diff else diffs_of(view, [number], "without the diff").get(number, "")
+    diff = "" if no_diff else _diffs_of(view, [number], "without the diff").get(number, "")
     if as_json:
         print_json({**experiment_facts(view, outcome), **({} if no_diff else {"diff": diff})})
         return
     print_lines(experiment_lines(view, outcome))
     if diff:
         print_lines([""])
-        _print_diff(diff)
+        print_diff(diff)
 
 
-def _print_diff(text: str) -> None:
+def _diffs_of(view: StoredView, numbers: Iterable[int], without: str) -> dict[int, str]:
+    """Diffs of those experiments that had a tree; none, and a note that begins with `without`, of a lost repository."""
+    ends = {number: ends for number in numbers if (ends := view.ends_of(number))}
+    if not ends:
+        return {}
+    try:
+        with closing(open_private(view.run)) as repository:
+            return {number: repository.diff(*pair) for number, pair in ends.items()}
+    except WorkspaceError as error:
+        note(f"{without}: {error}")
+        return {}
+
+
+def print_diff(text: str) -> None:
     """A unified diff on stdout, coloured on a terminal."""
     for line in diff_lines(plain(text).splitlines()):
         click.echo(click.style(line.text, fg=DIFF_COLOURS.get(line.kind), bold=line.kind == "file" or None))
@@ -87,8 +103,8 @@ def diff(run: str, number: int | None, database: Path | None) -> None:
         what = "kept nothing" if number is None else f"has no change in experiment {number}"
         note(f"run {view.run.run_id} {what}")
         return
-    with repository_of(view) as repository:
-        _print_diff(repository.diff(*ends))
+    with closing(open_private(view.run)) as repository:
+        print_diff(repository.diff(*ends))
 
 
 @click.command("history")
@@ -150,7 +166,7 @@ def _factor(value: float | None) -> str:
 def report(run: str, outputs: tuple[Path, ...], database: Path | None) -> None:
     """Write the report of a run, from the store alone (and its repository, for the winning diffs)."""
     view = read_view(run, database)
-    diffs = diffs_of(view, [outcome.number for outcome in view.kept], "the report is without diffs")
+    diffs = _diffs_of(view, [outcome.number for outcome in view.kept], "the report is without diffs")
     for path in outputs or (database_of(database).parent / f"{view.run.run_id}.html",):
         write_report(view, diffs, path)
         note(f"report of run {view.run.run_id} written to {path}")

@@ -36,6 +36,7 @@ TOO_LONG = re.compile(
 )
 """How servers say that the prompt does not fit. They agree on no status and no code."""
 NO_CREDIT = re.compile(r"insufficient_quota|insufficient (?:balance|credit)|credit balance is too low", re.IGNORECASE)
+NUMBER = re.compile(r"\s*\d{1,9}(?:\.\d{1,9})?\s*", re.ASCII)
 DELAY = re.compile(r'"retryDelay"\s*:\s*"(\d+(?:\.\d+)?)s"')
 """Where Google's APIs put what others say in `Retry-After`."""
 
@@ -90,14 +91,21 @@ def retry_after(headers: Mapping[str, str], text: str = "", *, now: datetime | N
 
     `Retry-After` in seconds or as an HTTP date (RFC 9110 section 10.2.3), `retry-after-ms`, or Google's `retryDelay`.
     """
-    seconds = _number(headers.get("retry-after-ms"), 1000)
-    if seconds is None:
-        seconds = _number(headers.get("retry-after"), 1)
-    if seconds is None:
-        seconds = _until(headers.get("retry-after"), now)
-    if seconds is None and (found := DELAY.search(text)):
-        seconds = float(found[1])
-    return None if seconds is None else min(max(seconds, 0.0), LONGEST_WAIT)
+    said, milliseconds = headers.get("retry-after", ""), headers.get("retry-after-ms", "")
+    if NUMBER.fullmatch(milliseconds):
+        seconds = float(milliseconds) / 1000
+    elif NUMBER.fullmatch(said):
+        seconds = float(said)
+    else:
+        try:
+            moment = parsedate_to_datetime(said)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+        except (ValueError, IndexError, TypeError, OverflowError):
+            if (found := DELAY.search(text)) is None:
+                return None
+            seconds = float(found[1])
+    return min(max(seconds, 0.0), LONGEST_WAIT)
 
 
 def excerpt(text: str) -> str:
@@ -120,21 +128,3 @@ def _message(data: Any) -> str:
             return ""
         data = data.get("error") or data.get("message") or data.get("detail")
     return data if isinstance(data, str) else ""
-
-
-def _number(value: str | None, divisor: int) -> float | None:
-    if value is None or not re.fullmatch(r"\s*\d{1,9}(?:\.\d{1,9})?\s*", value, re.ASCII):
-        return None
-    return float(value) / divisor
-
-
-def _until(value: str | None, now: datetime | None) -> float | None:
-    if value is None:
-        return None
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, IndexError, TypeError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - (now or datetime.now(UTC))).total_seconds()

@@ -1,8 +1,7 @@
 """Reports of stored runs: the summary in a terminal, and files for people who were not there."""
 
 from maabarium.report.gains import MetricGain, metric_gains
-from maabarium.report.levels import proven_levels
-from maabarium.report.rules import decides_by_pairs
+from maabarium.report.levels import decides_by_pairs, proven_levels
 from maabarium.report.summary import metric_lines, summary_lines
 from maabarium.report.writing import require_report_path, write_report
 

@@ -16,7 +16,7 @@ from maabarium.acceptance.sequential import Interval, detectable, median_interva
 from maabarium.blueprint.schema import Metric
 from maabarium.events import RunView, Sample
 from maabarium.records import COMBINATION, EXHAUSTED, MetricEffect, Outcome, ReasonCode
-from maabarium.report.rules import acceptance_of, log_factor, metric_of, power, ranges_of
+from maabarium.report.levels import acceptance_of, decided, log_factor, metric_of, power, ranges_of
 from maabarium.safe_text import one_line
 from maabarium.scoring import improved
 
@@ -73,11 +73,6 @@ class MetricGain:
     """Product of the confirmed steps; for what took no pairs, champion against baseline."""
     interval: Interval | None
     """95 % interval of `factor`; None when every step is exact, or one of them has too few pairs."""
-
-
-def decided(view: RunView) -> list[Outcome]:
-    """Outcomes of proposals: all but the baseline."""
-    return [outcome for outcome in view.outcomes if outcome.number > 0]
 
 
 def spread_of(outcome: Outcome) -> Interval | None:

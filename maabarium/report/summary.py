@@ -15,7 +15,7 @@ from pathlib import Path
 from maabarium.events import RunView
 from maabarium.records import Outcome
 from maabarium.report import gains, phrases
-from maabarium.report.rules import acceptance_of
+from maabarium.report.levels import acceptance_of, decided
 from maabarium.safe_text import one_line, plain
 from maabarium.state_paths import state_paths_of
 from maabarium.store import StoredView
@@ -50,7 +50,7 @@ def summary_lines(view: RunView) -> list[str]:
 
 def metric_lines(view: RunView) -> list[str]:
     """How many were kept, then each metric from the baseline to the last champion."""
-    winners, tried = len(view.kept), len(gains.decided(view))
+    winners, tried = len(view.kept), len(decided(view))
     head = f"{winners} of {tried} kept" if winners else f"nothing kept in {phrases.counted(tried, 'experiment')}"
     shown = (gain for gain in gains.metric_gains(view) if gain.row.weight > 0 or gain.baseline != gain.champion)
     lines, line = [], f"{_name(view)}: {head}"
@@ -73,7 +73,7 @@ def confidence_line(view: RunView) -> str:
         said = "every score is exact, so no gain is noise"
     else:
         said = "no promotion, so no false one"
-    counts = Counter(outcome.verdict for outcome in gains.decided(view))
+    counts = Counter(outcome.verdict for outcome in decided(view))
     verdicts = f"{counts['rejected']} rejected, {counts['invalid']} invalid, {counts['tampered']} tampered, "
     verdicts += phrases.counted(counts["error"], "error")
     if counts["cancelled"]:

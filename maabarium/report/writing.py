@@ -17,9 +17,8 @@ from maabarium.events import RunView
 from maabarium.records import Outcome
 from maabarium.report import gains, phrases
 from maabarium.report.chart import chart_of
-from maabarium.report.levels import levels, proven_levels
+from maabarium.report.levels import decides_by_pairs, levels, proven_levels
 from maabarium.report.markup import DiffLine, clipped, diff_lines, fenced, markdown
-from maabarium.report.rules import decides_by_pairs
 from maabarium.report.summary import confidence_line, metric_lines, summary_lines, time_line
 from maabarium.safe_text import one_line, plain
 

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 from cli_runs import StoredRun, git, make_project, store_run
+from click.testing import CliRunner
+
+from maabarium.cli.show import print_diff
 
 
 @pytest.fixture(scope="module")
@@ -196,3 +199,11 @@ def test_report_is_written_from_the_store(cli: Any, stored: StoredRun, tmp_path:
     assert result.exit_code == 0 and result.stdout == "", result.stderr
     assert "+b = 3" in (tmp_path / "out.md").read_text()
     assert cli("report", "-o", tmp_path / "out.docx").exit_code == 4
+
+
+def test_a_changed_line_that_looks_like_the_head_of_a_file_is_coloured_as_one_that_changed() -> None:
+    with CliRunner().isolation(color=True) as (out, *_):
+        print_diff("diff --git a/q.sql b/q.sql\n--- a/q.sql\n+++ b/q.sql\n@@ -1 +1 @@\n--- old\n+++ new\n")
+    *head, hunk, removed, added = out.getvalue().decode().splitlines()
+    assert all(line.startswith("\x1b[1m") for line in head) and hunk.startswith("\x1b[36m")
+    assert removed.startswith("\x1b[31m--- old") and added.startswith("\x1b[32m+++ new")

@@ -52,7 +52,11 @@ class LlmPackage:
         self.options = checked_options(context.model, LlmPackageOptions)
         self._foreign = _model_named(context.model.name)
         self._known = frozenset(self._foreign.Options.model_fields)
-        self._check_options()
+        for name in self.options.options:
+            if name not in self._known:
+                where = f'models.models["{self.model.name}"].options.options.{name}'
+                problem = Problem(where, f"{self._foreign} has no such option{suggestion(name, self._known)}")
+                raise BlueprintError("the blueprint", [problem])
         self._turn = threading.Lock()
         self._closed = threading.Event()
 
@@ -109,13 +113,6 @@ class LlmPackage:
         if request.seed is not None:
             wished["seed"] = small_seed(request.seed)
         return {name: value for name, value in wished.items() if name in self._known} | dict(self.options.options)
-
-    def _check_options(self) -> None:
-        for name in self.options.options:
-            if name not in self._known:
-                where = f'models.models["{self.model.name}"].options.options.{name}'
-                problem = Problem(where, f"{self._foreign} has no such option{suggestion(name, self._known)}")
-                raise BlueprintError("the blueprint", [problem])
 
     def _late(self) -> ProviderError:
         return self._error(CallFailure("timeout", f"no answer within {self.model.timeout_seconds:g} s", retry=True))

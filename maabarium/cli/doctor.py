@@ -107,13 +107,10 @@ def _print_attempts(found: Iterable[Finding], used: Finding | None) -> None:
     width, heads = max(len(name) for name in names), [backend.name for backend in shown]
     click.echo(" " * (width + 4) + "  ".join(heads))
     for name in names:
-        cells = [f"{_cell(backend, name):<{len(head)}}" for backend, head in zip(shown, heads, strict=True)]
+        through = [any(one.attempt == name and one.succeeded for one in backend.observed) for backend in shown]
+        cells = [f"{'yes' if got else 'stopped':<{len(head)}}" for got, head in zip(through, heads, strict=True)]
         click.echo(f"  {name:<{width}}  {'  '.join(cells)}".rstrip())
     _print_rest([backend for backend in backends if backend not in shown])
-
-
-def _cell(backend: Finding, name: str) -> str:
-    return "yes" if any(one.attempt == name and one.succeeded for one in backend.observed) else "stopped"
 
 
 def _print_rest(backends: Sequence[Finding]) -> None:

@@ -61,21 +61,17 @@ def _facts(folder: Path, target: Target, place: Path, name: str | None, *, rules
     inner = f"{target.prefix}/" if target.prefix else ""
     paths = tuple(path.removeprefix(inner) for path in target.files if path.startswith(inner))
     facts = inspect_project(folder.resolve(), paths)
+    packages = tuple(inner + glob for glob in facts.packages)
     return replace(
         facts,
         name=facts.name if name is None else name,
         repo_path=_repo_path(folder.resolve(), place.absolute().parent),
-        packages=tuple(inner + glob for glob in facts.packages),
+        packages=packages,
         protected=tuple(inner + glob for glob in facts.protected),
         tests=tuple(inner + test for test in facts.tests),
         rules=(RULES,) if rules else (),
-        generated=_generated(target, inner, facts.packages),
+        generated=generated_files(target.top, Globs(packages)) if packages and target.kind == "git" else (),
     )
-
-
-def _generated(target: Target, inner: str, packages: tuple[str, ...]) -> tuple[str, ...]:
-    is_searched = packages and target.kind == "git"
-    return generated_files(target.top, Globs(inner + glob for glob in packages)) if is_searched else ()
 
 
 def _repo_path(folder: Path, home: Path) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -44,12 +44,10 @@ def find_key(model: Model, facts: ProviderFacts, environment: Mapping[str, str] 
     None when there is none, also when the keyring cannot be read: whoever needs a key says what to do.
     """
     found = _in_environment((model.api_key_env, facts.key_env), environment)
-    if found is not None or facts.key_env is None:
-        return found
-    try:
-        return _in_keyring(_account(model.provider), facts)
-    except UsageProblem:
-        return None
+    with suppress(UsageProblem):
+        if found is None and facts.key_env is not None:
+            return _in_keyring(_account(model.provider), facts)
+    return found
 
 
 def key_finder(factories: Mapping[str, ProviderFactory]) -> Callable[[Model], Secret | None]:

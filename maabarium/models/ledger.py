@@ -120,9 +120,14 @@ class SpendingLedger:
 
         If it is only the calls under way that stand in the way, wait for what they leave.
         """
+        if self._budget.money is not None and reserve.money is None and not self._budget.allow_unknown_prices:
+            raise BudgetError(
+                f'the price of "{model.name}" is not known, so the budget of money cannot be kept; give it as '
+                "`price_input` and `price_output` (US dollars for a million tokens)",
+                reason="budget",
+            )
         while True:
             with self._changed:
-                self._refuse_unknown_price(model, reserve)
                 if said := self._refusal(reserve, 0, 0.0):
                     raise BudgetError(said, reason="budget")
                 if not self._refusal(reserve, self._held_tokens, self._held_money):
@@ -146,14 +151,6 @@ class SpendingLedger:
             self._tokens += tokens
             self._money += money or 0.0
             self._all_priced = self._all_priced and money is not None
-
-    def _refuse_unknown_price(self, model: Model, reserve: Reserve) -> None:
-        if self._budget.money is not None and reserve.money is None and not self._budget.allow_unknown_prices:
-            raise BudgetError(
-                f'the price of "{model.name}" is not known, so the budget of money cannot be kept; give it as '
-                "`price_input` and `price_output` (US dollars for a million tokens)",
-                reason="budget",
-            )
 
     def _refusal(self, reserve: Reserve, held_tokens: int, held_money: float) -> str:
         """Why a call is not allowed, or nothing."""

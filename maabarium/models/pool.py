@@ -16,11 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from maabarium.blueprint.schema import Budget, EditFormat, Model, Models
-from maabarium.errors import (
-    BudgetError,
-    ProviderError,
-    UsageProblem,
-)
+from maabarium.errors import BudgetError, ProviderError, UsageProblem
 from maabarium.models.client import ModelClient
 from maabarium.models.ledger import SpendingLedger, estimated_prompt
 from maabarium.models.recording import Recorder, Recording, digest_of
@@ -193,10 +189,7 @@ class ModelPool:
         return facts_of(self._factories.get(_name(model)))
 
     def _turn(self, purpose: Purpose) -> int:
-        """Whose turn it is under `round_robin`: counted within each experiment, from its number on.
-
-        A purpose that asks again has the same turn, so that a resumed run counts the same.
-        """
+        """Counted within each experiment, from its number on; a purpose that asks again has the same turn."""
         with self._counting:
             given = self._turns.setdefault(purpose.number, {})
             if len(self._turns) > REMEMBERED:

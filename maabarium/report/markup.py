@@ -38,11 +38,7 @@ def markdown(text: str, limit: int = 300) -> str:
 
 
 def _without_emphasis(line: str) -> str:
-    """Escape underscores where some may open emphasis and later ones close it (CommonMark, "Emphasis").
-
-    A run opens if it begins a word and closes if it ends one, so that inside a word it does neither; and what begins
-    `_private` has nothing to close it.
-    """
+    """Escape underscores where some may open emphasis (begin a word) and later ones close it (end a word)."""
     opened = closed = False
     for run in _UNDERSCORES.finditer(line):
         before, after = _around(line, run)

@@ -202,19 +202,13 @@ def checked_options(model: Model, kind: type[Chosen]) -> Chosen:
         problems = [problem_of(finding) for finding in findings] or [Problem("", str(error))]
         said = [Problem(f"{where}.{one.where}" if one.where else where, one.message) for one in problems]
         raise BlueprintError("the blueprint", said) from None
-    problem = _wrong_in(getattr(chosen, "body", {}))
-    if problem:
-        raise BlueprintError("the blueprint", [Problem(f"{where}.body", problem)])
-    return chosen
-
-
-def _wrong_in(body: Mapping[str, Any]) -> str:
-    """Why further fields of a request cannot be sent; empty when they can."""
-    taken = OWN_FIELDS & set(body)
-    if taken:
-        return f"{', '.join(sorted(taken))} cannot be set here"
+    body = getattr(chosen, "body", {})
     try:
         json.dumps(body, allow_nan=False)
+        taken = ", ".join(sorted(OWN_FIELDS & set(body)))
+        wrong = f"{taken} cannot be set here" if taken else ""
     except (TypeError, ValueError) as error:
-        return f"cannot be sent as JSON: {error}"
-    return ""
+        wrong = f"cannot be sent as JSON: {error}"
+    if wrong:
+        raise BlueprintError("the blueprint", [Problem(f"{where}.body", wrong)])
+    return chosen

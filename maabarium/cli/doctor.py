@@ -110,20 +110,13 @@ def _print_attempts(found: Iterable[Finding], used: Finding | None) -> None:
         through = [any(one.attempt == name and one.succeeded for one in backend.observed) for backend in shown]
         cells = [f"{'yes' if got else 'stopped':<{len(head)}}" for got, head in zip(through, heads, strict=True)]
         click.echo(f"  {name:<{width}}  {'  '.join(cells)}".rstrip())
-    _print_rest([backend for backend in backends if backend not in shown])
-
-
-def _print_rest(backends: Sequence[Finding]) -> None:
-    """One line about the levels that are not shown; nobody promised that `trusted` stops anything."""
-    if not backends:
-        return
-    plain = next((backend for backend in backends if backend.name.startswith("trusted ")), None)
-    if plain is None:
-        click.echo("  --all shows every level")
-        return
-    through = sum(one.succeeded for one in plain.observed)
-    count = f"{through} of {len(plain.observed)}"
-    click.echo(f"  trusted would allow {count}, and is taken only if it is asked for; --all shows every level")
+    hidden, trusted = [backend for backend in backends if backend not in shown], ""
+    for backend in hidden:
+        if backend.name.startswith("trusted "):  # nobody promised that it stops anything
+            count = f"{sum(one.succeeded for one in backend.observed)} of {len(backend.observed)}"
+            trusted = f"trusted would allow {count}, and is taken only if it is asked for; "
+    if hidden:
+        click.echo(f"  {trusted}--all shows every level")
 
 
 def _print_end(found: Sequence[Finding]) -> None:

@@ -102,9 +102,7 @@ class ModelClient:
             if self._limit is not None:
                 self._limit.take()
             began = self._cancellation.clock()
-            completion = self._of_plugin(lambda: provider.complete(request))
-            if not completion.content.strip():  # of a provider that lets it through
-                raise ProviderError(f"{provider.name}: the model said nothing", reason="empty_content")
+            completion = self._of_plugin(lambda: _answer(provider, request))
             counts = usage_or_estimate(completion.usage, request, completion.content)
             spent = Reserve((counts.prompt or 0) + (counts.completion or 0), cost_of(self.model, self.facts, counts))
         except ProviderError as error:
@@ -150,3 +148,11 @@ class ModelClient:
             latency_ms=0 if began is None else round((self._cancellation.clock() - began) * 1000),
             error=error,
         )
+
+
+def _answer(provider: Provider, request: CompletionRequest) -> Completion:
+    """One attempt. A provider that lets an empty answer through is caught here."""
+    completion = provider.complete(request)
+    if not completion.content.strip():
+        raise ProviderError(f"{provider.name}: the model said nothing", reason="empty_content")
+    return completion

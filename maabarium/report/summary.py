@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -82,13 +83,14 @@ def confidence_line(view: RunView) -> str:
 
 
 def time_line(view: RunView) -> str:
-    """How long the run took, and in which phases."""
+    """How long the run took (a resumed one with the time in between), and in which phases."""
     phases = gains.phase_seconds(view)
-    spent = sum(phases.values())
-    wall = _wall(view)
-    shown = [f"{name.replace('_', ' ')} {seconds:.1f}" for name, seconds in phases.items() if seconds >= 0.05]
-    head = phrases.duration(spent if wall is None else wall)
-    return f"{head}: {' · '.join(shown)}" if shown else head
+    seconds = sum(phases.values())
+    with suppress(ValueError, TypeError):  # no end, or none that can be read
+        wall = datetime.fromisoformat(view.finished_at or "") - datetime.fromisoformat(view.started_at)
+        seconds = wall.total_seconds() if wall >= timedelta() else seconds
+    shown = [f"{name.replace('_', ' ')} {spent:.1f}" for name, spent in phases.items() if spent >= 0.05]
+    return f"{phrases.duration(seconds)}: {' · '.join(shown)}" if shown else phrases.duration(seconds)
 
 
 def _name(view: RunView) -> str:
@@ -96,10 +98,8 @@ def _name(view: RunView) -> str:
 
 
 def _metric(gain: gains.MetricGain, *, moved: bool) -> str:
-    label, unit = (
-        one_line(phrases.short_source(gain.row.source), 40),
-        f" {one_line(gain.row.unit, 12)}" if gain.row.unit else "",
-    )
+    label = one_line(phrases.short_source(gain.row.source), 40)
+    unit = f" {one_line(gain.row.unit, 12)}" if gain.row.unit else ""
     if not moved or gain.baseline == gain.champion:
         return f"{label} {phrases.number(gain.baseline)}{unit}"
     said = f"{label} {phrases.number(gain.baseline)} -> {phrases.number(gain.champion)}{unit}"
@@ -169,15 +169,6 @@ def _failed_lines(view: RunView, failed: Outcome) -> list[str]:
 
 def _command(view: RunView, name: str) -> str:
     return f"maabarium {name} {view.run.run_id}{database_option_of(view)}"
-
-
-def _wall(view: RunView) -> float | None:
-    """Seconds from start to end; a resumed run counts the time in between."""
-    try:
-        wall = datetime.fromisoformat(view.finished_at or "") - datetime.fromisoformat(view.started_at)
-    except (ValueError, TypeError):
-        return None
-    return wall.total_seconds() if wall >= timedelta() else None
 
 
 def database_option_of(view: RunView) -> str:

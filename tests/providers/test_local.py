@@ -136,7 +136,7 @@ def test_the_pool_lets_models_share_a_file_and_gives_the_memory_back() -> None:
     first = Local(ProviderContext(model()))
     first.complete(request("Hello", max_tokens=1))
     first.close()
-    before = threads_here()  # with the one that writes llama.cpp's log, from the first load to the process's end
+    before = threads_here()  # with the one that llama.cpp keeps from the first load to the process's end
     members = (model(name="warm", temperature=1.0), model(name="cold", temperature=0.0))
     pool = make_pool(Local, *members, sleep=time.sleep)
     for member in members:

@@ -45,7 +45,7 @@ class Spoken:
 
 class Llama:
     """A loaded file. It goes when nobody refers to it any more, which gives back its memory and ends its threads (all
-    but the one by which llama.cpp writes its log, from the first file to the end of the process).
+    but one, which llama.cpp keeps from the first file to the end of the process).
 
     It also goes before the interpreter does: a daemon thread that let it go later would end inside llama.cpp.
     """

@@ -13,7 +13,7 @@ from maabarium.engine.running_experiment import RunningExperiment
 from maabarium.errors import BudgetError, MaabariumError, PluginError, ProposalError, ReplayError, WorkspaceError
 from maabarium.events import RunRecord
 from maabarium.plugins.hookspecs import DecisionRequest, ProposalCheck, StopRequest
-from maabarium.plugins.manager import PluginManager, ask, ask_lists
+from maabarium.plugins.manager import FAILURES, PluginManager, ask, ask_lists
 from maabarium.plugins.protocols import Strategy
 from maabarium.records import REASON_CODES, Champion, Evaluation, Experiment, Outcome, Proposal, ReasonCode, Verdict
 
@@ -45,7 +45,7 @@ class Checks:
     def _of_strategy(self, question: Callable[[], Answer]) -> Answer:
         try:
             return question()
-        except Exception as error:
+        except FAILURES as error:
             kind = self.blueprint.strategy.kind
             raise PluginError(f'the strategy "{kind}" failed: {type(error).__name__}: {error}') from error
 

@@ -17,8 +17,8 @@ from maabarium.plugins.protocols import BareSources
 from maabarium.suggestions import suggestion
 
 __all__ = [
-    "KINDS", "PluginManager", "PluginWarning", "ask", "ask_lists", "bare_evaluators", "build_plugins", "contributions",
-    "contributors", "lookup", "make", "notify",
+    "FAILURES", "KINDS", "PluginManager", "PluginWarning", "ask", "ask_lists", "bare_evaluators", "build_plugins",
+    "contributions", "contributors", "lookup", "make", "notify",
 ]  # fmt: skip
 
 PluginManager = pluggy.PluginManager
@@ -38,6 +38,9 @@ KINDS = {
 }
 """The registries that plug-ins contribute to, as hook suffixes, and what one entry of each is called."""
 
+FAILURES = (Exception, SystemExit)
+"""What foreign code may raise: a plug-in that calls `sys.exit` has failed, too."""
+
 
 def build_plugins(*extra: object, entry_points: bool = True) -> PluginManager:
     """Make a manager with our own plug-ins (through the same entry points as anybody's) and `extra` ones.
@@ -53,7 +56,7 @@ def build_plugins(*extra: object, entry_points: bool = True) -> PluginManager:
         name = entry.name if times[entry.name] == 1 else entry.name + origin
         try:
             manager.register(entry.load(), name=name)
-        except Exception as error:
+        except FAILURES as error:
             raise PluginError(f"the plug-in {entry.name}{origin} cannot be loaded: {error}") from error
     try:
         for plugin in extra:
@@ -71,9 +74,8 @@ def ask(manager: PluginManager, hook: str, request: object = None) -> Iterator[t
             continue
         try:
             answer = implementation.function(*([request] if implementation.argnames else []))
-        except Exception as error:
-            who, what = implementation.plugin_name, f"{type(error).__name__}: {error}"
-            raise PluginError(f"the plug-in {who} failed in maabarium_{hook}: {what}") from error
+        except FAILURES as error:
+            raise _failed(implementation.plugin_name, hook, error) from error
         if answer is not None:
             yield implementation.plugin_name, answer
 
@@ -84,8 +86,15 @@ def ask_lists(manager: PluginManager, hook: str, request: object) -> list[Any]:
     for name, answer in ask(manager, hook, request):
         if isinstance(answer, str) or not isinstance(answer, Iterable):
             raise PluginError(f"the plug-in {name} answered maabarium_{hook} with {answer!r:.80}, which is no sequence")
-        found += answer
+        try:
+            found += answer
+        except FAILURES as error:  # a generator runs only now
+            raise _failed(name, hook, error) from error
     return found
+
+
+def _failed(plugin: str, hook: str, error: BaseException) -> PluginError:
+    return PluginError(f"the plug-in {plugin} failed in maabarium_{hook}: {type(error).__name__}: {error}")
 
 
 def contributors(manager: PluginManager, kind: str) -> dict[str, tuple[Any, str]]:
@@ -130,7 +139,7 @@ def make(manager: PluginManager, kind: str, name: str, *arguments: Any) -> Any:
         return factory(*arguments)
     except (MaabariumError, ValidationError):
         raise
-    except Exception as error:
+    except FAILURES as error:
         raise PluginError(f'the {KINDS[kind]} "{name}" cannot be made: {type(error).__name__}: {error}') from error
 
 
@@ -139,6 +148,6 @@ def notify(manager: PluginManager, event: str, request: object) -> None:
     for implementation in getattr(manager.hook, f"maabarium_{event}").get_hookimpls():
         try:
             implementation.function(*([request] if implementation.argnames else []))
-        except Exception as error:  # noqa: BLE001 - a foreign plug-in must not end a run
+        except FAILURES as error:  # a foreign plug-in must not end a run
             message = f"the plug-in {implementation.plugin_name} failed in maabarium_{event}: {error}"
             warnings.warn(message, PluginWarning, stacklevel=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -57,10 +58,20 @@ def answering(hook: str, answer: Any) -> object:
 BROKEN = ValueError("of no use")
 
 
+class BrokenLater:
+    """As a generator that raises: nothing is wrong before it is looked into."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise BROKEN
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
-    [(BROKEN, "ValueError: of no use"), (7, "with 7, which is no sequence"), ("no", "with 'no', which is no sequence")],
-)
+    [
+        (BROKEN, "ValueError: of no use"), (BrokenLater(), "ValueError: of no use"), (SystemExit(3), "SystemExit: 3"),
+        (7, "with 7, which is no sequence"), ("no", "with 'no', which is no sequence"),
+    ],
+)  # fmt: skip
 def test_a_check_of_proposals_that_breaks_is_an_error_of_the_experiment(answer: Any, said: str) -> None:
     engine, outcomes = run(answering("maabarium_check_proposal", answer))
     assert [(o.verdict, o.reason_code) for o in outcomes[1:]] == [("error", "internal")] * 2
@@ -71,8 +82,8 @@ def test_a_check_of_proposals_that_breaks_is_an_error_of_the_experiment(answer: 
 @pytest.mark.parametrize(
     "answer",
     [
-        BROKEN, 7, "rejected", (), ("rejected", "worse"), ("lost", "worse", "x"), ("rejected", "ugly", "x"),
-        ("rejected", "worse", None), ("baseline", "baseline", "x"), ("cancelled", "interrupted", "x"),
+        BROKEN, SystemExit(3), 7, "rejected", (), ("rejected", "worse"), ("lost", "worse", "x"),
+        ("rejected", "ugly", "x"), ("rejected", "worse", None), ("baseline", "baseline", "x"), ("cancelled", "interrupted", "x"),
     ],
 )  # fmt: skip
 def test_a_decision_that_breaks_or_makes_no_sense_keeps_nothing(answer: Any) -> None:

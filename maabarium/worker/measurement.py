@@ -28,7 +28,7 @@ def run_measurement(worker: Worker, job: MeasureJob) -> Measured:
     if job.stage == "pair":
         sides.insert(int(candidate_first), ("champion", job.champion_tree))
     try:
-        if job.together:
+        if job.together and worker.setup.blueprint.sandbox.level != "trusted":  # there they might want the same port
             made = _evaluate_together(worker, job, sides, seconds)
         else:
             with worker.worktree() as worktree:

@@ -83,7 +83,8 @@ def test_a_check_of_proposals_that_breaks_is_an_error_of_the_experiment(answer: 
     "answer",
     [
         BROKEN, SystemExit(3), 7, "rejected", (), ("rejected", "worse"), ("lost", "worse", "x"),
-        ("rejected", "ugly", "x"), ("rejected", "worse", None), ("baseline", "baseline", "x"), ("cancelled", "interrupted", "x"),
+        ("rejected", "ugly", "x"), ("rejected", "worse", None), ("baseline", "baseline", "x"),
+        ("cancelled", "interrupted", "x"),
     ],
 )  # fmt: skip
 def test_a_decision_that_breaks_or_makes_no_sense_keeps_nothing(answer: Any) -> None:

@@ -62,6 +62,10 @@ def stamp(info: os.stat_result) -> tuple[int, ...]:
     )  # fmt: skip
 
 
+ATTEMPTS = 20
+"""How often a removal begins anew because somebody else removes the same folder."""
+
+
 def discard(path: Path) -> None:
     """`remove` without an error: what the system keeps stays. For the end of something temporary."""
     with suppress(OSError):
@@ -72,8 +76,19 @@ def remove(path: Path) -> None:
     """Remove a file, a link, or a folder with all that is in it; nothing happens when there is none.
 
     Never follows a link. Permissions that were taken away are taken back, and no depth exhausts stack, path or
-    descriptors. Raises OSError, the first one, when something is kept by the system; all else is gone then.
+    descriptors. Others may remove it at the same time. Raises OSError, the first one, when something is kept by the
+    system; all else is gone then.
     """
+    for attempt in reversed(range(ATTEMPTS)):
+        try:
+            _remove(path)
+            return
+        except FileNotFoundError:  # somebody else was faster, here or below
+            if not attempt and path.exists():
+                raise
+
+
+def _remove(path: Path) -> None:
     try:
         info = path.lstat()
     except FileNotFoundError:

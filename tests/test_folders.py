@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,15 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         replace_file(tmp_path / "folder", b"three")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_several_may_remove_the_same_folder_at_once(tmp_path: Path) -> None:
+    for round_ in range(20):
+        top = tmp_path / f"top{round_}"
+        for number in range(40):
+            (top / f"a{number}" / "b" / "c").mkdir(parents=True)
+            (top / f"a{number}" / "b" / "file").write_text("x")
+        with ThreadPoolExecutor(4) as threads:
+            ended = [threads.submit(remove, top) for _ in range(4)]
+        assert [future.exception() for future in ended] == [None] * 4
+        assert not top.exists()

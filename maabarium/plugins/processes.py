@@ -31,7 +31,8 @@ class Command:
 
     `channel` is the child's end of a socket pair: it is inherited under the number in the environment
     variable `MAABARIUM_CHANNEL`. `watch` is called in the parent whenever `listen` is readable, with the
-    clocks of the child's tree; it returns False when the conversation is over.
+    clocks of the child's tree; it returns False when the conversation is over. `enough` is asked whenever the
+    parent looks at the child: True ends the run as a deadline would, because its answer is known.
     """
 
     argv: Sequence[str]
@@ -45,6 +46,7 @@ class Command:
     channel: socket | None = None
     listen: socket | None = None
     watch: Callable[[Clockface], bool] | None = None
+    enough: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Completed:
     timed_out: bool = False
     flooded: bool = False
     interrupted: bool = False
+    stopped: bool = False
+    """The parent knew enough (`Command.enough`) and ended it."""
     cpu_complete: bool = True
     """False when the CPU clock may have missed processes (see the sandbox's notes)."""
     signals_seen: bool = True
@@ -72,7 +76,7 @@ class Completed:
         killed = self.returncode == -signal.SIGKILL or (
             not self.signals_seen and self.returncode == 128 + signal.SIGKILL
         )
-        return killed and not (self.timed_out or self.flooded or self.interrupted)
+        return killed and not (self.timed_out or self.flooded or self.interrupted or self.stopped)
 
     @property
     def ending(self) -> str:

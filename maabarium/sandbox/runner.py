@@ -203,5 +203,6 @@ def completed(
         timed_out=ending == "timed_out",
         flooded=ending == "flooded" or (ending == "exited" and seen.output.flooded),
         interrupted=ending == "interrupted",
+        stopped=ending == "stopped",
         cpu_complete=clock.complete and not dodged,
     )

@@ -22,8 +22,8 @@ from maabarium.plugins.processes import Clockface, Command
 
 __all__ = ["HEAD", "TAIL", "Ending", "KeptOutput", "Supervision"]
 
-Ending = Literal["exited", "timed_out", "flooded", "interrupted", "overdrawn"]
-"""`overdrawn`: it used more memory or disk than its sandbox grants."""
+Ending = Literal["exited", "timed_out", "flooded", "interrupted", "overdrawn", "stopped"]
+"""`stopped`: the command had enough. `overdrawn`: it used more memory or disk than its sandbox grants."""
 
 SLICE = 0.02
 """Seconds between looks at `cancel`, an event without a descriptor, and at the memory in use."""
@@ -141,6 +141,8 @@ class Supervision:
             return "flooded"
         if self.cancel.is_set():
             return "interrupted"
+        if self.command.enough is not None and self.command.enough():
+            return "stopped"
         if now >= self._deadline:
             return "timed_out"
         if now >= self._next_sample:

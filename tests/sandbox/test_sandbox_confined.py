@@ -85,6 +85,33 @@ def test_conversation_over_the_channel(confined: Runner) -> None:
     assert clocks[0] < 0.2, "what the launcher used is not the program's"
 
 
+def test_a_run_whose_answer_is_known_is_ended_with_all_it_started(confined: Runner) -> None:
+    ours, theirs = socket.socketpair()
+    heard: list[bytes] = []
+
+    def watch(clock: Clockface) -> bool:
+        heard.append(ours.recv(100))
+        return True
+
+    started = time.monotonic()
+    with ours, theirs:
+        done = confined(
+            """
+            import os, time
+            if os.fork() == 0: time.sleep(60)
+            print("so far", flush=True)
+            os.write(int(os.environ["MAABARIUM_CHANNEL"]), b"lost")
+            time.sleep(60)
+            """,
+            channel=theirs,
+            listen=ours,
+            watch=watch,
+            enough=lambda: b"lost" in heard,
+        )
+    assert time.monotonic() - started < 30
+    assert done.stopped and done.output == "so far\n" and not (done.timed_out or done.interrupted or done.out_of_memory)
+
+
 def test_clock_counts_children_that_nobody_waits_for(confined: Runner) -> None:
     done = confined(
         """

@@ -13,8 +13,8 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
-    "COMBINATION", "EXHAUSTED", "PHASES", "REASON_CODES", "VERDICTS", "Attempt", "Call", "CallKind", "Champion",
-    "Clock", "Draft", "DraftKind", "Evaluation", "Experiment", "FileEdit", "FileMode", "Gate", "LineMap",
+    "COMBINATION", "EXHAUSTED", "PAIRED", "PHASES", "REASON_CODES", "VERDICTS", "Attempt", "Call", "CallKind",
+    "Champion", "Clock", "Draft", "DraftKind", "Evaluation", "Experiment", "FileEdit", "FileMode", "Gate", "LineMap",
     "Measured", "Measurement", "MetricEffect", "Operation", "Origin", "Outcome", "Phase", "Proposal", "ReasonCode",
     "Record", "Stage", "TestOutcome", "TestResult", "TestRole", "Verdict",
 ]  # fmt: skip
@@ -22,7 +22,10 @@ __all__ = [
 Operation = Literal["create", "modify", "delete"]
 FileMode = Literal[0o100644, 0o100755]
 """Of git: a plain file, or one that can be executed."""
-Stage = Literal["baseline", "screen", "pair", "audit"]
+Stage = Literal["baseline", "calibrate", "screen", "pair", "audit"]
+"""`calibrate`: a pair of the champion with itself, at the start of a run."""
+PAIRED: tuple[Stage, ...] = ("pair", "calibrate")
+"""Stages that measure two sides."""
 Verdict = Literal["baseline", "promoted", "rejected", "invalid", "tampered", "cancelled", "error"]
 TestOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
 TestRole = Literal["suite", "rule", "holdout"]
@@ -231,6 +234,9 @@ class Measured(Record):
     """For a pair: the champion's evaluation made beside the candidate's."""
     pair: int = 0
     candidate_first: bool = False
+    server: str = ""
+    """For a pair: the process from which both sides were forked, so that they share its memory layout and hash seed;
+    empty when each side was a process of its own."""
     problem: str = ""
     phases: dict[Phase, float] = Field(default_factory=dict)
 

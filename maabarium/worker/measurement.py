@@ -10,7 +10,7 @@ from maabarium.blueprint.sources import Offer
 from maabarium.errors import MaabariumError
 from maabarium.plugins.meeting import Meeting
 from maabarium.plugins.protocols import EvaluationRequest
-from maabarium.records import Evaluation, Measured, Phase
+from maabarium.records import PAIRED, Evaluation, Measured, Phase
 from maabarium.worker.job import MeasureJob
 from maabarium.worker.worker import CheckedOut, Worker
 from maabarium.workspace.worktree import Worktree
@@ -23,9 +23,10 @@ def run_measurement(worker: Worker, job: MeasureJob) -> Measured:
     seconds: dict[Phase, float] = {}
     made: dict[str, Evaluation] = {}
     problem = ""
-    candidate_first = job.stage != "pair" or job.candidate_first
+    paired = job.stage in PAIRED
+    candidate_first = not paired or job.candidate_first
     sides = [("candidate", job.tree)]
-    if job.stage == "pair":
+    if paired:
         sides.insert(int(candidate_first), ("champion", job.champion_tree))
     try:
         if job.together and worker.setup.blueprint.sandbox.level != "trusted":  # there they might want the same port
@@ -107,7 +108,7 @@ def _evaluate(
         merged = _merge(merged, evaluator.evaluate(request), name, offer)
         if merged.failed_gate is not None:
             break
-    phase: Phase = "confirming" if job.stage in ("pair", "audit") else "evaluating"
+    phase: Phase = "confirming" if job.stage in (*PAIRED, "audit") else "evaluating"
     took = time.perf_counter() - began
     seconds[phase] = seconds.get(phase, 0.0) + took
     return merged.model_copy(update={"duration": took})

@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from statistics import median
 
 from maabarium.records import Evaluation, Gate, Measurement
 from maabarium.safe_text import plain
 from maabarium_pytest.grading.gates import baseline_gates, later_gates, origin_gate, session_gate
 from maabarium_pytest.grading.measured import line_map, measure_session, measure_static, test_results
-from maabarium_pytest.grading.session import Purpose, SessionResult
+from maabarium_pytest.grading.session import SessionResult
 from maabarium_pytest.grading.suite import Suite, grader_fingerprint
 from maabarium_pytest.grading.transcript import Transcript
 
-__all__ = ["grade", "ratios_to_champion"]
+__all__ = ["grade"]
 
 
 def grade(suite: Suite, sessions: Sequence[SessionResult], baseline: Evaluation | None) -> Evaluation:
@@ -32,8 +31,6 @@ def grade(suite: Suite, sessions: Sequence[SessionResult], baseline: Evaluation 
         return _grade_baseline(suite, graded, gates[-1], sessions)
     (session,) = graded
     measured = measure_session(suite, session, baseline)
-    for again in _passed(suite, sessions, "second look", baseline):
-        measured |= _better(suite, measured, measure_session(suite, again, baseline))
     static, unreadable = measure_static(suite, baseline)
     measured |= static
     return _evaluation(
@@ -50,19 +47,6 @@ def grade(suite: Suite, sessions: Sequence[SessionResult], baseline: Evaluation 
     )
 
 
-def ratios_to_champion(suite: Suite, measured: Mapping[str, Measurement]) -> dict[str, float]:
-    """Timed scores of the objectives over the champion's, above 1 when better."""
-    request = suite.request
-    before = request.champion.evaluation.values() if request.champion else {}
-    ratios: dict[str, float] = {}
-    for metric in request.blueprint.objectives:
-        source = str(metric.source)
-        if source.startswith("score:") and source in before and source in measured and measured[source].clock:
-            now, then = max(measured[source].value, 1e-300), max(before[source], 1e-300)
-            ratios[source] = now / then if metric.direction == "maximize" else then / now
-    return ratios
-
-
 def _grade_baseline(
     suite: Suite, graded: Sequence[SessionResult], gate: Gate, sessions: Sequence[SessionResult]
 ) -> Evaluation:
@@ -72,8 +56,6 @@ def _grade_baseline(
     flaky = _unstable_ids(first.transcript, transcript)
     measured = measure_session(suite, second, None, flaky)
     noisy = _differing_sources(measure_session(suite, first, None, flaky), measured)
-    steady = [measure_session(suite, session, None) for session in _passed(suite, sessions, "steady", None)]
-    measured |= _medians(suite, measured, steady)
     measured |= measure_static(suite, None)[0]
     origin = origin_gate(suite, transcript, None)
     gates = [gate, origin, *baseline_gates(suite, transcript, flaky), _measured_gate(suite, measured, None)]
@@ -104,34 +86,6 @@ def _evaluation(
         log=plain(session.completed.output),
         duration=session.completed.duration,
     )
-
-
-def _passed(
-    suite: Suite, sessions: Sequence[SessionResult], purpose: Purpose, baseline: Evaluation | None
-) -> list[SessionResult]:
-    """Sessions of that purpose that went through."""
-    chosen = [session for session in sessions if session.mode.purpose == purpose]
-    return [session for session in chosen if session_gate(suite, session, baseline).passed]
-
-
-def _medians(
-    suite: Suite, measured: Mapping[str, Measurement], steady: Sequence[Mapping[str, Measurement]]
-) -> dict[str, Measurement]:
-    """Times as the median of a few sessions: every candidate is first compared with these, and one may be lucky."""
-    found = {}
-    for source in suite.request.sources & measured.keys():
-        if measured[source].clock:
-            values = [seen[source].value for seen in (measured, *steady) if source in seen]
-            found[source] = measured[source].model_copy(update={"value": median(values)})
-    return found
-
-
-def _better(
-    suite: Suite, measured: Mapping[str, Measurement], again: Mapping[str, Measurement]
-) -> dict[str, Measurement]:
-    """Those timed scores that were better the second time."""
-    first, second = ratios_to_champion(suite, measured), ratios_to_champion(suite, again)
-    return {source: again[source] for source in first if second.get(source, 0.0) > first[source]}
 
 
 def _unstable_ids(first: Transcript, second: Transcript) -> tuple[str, ...]:

@@ -1,17 +1,17 @@
 """Which sessions a stage needs: the next one, from those that have run. Pure.
 
-A baseline runs the suite twice (what differs is flaky or noisy), times it some more, and traces its lines once;
-`screen` and `audit` run everything once; `pair` runs the rules alone when only scores are asked for.
+A baseline runs the suite twice (what differs is flaky or noisy) and traces its lines once; `screen` and `audit` run
+everything once; `pair` and `calibrate` run the rules alone when only scores are asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
+from maabarium.records import PAIRED
 from maabarium_pytest.grading.gates import session_gate
-from maabarium_pytest.grading.grade import grade, ratios_to_champion
-from maabarium_pytest.grading.measured import measure_session
+from maabarium_pytest.grading.grade import grade
 from maabarium_pytest.grading.session import Mode, SessionResult
 from maabarium_pytest.grading.suite import Suite
 
@@ -21,10 +21,6 @@ TIMED = ("tests.duration", "tests.cpu", "score:", "benchmark:")
 """Prefixes of sources that a clock may stand behind: such sessions are pinned to a core."""
 LEAST_TIMEOUT = 10.0
 TIMEOUT_FACTOR = 3.0
-STEADY_SESSIONS = 2
-"""Further sessions of a baseline with times among its sources."""
-UNLUCKY = 0.7
-"""A screened time down to this share of the champion's gets a second look."""
 TRACE_SECONDS = 20.0
 TRACE_FACTOR = 5.0
 LEAST_TRACE = 0.5
@@ -42,22 +38,11 @@ def next_session(suite: Suite, done: Sequence[SessionResult], left: float) -> Mo
     mode = Mode(_timeout(suite, left), coverage="coverage" in suite.request.sources, pin=_pinned(suite))
     if len(done) < needed:
         return replace(mode, bytecode=baseline is None and not done, only_rules=_only_rules(suite))
-    if baseline is None:
-        return _more_of_baseline(suite, done, mode, left)
-    if suite.request.stage == "screen" and len(done) == needed:
-        # Bad luck may make a time a little worse than the champion's. Screening only decides what is confirmed, so
-        # that keeping the better of two times cannot make a false winner; it costs a session without the suite.
-        ratios = ratios_to_champion(suite, measure_session(suite, done[0], baseline)).values()
-        if any(UNLUCKY < ratio < 1 for ratio in ratios):
-            return replace(mode, purpose="second look", only_rules=True)
-    return None
+    return _trace(suite, done, left) if baseline is None else None
 
 
-def _more_of_baseline(suite: Suite, done: Sequence[SessionResult], mode: Mode, left: float) -> Mode | None:
-    measured = measure_session(suite, done[1], None)
-    clocked = [source for source in suite.request.sources if source in measured and measured[source].clock]
-    if clocked and len(done) < 2 + STEADY_SESSIONS:
-        return replace(mode, purpose="steady", only_rules=bool(suite.rules.tests) and _all_scores(clocked))
+def _trace(suite: Suite, done: Sequence[SessionResult], left: float) -> Mode | None:
+    """A session that says which lines run; None when it was made, has no time, or is of no use."""
     slower = max(session.completed.duration for session in done[:2])
     timeout = min(TRACE_SECONDS, max(2.0, TRACE_FACTOR * slower), left)
     traced = done[-1].mode.purpose == "trace" or timeout < LEAST_TRACE or not suite.targets.paths
@@ -84,8 +69,5 @@ def _pinned(suite: Suite) -> bool:
 
 def _only_rules(suite: Suite) -> bool:
     sources = suite.request.sources
-    return suite.request.stage == "pair" and bool(sources) and _all_scores(sources) and bool(suite.rules.tests)
-
-
-def _all_scores(sources: Iterable[str]) -> bool:
-    return all(source.startswith("score:") for source in sources)
+    scores = bool(sources) and all(source.startswith("score:") for source in sources)
+    return suite.request.stage in PAIRED and scores and bool(suite.rules.tests)

@@ -21,8 +21,8 @@ __all__ = ["Mode", "Purpose", "SessionResult", "run_session"]
 PLUGINS_OFF = ("cacheprovider", "maabarium", "randomly", "random_order")
 
 
-Purpose = Literal["grade", "steady", "second look", "trace"]
-"""`grade` says whether the tree is sound, `steady` and `second look` time it once more, `trace` says what lines ran."""
+Purpose = Literal["grade", "trace"]
+"""`grade` says whether the tree is sound and measures it, `trace` says what lines ran."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def test_grading_needs_nothing_but_the_sessions(target: Any) -> None:
     target.sources = frozenset({"score:style", "score:adds", "size"})
     baseline, purposes = graded(target, "baseline")
     assert baseline.failed_gate is None and baseline.partial == ("rules/test_speed.py::test_documented",)
-    assert purposes == ["grade", "grade", "steady", "steady", "trace"] and baseline.lines is not None
+    assert purposes == ["grade", "grade", "trace"] and baseline.lines is not None
     assert 0 < baseline.session_seconds == baseline.duration and "score:adds" in baseline.noisy
     assert {test.role for test in baseline.tests} == {"suite", "rule"}
 

@@ -8,11 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import socket
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from maabarium.blueprint.schema import SandboxOptions
 
-__all__ = ["Clockface", "Command", "Completed", "DescribesSandbox", "Sandbox", "SandboxFactory"]
+__all__ = [
+    "Clockface",
+    "Command",
+    "Completed",
+    "DescribesSandbox",
+    "KeepsPrograms",
+    "KeptProgram",
+    "Sandbox",
+    "SandboxFactory",
+]
 
 
 class Clockface(Protocol):
@@ -103,6 +112,28 @@ class Sandbox(Protocol):
 
     def run(self, command: Command) -> Completed:
         """Run to the end, or kill the whole tree at the deadline, on a flood, or when `cancel` is set."""
+
+
+class KeptProgram(Protocol):
+    """A program that is ready and forks itself for every session."""
+
+    facts: Mapping[str, Any]
+    """What it said when it was ready."""
+
+    def run(self, command: Command, folder: Path) -> Completed:
+        """Run one session as `Sandbox.run` runs a command, with `folder` seen where the program was kept for.
+        SandboxError when none can be started."""
+
+    def close(self) -> None:
+        """End the program with all its sessions."""
+
+
+@runtime_checkable
+class KeepsPrograms(Protocol):
+    """A sandbox that can keep a program ready. In others every command is a start of its own."""
+
+    def keep(self, command: Command, folder: Path) -> KeptProgram:
+        """Start a program and wait until it is ready; its sessions see their folder at `folder`. SandboxError."""
 
 
 @runtime_checkable

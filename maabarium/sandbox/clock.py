@@ -58,25 +58,26 @@ class CpuClock(ABC):
         return
 
 
-def open_perf_event() -> int:
-    """A TASK_CLOCK counter of what the calling thread will execute; a descriptor to read one u64 of nanoseconds.
-    Raises OSError when the kernel forbids it or the machine is unknown to us."""
+def open_perf_event(pid: int = 0) -> int:
+    """A TASK_CLOCK counter of what the calling thread will execute, or of what another process does from now on; a
+    descriptor to read one u64 of nanoseconds. Raises OSError when the kernel forbids it, or on an unknown machine."""
     if sys.platform != "linux":
         raise OSError("perf_event_open: there is no such system call here")
-    flags = DISABLED | INHERIT | EXCLUDE_KERNEL | EXCLUDE_HV | ENABLE_ON_EXEC
+    flags = INHERIT | EXCLUDE_KERNEL | EXCLUDE_HV | (0 if pid else DISABLED | ENABLE_ON_EXEC)
     # type, size, config, sample_period, sample_type, read_format, flags, wakeup_events, bp_type, config1
     fields = struct.pack("=IIQQQQQIIQ", TYPE_SOFTWARE, ATTR_SIZE, COUNT_TASK_CLOCK, 0, 0, 0, flags, 0, 0, 0)
     attributes = ctypes.create_string_buffer(fields, ATTR_SIZE)
-    return syscalls.call("perf_event_open", attributes, 0, -1, -1, FLAG_CLOEXEC)  # this thread, any core, no group
+    return syscalls.call("perf_event_open", attributes, pid, -1, -1, FLAG_CLOEXEC)  # any core, no group
 
 
 class PerfClock(CpuClock):
-    """The kernel's counter. Make it in the thread that starts the process, close it in any."""
+    """The kernel's counter. Make it in the thread that starts the process, or for a process that waits; close it in
+    any thread."""
 
     complete = True
 
-    def __init__(self) -> None:
-        self._descriptor = open_perf_event()
+    def __init__(self, pid: int = 0) -> None:
+        self._descriptor = open_perf_event(pid)
 
     def read(self) -> float:
         """Seconds so far."""

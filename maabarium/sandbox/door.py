@@ -82,6 +82,10 @@ class Door(ABC):
         """How the program ended, told from how what was started ended. SandboxError when it never began."""
         return completed
 
+    def helpers(self) -> set[int]:
+        """Processes of the tree that are ours and as large as what they were forked from: no memory of the program."""
+        return set()
+
     @abstractmethod
     def close(self) -> None:
         """Give everything back."""

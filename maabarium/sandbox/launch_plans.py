@@ -15,7 +15,7 @@ import contextlib
 import functools
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ from maabarium.sandbox.launcher import syscalls
 from maabarium.sandbox.seccomp import confining_rules, filter_program, standalone_rules
 
 __all__ = [
-    "HOME", "HOST", "HOSTS", "NOTE", "SCOPE_ABI", "handled_rights", "landlock_plan", "namespaces_plan", "path_rules",
-    "private_places",
+    "HOME", "HOST", "HOSTS", "NOTE", "SCOPE_ABI", "fork_plan", "handled_rights", "landlock_plan", "namespaces_plan",
+    "path_rules", "private_places",
 ]  # fmt: skip
 
 HOST = "sandbox"
@@ -62,8 +62,9 @@ NOTE = (
 )
 
 
-def namespaces_plan(start: Start, caps: Caps, *, strict: bool) -> dict[str, Any]:
-    """The plan of one run: namespaces, the new root, rules and filter."""
+def namespaces_plan(start: Start, caps: Caps, *, strict: bool, sealed: bool = True) -> dict[str, Any]:
+    """The plan of one run: namespaces, the new root, rules and filter. Not `sealed`: for a program that is kept,
+    without rules and filter, which would forbid it to make namespaces for its sessions."""
     options = caps.options
     files = access_of(start.command, options, start.env)
     private = private_places(start.env)
@@ -76,9 +77,43 @@ def namespaces_plan(start: Start, caps: Caps, *, strict: bool) -> dict[str, Any]
         "gid": os.getgid(),
         "host": HOST,
         "loopback": not options.network,
-        "mounts": steps_of(files, private, caps.private, network=options.network),
+        "mounts": steps_of(files, private, caps.private, network=options.network, sealed=sealed),
+        "filter": filter_program(confining_rules(strict=strict), os.uname().machine) if sealed else None,
+        "landlock": write_domain(abi, files, private) if abi and sealed else None,
+    }
+
+
+def fork_plan(
+    start: Start, caps: Caps, *, strict: bool, world: list[tuple[Any, ...]], source: Path, place: Path
+) -> dict[str, Any]:
+    """The plan of one session of a kept program, whose root was built by the steps `world`. `source`, a folder beside
+    `place`, is seen at `place`; nothing else of what is beside them is. The command's folders lie beneath `place`."""
+    options, abi, private = caps.options, syscalls.landlock_abi(), private_places(start.env)
+    writable = tuple(os.path.realpath(folder) for folder in start.command.writable)
+    flags = syscalls.NEWUSER | syscalls.NEWNS | syscalls.NEWPID | syscalls.NEWIPC
+    pool, attached = memory_steps("/tmp", caps.private, private, lambda path: path.startswith(f"{place}/"))
+    covering = tuple(f"{path}/" for path in private)
+    covered = [step for step in world if step[0] in ("read", "write") and step[1].startswith(covering)]
+    return {
+        "unshare": flags | (0 if options.network else syscalls.NEWNET),
+        "uid": os.getuid(),
+        "gid": os.getgid(),
+        "host": "",
+        "loopback": not options.network,
+        "changes": [
+            pool,
+            *(("again", path, folder) for _, path, folder in covered if path != str(place.parent)),
+            *(step for step in world if step[0] in ("link", "text") and step[1].startswith(covering)),
+            ("only", str(source), str(place.parent), str(place)),
+            attached,
+            ("terminals", "/dev/pts"),
+            ("processes", "/proc", MASKED, True),
+        ],
+        "cwd": os.path.realpath(start.command.cwd),
+        "limits": sorted(start.limits.items()),
+        "reports": True,
         "filter": filter_program(confining_rules(strict=strict), os.uname().machine),
-        "landlock": write_domain(abi, files, private) if abi else None,
+        "landlock": write_domain(abi, FileAccess((), writable, {}), private) if abi else None,
     }
 
 
@@ -97,22 +132,31 @@ def private_places(env: Mapping[str, str]) -> dict[str, int]:
     return {"/tmp": 0o1777, "/var/tmp": 0o1777, "/dev/shm": 0o1777, env["HOME"]: 0o700, env["TMPDIR"]: 0o700}
 
 
-def steps_of(files: FileAccess, private: dict[str, int], size: int, *, network: bool) -> list[tuple[Any, ...]]:
+def steps_of(
+    files: FileAccess, private: dict[str, int], size: int, *, network: bool, sealed: bool
+) -> list[tuple[Any, ...]]:
     """The new root, step by step: what is above comes first, for it would cover what is beneath."""
     steps: list[tuple[Any, ...]] = [("device", f"/dev/{name}", False) for name in DEVICES]
     steps += [("link", f"/dev/{name}", target) for name, target in LINKS.items()]
-    steps += [("terminals", "/dev/pts"), ("link", "/dev/ptmx", "pts/ptmx"), ("processes", "/proc", MASKED)]
+    steps += [("terminals", "/dev/pts"), ("link", "/dev/ptmx", "pts/ptmx"), ("processes", "/proc", MASKED, sealed)]
     if not network:
         steps.append(("text", "/etc/hosts", HOSTS))
     rest: list[tuple[Any, ...]] = [shown(path) for path in files.readable]
     rest += [("write", path, os.path.isdir(path)) for path in files.writable]  # noqa: PTH112
     rest += [("link", place, target) for place, target in files.links.items()]
+    rest.sort(key=lambda step: step[1].count("/"))
+    pool, attached = memory_steps(POOL, size, private, files.holds)
+    return [*steps, pool, *rest, attached]
+
+
+def memory_steps(
+    top: str, size: int, private: Mapping[str, int], beneath: Callable[[str], bool]
+) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """One pool for all private places, and the step behind the binds for those that lie beneath one."""
     data = f"size={size},nr_inodes={INODES},mode=0755"
     pool = [(str(number), place, mode) for number, (place, mode) in enumerate(private.items())]
-    # One pool for all private places; those that lie beneath a bind are attached behind it.
-    rest.sort(key=lambda step: step[1].count("/"))
-    first = [entry for entry in pool if not files.holds(entry[1])]
-    return [*steps, ("memory", POOL, data, pool, first), *rest, ("attach", POOL, [e for e in pool if e not in first])]
+    later = [entry for entry in pool if beneath(entry[1])]
+    return ("memory", top, data, pool, [entry for entry in pool if entry not in later]), ("attach", later)
 
 
 def shown(path: str) -> tuple[Any, ...]:

@@ -27,6 +27,8 @@ from maabarium.sandbox.process_tree import KILL_SECONDS, ProcessTree, handle_of,
 __all__ = ["LaunchDoor"]
 
 PROGRAM = Path(__file__).parent / "launcher" / "boot.py"
+MARSHAL = 4
+"""The format's version: a kept program may be of an older Python than ours."""
 READY = 30.0
 """Seconds until a program that is not ready is an error: starting an interpreter on a busy machine."""
 FREEZING = 3.0
@@ -60,6 +62,7 @@ class LaunchDoor(Door):
         common = {
             "parent": os.getpid(),
             "unshare": 0,
+            "reports": False,
             "argv": list(command.argv),
             "env": dict(start.env),
             "cwd": os.path.realpath(command.cwd),
@@ -67,7 +70,7 @@ class LaunchDoor(Door):
             "limits": sorted(start.limits.items()),
             "landlock": None,
         }
-        self._submit(marshal.dumps(common | dict(self._plan(start))))
+        self._submit(marshal.dumps(common | dict(self._plan(start)), MARSHAL))
         clock.own = clock.read()
         self._begin(command.argv[0])
 
@@ -81,11 +84,15 @@ class LaunchDoor(Door):
         deadline = time.monotonic() + READY
         while (line := self._line(deadline)) != b"R":
             if line.startswith(b"I"):
-                self.init = int(line[1:])
+                self._note_first(line)
             elif line.startswith(b"E"):
                 raise SandboxError(f"the sandbox could not be set up: {complaint(line)}")
             else:
                 raise SandboxError("the sandbox's launcher ended before the program was confined")
+
+    def _note_first(self, line: bytes) -> None:
+        """The line that tells of process 1."""
+        self.init = int(line[1:])
 
     def _begin(self, program: str) -> None:
         """Let the program begin. Raises SandboxError when it cannot be executed inside."""

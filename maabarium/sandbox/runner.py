@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from maabarium.errors import SandboxError
 from maabarium.folders import discard
@@ -25,10 +26,31 @@ from maabarium.sandbox.door import CHANNEL, Door, DoorMaker, Start, find_program
 from maabarium.sandbox.process_tree import RUN_MARK, ProcessTree, new_mark
 from maabarium.sandbox.supervision import Ending, KeptOutput, Supervision
 
-__all__ = ["Runner"]
+__all__ = ["Child", "Runner", "Spent"]
 
 UNSEEN_CPU = 0.02
 """Seconds by which a child's rusage may exceed the kernel's counter: what it used between fork and exec."""
+
+
+class Spent(NamedTuple):
+    """CPU seconds and the largest resident size (in the units of `ru_maxrss`) of a process and those it waited for."""
+
+    cpu: float
+    peak: int
+
+
+class Waiting(Protocol):
+    """A process that waits at a door. `pipe` is our non-blocking end of its output."""
+
+    pid: int
+    pipe: int
+    returncode: int
+
+    def reap(self) -> Spent:
+        """After its end: `returncode` and the resources used. SandboxError when they cannot be known."""
+
+    def abandon(self, tree: ProcessTree) -> None:
+        """After an error: end it and its tree, whatever that takes."""
 
 
 @dataclass
@@ -55,43 +77,43 @@ class Runner:
         if self.cancel.is_set():
             return Completed(-signal.SIGKILL, "", 0.0, 0.0, 0, interrupted=True)
         with contextlib.ExitStack() as stack:
-            home = self.home or private_folder(command, stack)
-            mark = new_mark(os.environ.get(RUN_MARK))
-            start = Start(
-                command=command,
-                env=self._environment(command, home, mark),
-                mark=mark,
-                limits=self.caps.rlimits(command.timeout),
-                group=self.caps.group(),
-            )
-            stack.callback(start.group.close)
+            start = self.prepared(command, stack)
             door = self.door(start)
             stack.callback(door.close)
             clock = probe_clock(door.tree)
             stack.callback(clock.close)
-            return door.result(self._run(start, clock, door))
+            return door.result(self.follow(start, Child(start, door), door, clock, self._growing(start)))
 
-    def _run(self, start: Start, clock: CpuClock, door: Door) -> Completed:
-        process, pipe = started(start, door)
+    def prepared(self, command: Command, stack: contextlib.ExitStack) -> Start:
+        """What is to be started, with a mark and a control group of its own, which go when `stack` is closed."""
+        home = self.home or private_folder(command, stack)
+        mark = new_mark(os.environ.get(RUN_MARK))
+        environment = self._environment(command, home, mark)
+        start = Start(command, environment, mark, self.caps.rlimits(command.timeout), self.caps.group())
+        stack.callback(start.group.close)
+        return start
+
+    def follow(self, start: Start, process: Waiting, door: Door, clock: CpuClock, growing: Iterable[str]) -> Completed:
+        """Let a waiting process begin, watch it, end all that came of it. `growing`: folders that it may fill."""
         tree, reaped = door.tree, False
         try:
             tree.adopt(process.pid)
             confine(process.pid, start)
-            guard = self.caps.guard(lambda: tree.members()[0], self._growing(start), start.group)
+            guard = self.caps.guard(lambda: set(tree.members()[0]) - door.helpers(), growing, start.group)
             door.open(process.pid, clock)
             output = KeptOutput(int(self.caps.options.output_mb * MEGABYTE))
-            supervision = Supervision(process.pid, pipe, start.command, clock, output, self.cancel, guard)
+            supervision = Supervision(process.pid, process.pipe, start.command, clock, output, self.cancel, guard)
             ending = supervision.follow()
             clock.read()  # a clock over /proc must look while the processes are still there
             tree.kill()
-            usage = reap(process)
+            usage = process.reap()
             reaped = True
             supervision.finish()
             return completed(process.returncode, ending, supervision, usage, clock)
         finally:
-            os.close(pipe)
+            os.close(process.pipe)
             if not reaped:
-                abandon(process, tree)
+                process.abandon(tree)
 
     def _growing(self, start: Start) -> list[str]:
         """Folders on disk that the program may fill."""
@@ -117,35 +139,65 @@ def private_folder(command: Command, stack: contextlib.ExitStack) -> Path:
     return folder
 
 
-def started(start: Start, door: Door) -> tuple[subprocess.Popen[bytes], int]:
-    """Start the process at the door, leader of a new session; returns it and our end of its output."""
-    command = start.command
-    argv, channel = list(command.argv), command.channel
-    reading, writing = os.pipe()
-    try:
-        os.set_blocking(reading, False)
-        find_program(argv[0], start.env["PATH"], command.cwd)
-        if any("\0" in word for word in argv):
-            raise ValueError("embedded null byte")
-        process = subprocess.Popen(
-            door.argv,
-            cwd=command.cwd,
-            env=door.env,
-            stdin=door.stdin,
-            stdout=writing,
-            stderr=subprocess.STDOUT,
-            close_fds=True,
-            pass_fds=(*door.descriptors, *(() if channel is None else (channel.fileno(),))),
-            start_new_session=True,
-        )
-    except (OSError, ValueError, IndexError) as error:
-        os.close(reading)
-        raise SandboxError(
-            f"{argv[0] if argv else 'an empty command'} could not be started in {command.cwd}: {error}"
-        ) from error
-    finally:
-        os.close(writing)
-    return process, reading
+class Child:
+    """The process that was started at a door, leader of a new session. `pipe` is our end of its output."""
+
+    def __init__(self, start: Start, door: Door) -> None:
+        command = start.command
+        argv, channel = list(command.argv), command.channel
+        self.pipe, writing = os.pipe()
+        self.returncode = -signal.SIGKILL
+        try:
+            os.set_blocking(self.pipe, False)
+            find_program(argv[0], start.env["PATH"], command.cwd)
+            if any("\0" in word for word in argv):
+                raise ValueError("embedded null byte")
+            self._process = subprocess.Popen(
+                door.argv,
+                cwd=command.cwd,
+                env=door.env,
+                stdin=door.stdin,
+                stdout=writing,
+                stderr=subprocess.STDOUT,
+                close_fds=True,
+                pass_fds=(*door.descriptors, *(() if channel is None else (channel.fileno(),))),
+                start_new_session=True,
+            )
+        except (OSError, ValueError, IndexError) as error:
+            os.close(self.pipe)
+            raise SandboxError(
+                f"{argv[0] if argv else 'an empty command'} could not be started in {command.cwd}: {error}"
+            ) from error
+        finally:
+            os.close(writing)
+        self.pid = self._process.pid
+
+    def reap(self) -> Spent:
+        """Take the exit status and the resources used. Raises SandboxError when somebody else took them."""
+        try:
+            _, status, usage = os.wait4(self.pid, 0)
+        except ChildProcessError as error:
+            self._process.returncode = -signal.SIGKILL
+            raise SandboxError(
+                "the exit status of a child process was taken by other code of this program: "
+                "something here ignores SIGCHLD or waits for all children; run Maabarium without it"
+            ) from error
+        self._process.returncode = self.returncode = os.waitstatus_to_exitcode(status)
+        return Spent(usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+
+    def abandon(self, tree: ProcessTree) -> None:
+        """After an error or Ctrl-C: end everything without hiding the error that is on its way, and without waiting
+        for a process that does not die."""
+        process = self._process
+        with contextlib.suppress(SandboxError):
+            tree.kill()
+        deadline = time.monotonic() + 1.0
+        while process.returncode is None:
+            with contextlib.suppress(OSError):
+                process.kill()  # it is not waited for yet, so the number is still its own
+            if process.poll() is None and time.monotonic() > deadline:
+                process.returncode = -signal.SIGKILL
+            time.sleep(0.001)
 
 
 def confine(pid: int, start: Start) -> None:
@@ -160,46 +212,16 @@ def confine(pid: int, start: Start) -> None:
         raise SandboxError(f"the process could not be moved into its control group: {error}") from error
 
 
-def reap(process: subprocess.Popen[bytes]) -> resource.struct_rusage:
-    """Take the exit status and the resources used. Raises SandboxError when somebody else took them."""
-    try:
-        _, status, usage = os.wait4(process.pid, 0)
-    except ChildProcessError as error:
-        process.returncode = -signal.SIGKILL
-        raise SandboxError(
-            "the exit status of a child process was taken by other code of this program: "
-            "something here ignores SIGCHLD or waits for all children; run Maabarium without it"
-        ) from error
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return usage
-
-
-def abandon(process: subprocess.Popen[bytes], tree: ProcessTree) -> None:
-    """After an error or Ctrl-C: end everything without hiding the error that is on its way, and without waiting
-    for a process that does not die."""
-    with contextlib.suppress(SandboxError):
-        tree.kill()
-    deadline = time.monotonic() + 1.0
-    while process.returncode is None:
-        with contextlib.suppress(OSError):
-            process.kill()  # it is not waited for yet, so the number is still its own
-        if process.poll() is None and time.monotonic() > deadline:
-            process.returncode = -signal.SIGKILL
-        time.sleep(0.001)
-
-
-def completed(
-    returncode: int, ending: Ending, seen: Supervision, usage: resource.struct_rusage, clock: CpuClock
-) -> Completed:
+def completed(returncode: int, ending: Ending, seen: Supervision, usage: Spent, clock: CpuClock) -> Completed:
     """The record of a run. The rusage of the first process checks the clock, which a trick may have detached."""
-    counted, waited_for = clock.read(), usage.ru_utime + usage.ru_stime
+    counted, waited_for = clock.read(), usage.cpu
     dodged = waited_for > counted * 1.05 + UNSEEN_CPU
     return Completed(
         returncode=returncode,
         output=seen.output.text(),
         duration=seen.ended - seen.began,
         cpu=max(0.0, (max(counted, waited_for) if dodged or not clock.complete else counted) - clock.own),
-        peak_rss=seen.peak_rss(usage),
+        peak_rss=seen.peak_rss(usage.peak),
         timed_out=ending == "timed_out",
         flooded=ending == "flooded" or (ending == "exited" and seen.output.flooded),
         interrupted=ending == "interrupted",

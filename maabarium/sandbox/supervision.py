@@ -188,11 +188,11 @@ class Supervision:
                 return
             self._converse(ready[self._listen.fileno()])
 
-    def peak_rss(self, usage: resource.struct_rusage) -> int:
+    def peak_rss(self, largest: int) -> int:
         """Bytes of the largest process. Between fork and exec a child shares our memory, and Linux counts that as its
         own peak (`exec_mmap` of fs/exec.c): what does not exceed our own peak is only an upper bound, and the sampled
         peak is taken, if there is one."""
-        peak = usage.ru_maxrss * RSS_UNIT
+        peak = largest * RSS_UNIT
         ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT
         return peak if peak > ours or not self.sampled_rss else self.sampled_rss
 

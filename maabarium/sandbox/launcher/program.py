@@ -3,7 +3,8 @@
 With namespaces: helper -> process 1 (`init`) -> program; when process 1 ends the kernel kills everything beside it.
 Without: helper -> program; the helper adopts orphans and ends them itself. The helper stays outside the confinement, so
 that what is confined can neither signal nor trace it. The *leash* is a pipe whose other end only the parent holds: it
-closes when the parent wants the end, or is gone.
+closes when the parent wants the end, or is gone. `namespaced` and `confine` also serve `forks`, where the program is a
+fork of one that is kept.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ import select
 import sys
 
 from . import syscalls
-from .mounts import build_root
+from .mounts import build_root, change_root
 
 TYPE_CHECKING = False  # importing `typing` would double the start-up time
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
 FAILED = 125
@@ -28,20 +30,37 @@ LOOK = 50
 
 
 def main(control: int, leash: int) -> NoReturn:
-    """The helper."""
-    status = FAILED << 8
+    """The helper; the process that `namespaced` or `supervised` comes back in becomes the program."""
+    sys.stdout = sys.stderr = None  # their descriptors are about to be closed
     try:
         os.set_inheritable(control, False)
         os.set_inheritable(leash, False)
         syscalls.control(syscalls.PR_SET_PDEATHSIG, KILL)
-        size = int.from_bytes(read_exactly(control, 4), "little")
-        plan: dict[str, Any] = marshal.loads(read_exactly(control, size))  # of the same interpreter, whom we trust
+        plan = read_plan(control)
         if os.getppid() != plan["parent"]:  # it died before the signal was arranged
             os._exit(FAILED)
-        status = (namespaced if plan["unshare"] else supervised)(plan, control, leash)
+        if plan["unshare"]:
+            namespaced(plan, control, leash, ended)
+        else:
+            supervised(plan, control, leash)
+        os.setsid()
+        syscalls.libc.signal(SIGPIPE, 0)  # the interpreter ignores them; a program expects the default
+        syscalls.libc.signal(SIGXFSZ, 0)
+        confine(plan, (control, *plan["keep"]))
+        os.write(control, b"R\n")
+        if os.read(control, 1) != b"G":
+            os._exit(FAILED)
+        os.execvpe(plan["argv"][0], plan["argv"], plan["env"])
     except BaseException as error:  # noqa: BLE001 - whatever it is, the parent must hear it
         complain(control, error)
-    leave(status)
+    os._exit(FAILED)
+
+
+def read_plan(control: int) -> dict[str, Any]:
+    """The plan that the parent sends; it is of an interpreter that we trust."""
+    size = int.from_bytes(read_exactly(control, 4), "little")
+    plan: dict[str, Any] = marshal.loads(read_exactly(control, size))
+    return plan
 
 
 def read_exactly(descriptor: int, size: int) -> bytes:
@@ -67,7 +86,7 @@ def complain(control: int, error: BaseException) -> None:
         pass  # nobody listens any more
 
 
-def leave(status: int) -> NoReturn:
+def ended(status: int, usage: resource.struct_rusage) -> NoReturn:
     """End as the program ended: same exit status, same signal."""
     number = status & 0x7F
     if number:
@@ -79,8 +98,9 @@ def leave(status: int) -> NoReturn:
 # --- with namespaces ---
 
 
-def namespaced(plan: dict[str, Any], control: int, leash: int) -> int:
-    """Enter new namespaces, start process 1, wait for its end or the leash; the program's wait status."""
+def namespaced(plan: dict[str, Any], control: int, leash: int, end: Callable[..., NoReturn]) -> None:
+    """Enter new namespaces and start process 1 in them, and below it the process in which this returns. The helper
+    waits for the end of all or the leash, and calls `end` with the program's wait status and the resources used."""
     syscalls.control(syscalls.PR_SET_DUMPABLE, 1)  # or /proc/self/uid_map belongs to root after a setuid
     syscalls.unshare(plan["unshare"])
     write_maps(plan["uid"], plan["gid"])
@@ -92,9 +112,10 @@ def namespaced(plan: dict[str, Any], control: int, leash: int) -> int:
         os.close(result)
         os.close(leash)
         init(plan, control, alive, telling)
+        return
     os.close(telling)
     os.write(control, f"I{first}\n".encode())
-    close_all_but(result, leash, held)
+    close_all_but(result, leash, held, *((control,) if plan["reports"] else ()))
     poll = select.poll()
     poll.register(os.pidfd_open(first), select.POLLIN)
     poll.register(leash, 0)
@@ -103,9 +124,9 @@ def namespaced(plan: dict[str, Any], control: int, leash: int) -> int:
         os.kill(first, KILL)
     except ProcessLookupError:
         pass
-    os.waitpid(first, 0)  # returns when everything in the namespace is dead: pid_namespaces(7)
+    usage = os.wait4(first, 0)[2]  # returns when everything in the namespace is dead: pid_namespaces(7)
     told = os.read(result, 4)
-    return int.from_bytes(told, "little") if len(told) == 4 else KILL
+    end(int.from_bytes(told, "little") if len(told) == 4 else KILL, usage)
 
 
 def write_maps(uid: int, gid: int) -> None:
@@ -118,23 +139,27 @@ def write_maps(uid: int, gid: int) -> None:
             os.close(descriptor)
 
 
-def init(plan: dict[str, Any], control: int, alive: int, telling: int) -> NoReturn:
-    """Process 1: builds the world, starts the program, buries orphans, and ends with it."""
+def init(plan: dict[str, Any], control: int, alive: int, telling: int) -> None:
+    """Process 1: builds the world, starts the process in which this returns, buries orphans, and ends with it."""
     try:
         syscalls.control(syscalls.PR_SET_PDEATHSIG, KILL)
         poll = select.poll()
         poll.register(alive, 0)
         if poll.poll(0):  # the helper died before the signal was arranged
             os._exit(FAILED)
-        syscalls.set_host_name(plan["host"])
+        if plan["host"]:
+            syscalls.set_host_name(plan["host"])
         if plan["loopback"]:
             syscalls.raise_loopback()
-        build_root(plan)
+        if "mounts" in plan:
+            build_root(plan["mounts"])
+        else:
+            change_root(plan["changes"])
         child = os.fork()
         if child == 0:
             os.close(alive)
             os.close(telling)
-            start(plan, control)
+            return
     except OSError as error:
         complain(control, error)
         os._exit(FAILED)
@@ -149,14 +174,15 @@ def init(plan: dict[str, Any], control: int, alive: int, telling: int) -> NoRetu
 # --- without ---
 
 
-def supervised(plan: dict[str, Any], control: int, leash: int) -> int:
-    """Start the program confined, stay outside, adopt its orphans, end all of them; the program's wait status."""
+def supervised(plan: dict[str, Any], control: int, leash: int) -> None:
+    """Start the process in which this returns. The helper stays outside, adopts its orphans, ends all of them, and ends
+    as the program did."""
     syscalls.control(syscalls.PR_SET_CHILD_SUBREAPER, 1)
     syscalls.control(syscalls.PR_SET_PDEATHSIG, 0)  # the leash tells; dying at once would leave the program alone
     child = os.fork()
     if child == 0:
         os.close(leash)
-        start(plan, control)
+        return
     os.write(control, b"I0\n")
     close_all_but(leash)
     poll = select.poll()
@@ -166,7 +192,7 @@ def supervised(plan: dict[str, Any], control: int, leash: int) -> int:
     while not poll.poll(LOOK):
         reap(statuses, os.WNOHANG)
     end_descendants(statuses)
-    return statuses.get(child, KILL)
+    ended(statuses.get(child, KILL), resource.getrusage(resource.RUSAGE_CHILDREN))
 
 
 def reap(statuses: dict[int, int], flags: int) -> bool:
@@ -198,32 +224,17 @@ def end_descendants(statuses: dict[int, int]) -> None:
 # --- the program itself ---
 
 
-def start(plan: dict[str, Any], control: int) -> NoReturn:
-    """Confine this process, report, wait for "go", become the program."""
-    try:
-        os.setsid()
-        confine(plan, (control, *plan["keep"]))
-        os.write(control, b"R\n")
-        if os.read(control, 1) != b"G":
-            os._exit(FAILED)
-        os.execvpe(plan["argv"][0], plan["argv"], plan["env"])
-    except BaseException as error:  # noqa: BLE001 - whatever it is, the parent must hear it
-        complain(control, error)
-    os._exit(FAILED)
-
-
 def confine(plan: dict[str, Any], keep: tuple[int, ...]) -> None:
     """Give up everything the plan does not leave. Raises OSError. Nothing may be imported after it."""
     close_all_but(0, 1, 2, *keep)
     os.chdir(plan["cwd"])
     for number, value in plan["limits"]:
         lower(number, value)
-    syscalls.drop_capabilities()
+    if plan["filter"]:  # a program that is kept needs CAP_SETFCAP to map root into the namespaces of its sessions
+        syscalls.drop_capabilities()
     syscalls.control(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     if plan["landlock"]:
         syscalls.restrict(*plan["landlock"])
-    syscalls.libc.signal(SIGPIPE, 0)  # the interpreter ignores them; a program expects the default
-    syscalls.libc.signal(SIGXFSZ, 0)
     if plan["filter"]:
         syscalls.filter_calls(plan["filter"])
 
@@ -246,4 +257,3 @@ def close_all_but(*kept: int) -> None:
             os.closerange(below + 1, descriptor)
         below = descriptor
     os.closerange(below + 1, 1 << 20)
-    sys.stdout = sys.stderr = None

@@ -132,6 +132,8 @@ class Measurement(Record):
     value: float
     unit: str = ""
     clock: Clock | None = None
+    seconds: float | None = None
+    """How long its clock ran: the value itself where that is a time; None where no clock stands behind the value."""
     possible: float | None = None
     """For points: the number that could be earned; `value` is the number earned."""
 
@@ -234,6 +236,8 @@ class Measured(Record):
     """For a pair: the champion's evaluation made beside the candidate's."""
     pair: int = 0
     candidate_first: bool = False
+    apart: str = ""
+    """For a pair that was to run side by side: a sentence when it did not; such a pair shows nothing."""
     server: str = ""
     """For a pair: the process from which both sides were forked, so that they share its memory layout and hash seed;
     empty when each side was a process of its own."""

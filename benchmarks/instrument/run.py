@@ -111,9 +111,9 @@ def main(pairs: int) -> None:
         for more in (0.0, 0.02, 0.05):
             text = WORK.format(rounds=round(ROUNDS * (1 + more))) + ("" if more else "# the same\n")
             changed = repository.tree_with(tree, [FileEdit(path="work.py", operation="modify", content=text.encode())])
-            for together in (True, False):
+            for together in (frozenset({SOURCE}), frozenset()):
                 asked = {"number": 1, "stage": "pair", "tree": changed, "champion_tree": tree, "timeout": 60.0}
-                pair = job.model_copy(update=asked | {"baseline": baseline, "together": together})
+                pair = job.model_copy(update=asked | {"baseline": baseline, "side_by_side": together})
                 ratios, seconds = measure(worker, pair, pairs)
                 middle = statistics.median(ratios)
                 spread = 1.4826 * statistics.median(abs(ratio - middle) for ratio in ratios)

@@ -19,6 +19,7 @@ from maabarium.plugins.protocols import ProposalRequest
 from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Measured, Outcome, Proposal, Stage, Verdict
 from maabarium.scoring import unscorable, weighted_total
 from maabarium.worker.job import MeasureJob
+from maabarium.worker.repetition import repeats_needed
 
 __all__ = ["RunState"]
 
@@ -172,7 +173,8 @@ class RunState:
             timeout=timeout * (3 if stage == "baseline" else 1),  # the baseline runs the suite up to three times
             sources=self.noisy if stage == "pair" else every,
             exclusive=stage == "baseline" or (bool(self.noisy) and stage != "screen"),
-            together=stage == "pair" and self.noisy <= by_cpu,
+            side_by_side=self.noisy & by_cpu if stage == "pair" else frozenset(),
+            repeats=repeats_needed(running.parent.evaluation, self.noisy) if running.parent and stage == "pair" else 1,
         )
 
     def _judge(

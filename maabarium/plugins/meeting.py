@@ -7,53 +7,145 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
-__all__ = ["Meeting"]
+__all__ = ["LONGEST_WAIT", "Meeting", "Side"]
 
 LONGEST_WAIT = 5.0
-"""Seconds that a side waits for the other; then both go on alone, and the pair is as good as one run in turn."""
+"""Seconds that a side waits for the other, unless the suite itself takes longer; then both go on alone."""
+
+Place = tuple[str, int]
+"""What begins (`the timer "x"`), and the how manieth time."""
+
+
+@dataclass
+class Waiting:
+    """A side that has arrived, and what lets it go on."""
+
+    place: Place
+    release: Callable[[], None]
+    timer: threading.Timer | None = None
+
+
+@dataclass(eq=False)
+class Side:
+    """One side's end of a meeting. Used by one session at a time, from any thread."""
+
+    meeting: Meeting
+    uses: Counter[str] = field(default_factory=Counter)
+    passed: set[Place] = field(default_factory=set)
+    """Where it went on alone."""
+    waiting: Waiting | None = None
+    left: bool = False
+
+    def arrive(self, what: str, release: Callable[[], None]) -> None:
+        """It is ready to begin `what`. `release` is called at once or later, from any thread: it goes on."""
+        self.meeting.arrived(self, what, release)
+
+    def leave(self) -> None:
+        """It has ended and will not come again: nobody waits for it from now on."""
+        self.meeting.left(self)
 
 
 class Meeting:
-    """A barrier for two that cannot hang. Made by a worker for each pair; `seed` decides who is released first."""
+    """A barrier for two at each thing that begins; it cannot hang. Made by a worker for each pair of sessions.
 
-    def __init__(self, seed: str, longest_wait: float) -> None:
+    Each place (a timer, and the how manieth use of it) has a barrier of its own. `seed` decides who is released
+    first. Where the two stand at different places, one of them skipped a timer, or used one less often: the one whose
+    timer the other has left behind goes on, else both do.
+    """
+
+    def __init__(self, seed: str, longest_wait: float = LONGEST_WAIT) -> None:
+        self.sides = (Side(self), Side(self))
         self._coin = random.Random(seed)
-        self._longest_wait = min(LONGEST_WAIT, longest_wait)
-        self._lock = threading.Lock()
-        self._waiting: dict[int, Callable[[], None]] = {}
-        self._left = False
-        self._rounds = 0
+        self._longest_wait = longest_wait
+        self._lock = threading.RLock()
+        self._over = False
+        """One waited in vain: from now on nobody waits."""
+        self._met: Counter[str] = Counter()
 
-    def arrive(self, release: Callable[[], None]) -> None:
-        """One side is ready; it goes on. `release` is called when the other is there, left, or takes too long."""
+    @property
+    def apart(self) -> str:
+        """A sentence when something began less often together than alone; empty while all is well."""
         with self._lock:
-            self._rounds += 1
-            ticket = self._rounds
-            self._waiting[ticket] = release
-            if len(self._waiting) == 2 or self._left:
-                self._release()
-                return
-        timer = threading.Timer(self._longest_wait, self._give_up, (ticket,))
-        timer.daemon = True
-        timer.start()
+            first, second = self.sides
+            for what in first.uses | second.uses:
+                alone = sum(place[0] == what for place in first.passed | second.passed)
+                if self._met[what] < alone:
+                    why = f", one waited {self._longest_wait:.1f} s for the other" if self._over else ""
+                    return f"the two sides did not begin {what} together{why}"
+            return ""
 
-    def leave(self) -> None:
-        """One side has ended and will not come again: nobody waits for it from now on."""
+    def arrived(self, side: Side, what: str, release: Callable[[], None]) -> None:
+        """What `Side.arrive` says."""
         with self._lock:
-            self._left = True
-            self._release()
+            other = self._other(side)
+            side.uses[what] += 1
+            place = (what, side.uses[what])
+            side.waiting = Waiting(place, release)
+            if self._over or other.left or place in other.passed:
+                self._go_alone(side)
+            elif other.waiting is None:
+                self._watch(side)
+            elif other.waiting.place == place:
+                self._met[what] += 1
+                both = [side, other]
+                self._coin.shuffle(both)
+                self._go(*both)
+            else:
+                self._part(side, other)
 
-    def _give_up(self, ticket: int) -> None:
+    def left(self, side: Side) -> None:
+        """What `Side.leave` says."""
         with self._lock:
-            if ticket in self._waiting:
-                self._left = True
-                self._release()
+            side.left = True
+            self._go_alone(self._other(side))
 
-    def _release(self) -> None:
-        due = list(self._waiting.values())
-        self._waiting.clear()
-        self._coin.shuffle(due)
-        for release in due:
-            release()
+    def _other(self, side: Side) -> Side:
+        return self.sides[side is self.sides[0]]
+
+    def _part(self, side: Side, other: Side) -> None:
+        """They wait at different places: let go who waits for what will not come."""
+        stale = [
+            one
+            for one, its_other in ((side, other), (other, side))
+            if one.waiting is not None and its_other.uses[one.waiting.place[0]]
+        ]
+        due = stale if len(stale) == 1 else [side, other]
+        if side not in due:
+            self._watch(side)
+        self._go_alone(*due)
+
+    def _watch(self, side: Side) -> None:
+        """Let it go when it has waited long enough."""
+        waiting = side.waiting
+        if waiting is None:
+            return
+
+        def give_up() -> None:
+            with self._lock:
+                if side.waiting is waiting:
+                    self._over = True
+                    self._go_alone(side)
+
+        waiting.timer = threading.Timer(self._longest_wait, give_up)
+        waiting.timer.daemon = True
+        waiting.timer.start()
+
+    def _go_alone(self, *sides: Side) -> None:
+        for side in sides:
+            if side.waiting is not None:
+                side.passed.add(side.waiting.place)
+        self._go(*sides)
+
+    def _go(self, *sides: Side) -> None:
+        """Let them go, in this order, when nobody is waiting any more: who is released may arrive again at once."""
+        due = [side.waiting for side in sides if side.waiting is not None]
+        for side in sides:
+            side.waiting = None
+        for waiting in due:
+            if waiting.timer is not None:
+                waiting.timer.cancel()
+            waiting.release()

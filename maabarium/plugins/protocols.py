@@ -16,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 from maabarium.blueprint.schema import Blueprint, SandboxOptions
 from maabarium.errors import Problem
 from maabarium.plugins.completion import Pool
-from maabarium.plugins.meeting import Meeting
+from maabarium.plugins.meeting import Side
 from maabarium.plugins.processes import Completed, Sandbox
 from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Outcome, Proposal, Stage
 
@@ -87,8 +87,8 @@ class EvaluationRequest:
     baseline: Evaluation | None = None
     sources: frozenset[str] = frozenset()
     """What the metrics need from this evaluator."""
-    meeting: Meeting | None = None
-    """Set when the other side of a pair runs at the same time on the same core: meet before what is timed."""
+    meeting: Side | None = None
+    """Set when the other side of a pair runs at the same time on the same core: meet it before what is timed."""
     top: Path | None = None
     """The user's own top level, to tell which paths beside the blueprint are also in the tree; never read."""
 

@@ -10,10 +10,12 @@ __all__ = ["MeasureJob"]
 
 
 class MeasureJob(Record):
-    """What a worker is asked: evaluate `tree`, for a pair also `champion_tree` beside it, in random order.
+    """What a worker is asked: evaluate `tree`, and where there is a `champion_tree` that one as well: a pair.
 
-    `exclusive`: it is noisy and must run alone on its machine. `together`: both sides of the pair run at the same
-    time on one core, which a CPU clock sees through and a wall clock does not. `sources` is what this stage needs.
+    `exclusive`: it is noisy and must run alone on its machine. `sources` is what this stage needs; those of them in
+    `side_by_side` are CPU times, for which both sides of a pair run at the same time on one core. The others are
+    measured with the sides one after the other, A B B A: a wall clock would count the other side's work.
+    `repeats`: how many sessions each side runs for one pair, so that short timed blocks add up.
     """
 
     number: int
@@ -28,9 +30,14 @@ class MeasureJob(Record):
     baseline: Evaluation | None = None
     sources: frozenset[str] = frozenset()
     exclusive: bool = False
-    together: bool = False
+    side_by_side: frozenset[str] = frozenset()
+    repeats: int = 1
 
     @property
     def candidate_first(self) -> bool:
         """The order inside a pair: a coin that only the seed decides."""
-        return random.Random(f"{self.seed}:{self.number}:{self.pair}:order").random() < 0.5
+        return self.coin("order 0")
+
+    def coin(self, what: str) -> bool:
+        """One toss for this pair: the same question is always answered the same, another one independently."""
+        return random.Random(f"{self.seed}:{self.number}:{self.pair}:{what}").random() < 0.5

@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
 
 from maabarium.blueprint.sources import Offer
 from maabarium.errors import MaabariumError
-from maabarium.plugins.meeting import Meeting
+from maabarium.plugins.meeting import LONGEST_WAIT, Meeting, Side
 from maabarium.plugins.protocols import EvaluationRequest
-from maabarium.records import PAIRED, Evaluation, Measured, Phase
+from maabarium.records import PAIRED, Evaluation, Gate, Measured, Phase
 from maabarium.worker.job import MeasureJob
+from maabarium.worker.repetition import joined, merged
 from maabarium.worker.worker import CheckedOut, Worker
 from maabarium.workspace.worktree import Worktree
 
 __all__ = ["run_measurement"]
 
+SIDES = ("candidate", "champion")
+
 
 def run_measurement(worker: Worker, job: MeasureJob) -> Measured:
     """Do one job. Whatever breaks on our side comes back as `problem`; the candidate's failures are gates."""
     seconds: dict[Phase, float] = {}
-    made: dict[str, Evaluation] = {}
+    made = Pair()
     problem = ""
-    paired = job.stage in PAIRED
-    candidate_first = not paired or job.candidate_first
-    sides = [("candidate", job.tree)]
-    if paired:
-        sides.insert(int(candidate_first), ("champion", job.champion_tree))
     try:
-        if job.together and worker.setup.blueprint.sandbox.level != "trusted":  # there they might want the same port
-            made = _evaluate_together(worker, job, sides, seconds)
+        if job.stage in PAIRED:
+            made = _pair(worker, job, seconds)
         else:
             with worker.worktree() as worktree:
-                for side, tree in sides:
-                    made[side] = _evaluate(worker, job, worktree, tree, seconds)
+                made = Pair(candidate=_evaluate(worker, job, worktree, job.tree, seconds))
     except MaabariumError as error:
         problem = str(error)
     except Exception as error:  # noqa: BLE001 - a worker must always answer
@@ -42,31 +42,115 @@ def run_measurement(worker: Worker, job: MeasureJob) -> Measured:
     return Measured(
         number=job.number,
         stage=job.stage,
-        candidate=made.get("candidate"),
-        champion=made.get("champion"),
+        candidate=made.candidate,
+        champion=made.champion,
         pair=job.pair,
-        candidate_first=candidate_first,
+        candidate_first=job.stage not in PAIRED or job.candidate_first,
+        apart=made.apart,
         problem=problem,
         phases=seconds,
     )
 
 
-def _evaluate_together(
-    worker: Worker, job: MeasureJob, sides: Sequence[tuple[str, str]], seconds: dict[Phase, float]
-) -> dict[str, Evaluation]:
-    """Both sides at the same time, each in a worktree of its own (which of both: a coin, the order of `sides`)."""
-    meeting = Meeting(f"{job.seed}:{job.number}:{job.pair}:wake", longest_wait=job.timeout / 4)
+@dataclass(frozen=True)
+class Pair:
+    """What a pair, or a part of one, showed of each side. `apart`: a sentence when they were to run side by side and
+    did not."""
+
+    candidate: Evaluation | None = None
+    champion: Evaluation | None = None
+    apart: str = ""
+
+    @classmethod
+    def of(cls, sides: Mapping[str, Evaluation], apart: str = "") -> Pair:
+        """A pair of evaluations by side."""
+        return cls(sides.get("candidate"), sides.get("champion"), apart)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a gate of either side does not hold, so that nothing more has to be measured."""
+        return any(side is not None and side.failed_gate is not None for side in (self.candidate, self.champion))
+
+
+def _pair(worker: Worker, job: MeasureJob, seconds: dict[Phase, float]) -> Pair:
+    """Champion and candidate: side by side what can be taken so, and in turn what cannot."""
+    side_by_side = job.side_by_side & job.sources
+    if worker.setup.blueprint.sandbox.level == "trusted":  # there both sides might want the same port
+        side_by_side = frozenset()
+    in_turn = job.sources - side_by_side
+    if not side_by_side:
+        return _in_turn(worker, job, math.ceil(job.repeats / 2), seconds)
+    first = _side_by_side(worker, job.model_copy(update={"sources": side_by_side}), seconds)
+    if not in_turn or first.failed or first.apart:
+        return first
+    second = _in_turn(worker, job.model_copy(update={"sources": in_turn}), 1, seconds)
+    return Pair.of({name: joined(getattr(first, name), getattr(second, name), in_turn) for name in SIDES})
+
+
+def _side_by_side(worker: Worker, job: MeasureJob, seconds: dict[Phase, float]) -> Pair:
+    """`job.repeats` times both sides at once. One that did not run together is made once more; then it is given up."""
+    done: list[Pair] = []
+    for number in range(job.repeats):
+        pair = _at_once(worker, job, f"{number}", seconds)
+        if pair.apart and not pair.failed:
+            pair = _at_once(worker, job, f"{number} again", seconds)
+        done.append(pair)
+        if pair.failed or pair.apart:
+            break
+    return _merged(done)
+
+
+def _merged(pairs: Sequence[Pair]) -> Pair:
+    """Repetitions as one pair. Without a failed gate of its own, a candidate of a pair that is apart has this one."""
+    sides = {name: merged([getattr(pair, name) for pair in pairs]) for name in SIDES}
+    result = Pair.of(sides, pairs[-1].apart)
+    if not result.apart or result.failed:
+        return result
+    gate = Gate(name="side_by_side", passed=False, reason_code="undecided", detail=f"twice {result.apart}")
+    gates = (*sides["candidate"].gates, gate)
+    return replace(result, candidate=sides["candidate"].model_copy(update={"gates": gates}))
+
+
+def _at_once(worker: Worker, job: MeasureJob, repetition: str, seconds: dict[Phase, float]) -> Pair:
+    """Both sides at the same time, each in a worktree of its own; coins say which starts, in which, and wakes first."""
+    usual = job.baseline.session_seconds if job.baseline else 0.0
+    wait = min(max(LONGEST_WAIT, usual), job.timeout / 4)
+    meeting = Meeting(f"{job.seed}:{job.number}:{job.pair}:wake {repetition}", wait)
     spent: tuple[dict[Phase, float], dict[Phase, float]] = {}, {}
-    with worker.worktree() as first, worker.worktree() as second, ThreadPoolExecutor(2) as threads:
-        started = {
-            side: threads.submit(_evaluate, worker, job, worktree, tree, own, meeting)
-            for (side, tree), worktree, own in zip(sides, (first, second), spent, strict=True)
-        }
-        for future in started.values():
-            future.add_done_callback(lambda ended: meeting.leave())
-        result = {side: future.result() for side, future in started.items()}
-    seconds.update({phase: max(own.get(phase, 0.0) for own in spent) for phase in {*spent[0], *spent[1]}})
-    return result
+    order = _order(job, f"order {repetition}")
+    with worker.worktree() as one, worker.worktree() as two, ThreadPoolExecutor(2) as threads:
+        worktrees = (one, two) if job.coin(f"worktree {repetition}") else (two, one)
+        started = {}
+        for (name, tree), worktree, own, side in zip(order, worktrees, spent, meeting.sides, strict=True):
+            started[name] = threads.submit(_evaluate, worker, job, worktree, tree, own, side)
+            started[name].add_done_callback(partial(_leave, side))
+        result = {name: future.result() for name, future in started.items()}
+    for phase in {*spent[0], *spent[1]}:
+        seconds[phase] = seconds.get(phase, 0.0) + max(own.get(phase, 0.0) for own in spent)
+    return Pair.of(result, meeting.apart)
+
+
+def _leave(side: Side, ended: Future[Evaluation]) -> None:
+    side.leave()
+
+
+def _in_turn(worker: Worker, job: MeasureJob, rounds: int, seconds: dict[Phase, float]) -> Pair:
+    """One side after the other, A B B A: what changes steadily meanwhile hits both alike. Which is A: a coin."""
+    done: dict[str, list[Evaluation]] = {name: [] for name in SIDES}
+    with worker.worktree() as worktree:
+        for number in range(rounds):
+            first, second = _order(job, f"order {number}")
+            for name, tree in (first, second, second, first):
+                done[name].append(_evaluate(worker, job, worktree, tree, seconds))
+                if all(done.values()) and (pair := Pair.of({side: merged(done[side]) for side in SIDES})).failed:
+                    return pair
+    return pair
+
+
+def _order(job: MeasureJob, coin: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    """Both sides with their trees, in the order that this coin of the job gives."""
+    candidate, champion = ("candidate", job.tree), ("champion", job.champion_tree)
+    return (candidate, champion) if job.coin(coin) else (champion, candidate)
 
 
 def _evaluate(
@@ -75,7 +159,7 @@ def _evaluate(
     worktree: Worktree,
     tree: str,
     seconds: dict[Phase, float],
-    meeting: Meeting | None = None,
+    meeting: Side | None = None,
 ) -> Evaluation:
     """Check the tree out and let every evaluator that is needed measure it; stop at a failed gate."""
     setup = worker.setup

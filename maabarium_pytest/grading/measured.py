@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from maabarium.errors import EvaluationError
-from maabarium.records import Evaluation, Gate, LineMap, Measurement, TestResult
+from maabarium.records import Clock, Evaluation, Gate, LineMap, Measurement, TestResult
 from maabarium_pytest.grading.rules import role_of
 from maabarium_pytest.grading.session import SessionResult
 from maabarium_pytest.grading.static import STATIC_SOURCES, UnreadableFile, measure_text
@@ -28,16 +28,13 @@ def measure_session(
     """Measurements by source. `flaky` counts at the baseline, which cannot ask itself yet."""
     transcript = session.transcript
     found = [*_scores(transcript)]
-    found += [
-        Measurement(source=f"benchmark:{name}", value=value, unit="s", clock="wall")
-        for name, value in transcript.benchmarks.items()
-    ]
+    found += [_time(f"benchmark:{name}", value, "wall") for name, value in transcript.benchmarks.items()]
     if not session.mode.only_rules:
         share = passed_share(transcript, baseline, frozenset(flaky))
         found += [] if share is None else [Measurement(source="tests.passed", value=share)]
         own = [test.duration for id, test in transcript.results.items() if role_of(id) == "suite"]
-        found.append(Measurement(source="tests.duration", value=sum(own), unit="s", clock="wall"))
-        found.append(Measurement(source="tests.cpu", value=session.completed.cpu, unit="s", clock="cpu"))
+        found.append(_time("tests.duration", sum(own), "wall"))
+        found += [] if transcript.cpu is None else [_time("tests.cpu", transcript.cpu, "cpu")]
     statements = sum(count for count, _ in transcript.coverage.values())
     if statements:
         missing = sum(count for _, count in transcript.coverage.values())
@@ -52,9 +49,13 @@ def _scores(transcript: Transcript) -> list[Measurement]:
         if score.seconds is None:
             found.append(Measurement(source=source, value=score.value, unit=score.unit, possible=score.possible))
         elif score.seconds > 0:
-            value = score.value / score.seconds
-            found.append(Measurement(source=source, value=value, unit=score.unit, clock=score.clock))
+            rate, clock, seconds = score.value / score.seconds, score.clock, score.seconds
+            found.append(Measurement(source=source, value=rate, unit=score.unit, clock=clock, seconds=seconds))
     return found
+
+
+def _time(source: str, seconds: float, clock: Clock) -> Measurement:
+    return Measurement(source=source, value=seconds, unit="s", clock=clock, seconds=seconds)
 
 
 def passed_share(

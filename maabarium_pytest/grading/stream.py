@@ -15,9 +15,9 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from maabarium.plugins.meeting import Meeting
+from maabarium.plugins.meeting import Side
 from maabarium.plugins.processes import Clockface
-from maabarium_pytest.grading.transcript import Transcript, begins_timing
+from maabarium_pytest.grading.transcript import Transcript, what_begins
 from maabarium_pytest.target.channel import LIMIT, Frames, packed
 
 __all__ = ["Stream", "socket_pair"]
@@ -41,7 +41,7 @@ def socket_pair(kind: int | None = None) -> tuple[socket.socket, socket.socket]:
 class Stream:
     """One session's stream. `child` goes to the sandbox; close both ends with `close`."""
 
-    def __init__(self, kind: int | None = None, meeting: Meeting | None = None) -> None:
+    def __init__(self, kind: int | None = None, meeting: Side | None = None) -> None:
         self._meeting = meeting
         self._waits = False
         self._lock = threading.Lock()
@@ -117,15 +117,17 @@ class Stream:
         self._expected += 1
         if self._waits:
             self._fault("a record arrived from a session that was waiting for an answer")
-        elif self._meeting is not None and begins_timing(record):
+        elif self._meeting is not None and (what := what_begins(record)):
             self._waits = True
-            self._meeting.arrive(lambda: self._receive_record(record, clocks))
+            self._meeting.arrive(what, lambda: self._receive_record(record, clocks))
         else:
             self._receive_record(record, clocks)
 
     def _receive_record(self, record: Mapping[str, Any], clocks: Clockface) -> None:
         with self._lock:
             self._waits = False
+            if self._over:
+                return
             try:
                 self.transcript.receive(record, clocks)
             except OSError:  # the session ended while it waited for the other side, and its clock with it
@@ -141,6 +143,8 @@ class Stream:
         self._over = True
 
     def close(self) -> None:
-        """Close both ends."""
-        self.listen.close()
-        self.child.close()
+        """Close both ends; who still waits at a meeting has no clock any more."""
+        with self._lock:
+            self._over = True
+            self.listen.close()
+            self.child.close()

@@ -15,7 +15,7 @@ from maabarium.plugins.processes import Clockface
 from maabarium.records import Clock, TestOutcome
 from maabarium.safe_text import plain
 
-__all__ = ["ReportedScore", "ReportedTest", "Transcript", "begins_timing", "named"]
+__all__ = ["ReportedScore", "ReportedTest", "Transcript", "named", "what_begins"]
 
 OUTCOMES = frozenset(get_args(TestOutcome))
 LINE_LIMIT = 2_000_000
@@ -27,9 +27,13 @@ def named(value: object) -> str:
     return plain(str(value)).replace("\n", "\\n").replace("\t", "\\t")
 
 
-def begins_timing(record: Mapping[str, Any]) -> bool:
-    """Whether the child stands before a timed block and waits for the answer."""
-    return record.get("k") == "mark" and record.get("edge") == "begin"
+def what_begins(record: Mapping[str, Any]) -> str:
+    """What the child is about to begin, when it stands before something timed and waits for the answer; else empty."""
+    if record.get("edge") != "begin":
+        return ""
+    if record.get("k") == "tests":
+        return "the tests"
+    return f"the timer {named(record.get('name'))}" if record.get("k") == "mark" else ""
 
 
 @dataclass
@@ -77,6 +81,10 @@ class Transcript:
     fault: str = ""
     """Why the stream cannot be honest; empty while it can."""
     answer: dict[str, float] | None = None
+    began: float | None = None
+    """CPU seconds of the session's processes when its tests were about to be collected."""
+    cpu: float | None = None
+    """CPU seconds from then to the end of the last test, of all processes of the session."""
     _started: float = 0.0
     _open: dict[str, float] = field(default_factory=dict)
     _results: int = 0
@@ -176,6 +184,16 @@ class Transcript:
         score.value += finite(record["per"])
         score.seconds += seconds
         score.unit = named(record["unit"])[:40]
+
+    def _on_tests(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        edge, now = record["edge"], clocks.cpu()
+        self.answer = {}
+        if (edge, self.began, self.cpu) == ("begin", None, None):
+            self.began = now
+        elif edge == "end" and self.began is not None and self.cpu is None:
+            self.cpu = now - self.began
+        else:
+            raise ValueError(edge)
 
     def _on_benchmark(self, record: Mapping[str, Any], clocks: Clockface) -> None:
         name, full, seconds = named(record["name"]), named(record["full"]), finite(record["seconds"])

@@ -24,7 +24,7 @@ def trimmed(text: str, limit: int = DETAIL_LIMIT) -> str:
 
 
 class Reporter:
-    """Sends `ids`, `start`, `result` and `broken` records.
+    """Sends `tests`, `ids`, `start`, `result` and `broken` records.
 
     `folder` is the node id prefix of the rules (`_maabarium_rules/`), `files` are absolute paths to collect.
     """
@@ -35,6 +35,7 @@ class Reporter:
         self._files = files
         self._only_rules = only_rules
         self._reports: list[Any] = []
+        self._begun = False
         self.results = 0
 
     @pytest.hookimpl(tryfirst=True)
@@ -42,9 +43,17 @@ class Reporter:
         # Plug-ins are loaded now: their rewritten bytecode may be cached in site-packages by trusted code, but
         # nothing of the tree may leave bytecode behind.
         sys.dont_write_bytecode = True
+        self.begin()
+
+    def begin(self) -> None:
+        """Before anything of the tree is loaded, in whichever hook that is: the parent reads its clock."""
+        if not self._begun:
+            self._begun = True
+            self._channel.ask("tests", edge="begin")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
+        self.begin()
         config.args[:] = ([] if self._only_rules else list(config.args)) + self._files
 
     def identity(self, nodeid: str) -> str:
@@ -72,6 +81,10 @@ class Reporter:
         self._channel.send_chunks("ids", "ids", [self.identity(item.nodeid) for item in session.items])
         partial = [item for item in session.items if self.is_rule(item.nodeid) and item.get_closest_marker("points")]
         self._channel.send_chunks("partial", "ids", [self.identity(item.nodeid) for item in partial])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        self._channel.ask("tests", edge="end")
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._reports.clear()

@@ -100,7 +100,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measure]:
                     "tree": repository.tree_with(repository.base_tree, [edit]),
                     "champion_tree": repository.base_tree,
                     "baseline": baseline,
-                    "together": True,
+                    "side_by_side": sources,
                     "timeout": timeout,
                 }
             ),

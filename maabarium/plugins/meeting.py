@@ -21,7 +21,7 @@ Place = tuple[str, int]
 
 
 @dataclass
-class Waiting:
+class Arrival:
     """A side that has arrived, and what lets it go on."""
 
     place: Place
@@ -37,7 +37,7 @@ class Side:
     uses: Counter[str] = field(default_factory=Counter)
     passed: set[Place] = field(default_factory=set)
     """Where it went on alone."""
-    waiting: Waiting | None = None
+    waiting: Arrival | None = None
     left: bool = False
 
     def arrive(self, what: str, release: Callable[[], None]) -> None:
@@ -84,7 +84,7 @@ class Meeting:
             other = self._other(side)
             side.uses[what] += 1
             place = (what, side.uses[what])
-            side.waiting = Waiting(place, release)
+            side.waiting = Arrival(place, release)
             if self._over or other.left or place in other.passed:
                 self._go_alone(side)
             elif other.waiting is None:

@@ -62,6 +62,8 @@ def failure_text(outcome: Outcome) -> str:
     lines += [f"failing: {one_line(test)}" for test in outcome.failing[:20]]
     if len(outcome.failing) > 20:
         lines.append(f"... and {len(outcome.failing) - 20} more")
+    if outcome.not_run:
+        lines.append(f"{outcome.not_run} tests were not run after it")
     return "\n".join(lines)
 
 

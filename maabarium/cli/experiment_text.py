@@ -41,7 +41,7 @@ def experiment_lines(view: StoredView, outcome: Outcome) -> list[str]:
         _metrics(outcome.metrics),
         _gates(outcome),
         _pairs(_samples(view, outcome)),
-        ["failing tests", *(f"  {one_line(test)}" for test in outcome.failing)] if outcome.failing else [],
+        _failing(outcome),
         [f"time       {outcome.duration:.2f} s: {phases}"] if phases else [],
         _calls(view.calls.get(outcome.number, ())),
         _drafts(view.drafts.get(outcome.number, ())),
@@ -75,6 +75,13 @@ def _head(view: StoredView, outcome: Outcome) -> list[str]:
     if created := view.created.get(outcome.number):
         lines.append(f"  when       {created}")
     return lines
+
+
+def _failing(outcome: Outcome) -> list[str]:
+    if not outcome.failing:
+        return []
+    rest = [f"  {outcome.not_run} tests were not run after it"] if outcome.not_run else []
+    return ["failing tests", *(f"  {one_line(test)}" for test in outcome.failing), *rest]
 
 
 def _proposal(view: StoredView, outcome: Outcome) -> list[str]:

@@ -80,7 +80,8 @@ class RunState:
         """What an earlier run measured of this tree: an answer when nothing in it is noisy."""
         if self.noisy or not self.baseline.grader:
             return None
-        return store.evaluation(tree, self.baseline.grader, self.baseline.environment)
+        found = store.evaluation(tree, self.baseline.grader, self.baseline.environment)
+        return None if found is None or found.not_run else found  # a part answers for its own run alone
 
     def add_proposal(self, event: Proposed) -> Decision | None:
         """An experiment has its proposal; a decision when it ends here, else `running.job` is due."""

@@ -88,6 +88,7 @@ class RunningExperiment:
             gates=latest.gates if latest else (),
             failing=tuple(test.id for test in failing),
             held_out=tuple(test.id for test in failing if test.role == "holdout"),
+            not_run=latest.not_run if latest else 0,
             effect=decision.effect,
             interval=decision.interval,
             pairs=len(self.pairs),

@@ -135,7 +135,7 @@ def _experiments(view: StoredView) -> Iterator[dict[str, Any]]:
             **{name: getattr(outcome, name) for name in ("parent", "tree", "reason_code", "reason", "effect")},
             "interval_low": low,
             "interval_high": high,
-            **{name: getattr(outcome, name) for name in ("pairs", "gates", "failing", "phases", "origin")},
+            **{name: getattr(outcome, name) for name in ("pairs", "gates", "failing", "not_run", "phases", "origin")},
             "author": proposal.author if proposal else "",
             "summary": outcome.summary,
             "file_patches": [_patch(edit) for edit in proposal.edits] if proposal else [],

@@ -218,6 +218,7 @@ def _merge(first: Evaluation, second: Evaluation, name: str, offer: Offer) -> Ev
             "measurements": first.measurements + measurements,
             "gates": first.gates + gates,
             "tests": first.tests + second.tests,
+            "not_run": first.not_run + second.not_run,
             "flaky": first.flaky + second.flaky,
             "noisy": first.noisy + noisy,
             "partial": first.partial + second.partial,

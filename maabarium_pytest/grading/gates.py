@@ -6,26 +6,29 @@ do about it. No gate trusts the exit status alone, nor the stream alone.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from maabarium.errors import EvaluationError
 from maabarium.records import Evaluation, Gate, ReasonCode
 from maabarium.safe_text import listed, plain
+from maabarium_pytest.grading.losses import FAILING, Losses
 from maabarium_pytest.grading.rules import role_of
 from maabarium_pytest.grading.session import SessionResult
 from maabarium_pytest.grading.suite import Suite
-from maabarium_pytest.grading.transcript import Transcript
+from maabarium_pytest.grading.transcript import ReportedTest, Transcript
 
-__all__ = ["baseline_gates", "later_gates", "origin_gate", "session_gate"]
+__all__ = ["baseline_gates", "later_gates", "not_run", "origin_gate", "session_gate"]
 
 PASSED, FAILED, ERRORS, USAGE, NONE = 0, 1, 3, 4, 5
-FAILING = frozenset({"failed", "error"})
 
 
 def session_gate(suite: Suite, session: SessionResult, baseline: Evaluation | None) -> Gate:
     """Whether the session ran to its end, honestly. Raises EvaluationError when the baseline cannot even start."""
-    found = _tampering(session) or _violence(suite, session, baseline) or _ending(suite, session, baseline)
+    found = _tampering(session)
+    if found is None and baseline is not None and session.transcript.lost:
+        return _loss_gate(session.transcript, baseline)
+    found = found or _violence(suite, session, baseline) or _ending(suite, session, baseline)
     if found is None:
         dropped = suite.configuration.dropped if baseline is None else ()
         note = f"left out of the target's pytest options: {', '.join(dropped)}" if dropped else ""
@@ -145,61 +148,67 @@ def baseline_gates(suite: Suite, transcript: Transcript, unstable: Container[str
             f"the suite is red before anything is changed: {listed(failing)}; make it green, or set "
             "constraints.require_tests_pass = false to let red tests be"
         ))]  # fmt: skip
-    return [*gates, _rules_gate(transcript, transcript.partial, unstable)]
+    rules = [
+        test
+        for id, test in transcript.results.items()
+        if test.outcome not in ("passed", "xpassed") and id not in transcript.partial and id not in unstable
+    ]
+    return [*gates, _rules_gate(rules)]
 
 
 def later_gates(suite: Suite, transcript: Transcript, baseline: Evaluation, *, only_rules: bool) -> list[Gate]:
     """Gates on the tests of a changed tree, held against the baseline's."""
-    flaky, gating_nothing = frozenset(baseline.flaky), frozenset(baseline.flaky + baseline.partial)
-    required = {
-        test.id
-        for test in baseline.tests
-        if test.outcome == "passed" and test.id not in gating_nothing and (test.role != "suite" or not only_rules)
-    }
+    losses = Losses.of(suite, baseline)
+    required = {id for id in losses.required if not only_rules or role_of(id) != "suite"}
     lost = sorted(required - transcript.results.keys())
     gates = (
         [_failed("present", "tests_lost", f"{listed(lost)} did not run")]
         if lost
         else [Gate(name="present", passed=True)]
     )
-    changed = sorted(id for id in required & transcript.results.keys() if transcript.results[id].outcome != "passed")
-    known = {test.id for test in baseline.tests}
-    new = [
-        id
-        for id, test in transcript.results.items()
-        if suite.strict and test.outcome in FAILING and id not in known and id not in flaky and role_of(id) == "suite"
+    rejecting = [
+        test for id, test in transcript.results.items() if losses.rejects(id, test.outcome, transcript.partial)
     ]
-    worse = [id for id in [*changed, *new] if role_of(id) == "suite"]
-    gates.append(_tests_gate(transcript, worse))
-    partial = transcript.partial.intersection(baseline.partial)  # what carries points was settled at the baseline
-    return [*gates, _rules_gate(transcript, partial, flaky)]
+    return [*gates, _tests_gate(rejecting, losses.required), _rules_gate(rejecting)]
 
 
-def _tests_gate(transcript: Transcript, worse: list[str]) -> Gate:
+def _loss_gate(transcript: Transcript, baseline: Evaluation) -> Gate:
+    """The gate of a session that ended at the first lost test; says how many of the baseline's it did not run."""
+    test = transcript.results[transcript.lost]
+    gate = _tests_gate([test], ()) if role_of(test.id) == "suite" else _rules_gate([test])
+    missing = not_run(transcript, baseline)
+    rest = f"; the session was ended there, {missing} of {len(baseline.tests)} tests were not run" if missing else ""
+    return gate.model_copy(update={"detail": gate.detail + rest})
+
+
+def not_run(transcript: Transcript, baseline: Evaluation | None) -> int:
+    """How many tests of the baseline have no result because another one was lost."""
+    if baseline is None or not transcript.lost:
+        return 0
+    return sum(test.id not in transcript.results for test in baseline.tests)
+
+
+def _tests_gate(rejecting: Iterable[ReportedTest], required: Container[str]) -> Gate:
+    worse = [test for test in rejecting if role_of(test.id) == "suite"]
     if not worse:
         return Gate(name="tests", passed=True)
-    first = transcript.results[worse[0]]
-    memory = any("MemoryError" in transcript.results[id].detail for id in worse)
-    sentence = f"{listed(worse)} {first.outcome}: {last_line(first.detail)}"
+    worse.sort(key=lambda test: (0, test.id) if test.id in required else (1, ""))  # new ones as they came
+    memory = any("MemoryError" in test.detail for test in worse)
+    sentence = f"{listed([test.id for test in worse])} {worse[0].outcome}: {last_line(worse[0].detail)}"
     return _failed("tests", "out_of_memory" if memory else "gate_failed", sentence)
 
 
-def _rules_gate(transcript: Transcript, partial: Container[str], flaky: Container[str]) -> Gate:
-    bad = [
-        test
-        for id, test in transcript.results.items()
-        if role_of(id) != "suite"
-        and test.outcome not in ("passed", "xpassed")
-        and id not in partial
-        and id not in flaky
-    ]
+def _rules_gate(rejecting: Iterable[ReportedTest]) -> Gate:
+    bad = [test for test in rejecting if role_of(test.id) != "suite"]
     if not bad:
         return Gate(name="rules", passed=True)
-    ids = [test.id for test in bad if role_of(test.id) != "holdout"]
-    if not ids:
+    shown = [test for test in bad if role_of(test.id) != "holdout"]
+    if not shown:
         return _failed("rules", "gate_failed", f"{len(bad)} of the holdout's rules failed")
-    first = next(test for test in bad if test.id == ids[0])
-    return _failed("rules", "gate_failed", f"{listed(ids)} {first.outcome}: {last_line(first.detail)}")
+    first = shown[0]
+    return _failed(
+        "rules", "gate_failed", f"{listed([test.id for test in shown])} {first.outcome}: {last_line(first.detail)}"
+    )
 
 
 def _failed(name: str, reason: ReasonCode, detail: str) -> Gate:

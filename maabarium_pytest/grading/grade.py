@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from maabarium.records import Evaluation, Gate, Measurement
 from maabarium.safe_text import plain
-from maabarium_pytest.grading.gates import baseline_gates, later_gates, origin_gate, session_gate
+from maabarium_pytest.grading.gates import baseline_gates, later_gates, not_run, origin_gate, session_gate
 from maabarium_pytest.grading.measured import line_map, measure_session, measure_static, test_results
 from maabarium_pytest.grading.session import SessionResult
 from maabarium_pytest.grading.suite import Suite, grader_fingerprint
@@ -26,7 +26,7 @@ def grade(suite: Suite, sessions: Sequence[SessionResult], baseline: Evaluation 
     gates = [session_gate(suite, session, baseline) for session in graded]
     for session, gate in zip(graded, gates, strict=True):
         if not gate.passed:
-            return _evaluation(suite, session, [gate], {})
+            return _evaluation(suite, session, [gate], {}, baseline)
     if baseline is None:
         return _grade_baseline(suite, graded, gates[-1], sessions)
     (session,) = graded
@@ -44,6 +44,7 @@ def grade(suite: Suite, sessions: Sequence[SessionResult], baseline: Evaluation 
             _measured_gate(suite, measured, baseline),
         ],
         measured,
+        baseline,
     )
 
 
@@ -73,7 +74,11 @@ def _grade_baseline(
 
 
 def _evaluation(
-    suite: Suite, session: SessionResult, gates: Sequence[Gate], measured: Mapping[str, Measurement]
+    suite: Suite,
+    session: SessionResult,
+    gates: Sequence[Gate],
+    measured: Mapping[str, Measurement],
+    baseline: Evaluation | None = None,
 ) -> Evaluation:
     transcript = session.transcript
     environment = json.dumps({"facts": transcript.facts, "packages": sorted(transcript.packages)}, sort_keys=True)
@@ -81,6 +86,7 @@ def _evaluation(
         measurements=tuple(measured.values()),
         gates=tuple(gates),
         tests=test_results(transcript),
+        not_run=not_run(transcript, baseline),
         grader=grader_fingerprint(suite),
         environment=hashlib.sha256(environment.encode()).hexdigest(),
         log=plain(session.completed.output),

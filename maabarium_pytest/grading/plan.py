@@ -1,7 +1,8 @@
 """Which sessions a stage needs: the next one, from those that have run. Pure.
 
 A baseline runs the suite twice (what differs is flaky or noisy) and traces its lines once; `screen` and `audit` run
-everything once; `pair` and `calibrate` run the rules alone when only scores are asked for.
+everything once, `screen` up to the first lost test; `pair` and `calibrate` run the rules alone when only scores are
+asked for.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import replace
 from maabarium.records import PAIRED
 from maabarium_pytest.grading.gates import session_gate
 from maabarium_pytest.grading.grade import grade
+from maabarium_pytest.grading.losses import ends_at_first_loss
 from maabarium_pytest.grading.session import Mode, SessionResult
 from maabarium_pytest.grading.suite import Suite
 
@@ -37,6 +39,7 @@ def next_session(suite: Suite, done: Sequence[SessionResult], left: float) -> Mo
         return None
     mode = Mode(_timeout(suite, left), coverage="coverage" in suite.request.sources, pin=_pinned(suite))
     if len(done) < needed:
+        mode = replace(mode, first_loss=baseline is not None and ends_at_first_loss(suite, baseline))
         return replace(mode, bytecode=baseline is None and not done, only_rules=_only_rules(suite))
     return _trace(suite, done, left) if baseline is None else None
 

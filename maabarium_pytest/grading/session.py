@@ -10,6 +10,7 @@ from typing import Literal
 from maabarium.plugins.processes import Completed
 from maabarium.plugins.protocols import EvaluationRequest
 from maabarium_pytest.grading.configuration import filtered
+from maabarium_pytest.grading.losses import Losses
 from maabarium_pytest.grading.rules import FOLDER, mounted
 from maabarium_pytest.grading.stream import Stream
 from maabarium_pytest.grading.suite import TARGET_CODE, Suite
@@ -35,6 +36,8 @@ class Mode:
     only_rules: bool = False
     coverage: bool = False
     pin: bool = False
+    first_loss: bool = False
+    """It ends at the first result that rejects the tree."""
     bytecode: bool = False
     """Plug-ins in site-packages may cache their rewritten bytecode: only before any candidate has run."""
 
@@ -66,8 +69,9 @@ class _LastClock:
 
 def run_session(suite: Suite, mode: Mode) -> SessionResult:
     """Start the child, read what it reports, and return when it and its whole tree are gone."""
-    workspace = suite.request.workspace
-    stream = Stream(meeting=suite.request.meeting)
+    workspace, baseline = suite.request.workspace, suite.request.baseline
+    decides = Losses.of(suite, baseline).rejects if mode.first_loss and baseline else None
+    stream = Stream(meeting=suite.request.meeting, transcript=Transcript(decides=decides))
     try:
         with mounted(suite.rules, suite.configuration.rootdir) as rules:
             plan = workspace.scratch / "plan.json"
@@ -80,6 +84,7 @@ def run_session(suite: Suite, mode: Mode) -> SessionResult:
                 channel=stream.child,
                 listen=stream.listen,
                 watch=stream.watch,
+                enough=stream.decided,
                 readable=(TARGET_CODE,),
             )
             stream.watch(_LastClock(completed))

@@ -41,13 +41,15 @@ def socket_pair(kind: int | None = None) -> tuple[socket.socket, socket.socket]:
 class Stream:
     """One session's stream. `child` goes to the sandbox; close both ends with `close`."""
 
-    def __init__(self, kind: int | None = None, meeting: Side | None = None) -> None:
+    def __init__(
+        self, kind: int | None = None, meeting: Side | None = None, transcript: Transcript | None = None
+    ) -> None:
         self._meeting = meeting
         self._waits = False
         self._lock = threading.Lock()
         """Held while a record is taken: at a meeting that may be in the other side's thread."""
         self.listen, self.child = socket_pair(kind)
-        self.transcript = Transcript()
+        self.transcript = transcript or Transcript()
         self.flooded = False
         self._nonce = secrets.token_hex(8)
         self._frames = Frames()
@@ -135,8 +137,12 @@ class Stream:
                 return
             if self.transcript.answer is not None:
                 self._answer(self.transcript.answer)
-            if self.transcript.fault:
+            if self.transcript.fault or self.transcript.lost:
                 self._over = True
+
+    def decided(self) -> bool:
+        """Whether a test was lost and the rest of the session says nothing more."""
+        return bool(self.transcript.lost)
 
     def _fault(self, sentence: str) -> None:
         self.transcript.fault = self.transcript.fault or sentence

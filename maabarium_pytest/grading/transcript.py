@@ -7,7 +7,7 @@ from an honest session becomes a fault, and after the first fault no more is tak
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -85,6 +85,10 @@ class Transcript:
     """CPU seconds of the session's processes when its tests were about to be collected."""
     cpu: float | None = None
     """CPU seconds from then to the end of the last test, of all processes of the session."""
+    decides: Callable[[str, TestOutcome, Container[str]], bool] | None = field(default=None, compare=False)
+    """Whether a result, of these rules that carry points, decides the verdict; None: no single one does."""
+    lost: str = ""
+    """The test whose result decided: what came after it was not read."""
     _started: float = 0.0
     _open: dict[str, float] = field(default_factory=dict)
     _results: int = 0
@@ -93,7 +97,7 @@ class Transcript:
     def receive(self, record: Mapping[str, Any], clocks: Clockface) -> None:
         """Take one record. Never raises: what does not fit becomes a fault."""
         self.answer = None
-        if self.fault:
+        if self.fault or self.lost:
             return
         if self.status is not None:
             self.fault = "a record arrived after the end of the session"
@@ -147,6 +151,8 @@ class Transcript:
             self.printed += max(0, int(record["printed"]))
             self._results += 1
             self.running = ""
+            if self.decides is not None and self.decides(identity, outcome, self.partial):
+                self.lost = identity
 
     def _on_measure(self, record: Mapping[str, Any], clocks: Clockface) -> None:
         name = named(record["name"])

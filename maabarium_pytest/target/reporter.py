@@ -75,7 +75,10 @@ class Reporter:
         rules = {item.nodeid: item for item in items if self.is_rule(item.nodeid)}
         items[:] = [item for item in items if not self.is_rule(item.nodeid)]
         yield
-        items[:] = [*rules.values(), *items]  # first: the process is as fresh as when only rules run
+        # First: the process is as fresh as when only rules run. Those that proposers must not learn from come after
+        # the others: where the first failure ends the session, it is one that may be told.
+        told = sorted(rules.values(), key=lambda item: item.nodeid.startswith(f"{self._folder}holdout/"))
+        items[:] = [*told, *items]
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._channel.send_chunks("ids", "ids", [self.identity(item.nodeid) for item in session.items])

@@ -238,6 +238,7 @@ def _detail(attempt: Attempt) -> str:
         lines.append(f"  over {outcome.pairs} pairs: x{outcome.effect:.3g}")
     if failing := [one_line(id, 120) for id in outcome.failing if id not in outcome.held_out]:
         more = f" and {len(failing) - _IDS} more" if len(failing) > _IDS else ""
+        more += f"; {outcome.not_run} tests were not run after it" if outcome.not_run else ""
         lines.append("  failing: " + ", ".join(failing[:_IDS]) + more)
     if outcome.held_out:
         lines.append(f"  {len(outcome.held_out)} of the rules that are not shown failed")

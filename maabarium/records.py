@@ -178,8 +178,7 @@ class Evaluation(Record):
     gates: tuple[Gate, ...] = ()
     tests: tuple[TestResult, ...] = ()
     not_run: int = 0
-    """Tests of the baseline that were not run because one that was lost had decided; `tests` lacks them. Such an
-    evaluation rejects its tree under this baseline and says nothing else."""
+    """Tests that were not run because a lost one had decided: such a part answers for no other run."""
     grader: str = ""
     """Fingerprint of what may change the verdict beside tree and environment: rules, options, metric definitions."""
     environment: str = ""
@@ -281,8 +280,7 @@ class Outcome(Record):
     """Ids of tests that failed (at most 50)."""
     held_out: tuple[str, ...] = ()
     """Those of `failing` that proposers must not be shown."""
-    not_run: int = 0
-    """Tests that were not run because the first one that was lost had decided: `failing` is not all."""
+    not_run: int = 0  # as in Evaluation: `failing` is then not all
     effect: float | None = None
     """Improvement factor over the champion (weighted geometric mean; above 1 is better)."""
     interval: tuple[float, float] | None = None

@@ -271,6 +271,18 @@ def test_what_an_earlier_run_measured_is_not_measured_again() -> None:
     assert asked == [(0, "baseline")]
 
 
+def test_a_part_that_an_earlier_run_measured_answers_for_nothing() -> None:
+    """It ended at a test that was lost under the baseline of then; this run may not even require that one."""
+    trees, store = FakeTrees(), MemoryJournal()
+    tree = trees.examine(trees.start_tree, change("a.py", "0" * 3).edits)
+    gate = Gate(name="tests", passed=False, detail="test_a failed")
+    store.known[tree] = evaluation({}, gate).model_copy(update={"not_run": 7})
+    script = [change("a.py", "000"), None]
+    outcomes = drive(make_engine(trees, store), lambda request: script[request.number - 1], Worker(trees))
+    assert outcomes[1].reason_code == "worse" and outcomes[1].metrics
+    assert {event.measured.candidate.not_run for event in store.measured() if event.measured.candidate} == {0}
+
+
 def test_a_stale_winner_is_rebased_and_measured_anew_or_conflicts() -> None:
     for path, expected in (("b.py", "promoted"), ("a.py", "rejected")):
         trees, store = FakeTrees(), MemoryJournal()

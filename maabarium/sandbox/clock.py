@@ -84,8 +84,9 @@ class PerfClock(CpuClock):
         return int.from_bytes(os.read(self._descriptor, 8), sys.byteorder) / 1e9
 
     def close(self) -> None:
-        """Close the descriptor."""
-        os.close(self._descriptor)
+        """Close the descriptor. Who reads later, in the thread of the other side of a pair, gets an OSError."""
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
 
 
 class SummedClock(CpuClock):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from maabarium.plugins.manager import build_plugins, contributions
-from maabarium.records import FileEdit, Measured
+from maabarium.records import Evaluation, FileEdit, Measured
 from maabarium.run.binding import bind_blueprint, worker_setup
 from maabarium.sandbox.selection import select
 from maabarium.worker.job import MeasureJob
@@ -17,11 +17,17 @@ from maabarium.worker.measurement import run_measurement
 from maabarium.worker.worker import Worker
 from maabarium.workspace.repository import Repository
 
-BLUEPRINT = """
+TIMERS = ("one", "two", "inner", "loop", "part", "thread")
+SOURCES = frozenset({f"score:{name}" for name in TIMERS})
+METRICS = ",\n".join(
+    f'{{ name = "{name}", weight = {1 / len(TIMERS)}, direction = "maximize", source = "score:{name}" }}'
+    for name in TIMERS
+)
+BLUEPRINT = f"""
 [blueprint]
 name = "pair"
 version = "1"
-description = "two timed blocks"
+description = "timed blocks of all kinds"
 [domain]
 repo_path = "."
 target_files = ["work.py"]
@@ -32,33 +38,86 @@ timeout_seconds = 60
 require_tests_pass = true
 min_improvement = 0.0
 [metrics]
-metrics = [
-    { name = "one", weight = 0.5, direction = "maximize", source = "score:one" },
-    { name = "two", weight = 0.5, direction = "maximize", source = "score:two" },
-]
+metrics = [{METRICS}]
 [evaluator]
 rules = ["rules/test_speed.py"]
 """
 RULES = """
+import threading
 import time
-from work import work
 
-def test_one(score):
+import pytest
+
+import work
+
+
+def begun(score, name):
+    score.measure("began " + name, time.monotonic())
+
+
+def test_two_in_one(score):
+    work.prepare()
     with score.timer("one"):
-        score.measure("began one", time.monotonic())
-        work()
-
-def test_two(score):
+        begun(score, "one")
+        work.work()
+    work.prepare()
     with score.timer("two"):
-        score.measure("began two", time.monotonic())
-        work()
-"""
-WORK = "def work():\n    return sum(range(100_000))\n"
-SLOW_START = "import time\ntime.sleep(2)\n" + WORK
-BROKEN = "raise SystemExit(3)\n"
-HANGS = "import time\n" + WORK.replace("return", "time.sleep(600)\n    return")
+        begun(score, "two")
+        with score.timer("inner"):
+            work.work()
 
-Measure = Callable[[str], Measured]
+
+def test_loop(score):
+    for number in range(work.ROUNDS):
+        work.prepare()
+        with score.timer("loop"):
+            begun(score, f"loop {number}")
+            work.work()
+
+
+@pytest.mark.parametrize("part", [1, 2])
+def test_parts(score, part):
+    work.prepare()
+    with score.timer("part"):
+        begun(score, f"part {part}")
+        work.work()
+
+
+def test_thread(score):
+    def timed():
+        work.prepare()
+        with score.timer("thread"):
+            begun(score, "thread")
+            work.work()
+
+    thread = threading.Thread(target=timed)
+    thread.start()
+    thread.join()
+"""
+WORK = """
+import os
+import time
+
+ROUNDS = 3
+
+
+def prepare():
+    pass
+
+
+def work():
+    return sum(range(50_000))
+"""
+SLOW_BETWEEN = WORK.replace("    pass", "    time.sleep(0.6)")
+MORE_ROUNDS = WORK.replace("ROUNDS = 3", "ROUNDS = 5")
+ENDS_AT_ONCE = "raise SystemExit(3)\n"
+VANISHES = "import os\nos._exit(0)\n"
+BREAKS_INSIDE = WORK.replace("return", "raise RuntimeError\n    return")
+CRASHES_INSIDE = WORK.replace("return", "os.abort()\n    return")
+HANGS_INSIDE = WORK.replace("return", "while True:\n        pass\n    return")
+LATE = WORK.replace("ROUNDS", "time.sleep(4)\nROUNDS", 1)
+
+Measure = Callable[..., Measured]
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +132,6 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measure]:
     }.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
-    subprocess.run(["git", "add", "."], cwd=folder, check=True)
-    author = ["-c", "user.name=a", "-c", "user.email=a@b.invalid"]
-    subprocess.run(["git", *author, "commit", "-q", "-m", "start"], cwd=folder, check=True)
     plugins, cancel = build_plugins(), threading.Event()
     binding = bind_blueprint(folder / "blueprint.toml", plugins)
     sandbox = select(binding.bound.blueprint.sandbox, contributions(plugins, "sandboxes"), cancel)
@@ -84,11 +139,10 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measure]:
         pytest.skip("without a sandbox, the sides of a pair run one after the other")
     repository = Repository.create(binding.target, "run", tmp_path_factory.mktemp("cache"))
     worker = Worker(worker_setup(binding, folder / "blueprint.toml", repository.handle, sandbox), cancel, plugins)
-    sources = frozenset({"score:one", "score:two"})
-    job = MeasureJob(number=0, stage="baseline", tree=repository.base_tree, seed=1, timeout=120, sources=sources)
+    job = MeasureJob(number=0, stage="baseline", tree=repository.base_tree, seed=1, timeout=120, sources=SOURCES)
     baseline = run_measurement(worker, job).candidate
 
-    def measure(text: str, timeout: float = 60) -> Measured:
+    def measure(text: str, **asked: object) -> Measured:
         edit = FileEdit(path="work.py", operation="modify", content=text.encode())
         return run_measurement(
             worker,
@@ -100,9 +154,10 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measure]:
                     "tree": repository.tree_with(repository.base_tree, [edit]),
                     "champion_tree": repository.base_tree,
                     "baseline": baseline,
-                    "side_by_side": sources,
-                    "timeout": timeout,
+                    "side_by_side": SOURCES,
+                    "timeout": 60.0,
                 }
+                | asked
             ),
         )
 
@@ -111,26 +166,63 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Measure]:
     repository.close()
 
 
-def test_timed_blocks_begin_together(pair: Measure) -> None:
-    measured = pair(SLOW_START)
-    assert measured.problem == ""
-    assert measured.candidate is not None and measured.champion is not None
-    for side in (measured.candidate, measured.champion):
-        assert side.failed_gate is None
-        assert side.values()["score:one"] > 0
-    for name in ("score:began one", "score:began two"):
-        assert abs(measured.candidate.values()[name] - measured.champion.values()[name]) < 1.0, "2 s without a barrier"
+def sound(side: Evaluation | None) -> Evaluation:
+    """This side, of which all was measured."""
+    assert side is not None and side.failed_gate is None
+    assert side.values().keys() >= SOURCES
+    return side
 
 
-def test_a_side_that_never_gets_there_holds_nobody_up(pair: Measure) -> None:
-    measured = pair(BROKEN)
+def test_every_timed_block_begins_together_whatever_holds_one_side_up(pair: Measure) -> None:
+    """Seven blocks: two in one test, a loop, a parametrised test, a thread. Without barriers 0.6 s more apart each."""
+    measured = pair(SLOW_BETWEEN)
+    assert (measured.problem, measured.apart) == ("", "")
+    candidate, champion = sound(measured.candidate).values(), sound(measured.champion).values()
+    began = [name for name in champion if name.startswith("score:began")]
+    assert len(began) == 8
+    for name in began:
+        assert abs(candidate[name] - champion[name]) < 0.5, f"{name}: 0.6 s or more without a barrier"
+
+
+def test_a_side_that_times_more_often_is_still_beside_the_other(pair: Measure) -> None:
+    measured = pair(MORE_ROUNDS)
+    assert (measured.problem, measured.apart) == ("", "")
+    candidate, champion = sound(measured.candidate).values(), sound(measured.champion).values()
+    assert abs(candidate["score:began thread"] - champion["score:began thread"]) < 0.5
+
+
+@pytest.mark.parametrize("text", [ENDS_AT_ONCE, VANISHES, BREAKS_INSIDE, CRASHES_INSIDE])
+def test_a_side_that_ends_before_or_inside_a_block_holds_nobody_up(pair: Measure, text: str) -> None:
+    began = time.monotonic()
+    measured = pair(text)
     assert measured.problem == ""
     assert measured.candidate is not None and measured.candidate.failed_gate is not None
-    assert measured.champion is not None and measured.champion.failed_gate is None
+    assert measured.candidate.failed_gate.name != "side_by_side"
+    sound(measured.champion)
+    assert time.monotonic() - began < 40, "no timeout of 60 s was waited for"
 
 
-def test_a_side_that_hangs_is_ended_alone(pair: Callable[[str, float], Measured]) -> None:
-    measured = pair(HANGS, 8)
+def test_a_side_that_hangs_in_a_block_is_ended_alone(pair: Measure) -> None:
+    measured = pair(HANGS_INSIDE, timeout=8)
     assert measured.candidate is not None and measured.candidate.failed_gate is not None
     assert measured.candidate.failed_gate.reason_code == "timeout"
-    assert measured.champion is not None and measured.champion.failed_gate is None
+    sound(measured.champion)
+
+
+def test_a_side_that_is_too_late_twice_is_compared_with_nobody(pair: Measure) -> None:
+    measured = pair(LATE, timeout=10)  # of which a quarter is waited
+    assert measured.problem == ""
+    assert measured.apart == "the two sides did not begin the timer one together, one waited 2.5 s for the other"
+    assert measured.candidate is not None and measured.candidate.failed_gate is not None
+    gate = measured.candidate.failed_gate
+    assert (gate.name, gate.reason_code, gate.detail) == ("side_by_side", "undecided", f"twice {measured.apart}")
+    sound(measured.champion)
+
+
+def test_repeated_sessions_give_what_one_gives(pair: Measure) -> None:
+    once, thrice = pair(MORE_ROUNDS), pair(MORE_ROUNDS, repeats=3)
+    assert (thrice.problem, thrice.apart) == ("", "")
+    for side, single in ((thrice.candidate, once.candidate), (thrice.champion, once.champion)):
+        assert sound(side).values().keys() == sound(single).values().keys()
+        assert [test.id for test in sound(side).tests] == [test.id for test in sound(single).tests]
+        assert all(m.seconds and m.clock == "cpu" for m in sound(side).measurements if m.source in SOURCES)

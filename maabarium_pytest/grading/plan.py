@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from maabarium.records import PAIRED
+from maabarium.records import PAIRED, Clock
 from maabarium_pytest.grading.gates import session_gate
 from maabarium_pytest.grading.grade import grade
 from maabarium_pytest.grading.losses import ends_at_first_loss
@@ -19,8 +19,8 @@ from maabarium_pytest.grading.suite import Suite
 
 __all__ = ["next_session"]
 
-TIMED = ("tests.duration", "tests.cpu", "score:", "benchmark:")
-"""Prefixes of sources that a clock may stand behind: such sessions are pinned to a core."""
+TIMED: dict[str, Clock] = {"tests.cpu": "cpu", "score:": "cpu", "tests.duration": "wall", "benchmark:": "wall"}
+"""The clock that stands behind a source as long as nothing was measured, by the beginning of its name."""
 LEAST_TIMEOUT = 10.0
 TIMEOUT_FACTOR = 3.0
 TRACE_SECONDS = 20.0
@@ -37,7 +37,7 @@ def next_session(suite: Suite, done: Sequence[SessionResult], left: float) -> Mo
     needed = 2 if baseline is None else 1
     if any(not session_gate(suite, session, baseline).passed for session in done[:needed]):
         return None
-    mode = Mode(_timeout(suite, left), coverage="coverage" in suite.request.sources, pin=_pinned(suite))
+    mode = Mode(_timeout(suite, left), coverage="coverage" in suite.request.sources, pin=_pinned(suite, done))
     if len(done) < needed:
         mode = replace(mode, first_loss=baseline is not None and ends_at_first_loss(suite, baseline))
         return replace(mode, bytecode=baseline is None and not done, only_rules=_only_rules(suite))
@@ -64,10 +64,18 @@ def _timeout(suite: Suite, left: float) -> float:
     return max(0.1, min(limit, left))
 
 
-def _pinned(suite: Suite) -> bool:
+def _pinned(suite: Suite, done: Sequence[SessionResult]) -> bool:
+    """Whether to keep the session on one core: CPU times are steadier there, but what a program gains by working on
+    several cores at once shows on a wall clock only, and there only when it has them."""
     baseline = suite.request.baseline
-    known = {m.source: m.clock for m in baseline.measurements} if baseline else {}
-    return any(source.startswith(TIMED) and known.get(source, "cpu") is not None for source in suite.request.sources)
+    if baseline is not None:
+        known = {measurement.source: measurement.clock for measurement in baseline.measurements}
+    else:
+        known = {f"score:{name}": score.clock for name, score in done[0].transcript.scores.items()} if done else {}
+    usual = {
+        source: clock for source in suite.request.sources for start, clock in TIMED.items() if source.startswith(start)
+    }
+    return {known.get(source, clock) for source, clock in usual.items()} - {None} == {"cpu"}
 
 
 def _only_rules(suite: Suite) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from maabarium.records import Evaluation
+from maabarium_pytest.grading.evaluator import run_sessions
+from maabarium_pytest.grading.suite import prepare_suite
 
 CALC = "def work(n):\n    return sum(range(n))\n"
 TEST = "from calc import work\n\ndef test_work():\n    assert work(3) == 3\n"
@@ -83,6 +86,9 @@ def test_every_source_and_the_pair_stage(scored: Any) -> None:
     assert found["score:naps_per_s"].clock == "wall" and 10 < found["score:naps_per_s"].value < 20.1
     assert found["coverage"].value == pytest.approx(50.0)  # idle.py is never imported
     assert (found["complexity"].value, found["lint"].value, found["size"].value) == (0, 0, 4)
+    assert found["score:items_per_s"].seconds == pytest.approx(400_000 / found["score:items_per_s"].value)
+    assert all(found[s].seconds == found[s].value for s in ("tests.cpu", "tests.duration", "benchmark:test_bench"))
+    assert all(found[s].seconds is None for s in ("score:answer", "score:quality", "coverage", "size"))
     assert found["benchmark:test_bench"].unit == "s" and 0 < found["benchmark:test_bench"].value < 0.1
 
     pair = scored.grade("pair", baseline, {"score:items_per_s"})
@@ -99,6 +105,46 @@ def test_every_source_and_the_pair_stage(scored: Any) -> None:
     scored.write({"calc.py": CALC, "idle.py": "def idle(:\n"})
     failed = scored.screen(baseline).failed_gate
     assert failed is not None and failed.reason_code == "import_failed" and "idle.py" in failed.detail
+
+
+def test_cpu_time_of_the_tests_has_the_imports_of_the_tree_in_it_and_not_the_start_of_python(target: Any) -> None:
+    """So that work which a candidate moves into an import, even a conftest's, is not gone from the clock."""
+    burn = "import time\nwhile time.process_time() < start + 0.15: pass\n"
+    target.write(
+        {"calc.py": CALC, "test_calc.py": TEST, "conftest.py": f"import time\nstart = time.process_time()\n{burn}"}
+    )
+    target.write({"test_burn.py": f"import time\nstart = time.process_time()\n{burn}def test_it(): pass\n"})
+    target.sources = frozenset({"tests.cpu"})
+    (session, *_) = run_sessions(prepare_suite(target.request()))
+    assert session.transcript.cpu is not None
+    assert 0.3 <= session.transcript.cpu < session.completed.cpu
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores cannot be chosen here")
+def test_what_a_wall_clock_times_has_all_cores(target: Any) -> None:
+    rules = """
+import os
+
+def test_cpu(score):
+    with score.timer("cpu"):
+        sum(range(10_000))
+
+def test_wall(score):
+    with score.timer("wall", clock="wall"):
+        score.measure("cores", len(os.sched_getaffinity(0)))
+"""
+    target.write({"calc.py": CALC, "test_calc.py": TEST})
+    target.write({"rules/test_speed.py": rules}, target.folder)
+    target.options = {"rules": ["rules/test_*.py"]}
+    target.sources = frozenset({"score:cpu", "score:wall"})
+    baseline = target.grade()
+    cores = {
+        asked: target.grade("pair", baseline, {f"score:{name}" for name in asked}).values()["score:cores"]
+        for asked in (("cpu",), ("wall",), ("cpu", "wall"))
+    }
+    every = len(os.sched_getaffinity(0))
+    assert cores == {("cpu",): 1, ("wall",): every, ("cpu", "wall"): every}
+    assert baseline.values()["score:cores"] == every, "known after the first session"
 
 
 def test_metric_that_nobody_measures(scored: Any) -> None:

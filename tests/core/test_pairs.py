@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine_fakes import FakeTrees, MemoryJournal, change, drive, make_blueprint, make_engine
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.plugins.hookspecs import hookimpl
@@ -225,3 +226,42 @@ def test_a_pair_that_is_never_together_shows_nothing(pairs: Pairs, away: str) ->
     assert measured.candidate is not None and measured.candidate.failed_gate is not None
     assert measured.candidate.failed_gate.reason_code == "undecided"
     assert measured.champion is not None and measured.champion.failed_gate is None
+
+
+def test_what_the_engine_asks_of_a_pair() -> None:
+    """CPU times side by side, what waits in turn, and short blocks as often as it takes."""
+    sources = {"score:fast": ("cpu", 0.03), "score:nap": ("wall", 0.001), "score:loose": (None, None)}
+    weights = (0.5, 0.25, 0.25)
+    metrics = [
+        {"name": name[6:], "weight": weight, "direction": "maximize", "source": name, "noisy": True}
+        for name, weight in zip(sources, weights, strict=True)
+    ]
+    jobs: list[MeasureJob] = []
+
+    def measured(job: MeasureJob) -> Measured:
+        jobs.append(job)
+        better = 2.0 if job.tree != trees.start_tree else 1.0
+        sides = [
+            Evaluation.model_validate(
+                {
+                    "measurements": [
+                        {"source": name, "value": value, "clock": clock, "seconds": seconds}
+                        for name, (clock, seconds) in sources.items()
+                    ]
+                }
+            )
+            for value in (better, 1.0)
+        ]
+        champion = sides[1] if job.champion_tree else None
+        return Measured(number=job.number, stage=job.stage, pair=job.pair, candidate=sides[0], champion=champion)
+
+    trees = FakeTrees()
+    engine = make_engine(trees, MemoryJournal(), make_blueprint(*metrics))
+    drive(engine, lambda request: change("a.py", "1") if request.number == 1 else None, measured)
+    pairs = [job for job in jobs if job.stage == "pair"]
+    assert pairs
+    for job in pairs:
+        assert (job.sources, job.side_by_side, job.repeats) == (frozenset(sources), {"score:fast"}, 4)
+    for job in jobs:
+        if not job.champion_tree:
+            assert (job.side_by_side, job.repeats) == (frozenset(), 1)

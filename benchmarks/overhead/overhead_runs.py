@@ -1,0 +1,111 @@
+"""What is timed: a run of ours, sessions of pytest by hand. All times are seconds of this machine's wall clock."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from overhead_target import environment
+
+__all__ = ["PARTS", "Experiment", "by_hand", "run_ours"]
+
+PARTS = {
+    "planning": "the proposer",
+    "applying": "the tree into the worktree",
+    "session": "the suite's own session",
+    "session start and end": "what the session costs the parent",
+    "evaluating": "the rest of evaluating: plan, grade",
+    "persisting": "the events into the database",
+    "remainder": "handing over, git objects, reporting",
+}
+
+
+@dataclass
+class Experiment:
+    """One experiment: from the end of the one before to its own end."""
+
+    number: int
+    wall: float
+    verdict: str
+    reason: str
+    duration: float
+    """As the outcome says it."""
+    parts: dict[str, float] = field(default_factory=dict)
+    """Seconds by the names of PARTS; they sum to `wall`."""
+
+    @property
+    def beside(self) -> float:
+        """All but the suite's own session."""
+        return self.wall - self.parts["session"]
+
+
+def run_ours(blueprint: Path, **more: str) -> tuple[list[Experiment], list[str]]:
+    """One run in a process of its own: its experiments without the baseline, and the lines that it printed."""
+    place = blueprint.parent
+    clock = place / "clock.jsonl"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--maabarium", str(blueprint), "--maabarium-db", str(place / "runs.db")],
+        cwd=place,
+        env=environment(OVERHEAD_CLOCK=str(clock), XDG_CACHE_HOME=str(place / "cache"), **more),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    lines = done.stdout.splitlines()
+    if done.returncode != 0:
+        raise SystemExit(f"the run ended with {done.returncode}:\n{done.stdout}")
+    return _experiments([json.loads(line) for line in clock.read_text().splitlines()]), lines
+
+
+def _experiments(events: Sequence[Mapping[str, object]]) -> list[Experiment]:
+    """From the lines of `overhead_clock`; the first finish is the baseline's."""
+    made: list[Experiment] = []
+    before = None
+    since: list[Mapping[str, object]] = []
+    for event in events:
+        if event["what"] != "finish":
+            since.append(event)
+            continue
+        at = float(event["at"])  # type: ignore[arg-type]
+        if before is not None:
+            made.append(_experiment(event, at - before, since))
+        before, since = at, []
+    return made
+
+
+def _experiment(finish: Mapping[str, object], wall: float, since: Sequence[Mapping[str, object]]) -> Experiment:
+    phases: Mapping[str, float] = finish["phases"]  # type: ignore[assignment]
+    sessions = [event for event in since if event["what"] == "session"]
+    own = sum(float(event["process"]) for event in sessions)  # type: ignore[arg-type]
+    called = sum(float(event["seconds"]) for event in sessions)  # type: ignore[arg-type]
+    parts = {
+        "planning": phases.get("planning", 0.0),
+        "applying": phases.get("applying", 0.0),
+        "session": own,
+        "session start and end": called - own,
+        "evaluating": phases.get("evaluating", 0.0) + phases.get("confirming", 0.0) - called,
+        "persisting": sum(float(event["seconds"]) for event in since if event["what"] == "append"),  # type: ignore[arg-type]
+    }
+    parts["remainder"] = wall - sum(parts.values())
+    number, verdict, reason, duration = (finish[name] for name in ("number", "verdict", "reason_code", "duration"))
+    return Experiment(int(number), wall, str(verdict), str(reason), float(duration), parts)  # type: ignore[call-overload, arg-type]
+
+
+def by_hand(target: Path, count: int) -> list[float]:
+    """Seconds of `python -m pytest` in the checkout, after one session that fills the caches."""
+    taken = []
+    for number in range(count + 1):
+        began = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q"], cwd=target, env=environment(), capture_output=True, text=True
+        )
+        if done.returncode != 0:
+            raise SystemExit(f"pytest by hand ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        if number:
+            taken.append(time.perf_counter() - began)
+    return taken

@@ -103,7 +103,7 @@ class _Reader:
     def _untimed(self, value: Any) -> Any:
         if isinstance(value, dict):
             if value.get("unit") == "s" and "clock" in value:
-                value = {**value, "value": "a time"}
+                value = {**value, "value": "a time", "seconds": "a time"}
             return {
                 key: sorted(inner) if key == "phases" else self._untimed(inner)
                 for key, inner in value.items()

@@ -115,12 +115,18 @@ class Judge:
         """After each pair: gates of both sides, the sequential test of a noisy objective, then noisy guards."""
         last = pairs[-1]
         noisy = [metric for metric in self.blueprint.metrics.metrics if metric.source in self.noisy]
-        for side, evaluation in (("champion", last.champion), ("candidate", last.candidate)):
-            failed = self._gates(evaluation or Evaluation(), noisy)
-            if failed and side == "champion":
-                return Decision("error", "error", "internal", f"the champion itself failed beside it: {failed.reason}")
-            if failed:
-                return failed
+        sides = (("champion", last.champion or Evaluation()), ("candidate", last.candidate or Evaluation()))
+        for metrics in (
+            [],
+            noisy,
+        ):  # gates first: what one side loses ends the pair before the other is measured in full
+            for side, evaluation in sides:
+                failed = self._gates(evaluation, metrics)
+                if failed and side == "champion":
+                    why = f"the champion itself failed beside it: {failed.reason}"
+                    return Decision("error", "error", "internal", why)
+                if failed:
+                    return failed
         ratios = [self.pair_effect(screened, pair) for pair in pairs]
         effect, interval = median(ratios), median_interval(ratios)
         bounds = interval and (math.exp(interval[0]), math.exp(interval[1]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,11 +23,11 @@ Place = tuple[str, int]
 
 @dataclass
 class Arrival:
-    """A side that has arrived, and what lets it go on."""
+    """A side that has arrived, what lets it go on, and when (monotonic) it has waited long enough."""
 
     place: Place
     release: Callable[[], None]
-    timer: threading.Timer | None = None
+    deadline: float
 
 
 @dataclass(eq=False)
@@ -62,6 +63,7 @@ class Meeting:
         self._coin = random.Random(seed)
         self._longest_wait = longest_wait
         self._lock = threading.RLock()
+        self._watchdog: threading.Timer | None = None
         self._over = False
         """One waited in vain: from now on nobody waits."""
         self._met: Counter[str] = Counter()
@@ -84,11 +86,11 @@ class Meeting:
             other = self._other(side)
             side.uses[what] += 1
             place = (what, side.uses[what])
-            side.waiting = Arrival(place, release)
+            side.waiting = Arrival(place, release, time.monotonic() + self._longest_wait)
             if self._over or other.left or place in other.passed:
                 self._go_alone(side)
             elif other.waiting is None:
-                self._watch(side)
+                self._watch()
             elif other.waiting.place == place:
                 self._met[what] += 1
                 both = [side, other]
@@ -101,7 +103,10 @@ class Meeting:
         """What `Side.leave` says."""
         with self._lock:
             side.left = True
-            self._go_alone(self._other(side))
+            other = self._other(side)
+            self._go_alone(other)
+            if other.left and self._watchdog is not None:
+                self._watchdog.cancel()
 
     def _other(self, side: Side) -> Side:
         return self.sides[side is self.sides[0]]
@@ -113,26 +118,25 @@ class Meeting:
             for one, its_other in ((side, other), (other, side))
             if one.waiting is not None and its_other.uses[one.waiting.place[0]]
         ]
-        due = stale if len(stale) == 1 else [side, other]
-        if side not in due:
-            self._watch(side)
-        self._go_alone(*due)
+        self._go_alone(*stale if len(stale) == 1 else (side, other))
 
-    def _watch(self, side: Side) -> None:
-        """Let it go when it has waited long enough."""
-        waiting = side.waiting
-        if waiting is None:
-            return
+    def _watch(self) -> None:
+        """See to it that who is waiting now does not wait for ever. One thread serves all barriers of a meeting."""
+        deadlines = [side.waiting.deadline for side in self.sides if side.waiting is not None]
+        if deadlines and self._watchdog is None:
+            self._watchdog = threading.Timer(max(0.0, min(deadlines) - time.monotonic()), self._look)
+            self._watchdog.daemon = True
+            self._watchdog.start()
 
-        def give_up() -> None:
-            with self._lock:
-                if side.waiting is waiting:
-                    self._over = True
-                    self._go_alone(side)
-
-        waiting.timer = threading.Timer(self._longest_wait, give_up)
-        waiting.timer.daemon = True
-        waiting.timer.start()
+    def _look(self) -> None:
+        """Let go who has waited long enough."""
+        with self._lock:
+            self._watchdog = None
+            now = time.monotonic()
+            late = [side for side in self.sides if side.waiting is not None and side.waiting.deadline <= now]
+            self._over = self._over or bool(late)
+            self._go_alone(*late)
+            self._watch()
 
     def _go_alone(self, *sides: Side) -> None:
         for side in sides:
@@ -146,6 +150,4 @@ class Meeting:
         for side in sides:
             side.waiting = None
         for waiting in due:
-            if waiting.timer is not None:
-                waiting.timer.cancel()
             waiting.release()

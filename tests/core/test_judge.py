@@ -101,6 +101,8 @@ def test_the_candidates_gate_loses_and_the_champions_is_our_error() -> None:
     case = judge(TIME, base={"time": 1.0})
     lost = case.confirm(evaluation({"time": 0.5}), [pair({"time": 0.5}, {"time": 1.0}, FAILED)], 1)
     assert (lost.next, lost.reason_code) == ("lose", "tests_lost")
+    early = case.confirm(evaluation({"time": 0.5}), [pair({}, {}, FAILED)], 1)
+    assert (early.next, early.reason_code) == ("lose", "tests_lost"), "what the champion would have given is not asked"
     broken = Measured(number=1, stage="pair", candidate=evaluation({"time": 1}), champion=evaluation({}, FAILED))
     ours = case.confirm(evaluation({"time": 0.5}), [broken], 1)
     assert (ours.next, ours.verdict, ours.reason_code) == ("error", "error", "internal")

@@ -6,12 +6,14 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from maabarium.blueprint.schema import Settings
 from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import Evaluation
+from maabarium_pytest.grading.bytecode import Bytecode
 from maabarium_pytest.grading.grade import grade
 from maabarium_pytest.grading.measured import SOURCES
 from maabarium_pytest.grading.plan import LEAST_TIMEOUT, next_session
@@ -35,21 +37,24 @@ class PytestEvaluator:
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         Settings.model_validate(dict(options or {}))
         self._surplus: tuple[str, ...] | None = None
+        self._bytecode = Bytecode()
 
     def evaluate(self, request: EvaluationRequest) -> Evaluation:
         """Measure one tree. Raises EvaluationError when the target cannot be graded at all."""
         suite = prepare_suite(request, self._surplus)
         self._surplus = suite.surplus
-        return grade(suite, run_sessions(suite), request.baseline)
+        return grade(suite, run_sessions(suite, self._bytecode), request.baseline)
 
 
-def run_sessions(suite: Suite) -> list[SessionResult]:
-    """Run all sessions that the stage of this suite needs, one after another."""
+def run_sessions(suite: Suite, bytecode: Bytecode) -> list[SessionResult]:
+    """Run all sessions that the stage of this suite needs, one after another. The first whole one fills `bytecode`."""
     if suite.request.baseline is None:
         _warm_up(suite)
     done: list[SessionResult] = []
     while mode := next_session(suite, done, suite.request.deadline - time.monotonic()):
-        done.append(run_session(suite, mode))
+        mode = replace(mode, loaded=bytecode.wanted and mode.purpose == "grade" and not mode.only_rules)
+        done.append(run_session(suite, mode, bytecode.content))
+        bytecode.fill(suite, done[-1].transcript.loaded, suite.request.deadline - time.monotonic())
         if mode.purpose == "trace" and (done[-1].completed.timed_out or done[-1].transcript.fault):
             why = done[-1].transcript.fault or f"no more than {mode.timeout:.1f} s"
             logger.info("tracing ended early: %s", why)

@@ -7,8 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
+from maabarium.folders import replace_file
 from maabarium.plugins.processes import Completed
 from maabarium.plugins.protocols import EvaluationRequest
+from maabarium_pytest.grading.bytecode import groups
 from maabarium_pytest.grading.configuration import filtered
 from maabarium_pytest.grading.losses import Losses
 from maabarium_pytest.grading.rules import FOLDER, mounted
@@ -36,6 +38,8 @@ class Mode:
     only_rules: bool = False
     coverage: bool = False
     pin: bool = False
+    loaded: bool = False
+    """It says what modules of the tree it loaded."""
     first_loss: bool = False
     """It ends at the first result that rejects the tree."""
     bytecode: bool = False
@@ -67,15 +71,20 @@ class _LastClock:
         return time.monotonic()
 
 
-def run_session(suite: Suite, mode: Mode) -> SessionResult:
-    """Start the child, read what it reports, and return when it and its whole tree are gone."""
+def run_session(suite: Suite, mode: Mode, compiled: bytes = b"") -> SessionResult:
+    """Start the child, read what it reports, and return when it and its whole tree are gone. `compiled`: the content
+    of a `Bytecode`."""
     workspace, baseline = suite.request.workspace, suite.request.baseline
     decides = Losses.of(suite, baseline).rejects if mode.first_loss and baseline else None
     stream = Stream(meeting=suite.request.meeting, transcript=Transcript(decides=decides))
     try:
         with mounted(suite.rules, suite.configuration.rootdir) as rules:
             plan = workspace.scratch / "plan.json"
-            plan.write_text(json.dumps(_plan(suite, mode, rules.files)), encoding="utf-8")
+            facts = _plan(suite, mode, rules.files)
+            if compiled:
+                facts["compiled"] = str(workspace.scratch / "compiled")
+                replace_file(workspace.scratch / "compiled", compiled)
+            replace_file(plan, json.dumps(facts).encode())
             completed = workspace.run(
                 [suite.python, str(TARGET_CODE / "boot.py"), "session", str(plan)],
                 timeout=mode.timeout,
@@ -105,6 +114,10 @@ def _plan(suite: Suite, mode: Mode, rules: list[str]) -> dict[str, object]:
         "rules": rules,
         "only_rules": mode.only_rules,
         "bytecode": mode.bytecode,
+        "compiled": "",
+        "groups": groups(suite),
+        "top": str(suite.targets.top),
+        "loaded": mode.loaded,
         "lines": mode.purpose == "trace",
         "coverage": mode.coverage,
         "targets": suite.targets.absolute if mode.purpose == "trace" or mode.coverage else [],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, get_args
 
 from maabarium.plugins.processes import Clockface
@@ -76,6 +77,8 @@ class Transcript:
     coverage: dict[int, tuple[int, int]] = field(default_factory=dict)
     lines: dict[str, dict[int, dict[int, int]]] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
+    loaded: list[tuple[str, str]] = field(default_factory=list)
+    """Modules of the tree, `(path below its top, kind)`, when the session was asked for them."""
     printed: int = 0
     status: int | None = None
     fault: str = ""
@@ -223,6 +226,12 @@ class Transcript:
     def _on_origins(self, record: Mapping[str, Any], clocks: Clockface) -> None:
         for name, path in record["origins"]:
             self.origins[str(name)] = str(path)
+
+    def _on_loaded(self, record: Mapping[str, Any], clocks: Clockface) -> None:
+        for path, kind in record["modules"]:
+            if kind not in ("plain", "rewritten") or ".." in PurePosixPath(path).parts or path.startswith("/"):
+                raise ValueError(path)
+            self.loaded.append((path, kind))
 
     def _on_finish(self, record: Mapping[str, Any], clocks: Clockface) -> None:
         if int(record["results"]) != self._results:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from . import surroundings
+from . import bytecode, surroundings
 from .channel import Channel
 from .reporter import Reporter
 from .score import Ledger, ScorePlugin
@@ -125,6 +125,7 @@ def run(channel: Channel, plan: dict[str, Any]) -> tuple[int, int]:
         tracer = LineTracer(channel, plan["targets"], reporter.identity)
         plugins.append(tracer)
         tracer.start()
+    plugins += bytecode.install(plan["compiled"], plan["top"], plan["groups"])
     measuring = surroundings.start_coverage(plan["targets"]) if plan["coverage"] else None
     status = int(pytest.main(plan["args"], plugins=plugins))
     if measuring is not None:
@@ -143,6 +144,7 @@ def main(arguments: list[str]) -> None:
     try:
         status, results = run(channel, plan)
         channel.send_chunks("origins", "origins", surroundings.origins(plan["modules"]))
+        channel.send_chunks("loaded", "modules", bytecode.loaded(plan["top"]) if plan["loaded"] else [])
         channel.send("finish", status=status, results=results)
     except BaseException:  # noqa: BLE001 (the process ends here whatever it is; the parent misses the end record)
         traceback.print_exc()

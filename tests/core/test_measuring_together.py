@@ -226,3 +226,9 @@ def test_repeated_sessions_give_what_one_gives(pair: Measure) -> None:
         assert sound(side).values().keys() == sound(single).values().keys()
         assert [test.id for test in sound(side).tests] == [test.id for test in sound(single).tests]
         assert all(m.seconds and m.clock == "cpu" for m in sound(side).measurements if m.source in SOURCES)
+
+
+def test_sides_in_turn_give_the_same_kinds_of_numbers(pair: Measure) -> None:
+    measured = pair(SLOW_BETWEEN, side_by_side=frozenset())
+    assert (measured.problem, measured.apart) == ("", "")
+    assert sound(measured.candidate).values().keys() == sound(measured.champion).values().keys()

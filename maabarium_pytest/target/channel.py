@@ -63,9 +63,14 @@ class Channel:
         os.set_inheritable(number, False)
         return cls(socket.socket(fileno=number))
 
+    @property
+    def own(self) -> bool:
+        """Whether this process made the channel; a forked copy must not take its answers."""
+        return os.getpid() == self._pid
+
     def send(self, kind: str, **fields: Any) -> None:
         """Send one record."""
-        if os.getpid() != self._pid:
+        if not self.own:
             return
         with self._lock:
             record = {"k": kind, "n": self._number, "nonce": self.nonce, **fields}
@@ -73,7 +78,9 @@ class Channel:
             self._number += 1
 
     def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
-        """Send one record and wait for the parent's answer."""
+        """Send one record and wait for the parent's answer. RuntimeError in a forked process."""
+        if not self.own:
+            raise RuntimeError("only the process of the session can time something, none that it has forked")
         with self._lock:
             self.send(kind, **fields)
             return self.receive()

@@ -87,7 +87,8 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        self._channel.ask("tests", edge="end")
+        if self._channel.own:  # a test may fork and let both processes go on
+            self._channel.ask("tests", edge="end")
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._reports.clear()

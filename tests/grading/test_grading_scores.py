@@ -121,6 +121,35 @@ def test_cpu_time_of_the_tests_has_the_imports_of_the_tree_in_it_and_not_the_sta
     assert 0.3 <= session.transcript.cpu < session.completed.cpu
 
 
+def test_a_process_that_goes_on_after_a_fork_takes_no_answer_of_the_session(target: Any) -> None:
+    forks = "import os\n\ndef test_fork():\n    os.fork()\n"
+    rules = """
+import os
+import pytest
+import time
+
+def test_timer(score):
+    if os.fork() == 0:
+        try:
+            with score.timer("x"):
+                pass
+        except RuntimeError as error:
+            os._exit(int("only the process of the session" in str(error)))
+    with score.timer("x"):
+        sum(range(100_000))
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 1
+"""
+    target.write({"calc.py": CALC, "test_calc.py": TEST, "test_a_fork.py": forks})
+    target.write({"rules/test_speed.py": rules}, target.folder)
+    target.options = {"rules": ["rules/test_*.py"]}
+    target.sources = frozenset({"tests.cpu", "score:x"})
+    baseline = target.grade()
+    assert baseline.failed_gate is None
+    assert {test.id: test.outcome for test in baseline.tests} == dict.fromkeys(
+        ("rules/test_speed.py::test_timer", "test_a_fork.py::test_fork", "test_calc.py::test_work"), "passed"
+    )
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores cannot be chosen here")
 def test_what_a_wall_clock_times_has_all_cores(target: Any) -> None:
     rules = """

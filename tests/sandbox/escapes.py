@@ -19,9 +19,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from kept_backend import BACKENDS, KEPT
+
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.plugins.processes import Command, Sandbox
-from maabarium.sandbox import SANDBOXES
 
 SECRET = "s3cr3t-s3cr3t-s3cr3t"
 MEMORY = ctypes.create_string_buffer(SECRET.encode())
@@ -107,15 +108,15 @@ def arrived(kept: list[Any], data: bytes) -> bool:
 def main(backend: str, level: str, folder: Path) -> None:
     """One round."""
     os.environ["OPENAI_API_KEY"] = SECRET
-    tree, scratch = folder / "tree", folder / "scratch"
+    tree, scratch = folder / "slots" / "one" / "tree", folder / "slots" / "one" / "scratch"
     for place in (tree, scratch / "home", scratch / "tmp"):
         place.mkdir(parents=True)
     bait, kept = plant(folder, level)
-    bait["namespaced"] = backend in ("namespaces", "bubblewrap")
+    bait["namespaced"] = backend in ("namespaces", "bubblewrap", KEPT)
     (scratch / "bait.json").write_text(json.dumps(bait))
     shutil.copy(Path(__file__).parent / "attempts.py", scratch / "attempts.py")
     options = SandboxOptions.model_validate({"level": level, "readable": [str(folder / "setuid")]})
-    sandbox: Sandbox = SANDBOXES[backend](options, threading.Event())
+    sandbox: Sandbox = BACKENDS[backend](options, threading.Event())
     done = sandbox.run(
         Command(
             [sys.executable, "-I", "-S", str(scratch / "attempts.py"), str(scratch / "bait.json")],

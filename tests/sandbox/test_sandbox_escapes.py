@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kept_backend import BACKENDS, KEPT
 
 from maabarium.blueprint.schema import SandboxOptions
 from maabarium.plugins.processes import Command, Completed
@@ -26,11 +27,12 @@ from maabarium.sandbox.selection import available
 HERE = Path(__file__).parent
 NOBODY = 65534
 HELD = {(reach.backend, reach.level) for reach in available(SANDBOXES) if reach.ok}
+HELD |= {(KEPT, level) for backend, level in HELD if backend == "namespaces"}
 CONFINED = [
     (backend, level)
-    for backend in SANDBOXES
+    for backend in BACKENDS
     for level in ("standard", "strict")
-    if (backend, level) in HELD or (backend, level) in [("namespaces", "standard"), ("namespaces", "strict")]
+    if (backend, level) in HELD or backend in ("namespaces", KEPT)
 ]
 """What is to hold here. The namespaces are named so that their absence is seen as a skip, not as nothing."""
 
@@ -151,7 +153,7 @@ def confined(
     token = f"60.{os.getpid()}{time.monotonic_ns()}"
 
     def runner(source: str, timeout: float = 20, **options: Any) -> Completed:
-        sandbox = SANDBOXES[backend](SandboxOptions.model_validate({"level": level, **options}), threading.Event())
+        sandbox = BACKENDS[backend](SandboxOptions.model_validate({"level": level, **options}), threading.Event())
         tree = tmp_path / "tree"
         tree.mkdir(exist_ok=True)
         argv = [sys.executable, "-I", "-S", "-c", PRELUDE + source, token]

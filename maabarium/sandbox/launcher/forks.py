@@ -38,6 +38,36 @@ def serve(control: socket.socket, facts: dict[str, Any]) -> list[str]:
             os.close(descriptor)
 
 
+def unfit(control: socket.socket) -> str:
+    """Why this process cannot be forked for sessions: a sentence for the user, empty when it can. Ask it when all is
+    loaded, before `serve`. A fork has one thread, loses every descriptor but the standard ones, and would share memory
+    with the sessions that come after it."""
+    threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208
+    if threads > 1:
+        return f"{threads} threads run in it, of which a fork has only one"
+    known = {file_of(descriptor) for descriptor in (0, 1, 2, control.fileno())}
+    extra = [f"{number} ({path})" for number, path, file in opened() if file not in known]
+    if extra:
+        return f"descriptors are open in it that a fork does not keep: {', '.join(extra)}"
+    if shared := sorted(set(shared_memory())):
+        return f"it has memory that forks would share: {', '.join(shared)}"
+    return ""
+
+
+def shared_memory() -> list[str]:
+    """What is mapped so that a fork could change it for all others: anonymous, or a file that was opened for writing.
+    VmFlags of proc_pid_smaps(5): `sh` is missing where the file was opened for reading only."""
+    found, name = [], ""
+    with open("/proc/self/smaps", "rb") as file:  # noqa: PTH123
+        for line in file:
+            words = line.split(None, 5)
+            if b"-" in words[0]:
+                name = words[5].decode(errors="replace").strip() if len(words) > 5 else "without a name"
+            elif words[0] == b"VmFlags:" and b"sh" in line.split():
+                found.append(name)
+    return found
+
+
 def bury() -> None:
     """Take the status of helpers that have ended; they have told it already."""
     try:
@@ -61,8 +91,9 @@ def session(control: int, leash: int) -> list[str]:
 
         namespaced(plan, control, leash, report)
         os.setsid()
-        outputs = same_file(1)
-        confine(plan, (control, *outputs))
+        inputs, outputs = same_file(0), same_file(1)
+        replace(inputs, os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC))
+        confine(plan, (control, *inputs, *outputs))
         os.write(control, b"R\n")
         return begin(control, outputs)
     except BaseException as error:  # noqa: BLE001 - whatever it is, the parent must hear it
@@ -71,15 +102,34 @@ def session(control: int, leash: int) -> list[str]:
 
 
 def same_file(descriptor: int) -> list[int]:
-    """All descriptors of the file that this one is of: plug-ins keep copies of standard output and error."""
-    wanted, found = os.fstat(descriptor), []
+    """All descriptors of the file that this one is of: plug-ins keep copies of the standard ones."""
+    wanted = file_of(descriptor)
+    return [number for number, _, file in opened() if file == wanted]
+
+
+def replace(numbers: list[int], descriptor: int) -> None:
+    """Open these numbers on what a descriptor is open on, which is closed: offset, flags and locks of what they were
+    open on are shared by all forks."""
+    for number in numbers:
+        os.dup2(descriptor, number, inheritable=number < 3)
+    os.close(descriptor)
+
+
+def opened() -> list[tuple[int, str, tuple[int, int]]]:
+    """Number, name and file of every open descriptor."""
+    found = []
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
         try:
-            if os.path.samestat(os.fstat(int(name)), wanted):
-                found.append(int(name))
-        except OSError:  # of the listing itself
+            found.append((int(name), os.readlink(f"/proc/self/fd/{name}"), file_of(int(name))))  # noqa: PTH115
+        except OSError:  # that of the listing itself
             continue
     return found
+
+
+def file_of(descriptor: int) -> tuple[int, int]:
+    """What a descriptor is open on: device and number."""
+    info = os.fstat(descriptor)
+    return info.st_dev, info.st_ino
 
 
 def begin(control: int, outputs: list[int]) -> list[str]:
@@ -88,9 +138,7 @@ def begin(control: int, outputs: list[int]) -> list[str]:
     message, descriptors, _, _ = socket.recv_fds(wire, LARGEST, 2)
     if not message:
         os._exit(FAILED)
-    for number in outputs:
-        os.dup2(descriptors[0], number, inheritable=number < 3)
-    os.close(descriptors[0])
+    replace(outputs, descriptors[0])
     wire.close()
     words: list[str] = json.loads(message)
     return words + [str(descriptor) for descriptor in descriptors[1:]]

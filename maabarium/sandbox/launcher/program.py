@@ -166,7 +166,7 @@ def init(plan: dict[str, Any], control: int, alive: int, telling: int) -> None:
     close_all_but(telling, alive)
     while True:
         pid, status = os.wait()
-        if pid == child:
+        if pid == child and not os.WIFSTOPPED(status):  # we are its tracer if it says so, ptrace(2) PTRACE_TRACEME
             os.write(telling, status.to_bytes(4, "little"))
             os._exit(0)
 

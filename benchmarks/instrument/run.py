@@ -1,135 +1,238 @@
-"""How well a pair tells two programs apart: both sides at once on one core, and one after the other, in one run.
+"""How well pairs tell programs apart, and what a run makes of that: deviation, power, pairs, estimates, in one run.
 
-    python benchmarks/instrument/run.py [pairs] [--busy PROCESSES]
+    python benchmarks/instrument/run.py [--bodies 100] [--loads none,busy,bursts,memory] [--gains 0,0.5,1,2,5]
+                                        [--pairs 60] [--trials 100] [--real 0] [--in-turn 20] [--noise FOLDER] [--quick]
 
-The target does nothing but sums, about 0.1 s of CPU. It is compared with itself and with copies that do 2 and 5 % more
-work, by the real worker, sandbox and evaluator. Shown: the deviation of the log ratio (1.4826 times the median
-absolute deviation), its median, and how often the slower side lost. `--busy` keeps that many processes busy beside it.
+The champion does so many percent more work than the candidate (lines of a log that it counts), so the gain is known;
+`truth` is counted again by CPU time in one long process. Each gain is measured in `--pairs` real pairs by the real
+worker, sandbox and evaluator, beside each load. Trials are drawn from that series: whole servers with replacement, the
+pairs of a server in their order; the engine's judge decides them as the first and as the tenth candidate of a run.
+`--real N` adds N trials that measure every pair anew. `--in-turn N`: as many pairs of equal programs one after the
+other. `--save FILE` keeps all pairs, `--from FILE` judges kept ones again; `--noise FOLDER` writes the pairs of equal
+programs as noise for `benchmarks/phantom`. `benchmarks/instrument/renamed.py` tries candidates that change nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
-import statistics
-import subprocess
+import platform
+import random
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-from maabarium.blueprint.schema import SandboxOptions
-from maabarium.plugins.manager import build_plugins, contributions
-from maabarium.records import FileEdit
-from maabarium.run.binding import bind_blueprint, worker_setup
-from maabarium.sandbox.selection import select
-from maabarium.worker.job import MeasureJob
-from maabarium.worker.measurement import run_measurement
-from maabarium.worker.worker import Worker
-from maabarium.workspace.repository import Repository
+from instrument_load import LOADS, loaded
+from instrument_pairs import Instrument, Pair, judge_of, opened
+from instrument_program import checked, source, units_of
+from instrument_trials import Trial, Verdicts, by_server, decide, deviation, drawn, log_ratios, summed_up
 
-ROUNDS = 1_000
-WORK = "def work():\n    for _ in range({rounds}):\n        sum(range(10_000))\n"
-SOURCE = "score:speed"
-FILES = {
-    "work.py": WORK.format(rounds=ROUNDS),
-    "test_work.py": "from work import work\n\ndef test_work():\n    work()\n",
-    "rules/test_speed.py": """
-from work import work
+from maabarium.acceptance.judge import Judge
 
-def test_speed(score):
-    with score.timer("speed"):
-        work()
-""",
-    "blueprint.toml": """
-[blueprint]
-name = "instrument"
-version = "1"
-description = "sums"
-[domain]
-repo_path = "."
-target_files = ["work.py"]
-language = "python"
-isolation = "snapshot"
-[constraints]
-max_iterations = 1
-timeout_seconds = 60
-require_tests_pass = true
-min_improvement = 0.0
-[metrics]
-metrics = [{ name = "speed", weight = 1.0, direction = "maximize", source = "score:speed" }]
-[evaluator]
-rules = ["rules/test_speed.py"]
-""",
-}
+INDICES = (1, 10)
+TRUTH_SECONDS = 8.0
+CASES = ((0.01, INDICES), (0.0, (1,)))
+"""Least gain that counts, and which candidate of a run it is."""
 
 
-@contextmanager
-def opened(folder: Path) -> Iterator[tuple[Worker, Repository]]:
-    """The target in a repository, and a worker that measures it in the best sandbox of this machine."""
-    for name, text in FILES.items():
-        path = folder / "target" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    plugins, cancel = build_plugins(), threading.Event()
-    binding = bind_blueprint(folder / "target" / "blueprint.toml", plugins)
-    sandbox = select(SandboxOptions(), contributions(plugins, "sandboxes"), cancel)
-    repository = Repository.create(binding.target, "run", folder / "cache")
-    setup = worker_setup(binding, folder / "target" / "blueprint.toml", repository.handle, sandbox)
-    worker = Worker(setup, cancel, plugins)
-    try:
-        yield worker, repository
-    finally:
-        worker.close()
-        repository.close()
+@dataclass
+class Series:
+    """Pairs of one planted gain beside one load."""
+
+    body: float
+    """Milliseconds."""
+    load: str
+    more: float
+    """Share of work that the champion does beyond the candidate's."""
+    in_turn: bool
+    busy: float
+    """Load average of the machine at the end."""
+    seconds: float
+    """Of one pair."""
+    pairs: list[Pair] = field(default_factory=list)
+
+    @property
+    def how(self) -> str:
+        return "in turn" if self.in_turn else "together"
 
 
-def measure(worker: Worker, job: MeasureJob, pairs: int) -> tuple[list[float], float]:
-    """Log ratios of champion to candidate, and the seconds of a pair."""
-    ratios, began = [], time.perf_counter()
-    for number in range(1, pairs + 1):
-        measured = run_measurement(worker, job.model_copy(update={"pair": number}))
-        if measured.candidate is None or measured.champion is None:
-            raise SystemExit(measured.problem)
-        ratios.append(math.log(measured.champion.values()[SOURCE] / measured.candidate.values()[SOURCE]))
-    return ratios, (time.perf_counter() - began) / pairs
+def record(instrument: Instrument, units: int, shape: Series, count: int) -> Series:
+    """Measure so many pairs."""
+    began = time.perf_counter()
+    trees = trees_of(instrument, units, shape.more)
+    source_of_pairs = instrument.pairs(*trees, in_turn=shape.in_turn)
+    shape.pairs = [next(source_of_pairs) for _ in range(count)]
+    shape.seconds = (time.perf_counter() - began) / count
+    shape.busy = os.getloadavg()[0]
+    return shape
 
 
-def main(pairs: int) -> None:
-    """Measure and print."""
-    with tempfile.TemporaryDirectory() as folder, opened(Path(folder)) as (worker, repository):
-        tree = repository.base_tree
-        job = MeasureJob(number=0, stage="baseline", tree=tree, seed=1, timeout=120, sources=frozenset({SOURCE}))
-        baseline = run_measurement(worker, job).candidate
-        print(f"{'how':10} {'more work':>9} {'s a pair':>9} {'deviation':>9} {'median':>8} {'slower lost':>12}")
-        for more in (0.0, 0.02, 0.05):
-            text = WORK.format(rounds=round(ROUNDS * (1 + more))) + ("" if more else "# the same\n")
-            changed = repository.tree_with(tree, [FileEdit(path="work.py", operation="modify", content=text.encode())])
-            for together in (frozenset({SOURCE}), frozenset()):
-                asked = {"number": 1, "stage": "pair", "tree": changed, "champion_tree": tree, "timeout": 60.0}
-                pair = job.model_copy(update=asked | {"baseline": baseline, "side_by_side": together})
-                ratios, seconds = measure(worker, pair, pairs)
-                middle = statistics.median(ratios)
-                spread = 1.4826 * statistics.median(abs(ratio - middle) for ratio in ratios)
-                won = sum(ratio > 0 for ratio in ratios)
-                how = "together" if together else "in turn"
-                print(f"{how:10} {more:9.0%} {seconds:9.2f} {spread:9.2%} {middle:+8.2%} {won:9} / {pairs}", flush=True)
+def trees_of(instrument: Instrument, units: int, more: float) -> tuple[str, str]:
+    """Champion and candidate."""
+    champion = source(round(units * (1 + more)), "" if more else "the same")
+    return instrument.tree(champion), instrument.tree(source(units))
+
+
+def measured(options: argparse.Namespace) -> list[Series]:
+    """All series that were asked for, each printed when it is there; real trials at once."""
+    made = []
+    print(f"\n{HEAD}")
+    for body in options.bodies:
+        units = units_of(body)
+        with tempfile.TemporaryDirectory() as folder, opened(Path(folder), units, 0.01) as instrument:
+            for load in options.loads:
+                with loaded(load):
+                    shapes = [Series(body, load, more, False, 0, 0) for more in options.gains]
+                    shapes += [Series(body, load, 0.0, True, 0, 0)] if options.in_turn else []
+                    for shape in shapes:
+                        count = options.in_turn if shape.in_turn else options.pairs
+                        made.append(record(instrument, units, shape, count))
+                        print(deviations(made[-1]), flush=True)
+                    if options.real:
+                        real_trials(instrument, units, load, options.real)
+    return made
+
+
+HEAD = (
+    f"{'body':>8} {'load':8} {'how':9} {'gain':>6} {'s a pair':>9} {'deviation':>10} {'(sd)':>8} {'median':>9} "
+    f"{'won':>11} {'servers':>8} {'load average':>13}"
+)
+
+
+def deviations(series: Series) -> str:
+    """One line of the first table."""
+    ratios = log_ratios(series.pairs)
+    middle, spread, sd = deviation(ratios)
+    won, servers = sum(ratio > 0 for ratio in ratios), len(by_server(series.pairs))
+    return (
+        f"{series.body:5g} ms {series.load:8} {series.how:9} {series.more:6.1%} {series.seconds:9.2f} {spread:10.2%} "
+        f"{sd:8.2%} {math.expm1(middle):+9.2%} {won:4} of {len(ratios):<4} {servers:7} {series.busy:13.1f}"
+    )
+
+
+def judge_with(instrument_blueprint: Judge, min_effect: float) -> Judge:
+    """The same judge with another least gain."""
+    blueprint = instrument_blueprint.blueprint
+    acceptance = blueprint.acceptance.model_copy(update={"min_effect": min_effect})
+    changed = blueprint.model_copy(update={"acceptance": acceptance})
+    return judge_of(changed, instrument_blueprint.baseline)
+
+
+def real_trials(instrument: Instrument, units: int, load: str, count: int) -> None:
+    """Trials of a 2 % gain in which every pair is measured anew."""
+    judge = judge_of(instrument.blueprint, instrument.baseline)
+    trees = trees_of(instrument, units, 0.02)
+    began = time.perf_counter()
+    trials = [decide(judge, instrument.pairs(*trees), 1) for _ in range(count)]
+    took = (time.perf_counter() - began) / count
+    print(f"  real trials beside {load}, gain 2 %: {row(summed_up(trials, math.log(1.02)), 0.02)}, {took:.1f} s each")
+
+
+def row(verdicts: Verdicts, more: float) -> str:
+    """What became of trials, in words and figures."""
+    kept = f"kept {verdicts.kept:4} of {verdicts.trials}, median {verdicts.pairs:4.0f} pairs"
+    return f"{kept}, estimate off by {verdicts.off:+.2%}, interval holds {verdicts.covered:.0%}" if more else kept
+
+
+def powers(series: Series, judge: Judge, trials: int, seed: int) -> None:
+    """Draw trials from the series and have them judged."""
+    servers = by_server(series.pairs)
+    for min_effect, indices in CASES:
+        for index in indices:
+            chance = random.Random(f"{seed}:{series.load}:{series.more}:{min_effect}:{index}")
+            one = judge_with(judge, min_effect)
+            done: list[Trial] = [decide(one, drawn(servers, chance), index) for _ in range(trials)]
+            name = f"{series.body:5g} ms {series.load:8} gain {series.more:4.1%} min_effect {min_effect:.0%}"
+            print(f"{name} candidate {index:2}: {row(summed_up(done, math.log1p(series.more)), series.more)}")
+
+
+def write_noise(folder: Path, made: list[Series]) -> None:
+    """The log ratios of equal programs, server by server: one file a load."""
+    for series in made:
+        if series.more == 0 and not series.in_turn:
+            ratios = [[round(ratio, 6) for ratio in log_ratios(pairs)] for pairs in by_server(series.pairs)]
+            what = {"machine": machine(), "load": series.load, "body_ms": series.body, "servers": ratios}
+            path = folder / f"noise-{series.load}.json"
+            path.write_text(json.dumps(what) + "\n", encoding="utf-8")
+            print(f"{path}: {len(ratios)} servers, {len(series.pairs)} pairs")
+
+
+def machine() -> str:
+    """What the figures hold for."""
+    return f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def main() -> None:
+    """Measure or read, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bodies", type=_numbers, default=[100.0], metavar="MS,…")
+    parser.add_argument("--loads", type=_loads, default=list(LOADS), metavar="NAME,…")
+    parser.add_argument("--gains", type=_numbers, default=[0.0, 0.5, 1.0, 2.0, 5.0], metavar="PERCENT,…")
+    parser.add_argument("--pairs", type=int, default=60)
+    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--real", type=int, default=0)
+    parser.add_argument("--in-turn", type=int, default=20)
+    parser.add_argument("--save", type=Path)
+    parser.add_argument("--from", type=Path, dest="kept")
+    parser.add_argument("--noise", type=Path, metavar="FOLDER")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="12 pairs of equal programs and of 2 %%, no load")
+    options = parser.parse_args()
+    if options.quick:
+        options.loads, options.gains, options.pairs, options.in_turn = ["none"], [0.0, 2.0], 12, 6
+    options.gains = [gain / 100 for gain in options.gains]
+    print(f"{machine()}, load average {os.getloadavg()[0]:.1f} before")
+    made = _read(options.kept) if options.kept else measured(options)
+    if options.kept:
+        print("\n".join((HEAD, *map(deviations, made))))
+    if options.save:
+        options.save.write_text(json.dumps([asdict(series) for series in made]) + "\n", encoding="utf-8")
+    if options.noise:
+        write_noise(options.noise, made)
+    truths(made)
+    judged(made, options)
+
+
+def truths(made: list[Series]) -> None:
+    """Whether more work costs as much more CPU time."""
+    print()
+    for more in sorted({series.more for series in made if series.more}):
+        extra, error = checked(more, TRUTH_SECONDS)
+        print(f"truth: {more:.1%} more work takes {extra:.2%} more CPU time (± {error:.2%})", flush=True)
+
+
+def judged(made: list[Series], options: argparse.Namespace) -> None:
+    """Trials drawn from every series."""
+    print(f"\n{options.trials} trials drawn from each series, by whole servers")
+    with tempfile.TemporaryDirectory() as folder, opened(Path(folder), 1_000, 0.01) as instrument:
+        judge = judge_of(instrument.blueprint, instrument.baseline)
+    for series in made:
+        if not series.in_turn:
+            powers(series, judge, options.trials, options.seed)
+
+
+def _read(path: Path) -> list[Series]:
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    return [Series(**{**one, "pairs": [Pair(**pair) for pair in one["pairs"]]}) for one in kept]
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(part) for part in text.split(",")]
+
+
+def _loads(text: str) -> list[str]:
+    names = text.split(",")
+    unknown = [name for name in names if name not in LOADS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: choose from {', '.join(LOADS)}")
+    return names
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pairs", nargs="?", type=int, default=20)
-    parser.add_argument("--busy", type=int, default=0, metavar="PROCESSES")
-    given = parser.parse_args()
-    loads = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(given.busy)]
-    try:
-        main(given.pairs)
-    finally:
-        for load in loads:
-            load.kill()
+    sys.exit(main())

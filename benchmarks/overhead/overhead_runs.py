@@ -9,10 +9,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from overhead_target import environment
 
-__all__ = ["PARTS", "Experiment", "by_hand", "run_ours"]
+__all__ = ["PARTS", "Experiment", "by_hand", "experiments", "run_ours"]
 
 PARTS = {
     "planning": "the proposer",
@@ -59,41 +60,41 @@ def run_ours(blueprint: Path, **more: str) -> tuple[list[Experiment], list[str]]
     lines = done.stdout.splitlines()
     if done.returncode != 0:
         raise SystemExit(f"the run ended with {done.returncode}:\n{done.stdout}")
-    return _experiments([json.loads(line) for line in clock.read_text().splitlines()]), lines
+    return experiments([json.loads(line) for line in clock.read_text().splitlines()]), lines
 
 
-def _experiments(events: Sequence[Mapping[str, object]]) -> list[Experiment]:
+def experiments(events: Sequence[Mapping[str, Any]]) -> list[Experiment]:
     """From the lines of `overhead_clock`; the first finish is the baseline's."""
     made: list[Experiment] = []
     before = None
-    since: list[Mapping[str, object]] = []
+    since: list[Mapping[str, Any]] = []
     for event in events:
         if event["what"] != "finish":
             since.append(event)
             continue
-        at = float(event["at"])  # type: ignore[arg-type]
+        at = event["at"]
         if before is not None:
             made.append(_experiment(event, at - before, since))
         before, since = at, []
     return made
 
 
-def _experiment(finish: Mapping[str, object], wall: float, since: Sequence[Mapping[str, object]]) -> Experiment:
-    phases: Mapping[str, float] = finish["phases"]  # type: ignore[assignment]
+def _experiment(finish: Mapping[str, Any], wall: float, since: Sequence[Mapping[str, Any]]) -> Experiment:
+    phases: Mapping[str, float] = finish["phases"]
     sessions = [event for event in since if event["what"] == "session"]
-    own = sum(float(event["process"]) for event in sessions)  # type: ignore[arg-type]
-    called = sum(float(event["seconds"]) for event in sessions)  # type: ignore[arg-type]
+    own = sum(event["process"] for event in sessions)
+    called = sum(event["seconds"] for event in sessions)
     parts = {
         "planning": phases.get("planning", 0.0),
         "applying": phases.get("applying", 0.0),
         "session": own,
         "session start and end": called - own,
         "evaluating": phases.get("evaluating", 0.0) + phases.get("confirming", 0.0) - called,
-        "persisting": sum(float(event["seconds"]) for event in since if event["what"] == "append"),  # type: ignore[arg-type]
+        "persisting": sum(event["seconds"] for event in since if event["what"] == "append"),
     }
     parts["remainder"] = wall - sum(parts.values())
     number, verdict, reason, duration = (finish[name] for name in ("number", "verdict", "reason_code", "duration"))
-    return Experiment(int(number), wall, str(verdict), str(reason), float(duration), parts)  # type: ignore[call-overload, arg-type]
+    return Experiment(number, wall, verdict, reason, duration, parts)
 
 
 def by_hand(target: Path, count: int) -> list[float]:

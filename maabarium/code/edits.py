@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-__all__ = ["Edit", "common_ends", "make_diff", "splice"]
+__all__ = ["Edit", "changed_blocks", "common_ends", "make_diff", "splice"]
 
 CONTEXT = 3
 FINE = 4_000_000
@@ -52,6 +52,19 @@ def make_diff(before: bytes, after: bytes, path: str, *, new: bool = False, gone
             parts += [_marked(" " if tag == "equal" else "-", line) for line in old[i:j]]
             parts += [_marked("+", line) for line in fresh[k:m] if tag != "equal"]
     return "".join(parts)
+
+
+def changed_blocks(before: bytes, after: bytes) -> dict[tuple[int, int], tuple[str, ...]]:
+    """What a change replaced: by lines `(first, last)` of the old content, from 1, the new lines.
+
+    Of an insertion, `last` is `first - 1`: it stands before line `first`.
+    """
+    old, fresh = _lines(before), _lines(after)
+    return {
+        (i + 1, j): tuple(fresh[k:m])
+        for tag, i, j, k, m in _Comparison(None, old, fresh).get_opcodes()
+        if tag != "equal" and (i < j or k < m)
+    }
 
 
 def common_ends(one: Sequence[object], two: Sequence[object]) -> tuple[int, int]:

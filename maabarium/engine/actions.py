@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,6 +39,9 @@ class RunStore(Protocol):
 
     def evaluation(self, tree: str, grader: str, environment: str) -> Evaluation | None:
         """What an earlier run measured of this very tree with this grader here, if anything."""
+
+    def rejections(self, target: str, apart_from: str) -> Mapping[str, int]:
+        """How many candidates each test rejected lately in other runs on this target than the given one."""
 
 
 class RunRepository(Protocol):

@@ -80,6 +80,7 @@ class Engine:
         notify(self._plugins, "run_start", RunStart(self.run.run_id, self.blueprint, bool(journal)))
         if not journal:
             self._append(RunStarted(run=self.run))
+        self.state.rejections.update(self._store.rejections(self.run.target, apart_from=self.run.run_id))
         done = self._replay(journal)
         if not self.state.under_way and 0 not in self.state.outcomes:
             event = baseline_of(self.run, self.state.seed_of(0))

@@ -7,6 +7,7 @@ writes to the store or moves the branch; git objects are read and made, which is
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 
 from maabarium.acceptance.judge import Decision, Judge, noisy_sources
@@ -22,6 +23,9 @@ from maabarium.worker.job import MeasureJob
 from maabarium.worker.repetition import repeats_needed
 
 __all__ = ["RunState"]
+
+MOST_REJECTIONS = 200
+"""Tests of which a worker is told how often they rejected."""
 
 
 class RunState:
@@ -43,6 +47,8 @@ class RunState:
         """What the present champion was seen to give, by noisy source."""
         self.seen: dict[str, int] = {}
         """Trees that were proposed, with the experiment's number."""
+        self.rejections: Counter[str] = Counter()
+        """How many candidates each test rejected: what is run first, never what is decided."""
         self.confirmations = 0
         self.evaluations = 0
 
@@ -135,6 +141,8 @@ class RunState:
         if outcome.verdict == "cancelled":
             return
         settled = running.settled()
+        if outcome.verdict == "rejected":
+            self.rejections.update(outcome.failing)
         if running.number:
             paths = tuple(edit.path for edit in running.proposal.edits)
             self.attempts[running.number] = Attempt(outcome=outcome, data=running.proposal.data, paths=paths)
@@ -170,6 +178,8 @@ class RunState:
             proposal=running.proposal,
             champion=running.parent if stage == "screen" else None,
             baseline=None if stage == "baseline" else self.baseline,
+            baseline_tree=self.champions[0].tree if self.champions else "",
+            rejections=tuple(self.rejections.most_common(MOST_REJECTIONS)) if stage == "screen" else (),
             seed=running.experiment.seed,
             timeout=timeout * (3 if stage == "baseline" else 1),  # the baseline runs the suite up to three times
             sources=self.noisy if stage == "pair" else every,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -23,8 +24,8 @@ from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Outcome, 
 __all__ = [
     "BareSources", "ChecksBlueprint", "ContextRequest", "DescribesProposer", "EvaluationRequest", "Evaluator",
     "EvaluatorFactory", "ExecutorFactory", "NeedsModels", "NotesTargets", "ProposalRequest", "Proposer",
-    "ProposerContext", "ProposerFactory", "Section", "Strategy", "StrategyContext", "StrategyFactory", "TellsModes",
-    "TreeView", "Workspace",
+    "ProposerContext", "ProposerFactory", "RunTrees", "Section", "Strategy", "StrategyContext", "StrategyFactory",
+    "TellsModes", "TreeView", "Workspace",
 ]  # fmt: skip
 
 
@@ -70,6 +71,16 @@ class Workspace(Protocol):
         """Start a process in the sandbox with `root` as its folder; `options` are those of `Command`."""
 
 
+class RunTrees(Protocol):
+    """The other trees of a run, for an evaluator that has to look at more than the one it was given."""
+
+    def read(self, tree: str, path: str) -> bytes:
+        """Content of one file of a tree; KeyError if there is none."""
+
+    def checked_out(self, tree: str) -> AbstractContextManager[Workspace]:
+        """A workspace of its own that holds this tree; what a session leaves in it, no other one sees."""
+
+
 @dataclass(frozen=True)
 class EvaluationRequest:
     """What an evaluator is asked. `deadline` is on the monotonic clock; `champion` is None at the baseline."""
@@ -91,6 +102,12 @@ class EvaluationRequest:
     """Set when the other side of a pair runs at the same time on the same core: meet it before what is timed."""
     top: Path | None = None
     """The user's own top level, to tell which paths beside the blueprint are also in the tree; never read."""
+    tree: str = ""
+    """What is checked out; empty, as the two below, where nobody can say."""
+    baseline_tree: str = ""
+    trees: RunTrees | None = None
+    rejections: Mapping[str, int] = field(default_factory=dict)
+    """How many candidates each test rejected, in this run and in earlier ones on the same target."""
 
 
 class Evaluator(Protocol):

@@ -23,6 +23,9 @@ from maabarium.suggestions import nearest
 
 __all__ = ["Request", "RequestKind", "RunSummary", "StoreReader", "StoredView"]
 
+_LATEST = 300
+"""Rejected experiments of earlier runs that are looked at for tests that reject."""
+_MOST_TESTS = 200
 RequestKind = Literal["pause", "stop", "approve"]
 _SUMMARY = """
 SELECT r.run_id, r.blueprint_name, r.state, r.started_at, r.finished_at, r.branch, r.target, r.isolation, r.repository,
@@ -117,6 +120,19 @@ class StoreReader:
                 [cell(tree), cell(grader), cell(environment)],
             ).fetchone()
             return None if found is None else self._evaluation(found[0])
+
+    def rejections(self, target: str, apart_from: str) -> dict[str, int]:
+        """How many of the latest rejected candidates each test failed for, over all runs on this target but one."""
+        with self._reading():
+            found = self._db.execute(
+                "SELECT test_id, count(*) FROM tests WHERE outcome IN ('failed', 'error') AND experiment_id IN ("
+                " SELECT e.id FROM experiments e JOIN runs r ON r.run_id = e.run_id"
+                " WHERE r.target = ? AND r.run_id != ? AND e.number > 0 AND e.promotion_outcome = 'rejected'"
+                " ORDER BY e.id DESC LIMIT ?)"
+                " GROUP BY test_id ORDER BY count(*) DESC, test_id LIMIT ?",
+                [cell(target), cell(apart_from), _LATEST, _MOST_TESTS],
+            ).fetchall()
+            return {str(test): int(count) for test, count in found}
 
     def resolve(self, run: str, blueprint_name: str | None = None) -> str:
         """The run id that "last" or a unique prefix means. UsageProblem lists the runs that come near."""

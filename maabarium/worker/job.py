@@ -15,7 +15,8 @@ class MeasureJob(Record):
     `exclusive`: it is noisy and must run alone on its machine. `sources` is what this stage needs; those of them in
     `side_by_side` are CPU times, for which both sides of a pair run at the same time on one core. The others are
     measured with the sides one after the other, A B B A: a wall clock would count the other side's work.
-    `repeats`: how many sessions each side runs for one pair, so that short timed blocks add up.
+    `repeats`: how many sessions each side runs for one pair, so that short timed blocks add up. `rejections`: how many
+    candidates each test rejected so far.
     """
 
     number: int
@@ -28,6 +29,8 @@ class MeasureJob(Record):
     proposal: Proposal | None = None
     champion: Champion | None = None
     baseline: Evaluation | None = None
+    baseline_tree: str = ""
+    rejections: tuple[tuple[str, int], ...] = ()
     sources: frozenset[str] = frozenset()
     exclusive: bool = False
     side_by_side: frozenset[str] = frozenset()

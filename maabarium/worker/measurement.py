@@ -188,6 +188,10 @@ def _evaluate(
             sources=wanted,
             top=setup.repository.top,
             meeting=meeting,
+            tree=tree,
+            baseline_tree=job.baseline_tree,
+            trees=worker.trees(job.timeout),
+            rejections=dict(job.rejections),
         )
         merged = _merge(merged, evaluator.evaluate(request), name, offer)
         if merged.failed_gate is not None:

@@ -15,7 +15,7 @@ from maabarium.blueprint.schema import Blueprint
 from maabarium.blueprint.sources import Offer
 from maabarium.plugins.manager import PluginManager, bare_evaluators, build_plugins, make
 from maabarium.plugins.processes import Command, Completed, Sandbox
-from maabarium.plugins.protocols import Evaluator
+from maabarium.plugins.protocols import Evaluator, RunTrees, Workspace
 from maabarium.workspace.repository import Repository, RepositoryHandle
 from maabarium.workspace.worktree import Worktree
 
@@ -54,6 +54,7 @@ class Worker:
         self._tools: Tools | None = None
         self._free: queue.SimpleQueue[Worktree] = queue.SimpleQueue()
         self._made: list[Worktree] = []
+        self._repository: Repository | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return worker_of, (self.setup,)
@@ -88,11 +89,42 @@ class Worker:
         finally:
             self._free.put(worktree)
 
+    def trees(self, timeout: float) -> RunTrees:
+        """The trees of the run; `timeout` is what a process in one of them may take unless it is told otherwise."""
+        return WorkerTrees(self, timeout)
+
+    def content(self, tree: str, path: str) -> bytes:
+        """Content of one file of a tree; KeyError if there is none."""
+        with self._lock:
+            if self._repository is None:
+                self._repository = Repository.open(self.setup.repository)
+        return self._repository.view(tree).read(path)
+
     def close(self) -> None:
         """Remove the worktrees of this process."""
         with self._lock:
             while self._made:
                 self._made.pop().remove()
+
+
+@dataclass(frozen=True)
+class WorkerTrees:
+    """The `RunTrees` of an evaluator."""
+
+    worker: Worker
+    timeout: float
+
+    def read(self, tree: str, path: str) -> bytes:
+        """Content of one file of a tree; KeyError if there is none."""
+        return self.worker.content(tree, path)
+
+    @contextmanager
+    def checked_out(self, tree: str) -> Iterator[Workspace]:
+        """A worktree that holds this tree and that nobody else uses meanwhile."""
+        with self.worker.worktree() as worktree:
+            worktree.reset(tree)
+            sandbox, *_ = self.worker.tools()
+            yield CheckedOut(worktree.path, worktree.root, worktree.scratch, sandbox, self.timeout)
 
 
 @dataclass(frozen=True)

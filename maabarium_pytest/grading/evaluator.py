@@ -17,6 +17,7 @@ from maabarium_pytest.grading.bytecode import Bytecode
 from maabarium_pytest.grading.grade import grade
 from maabarium_pytest.grading.measured import SOURCES
 from maabarium_pytest.grading.plan import LEAST_TIMEOUT, next_session
+from maabarium_pytest.grading.rejection import FirstTests
 from maabarium_pytest.grading.session import SessionResult, run_session
 from maabarium_pytest.grading.suite import Suite, prepare_suite
 
@@ -38,11 +39,15 @@ class PytestEvaluator:
         Settings.model_validate(dict(options or {}))
         self._surplus: tuple[str, ...] | None = None
         self._bytecode = Bytecode()
+        self._first_tests = FirstTests()
 
     def evaluate(self, request: EvaluationRequest) -> Evaluation:
         """Measure one tree. Raises EvaluationError when the target cannot be graded at all."""
         suite = prepare_suite(request, self._surplus)
         self._surplus = suite.surplus
+        rejected = self._first_tests.rejection(suite, self._bytecode.content)
+        if rejected is not None:
+            return rejected
         return grade(suite, run_sessions(suite, self._bytecode), request.baseline)
 
 

@@ -38,6 +38,8 @@ class Mode:
     only_rules: bool = False
     coverage: bool = False
     pin: bool = False
+    select: tuple[str, ...] = ()
+    """The only tests to run, by absolute path and id; empty: those that the target's options name, and the rules."""
     loaded: bool = False
     """It says what modules of the tree it loaded."""
     first_loss: bool = False
@@ -113,6 +115,7 @@ def _plan(suite: Suite, mode: Mode, rules: list[str]) -> dict[str, object]:
         "folder": prefix,
         "rules": rules,
         "only_rules": mode.only_rules,
+        "select": mode.select,
         "bytecode": mode.bytecode,
         "compiled": "",
         "groups": groups(suite),

@@ -7,7 +7,7 @@ the blueprint.
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import pytest
@@ -26,14 +26,18 @@ def trimmed(text: str, limit: int = DETAIL_LIMIT) -> str:
 class Reporter:
     """Sends `tests`, `ids`, `start`, `result` and `broken` records.
 
-    `folder` is the node id prefix of the rules (`_maabarium_rules/`), `files` are absolute paths to collect.
+    `folder` is the node id prefix of the rules (`_maabarium_rules/`), `files` are absolute paths to collect. `select`,
+    if any, are the only tests to run, by absolute path and id.
     """
 
-    def __init__(self, channel: Channel, *, folder: str, files: list[str], only_rules: bool) -> None:
+    def __init__(
+        self, channel: Channel, *, folder: str, files: list[str], only_rules: bool, select: Sequence[str] = ()
+    ) -> None:
         self._channel = channel
         self._folder = folder
         self._files = files
         self._only_rules = only_rules
+        self._select = list(select)
         self._reports: list[Any] = []
         self._begun = False
         self.results = 0
@@ -54,7 +58,7 @@ class Reporter:
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         self.begin()
-        config.args[:] = ([] if self._only_rules else list(config.args)) + self._files
+        config.args[:] = self._select or ([] if self._only_rules else list(config.args)) + self._files
 
     def identity(self, nodeid: str) -> str:
         """The id as it is reported: rules are `rules/<file>::<test>`, whatever their reserved folder is called."""

@@ -119,7 +119,8 @@ def run(channel: Channel, plan: dict[str, Any]) -> tuple[int, int]:
     """Run the session the plan describes: exit status, number of results."""
     sys.dont_write_bytecode = not plan["bytecode"]
     extend_path(plan["path"])
-    reporter = Reporter(channel, folder=plan["folder"], files=plan["rules"], only_rules=plan["only_rules"])
+    chosen = {"only_rules": plan["only_rules"], "select": plan["select"]}
+    reporter = Reporter(channel, folder=plan["folder"], files=plan["rules"], **chosen)
     plugins: list[Any] = [reporter, ScorePlugin(SentLedger(channel, plan["baseline"]), summary=False)]
     if plan["lines"]:
         tracer = LineTracer(channel, plan["targets"], reporter.identity)

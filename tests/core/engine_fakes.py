@@ -122,6 +122,9 @@ class MemoryJournal:
     def evaluation(self, tree: str, grader: str, environment: str) -> Evaluation | None:
         return self.known.get(tree)
 
+    def rejections(self, target: str, apart_from: str) -> Mapping[str, int]:
+        return {}
+
     def measured(self) -> list[MeasuredEvent]:
         return [event for event in self.journal(RUN) if isinstance(event, MeasuredEvent)]
 

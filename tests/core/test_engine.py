@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from engine_fakes import (
     evaluation,
     make_blueprint,
     make_engine,
+    run_record,
 )  # fmt: skip
 
 from maabarium import hookimpl
@@ -26,7 +28,7 @@ from maabarium.engine.engine import Engine
 from maabarium.errors import Problem, ProposalError, ProviderError, WorkspaceError
 from maabarium.events import Decided, Promoting
 from maabarium.plugins.protocols import ProposalRequest
-from maabarium.records import Evaluation, Gate, Measured, Outcome
+from maabarium.records import Evaluation, Gate, Measured, Outcome, TestResult
 from maabarium.store import Store
 from maabarium.worker.job import MeasureJob
 
@@ -281,6 +283,34 @@ def test_a_part_that_an_earlier_run_measured_answers_for_nothing() -> None:
     outcomes = drive(make_engine(trees, store), lambda request: script[request.number - 1], Worker(trees))
     assert outcomes[1].reason_code == "worse" and outcomes[1].metrics
     assert {event.measured.candidate.not_run for event in store.measured() if event.measured.candidate} == {0}
+
+
+def test_a_worker_is_told_which_tests_rejected_candidates() -> None:
+    class Remembers(MemoryJournal):
+        def rejections(self, target: str, apart_from: str) -> Mapping[str, int]:
+            assert (target, apart_from) == (run_record(FakeTrees()).target, RUN)
+            return {"t.py::old": 2, "t.py::a": 1}
+
+    trees, store = FakeTrees(), Remembers()
+    jobs: list[MeasureJob] = []
+
+    def measure(job: MeasureJob) -> Measured:
+        jobs.append(job)
+        if not job.number:
+            return Worker(trees)(job)
+        test = TestResult(id="t.py::a", outcome="failed")
+        lost = evaluation({}, Gate(name="tests", passed=False)).model_copy(update={"tests": (test,), "not_run": 3})
+        return Measured(number=job.number, stage="screen", candidate=lost)
+
+    script = [change("a.py", "1"), change("a.py", "22"), None]
+    outcomes = drive(make_engine(trees, store), lambda request: script[request.number - 1], measure)
+    assert [dict(job.rejections) for job in jobs] == [
+        {},
+        {"t.py::old": 2, "t.py::a": 1},
+        {"t.py::a": 2, "t.py::old": 2},
+    ]
+    assert [job.baseline_tree for job in jobs] == ["", trees.start_tree, trees.start_tree]
+    assert outcomes[1].not_run == 3 and outcomes[1].failing == ("t.py::a",)
 
 
 def test_a_stale_winner_is_rebased_and_measured_anew_or_conflicts() -> None:

@@ -167,3 +167,13 @@ def test_threads_may_share_a_store(store):
         list(pool.map(work, [f"0000000{i}" for i in range(4)]))
     assert all(store.journal(f"0000000{i}") == tuple(journal(f"0000000{i}")) for i in range(4))
     assert store.integrity() == []
+
+
+def test_tests_that_rejected_are_counted_over_the_other_runs_on_a_target(store):
+    fill(store, "one")
+    fill(store, "two")
+    target = run_record().target
+    rejected = {f"tests/test_it.py::test_{number}": 2 for number in (2, 3, 5, 6)}
+    assert store.rejections(target, apart_from="three") == rejected
+    assert store.rejections(target, apart_from="two") == dict.fromkeys(rejected, 1)
+    assert store.rejections("/another/target", apart_from="three") == {}

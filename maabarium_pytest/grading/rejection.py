@@ -1,0 +1,133 @@
+"""A small session before the whole suite: the tests that are likeliest and cheapest to reject, over a tree of its own.
+
+Who passes it has shown nothing: the whole suite follows, in its usual order. A loss counts only for a test that the
+champion passes when it is run in the same way; a suite may depend on the order of its tests.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from maabarium.plugins.protocols import RunTrees
+from maabarium.records import Champion, Evaluation
+from maabarium_pytest.grading.grade import grade
+from maabarium_pytest.grading.losses import ends_at_first_loss
+from maabarium_pytest.grading.selection import Coverage, choose, durations_of, touched_lines
+from maabarium_pytest.grading.session import Mode, SessionResult, run_session
+from maabarium_pytest.grading.suite import Suite, prepare_suite
+
+__all__ = ["FirstTests"]
+
+SHARE = 0.05
+"""Of the suite's own time, what a small session may take."""
+LEAST_SUITE = 1.0
+"""Seconds of a suite below which it is not tried how long a small session takes."""
+LEAST_TIMEOUT = 5.0
+MOST_REFUSED = 3
+"""Selections that the champion could not run, after which no more are tried."""
+
+
+class FirstTests:
+    """What one evaluator knows of small sessions in its run. Threads may call at once: at worst something is tried
+    twice."""
+
+    def __init__(self) -> None:
+        self._known: tuple[Evaluation, dict[str, float], Coverage] | None = None
+        self._overhead: float | None = None
+        """Seconds of a small session beside its tests, the least that was seen."""
+        self._passed: dict[tuple[str, tuple[str, ...]], frozenset[str]] = {}
+        """What a champion, by tree, passes of a selection."""
+        self._unfit: set[str] = set()
+        self._refused = 0
+
+    def rejection(self, suite: Suite, compiled: bytes) -> Evaluation | None:
+        """The evaluation of a tree that lost a test of a small session; None when the whole suite has to be run."""
+        request = suite.request
+        baseline, champion, trees = request.baseline, request.champion, request.trees
+        if not (baseline and champion and trees and request.tree) or not ends_at_first_loss(suite, baseline):
+            return None
+        ids = self._selection(suite, baseline, champion, trees)
+        if not ids or request.deadline - time.monotonic() < LEAST_TIMEOUT:
+            return None
+        began = time.monotonic()
+        with trees.checked_out(request.tree) as workspace:
+            small = prepare_suite(replace(request, workspace=workspace), suite.surplus)
+            session = _session(small, ids, compiled, first_loss=True)
+        transcript = session.transcript
+        beside = time.monotonic() - began - sum(result.duration for result in transcript.results.values())
+        self._overhead = beside if self._overhead is None else min(beside, self._overhead)
+        if transcript.fault or session.changed or (not transcript.lost and transcript.results.keys() >= set(ids)):
+            return None
+        passed = self._champion_passes(suite, ids, compiled, champion, trees)
+        if not transcript.lost or transcript.lost not in passed:
+            return None
+        return grade(small, [session], baseline)
+
+    def _selection(self, suite: Suite, baseline: Evaluation, champion: Champion, trees: RunTrees) -> tuple[str, ...]:
+        usual = baseline.session_seconds or baseline.duration
+        if usual < LEAST_SUITE or self._refused >= MOST_REFUSED:
+            return ()
+        # until its price is known, half of what a small session may take is taken for it
+        budget = SHARE * usual - (SHARE * usual / 2 if self._overhead is None else self._overhead)
+        if budget <= 0:
+            return ()
+        if self._known is None or self._known[0] is not baseline:
+            durations = durations_of(baseline, lambda id: _can_be_named(suite.configuration.rootdir, id))
+            lines = Coverage.of(baseline.lines, durations) if baseline.lines else Coverage({}, {})
+            self._known = baseline, durations, lines
+        _, durations, coverage = self._known
+        fit = {id: seconds for id, seconds in durations.items() if id not in self._unfit}
+        return choose(_covering(suite, coverage, champion, trees), suite.request.rejections, fit, budget)
+
+    def _champion_passes(
+        self, suite: Suite, ids: tuple[str, ...], compiled: bytes, champion: Champion, trees: RunTrees
+    ) -> frozenset[str]:
+        """Which of these tests the champion passes when they are run alone; the others are not chosen again."""
+        key = (champion.tree, ids)
+        if key not in self._passed:
+            with trees.checked_out(champion.tree) as workspace:
+                same = prepare_suite(replace(suite.request, workspace=workspace), suite.surplus)
+                transcript = _session(same, ids, compiled, first_loss=False).transcript
+            results = {} if transcript.fault or transcript.status is None else transcript.results
+            passed = frozenset(id for id in ids if id in results and results[id].outcome == "passed")
+            self._passed[key] = passed
+            self._unfit.update(set(ids) - passed)
+            self._refused += not passed
+        return self._passed[key]
+
+
+def _session(suite: Suite, ids: Sequence[str], compiled: bytes, *, first_loss: bool) -> SessionResult:
+    baseline, request = suite.request.baseline, suite.request
+    usual = baseline.session_seconds if baseline else 0.0
+    timeout = max(0.1, min(max(LEAST_TIMEOUT, usual), request.deadline - time.monotonic()))
+    places = tuple(str(suite.configuration.rootdir / id) for id in ids)
+    return run_session(suite, Mode(timeout, select=places, first_loss=first_loss), compiled)
+
+
+def _covering(suite: Suite, coverage: Coverage, champion: Champion, trees: RunTrees) -> list[list[str]]:
+    """For each place that the candidate changed, the tests that run it."""
+    request = suite.request
+    groups: list[list[str]] = []
+    for path in sorted({edit.path for edit in request.proposal.edits}) if request.proposal else ():
+        if path not in coverage.tests:
+            continue
+        base = trees.read(request.baseline_tree, path)
+        before, after = (_content(trees, tree, path) for tree in (champion.tree, request.tree))
+        groups += coverage.covering(path, base, touched_lines(base, before, after))
+    return groups
+
+
+def _content(trees: RunTrees, tree: str, path: str) -> bytes:
+    try:
+        return trees.read(tree, path)
+    except KeyError:  # the edit deletes or makes it
+        return b""
+
+
+def _can_be_named(rootdir: Path, id: str) -> bool:
+    """Whether pytest finds this very test by its id: plug-ins rewrite ids, and long ones were cut."""
+    path, colons, _ = id.partition("::")
+    return bool(colons) and "\\" not in id and "[" not in path and len(id) < 1000 and (rootdir / path).is_file()

@@ -83,6 +83,11 @@ def test_parts(score, part):
         work.work()
 
 
+def test_nap(score):
+    with score.timer("nap", clock="wall"):
+        time.sleep(0.02)
+
+
 def test_thread(score):
     def timed():
         work.prepare()
@@ -232,3 +237,12 @@ def test_sides_in_turn_give_the_same_kinds_of_numbers(pair: Measure) -> None:
     measured = pair(SLOW_BETWEEN, side_by_side=frozenset())
     assert (measured.problem, measured.apart) == ("", "")
     assert sound(measured.candidate).values().keys() == sound(measured.champion).values().keys()
+
+
+def test_what_waits_is_timed_in_sessions_of_its_own(pair: Measure) -> None:
+    measured = pair(MORE_ROUNDS, sources=SOURCES | {"score:nap"})
+    assert (measured.problem, measured.apart) == ("", "")
+    for side in (measured.candidate, measured.champion):
+        (nap,) = (one for one in sound(side).measurements if one.source == "score:nap")
+        assert nap.clock == "wall"
+        assert nap.seconds is not None and nap.seconds >= 0.04, "of two sessions"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from maabarium.acceptance.judge import Decision, Judge, noisy_sources
 from maabarium.blueprint.schema import Blueprint
+from maabarium.code.moved_lines import moved_lines
 from maabarium.engine.actions import RunRepository, RunStore
 from maabarium.engine.running_experiment import RunningExperiment, pair_values
 from maabarium.errors import ProposalError
@@ -74,13 +75,25 @@ class RunState:
             number=number,
             seed=self.seed_of(number),
             blueprint=self.blueprint,
-            champion=champion,
+            champion=self._with_lines(champion),
             baseline=self.baseline,
             files=self.repository.view(champion.tree),
             targets=self.repository.targets(champion.tree),
             history=tuple(self.attempts[key] for key in sorted(self.attempts)),
             is_new=is_new,
         )
+
+    def _with_lines(self, champion: Champion) -> Champion:
+        """The champion with the lines that the baseline's tests ran, where its own files have them."""
+        if champion.evaluation.lines is not None or self.baseline.lines is None or not self.champions:
+            return champion
+        old, new = self.repository.view(self.champions[0].tree), self.repository.view(champion.tree)
+        both = set(old.paths()) & set(new.paths())
+        kept = (attempt for attempt in self.attempts.values() if attempt.outcome.verdict == "promoted")
+        paths = sorted({path for attempt in kept for path in attempt.paths} & both)
+        contents = {path: (old.read(path), new.read(path)) for path in paths}
+        lines = moved_lines(self.baseline.lines, {path: pair for path, pair in contents.items() if pair[0] != pair[1]})
+        return champion.model_copy(update={"evaluation": champion.evaluation.model_copy(update={"lines": lines})})
 
     def known(self, tree: str, store: RunStore) -> Evaluation | None:
         """What an earlier run measured of this tree: an answer when nothing in it is noisy."""

@@ -28,7 +28,7 @@ from maabarium.engine.engine import Engine
 from maabarium.errors import Problem, ProposalError, ProviderError, WorkspaceError
 from maabarium.events import Decided, Promoting
 from maabarium.plugins.protocols import ProposalRequest
-from maabarium.records import Evaluation, Gate, Measured, Outcome, TestResult
+from maabarium.records import Evaluation, Gate, LineMap, Measured, Outcome, TestResult
 from maabarium.store import Store
 from maabarium.worker.job import MeasureJob
 
@@ -374,3 +374,27 @@ def test_a_number_whose_proposal_was_lost_in_a_kill_is_given_again() -> None:
     again = make_engine(trees, MemoryJournal(store.lines), capacity=1, max_iterations=3)
     outcomes = drive(again, lambda request: change("b.py", str(request.number)), bench)
     assert sorted(outcome.number for outcome in outcomes) == [0, 1, 2, 3]
+
+
+def test_a_proposer_is_told_where_the_lines_that_ran_are_now() -> None:
+    """The baseline alone is traced; a winner's lines have moved."""
+    trees = FakeTrees()
+    trees.start_tree = trees._keep({"a.py": b"one\ntwo\n", "b.py": b"0\n"})
+    lines = LineMap(hits={"a.py": {1: 3, 2: 9}, "b.py": {1: 1}})
+    seen = []
+
+    def propose_lines(request: ProposalRequest) -> Any:
+        seen.append(request.champion.evaluation.lines)
+        return change("a.py", f"new\n{request.files.read('a.py').decode()}") if request.number <= 2 else None
+
+    def value(tree: str) -> Evaluation:
+        count = trees.files[tree]["a.py"].count(b"new")
+        found = evaluation({"score:count": count})
+        return found if count else found.model_copy(update={"lines": lines})
+
+    engine = make_engine(trees, MemoryJournal())
+    outcomes = drive(engine, propose_lines, lambda job: answer_job(job, value))
+    assert [outcome.verdict for outcome in outcomes] == ["baseline", "promoted", "promoted"]
+    assert [found.hits for found in seen] == [
+        {"a.py": {shift + 1: 3, shift + 2: 9}, "b.py": {1: 1}} for shift in (0, 1, 2)
+    ]

@@ -44,6 +44,12 @@ def test_without_history_the_heavier_change_mostly_comes_first_but_not_always() 
     assert count["a in f"] > 0
 
 
+def test_what_the_arms_know_is_not_drowned_by_chance() -> None:
+    """Of many changes that hardly ever pay, none comes before one that mostly does."""
+    changes = [change("likely", weight=0.7), *(change(f"rare {n}", weight=0.15) for n in range(20))]
+    assert firsts(changes, ())["likely in f"] > 180
+
+
 def test_an_operator_that_paid_is_preferred_at_other_places() -> None:
     history = [
         attempt(1, "promoted", change("good", "x")),

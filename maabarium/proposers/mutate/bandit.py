@@ -20,6 +20,9 @@ __all__ = ["Bandit", "function_of"]
 
 PRIOR_WINS, PRIOR_LOSSES = 1.5, 4.5
 """About one proposal in four pays; worth six attempts."""
+CALM = 3.0
+"""The draws come from a posterior of that many times the evidence: a change is tried once, so that what is passed over
+now comes later anyway, and a wide draw would only hide what the arms know."""
 FADE = 0.8
 """What an attempt still counts after one change of the champion."""
 INVALID = 2.0
@@ -93,7 +96,8 @@ class Bandit:
         if key not in self.tallies and key[0] != "operator":
             return 0.0  # places are many: one that was never tried is worth what its arm says
         tally = self.tallies.get(key, Tally())
-        chance = random.Random(f"{self.seed} {key}").betavariate(PRIOR_WINS + tally.wins, PRIOR_LOSSES + tally.losses)
+        wins, losses = CALM * (PRIOR_WINS + tally.wins), CALM * (PRIOR_LOSSES + tally.losses)
+        chance = random.Random(f"{self.seed} {key}").betavariate(wins, losses)
         return _log_odds(chance, 0.01) - math.log(PRIOR_WINS / PRIOR_LOSSES)
 
 

@@ -114,6 +114,12 @@ def test_hot_lines_come_first_and_dead_ones_last() -> None:
     assert all(0 <= weight <= 1 for weight in weights.values())
 
 
+def test_walking_a_container_on_every_pass_is_the_likelier_loss() -> None:
+    text = b"def f(xs, t):\n    for x in xs:\n        t.a = x / sum(xs) + x / len(xs)\n"
+    weights = {change.summary.split()[1]: change.weight for change in changes_of({"m.py": text}, {"m.py": {3: 100}})}
+    assert weights["sum(xs)"] > 2 * weights["len(xs)"]
+
+
 def test_best_guess_first_over_all_files() -> None:
     found = changes_of({"a.py": TWO, "b.py": TWO}, {"b.py": {8: 100}})
     assert found[0].path == "b.py"

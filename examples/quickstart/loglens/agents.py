@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-AGENT_CACHE = 16  # maabarium: tune(16, 512)
+AGENT_CACHE = 16  # maabarium: choice(16, 64, 256)
 
 ROBOTS = ["bot", "crawl", "spider", "slurp", "curl/", "wget/", "python-requests", "go-http-client", "monitoring"]
 

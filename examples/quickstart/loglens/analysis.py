@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 
 from loglens.agents import family
+from loglens.hosts import is_internal
 from loglens.parser import read_entries
-from loglens.paths import is_asset, route
+from loglens.paths import is_asset, route, words
 from loglens.sessions import sessions_of
-from loglens.statistics import count, grouped, percentile, top, unique
+from loglens.statistics import count, grouped, percentile, spread, top, unique
 
 ERRORS = [500, 501, 502, 503, 504, 507, 508, 511]
 
@@ -29,6 +30,9 @@ class Analysis:
     requests: int = 0
     skipped: int = 0
     size: int = 0
+    internal: int = 0
+    addresses: int = 0
+    paths: int = 0
     visitors: int = 0
     robots: int = 0
     sessions: int = 0
@@ -40,18 +44,23 @@ class Analysis:
     times: list = field(default_factory=list)
     slow: list = field(default_factory=list)
     failing: list = field(default_factory=list)
+    words: list = field(default_factory=list)
+    spread: float = 0.0
 
 
 def analyse(lines, limit=10, slow_seconds=1.0):
     """Analyse the lines of a log. Lists are cut to `limit`; `slow_seconds` is what counts as slow."""
     entries, skipped = read_entries(lines)
-    pages = [entry for entry in entries if not is_asset(entry.path)]
-    people = [entry for entry in entries if family(entry.agent) != "Robot"]
+    pages = pages_of(entries)
+    people = without_robots(entries)
     sessions = sessions_of(people)
     return Analysis(
         requests=len(entries),
         skipped=skipped,
         size=sum([entry.size for entry in entries]),
+        internal=len([entry for entry in entries if is_internal(entry.host)]),
+        addresses=len(unique(entry.host for entry in entries)),
+        paths=len(unique(entry.path for entry in pages)),
         visitors=len(unique((entry.host, entry.agent) for entry in people)),
         robots=len(entries) - len(people),
         sessions=len(sessions),
@@ -63,7 +72,24 @@ def analyse(lines, limit=10, slow_seconds=1.0):
         times=route_times(pages, limit),
         slow=slow_requests(pages, limit, slow_seconds),
         failing=top(count(route(entry.path) for entry in entries if entry.status in ERRORS), limit),
+        words=top(count(words(pages)), limit),
+        spread=spread([entry.seconds for entry in entries]),
     )
+
+
+def pages_of(entries):
+    """Requests of pages: all but those of static files."""
+    pages = []
+    for entry in entries:
+        if not is_asset(entry):
+            pages = pages + [entry]
+    return pages
+
+
+def without_robots(entries):
+    """Requests from addresses that no robot ever used."""
+    robots = [entry.host for entry in entries if family(entry.agent) == "Robot"]
+    return [entry for entry in entries if entry.host not in robots]
 
 
 def requests_by_hour(entries):

@@ -5,6 +5,7 @@ def render(analysis):
     """The report, ready to be printed."""
     text = ""
     text += f"{analysis.requests} requests, {analysis.skipped} lines skipped, {human_size(analysis.size)}\n"
+    text += f"{analysis.paths} paths, {analysis.addresses} addresses, {analysis.internal} requests from inside\n"
     text += f"{analysis.visitors} visitors in {analysis.sessions} sessions, {analysis.robots} requests by robots\n"
     text += "\nStatus\n"
     for status, number in analysis.statuses.items():
@@ -13,11 +14,16 @@ def render(analysis):
     most = max(list(analysis.hours.values()) + [1])
     for hour, number in analysis.hours.items():
         text += f"  {hour:02}  {number:>7}  {'#' * round(40 * number / most)}\n"
-    for title, rows in (("Routes", analysis.routes), ("Failing", analysis.failing), ("Browsers", analysis.families)):
+    for title, rows in (
+        ("Routes", analysis.routes),
+        ("Failing", analysis.failing),
+        ("Browsers", analysis.families),
+        ("Words", analysis.words),
+    ):
         text += f"\n{title}\n"
         for name, number in rows:
             text += f"  {number:>7}  {name}\n"
-    text += "\nTimes (median, p90, p99)\n"
+    text += f"\nTimes (median, p90, p99; standard deviation of all: {analysis.spread:.3f})\n"
     for item in analysis.times:
         text += f"  {item.median:>7.3f} {item.p90:>7.3f} {item.p99:>7.3f}  {item.route} ({item.requests})\n"
     text += "\nSlow requests\n"

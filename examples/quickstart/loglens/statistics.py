@@ -26,6 +26,16 @@ def percentile(values, share):
     return ordered[max(position, 0)]
 
 
+def spread(values):
+    """The standard deviation, 0.0 of no values."""
+    number = len(values)
+    squares = 0.0
+    for value in values:
+        mean = sum(values) / number
+        squares += (value - mean) ** 2
+    return (squares / number) ** 0.5 if number else 0.0
+
+
 def unique(values):
     """The different values, in order of first occurrence."""
     seen = []

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pytest
 from loglens.__main__ import main
 from loglens.analysis import analyse
 from loglens.report import human_size, render, share
@@ -18,16 +19,20 @@ def test_small_log(make_line):
         make_line(request="GET /products/18 HTTP/1.1", seconds="1.500"),
         make_line(request="GET /img/logo.svg HTTP/1.1", size="10"),
         make_line(request="POST /login HTTP/1.1", status=503, seconds="4.000"),
-        make_line(agent="Googlebot/2.1"),
+        make_line(host="66.249.66.1", agent="Googlebot/2.1"),
+        make_line(host="66.249.66.1"),
         "rubbish",
     ]
     analysis = analyse(lines, limit=2)
-    assert (analysis.requests, analysis.skipped, analysis.robots, analysis.visitors) == (5, 1, 1, 1)
-    assert analysis.size == 4 * 1234 + 10
-    assert analysis.statuses == {200: 4, 503: 1}
-    assert analysis.hours[6] == 5
+    assert (analysis.requests, analysis.skipped, analysis.robots, analysis.visitors) == (6, 1, 2, 1)
+    assert analysis.size == 5 * 1234 + 10
+    assert (analysis.addresses, analysis.paths, analysis.internal) == (2, 3, 4)
+    assert analysis.statuses == {200: 5, 503: 1}
+    assert analysis.hours[6] == 6
     assert analysis.families == [("Firefox 118", 4)]
-    assert analysis.routes == [("/products/:id", 3), ("/login", 1)]
+    assert analysis.routes == [("/products/:id", 4), ("/login", 1)]
+    assert analysis.words == [("products", 4), ("home", 3)]
+    assert analysis.spread == pytest.approx(1.4664, abs=1e-4)
     assert analysis.failing == [("/login", 1)]
     assert analysis.slow == [(4.0, "POST", "/login"), (1.5, "GET", "/products/18")]
     assert [(item.route, item.median, item.p99) for item in analysis.times] == [
@@ -38,7 +43,7 @@ def test_small_log(make_line):
 
 def test_report_has_all_parts(make_line):
     text = render(analyse([make_line(seconds="2.000")]))
-    assert text.startswith("1 requests, 0 lines skipped, 1.2 KiB\n1 visitors in 1 sessions, 0 requests by robots\n")
+    assert text.startswith("1 requests, 0 lines skipped, 1.2 KiB\n1 paths, 1 addresses, 1 requests from inside\n")
     assert "  200        1  100.0 %\n" in text
     assert f"  06        1  {'#' * 40}\n" in text
     assert text.endswith("\nSlow requests\n    2.000  GET /products/17?ref=home\n")

@@ -1,5 +1,5 @@
 import pytest
-from loglens.paths import is_asset, route
+from loglens.paths import is_asset, route, words
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,20 @@ def test_route(path, expected):
     assert route(path) == expected
 
 
-def test_assets():
-    assert is_asset("/static/js/vendor.js?v=31")
-    assert is_asset("/img/LOGO.SVG")
-    assert not is_asset("/search?q=a.css")
-    assert not is_asset("/v1.2/items")
+@pytest.mark.parametrize(
+    "path, expected",
+    [
+        ("/static/js/vendor.js?v=31", True),
+        ("/img/LOGO.SVG", True),
+        ("/search?q=a.css", False),
+        ("/v1.2/items", False),
+    ],
+)
+def test_assets(read, path, expected):
+    (entry,) = read(path)
+    assert is_asset(entry) is expected
+
+
+def test_words_keep_their_order_and_number(read):
+    assert words(read("/blog/Oak-or-beech?tab=1", "/", "/oak/")) == ["blog", "oak", "beech", "tab", "oak"]
+    assert words([]) == []

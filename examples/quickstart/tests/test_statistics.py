@@ -1,4 +1,4 @@
-from loglens.statistics import count, grouped, percentile, top, unique
+from loglens.statistics import count, grouped, percentile, spread, top, unique
 
 
 def test_count_keeps_the_order_of_first_occurrence():
@@ -19,6 +19,14 @@ def test_percentile():
     assert percentile([4], 0) == 4
     assert percentile([], 0.5) == 0.0
     assert values[0] == 7
+
+
+def test_spread():
+    values = [2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]
+    assert spread(values) == 2.0
+    assert spread([3.5]) == 0.0
+    assert spread([]) == 0.0
+    assert values[0] == 2.0
 
 
 def test_unique_keeps_order():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from sqlite_utils import Database
 
 from maabarium.errors import StoreError
 
-__all__ = ["connect", "prepare_writing", "timestamp", "transaction", "translated"]
+__all__ = ["connect", "insert", "prepare_writing", "timestamp", "transaction", "translated"]
 
 BUSY_SECONDS = 30.0
 """How long one process waits for another one's transaction; ours take milliseconds."""
@@ -50,13 +50,26 @@ def translated(path: Path) -> Iterator[None]:
         raise StoreError(sentence.format(path=path, error=error)) from error
 
 
+def insert(db: Database, table: str, row: Mapping[str, object], *, replace: bool = False) -> int:
+    """Insert one row and return its id. In plain SQL: the library looks at the schema each time."""
+    columns, places = ", ".join(row), ", ".join("?" * len(row))
+    verb = "INSERT OR REPLACE" if replace else "INSERT"
+    return int(db.execute(f"{verb} INTO {table} ({columns}) VALUES ({places})", list(row.values())).lastrowid or 0)
+
+
 @contextmanager
-def transaction(db: Database) -> Iterator[None]:
+def transaction(db: Database, *, durable: bool = True) -> Iterator[None]:
     """Run the block in one transaction that holds the write lock from its start.
+
+    `durable`: with all before it, it has reached the disk when the block is left. Otherwise a killed process loses
+    nothing, a power cut perhaps the latest transactions; the database is sound in any case. Without a WAL, all are
+    durable.
 
     A deferred transaction (`atomic()` alone) that reads before it writes fails at once, busy timeout or not,
     when another process commits in between. Within this one, `atomic()` blocks nest as savepoints.
     """
+    level = "FULL" if durable or db.journal_mode != "wal" else "NORMAL"
+    db.execute(f"PRAGMA synchronous = {level}")
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -88,8 +101,6 @@ def prepare_writing(db: Database) -> None:
     with transaction(db):
         pass  # a read-only file says so here
     db.execute("PRAGMA foreign_keys = ON")
-    # A power cut must not lose the intent to promote when the branch has moved already.
-    db.execute("PRAGMA synchronous = FULL")
     # A rollback journal is as safe as a WAL, only slower: some network file systems offer nothing else, and
     # when several processes get here at once the others find the mode changed.
     with suppress(sqlite3.OperationalError):

@@ -13,9 +13,9 @@ from sqlite3 import OperationalError
 from typing import Self, get_args
 
 from maabarium.errors import StoreError
-from maabarium.events import MeasuredEvent, RunFinished, RunStarted, Transition
+from maabarium.events import MeasuredEvent, Promoting, RunFinished, RunStarted, Transition
 from maabarium.plugins.hookspecs import Event
-from maabarium.store.connection import connect, timestamp, transaction, translated
+from maabarium.store.connection import connect, insert, timestamp, transaction, translated
 from maabarium.store.payloads import Taken, cell, dump_payload, encode, number_of, pack
 from maabarium.store.projections import Rows
 from maabarium.store.reader import RequestKind, StoreReader
@@ -43,7 +43,10 @@ class Store(StoreReader):
     def append(self, run_id: str, transition: Transition) -> Event:
         """Store one transition with all that follows from it, and return it; all or nothing. Raises StoreError."""
         time = timestamp()
-        with self._writing():
+        # A power cut must not lose the intent to promote when the branch has moved already; what it may lose of the
+        # rest is measured again.
+        durable = isinstance(transition, RunStarted | Promoting | RunFinished)
+        with self._writing(durable=durable):
             rows = Rows(self._db, run_id, time)
             if isinstance(transition, RunStarted):
                 self._start(run_id, transition, rows)
@@ -65,7 +68,7 @@ class Store(StoreReader):
             if not self._state(run_id):
                 raise StoreError(f"run {run_id} is not in the database, so nothing can be asked of it")
             row = {"run_id": cell(run_id), "kind": kind, "created_at": timestamp()}
-            return int(self._db.table("requests").insert(row).last_rowid or 0)
+            return insert(self._db, "requests", row)
 
     def handle(self, request_id: int) -> None:
         """Mark a request as handled; the first time counts."""
@@ -107,14 +110,14 @@ class Store(StoreReader):
         ).fetchone()
         number = number_of(transition)
         row = {"run_id": run, "sequence": sequence, "time": time, "type": transition.type, "number": cell(number)}
-        self._db.table("events").insert({**row, "payload": dump_payload(taken.payload)})
+        insert(self._db, "events", {**row, "payload": dump_payload(taken.payload)})
         for digest, content in taken.blobs.items():
             if self._db.execute("SELECT 1 FROM blobs WHERE sha256 = ?", [digest]).fetchone() is None:
-                self._db.table("blobs").insert({"sha256": digest, "size": len(content), "data": pack(content)})
-            self._db.table("event_blobs").insert({"run_id": run, "sequence": sequence, "sha256": digest})
+                insert(self._db, "blobs", {"sha256": digest, "size": len(content), "data": pack(content)})
+            insert(self._db, "event_blobs", {"run_id": run, "sequence": sequence, "sha256": digest})
         return Event(run_id=run_id, sequence=sequence, type=transition.type, number=number, payload=taken.payload)
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        with self._lock, translated(self.path), transaction(self._db):
+    def _writing(self, *, durable: bool = True) -> Iterator[None]:
+        with self._lock, translated(self.path), transaction(self._db, durable=durable):
             yield

@@ -11,6 +11,7 @@ from sqlite_utils import Database
 from maabarium.errors import StoreError
 from maabarium.events import Decided, Journal, MeasuredEvent, Proposed, RunFinished, RunRecord, Transition
 from maabarium.records import Evaluation, Origin, Outcome, Proposal
+from maabarium.store.connection import insert
 from maabarium.store.payloads import Side, cell, dump_evaluation, dumps, outcome_columns, unpack
 
 __all__ = ["Rows", "damage", "disagreements"]
@@ -171,12 +172,14 @@ class Rows:
         })  # fmt: skip
 
     def _update(self, experiment: int, row: Mapping[str, object]) -> None:
-        self._db.table("experiments").update(experiment, {column: cell(value) for column, value in row.items()})
+        columns = ", ".join(f"{column} = ?" for column in row)
+        self._db.execute(
+            f"UPDATE experiments SET {columns} WHERE id = ?", [*(cell(value) for value in row.values()), experiment]
+        )
 
     def _insert(self, table: str, row: Mapping[str, object], *, replace: bool = False) -> int:
         """Insert a row and return its id."""
-        cells = {column: cell(value) for column, value in row.items()}
-        return self._db.table(table).insert(cells, replace=replace).last_rowid or 0
+        return insert(self._db, table, {column: cell(value) for column, value in row.items()}, replace=replace)
 
     def _clear(self, experiment: int, *tables: str) -> None:
         """Take out what was said of an experiment before."""

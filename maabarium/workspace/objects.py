@@ -12,6 +12,7 @@ import subprocess
 import threading
 import weakref
 import zlib
+from collections import OrderedDict
 from pathlib import Path
 
 from maabarium.errors import WorkspaceError
@@ -20,6 +21,10 @@ from maabarium.workspace.git import Git, close_pipes
 from maabarium.workspace.storage import storing
 
 __all__ = ["Objects"]
+
+KEPT_BYTES = 16 * 1024 * 1024
+LARGEST_KEPT = 256 * 1024
+"""Contents that were read are kept up to these sizes: an id stands for the same content for ever."""
 
 
 class Objects:
@@ -31,6 +36,8 @@ class Objects:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
+        self._kept: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._kept_bytes = 0
         self._closer: weakref.finalize[[subprocess.Popen[bytes], int], Objects] | None = None
 
     def _ask(self, oid: str) -> tuple[list[bytes], bytes] | None:
@@ -57,6 +64,9 @@ class Objects:
     def content(self, oid: str, kind: str) -> bytes:
         """Content of an object of this type. Raises WorkspaceError when the repository lacks it (a partial clone)."""
         with self._lock, storing("read objects of", self.git_dir):
+            if (known := self._kept.get((oid, kind))) is not None:
+                self._kept.move_to_end((oid, kind))
+                return known
             try:
                 answer = self._ask(oid) or self._ask(oid)  # twice: somebody may have killed the process
             except BaseException:
@@ -72,7 +82,17 @@ class Objects:
             )
         if words[1].decode() != kind:
             raise WorkspaceError(f"{oid} is a {words[1].decode()}, not a {kind}")
+        self._keep((oid, kind), content)
         return content
+
+    def _keep(self, name: tuple[str, str], content: bytes) -> None:
+        if len(content) > LARGEST_KEPT:
+            return
+        with self._lock:
+            self._kept_bytes += len(content) - len(self._kept.pop(name, b""))
+            self._kept[name] = content
+            while self._kept_bytes > KEPT_BYTES:
+                self._kept_bytes -= len(self._kept.popitem(last=False)[1])
 
     def name(self, kind: str, content: bytes) -> str:
         """The id that this content has as an object."""
@@ -89,6 +109,7 @@ class Objects:
             folder.mkdir(exist_ok=True)
             packed = zlib.compress(b"%s %d\0" % (kind.encode(), len(content)) + content, 1)
             replace_file(path, packed, mode=0o444, prefix="tmp_obj_")
+        self._keep((oid, kind), content)
         return oid
 
     def close(self) -> None:

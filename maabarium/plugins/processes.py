@@ -132,8 +132,9 @@ class KeptProgram(Protocol):
 class KeepsPrograms(Protocol):
     """A sandbox that can keep a program ready. In others every command is a start of its own."""
 
-    def keep(self, command: Command, folder: Path) -> KeptProgram:
-        """Start a program and wait until it is ready; its sessions see their folder at `folder`. SandboxError."""
+    def keep(self, command: Command, folder: Path, source: Path) -> KeptProgram:
+        """Start a program and wait until it is ready. It sees `source`, a folder beside `folder` or that one itself, at
+        `folder`, and its sessions theirs. Raises SandboxError."""
 
 
 @runtime_checkable

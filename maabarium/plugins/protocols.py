@@ -18,14 +18,14 @@ from maabarium.blueprint.schema import Blueprint, SandboxOptions
 from maabarium.errors import Problem
 from maabarium.plugins.completion import Pool
 from maabarium.plugins.meeting import Side
-from maabarium.plugins.processes import Completed, Sandbox
+from maabarium.plugins.processes import Completed, KeptProgram, Sandbox
 from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Outcome, Proposal, Stage
 
 __all__ = [
     "BareSources", "ChecksBlueprint", "ContextRequest", "DescribesProposer", "EvaluationRequest", "Evaluator",
     "EvaluatorFactory", "ExecutorFactory", "NeedsModels", "NotesTargets", "ProposalRequest", "Proposer",
     "ProposerContext", "ProposerFactory", "RunTrees", "Section", "Strategy", "StrategyContext", "StrategyFactory",
-    "TellsModes", "TreeView", "Workspace",
+    "TellsModes", "TreeView", "WarmWorkspace", "Workspace",
 ]  # fmt: skip
 
 
@@ -79,6 +79,20 @@ class RunTrees(Protocol):
 
     def checked_out(self, tree: str) -> AbstractContextManager[Workspace]:
         """A workspace of its own that holds this tree; what a session leaves in it, no other one sees."""
+
+
+@runtime_checkable
+class WarmWorkspace(Protocol):
+    """A workspace whose `run` takes `program`, one that `keep` has started. In others every process is a new one."""
+
+    def keep(self, argv: Sequence[str], *, env: Mapping[str, str], readable: Sequence[Path]) -> KeptProgram:
+        """Start a program and wait until it is ready. SandboxError when it does not come to that."""
+
+    def drop(self, program: KeptProgram) -> None:
+        """End such a program."""
+
+    def seen(self, path: Path) -> Path:
+        """A path in the worktree as the sessions of such a program see it."""
 
 
 @dataclass(frozen=True)

@@ -23,15 +23,16 @@ from maabarium.errors import SandboxError
 from maabarium.plugins.processes import Command, Completed, KeptProgram
 from maabarium.sandbox.clock import PerfClock
 from maabarium.sandbox.door import Start
-from maabarium.sandbox.launch_plans import fork_plan, namespaces_plan
+from maabarium.sandbox.launch_plans import BESIDE, fork_plan, namespaces_plan
 from maabarium.sandbox.launcher_door import READY, LaunchDoor, complaint
 from maabarium.sandbox.process_tree import ProcessTree, handle_of
 from maabarium.sandbox.runner import Runner, Spent
 
 __all__ = ["LAUNCHER", "ForkingRunner", "Kept"]
 
+FORKS = "MAABARIUM_FORKS"
+"""Names the folder of the package whose module `forks` a program that is kept imports to be able to fork."""
 LAUNCHER = Path(__file__).parent / "launcher"
-"""The package that a kept program imports to be able to fork; readable for it."""
 DAYS = 10 * 86400.0
 CREDENTIALS = struct.Struct("3i")
 """Process, user and group of who wrote a message, as the kernel says: unix(7)."""
@@ -42,17 +43,19 @@ class ForkingRunner(Runner):
 
     strict: bool = False
 
-    def keep(self, command: Command, folder: Path) -> Kept:
-        """Start a program to be kept, and wait until it is ready. `folder` is where its sessions will see theirs; what
-        is beside it they will not see. Raises SandboxError when it does not become ready, or none can be kept."""
-        return Kept(self, command, folder)
+    def keep(self, command: Command, folder: Path, source: Path) -> Kept:
+        """Start a program to be kept, and wait until it is ready. At `folder` its sessions will see theirs, and it sees
+        `source`; nothing else beside it. Raises SandboxError when it does not become ready, or none can be kept.
+        """
+        return Kept(self, command, folder, source)
 
 
 class Kept(KeptProgram):
     """One program that is kept. `run` may be called by several threads at once."""
 
-    def __init__(self, runner: ForkingRunner, command: Command, folder: Path) -> None:
+    def __init__(self, runner: ForkingRunner, command: Command, folder: Path, source: Path) -> None:
         self._runner, self._folder = runner, Path(os.path.realpath(folder))
+        self._source = Path(os.path.realpath(source))
         self._stack = contextlib.ExitStack()
         self._output = os.memfd_create("maabarium")
         self._stack.callback(os.close, self._output)
@@ -70,16 +73,24 @@ class Kept(KeptProgram):
             whole = Command(
                 argv=command.argv,
                 cwd=command.cwd,
-                env=command.env,
+                env={**command.env, FORKS: str(LAUNCHER)},
                 timeout=DAYS,
-                writable=(*command.writable, self._folder.parent),
+                writable=(),
                 readable=(*command.readable, LAUNCHER),
                 channel=theirs,
             )
             start = self._runner.prepared(whole, self._stack)
             world = namespaces_plan(start, self._runner.caps, strict=self._runner.strict, sealed=False)
             self._world = world["mounts"]
-            door = LaunchDoor(Start(whole, start.env, start.mark, {}, start.group), lambda start: world)
+            folders = [
+                ("write", BESIDE, True, str(self._folder.parent)),
+                ("write", str(self._folder), True, str(self._source)),
+            ]
+            shown = [*self._world[:-1], *folders, self._world[-1]]
+            door = LaunchDoor(
+                Start(whole, start.env, start.mark, {}, start.group),
+                lambda start: {**world, "mounts": shown, "lasts": True},
+            )
             self._stack.callback(door.close)
             process = subprocess.Popen(
                 door.argv,
@@ -108,7 +119,8 @@ class Kept(KeptProgram):
         if not said:
             size = os.lseek(self._output, 0, os.SEEK_END)
             words = os.pread(self._output, 2000, max(0, size - 2000)).decode(errors="replace").strip()
-            raise SandboxError(f"the program to be kept ended: {words[-500:]}")
+            last = words.rpartition("\n")[2]
+            raise SandboxError(f"the program to be kept ended: {last[-300:]}")
         facts: dict[str, Any] = json.loads(said)
         return facts
 

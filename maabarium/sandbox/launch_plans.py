@@ -32,6 +32,8 @@ __all__ = [
 
 HOST = "sandbox"
 HOME = Path("/home/candidate")
+BESIDE = "/.beside"
+"""Where a kept program has the folders of its sessions; what a session sees there is empty."""
 POOL = "/.private"
 """Where the memory file system is mounted for a moment."""
 SMALL = 256 * 1024
@@ -102,9 +104,9 @@ def fork_plan(
         "loopback": not options.network,
         "changes": [
             pool,
-            *(("again", path, folder) for _, path, folder in covered if path != str(place.parent)),
+            *(("again", path, folder) for _, path, folder in covered),
             *(step for step in world if step[0] in ("link", "text") and step[1].startswith(covering)),
-            ("only", str(source), str(place.parent), str(place)),
+            ("only", f"{BESIDE}/{source.name}", BESIDE, str(place)),
             attached,
             ("terminals", "/dev/pts"),
             ("processes", "/proc", MASKED, True),

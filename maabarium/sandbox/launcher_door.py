@@ -63,6 +63,7 @@ class LaunchDoor(Door):
             "parent": os.getpid(),
             "unshare": 0,
             "reports": False,
+            "lasts": False,
             "argv": list(command.argv),
             "env": dict(start.env),
             "cwd": os.path.realpath(command.cwd),

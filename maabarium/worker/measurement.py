@@ -16,7 +16,7 @@ from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import PAIRED, Evaluation, Gate, Measured, Phase
 from maabarium.worker.job import MeasureJob
 from maabarium.worker.repetition import joined, merged
-from maabarium.worker.worker import CheckedOut, Worker
+from maabarium.worker.worker import Worker
 from maabarium.workspace.worktree import Worktree
 
 __all__ = ["run_measurement"]
@@ -168,7 +168,7 @@ def _evaluate(
     worktree.reset(tree)
     seconds["applying"] = seconds.get("applying", 0.0) + time.perf_counter() - began
     began = time.perf_counter()
-    workspace = CheckedOut(worktree.path, worktree.root, worktree.scratch, sandbox, job.timeout)
+    workspace = worker.checked_out(worktree, sandbox, job.timeout)
     merged = Evaluation()
     for index, (name, evaluator) in enumerate(evaluators):
         wanted = _wanted(job.sources, name, offer)

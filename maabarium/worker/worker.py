@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,9 @@ from typing import Any
 
 from maabarium.blueprint.schema import Blueprint
 from maabarium.blueprint.sources import Offer
+from maabarium.errors import SandboxError
 from maabarium.plugins.manager import PluginManager, bare_evaluators, build_plugins, make
-from maabarium.plugins.processes import Command, Completed, Sandbox
+from maabarium.plugins.processes import Command, Completed, KeepsPrograms, KeptProgram, Sandbox
 from maabarium.plugins.protocols import Evaluator, RunTrees, Workspace
 from maabarium.workspace.repository import Repository, RepositoryHandle
 from maabarium.workspace.worktree import Worktree
@@ -55,6 +56,8 @@ class Worker:
         self._free: queue.SimpleQueue[Worktree] = queue.SimpleQueue()
         self._made: list[Worktree] = []
         self._repository: Repository | None = None
+        self.kept: list[KeptProgram] = []
+        """Programs that evaluators keep ready; they end with the worker."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return worker_of, (self.setup,)
@@ -100,8 +103,15 @@ class Worker:
                 self._repository = Repository.open(self.setup.repository)
         return self._repository.view(tree).read(path)
 
+    def checked_out(self, worktree: Worktree, sandbox: Sandbox, timeout: float) -> CheckedOut:
+        """What an evaluator gets of a worktree; `timeout` in seconds unless it says another."""
+        place = self._made[0].path.parent
+        return CheckedOut(worktree.path, worktree.root, worktree.scratch, sandbox, timeout, place, self.kept)
+
     def close(self) -> None:
-        """Remove the worktrees of this process."""
+        """End the programs that are kept, and remove the worktrees of this process."""
+        while self.kept:
+            self.kept.pop().close()
         with self._lock:
             while self._made:
                 self._made.pop().remove()
@@ -124,7 +134,7 @@ class WorkerTrees:
         with self.worker.worktree() as worktree:
             worktree.reset(tree)
             sandbox, *_ = self.worker.tools()
-            yield CheckedOut(worktree.path, worktree.root, worktree.scratch, sandbox, self.timeout)
+            yield self.worker.checked_out(worktree, sandbox, self.timeout)
 
 
 @dataclass(frozen=True)
@@ -136,22 +146,62 @@ class CheckedOut:
     scratch: Path
     sandbox: Sandbox
     default_timeout: float
+    place: Path
+    """The folder of the first worktree, where sessions of kept programs see theirs."""
+    kept: list[KeptProgram]
 
     def run(
-        self, argv: Sequence[str], *, timeout: float | None = None, env: Mapping[str, str] | None = None, **options: Any
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float | None = None,
+        env: Mapping[str, str] | None = None,
+        program: KeptProgram | None = None,
+        **options: Any,
     ) -> Completed:
-        """Start a process in the sandbox, in the folder where the target's suite runs."""
-        command = Command(
+        """Start a process in the sandbox, in the folder where the target's suite runs, or a session of a program that
+        is kept, whose paths are those of `seen`."""
+        timeout = self.default_timeout if timeout is None else timeout
+        if program is None:
+            return self.sandbox.run(self._command(lambda path: path, argv, env, timeout=timeout, **options))
+        return program.run(self._command(self.seen, argv, env, timeout=timeout, **options), self.path.parent)
+
+    def keep(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, readable: Sequence[Path] = ()
+    ) -> KeptProgram:
+        """Start a program that is kept until the worker ends, or until `drop`. SandboxError when it does not become
+        ready, or this sandbox keeps none."""
+        if not isinstance(self.sandbox, KeepsPrograms):
+            raise SandboxError(f"the sandbox {self.sandbox.name} keeps no programs")
+        command = self._command(self.seen, argv, env, readable=tuple(readable))
+        program = self.sandbox.keep(command, self.place, self.path.parent)
+        self.kept.append(program)
+        return program
+
+    def drop(self, program: KeptProgram) -> None:
+        """End a program that was kept."""
+        if program in self.kept:
+            self.kept.remove(program)
+        program.close()
+
+    def seen(self, path: Path) -> Path:
+        """A path in this worktree as sessions of kept programs see it."""
+        folder = self.path.parent
+        return self.place / path.relative_to(folder) if path.is_relative_to(folder) else path
+
+    def _command(
+        self, seen: Callable[[Path], Path], argv: Sequence[str], env: Mapping[str, str] | None, **options: Any
+    ) -> Command:
+        for name in ("home", "tmp"):
+            (self.scratch / name).mkdir(exist_ok=True)
+        home, temporary = str(seen(self.scratch / "home")), str(seen(self.scratch / "tmp"))
+        return Command(
             argv=tuple(argv),
-            cwd=options.pop("cwd", self.root),
-            env=dict(env or {}) | {"HOME": str(self.scratch / "home"), "TMPDIR": str(self.scratch / "tmp")},
-            timeout=self.default_timeout if timeout is None else timeout,
-            writable=(self.path, self.scratch, *options.pop("writable", ())),
+            cwd=seen(options.pop("cwd", self.root)),
+            env=dict(env or {}) | {"HOME": home, "TMPDIR": temporary},
+            writable=(seen(self.path), seen(self.scratch), *options.pop("writable", ())),
             **options,
         )
-        for folder in ("home", "tmp"):
-            (self.scratch / folder).mkdir(exist_ok=True)
-        return self.sandbox.run(command)
 
 
 # --- a process that is not the main one: one worker for each run that sends it jobs ---

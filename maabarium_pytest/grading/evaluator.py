@@ -13,12 +13,12 @@ from typing import Any
 from maabarium.blueprint.schema import Settings
 from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import Evaluation
-from maabarium_pytest.grading.bytecode import Bytecode
-from maabarium_pytest.grading.grade import grade
+from maabarium_pytest.grading.grade import grade, unstable_ids
 from maabarium_pytest.grading.measured import SOURCES
 from maabarium_pytest.grading.plan import LEAST_TIMEOUT, next_session
 from maabarium_pytest.grading.rejection import FirstTests
-from maabarium_pytest.grading.session import SessionResult, run_session
+from maabarium_pytest.grading.servers import Servers
+from maabarium_pytest.grading.session import Mode, SessionResult, run_session
 from maabarium_pytest.grading.suite import Suite, prepare_suite
 
 __all__ = ["PytestEvaluator"]
@@ -38,32 +38,50 @@ class PytestEvaluator:
     def __init__(self, options: Mapping[str, Any] | None = None) -> None:
         Settings.model_validate(dict(options or {}))
         self._surplus: tuple[str, ...] | None = None
-        self._bytecode = Bytecode()
+        self._servers = Servers()
         self._first_tests = FirstTests()
 
     def evaluate(self, request: EvaluationRequest) -> Evaluation:
         """Measure one tree. Raises EvaluationError when the target cannot be graded at all."""
         suite = prepare_suite(request, self._surplus)
         self._surplus = suite.surplus
-        rejected = self._first_tests.rejection(suite, self._bytecode.content)
+        rejected = self._first_tests.rejection(suite, self._servers)
         if rejected is not None:
             return rejected
-        return grade(suite, run_sessions(suite, self._bytecode), request.baseline)
+        return grade(suite, run_sessions(suite, self._servers), request.baseline)
 
 
-def run_sessions(suite: Suite, bytecode: Bytecode) -> list[SessionResult]:
-    """Run all sessions that the stage of this suite needs, one after another. The first whole one fills `bytecode`."""
+def run_sessions(suite: Suite, servers: Servers) -> list[SessionResult]:
+    """Run all sessions that the stage of this suite needs, one after another. The first whole one is compiled."""
     if suite.request.baseline is None:
         _warm_up(suite)
     done: list[SessionResult] = []
     while mode := next_session(suite, done, suite.request.deadline - time.monotonic()):
-        mode = replace(mode, loaded=bytecode.wanted and mode.purpose == "grade" and not mode.only_rules)
-        done.append(run_session(suite, mode, bytecode.content))
-        bytecode.fill(suite, done[-1].transcript.loaded, suite.request.deadline - time.monotonic())
+        mode = replace(mode, loaded=servers.bytecode.wanted and mode.purpose == "grade" and not mode.only_rules)
+        done.append(run_session(suite, mode, servers))
+        servers.bytecode.fill(suite, done[-1].transcript.loaded, suite.request.deadline - time.monotonic())
+        if suite.request.baseline is None and len(done) == 2:
+            done[1] = _proven(suite, mode, servers, done[0], done[1])
         if mode.purpose == "trace" and (done[-1].completed.timed_out or done[-1].transcript.fault):
             why = done[-1].transcript.fault or f"no more than {mode.timeout:.1f} s"
             logger.info("tracing ended early: %s", why)
     return done
+
+
+def _proven(suite: Suite, mode: Mode, servers: Servers, first: SessionResult, second: SessionResult) -> SessionResult:
+    """The second session of a baseline, the first warm one: a test that ends there, and only there, in another way than
+    in cold sessions, twice, makes the servers fork earlier, or not at all, and the session is run again."""
+    while second.warm and (suspects := set(unstable_ids(first.transcript, second.transcript))):
+        cold = run_session(suite, replace(mode, cold=True), servers)
+        suspects -= set(unstable_ids(first.transcript, cold.transcript))
+        suspects &= (
+            set(unstable_ids(cold.transcript, run_session(suite, mode, servers).transcript)) if suspects else set()
+        )
+        if not suspects:
+            break
+        servers.distrust(f"{min(suspects)} ends otherwise in a session that is forked")
+        second = run_session(suite, mode, servers)
+    return second
 
 
 def _warm_up(suite: Suite) -> None:

@@ -14,7 +14,7 @@ from maabarium_pytest.grading.session import SessionResult
 from maabarium_pytest.grading.suite import Suite, grader_fingerprint
 from maabarium_pytest.grading.transcript import Transcript
 
-__all__ = ["grade"]
+__all__ = ["grade", "unstable_ids"]
 
 
 def grade(suite: Suite, sessions: Sequence[SessionResult], baseline: Evaluation | None) -> Evaluation:
@@ -54,7 +54,7 @@ def _grade_baseline(
     """`graded` are two sessions: what differs between them is flaky or noisy."""
     first, second = graded
     transcript = second.transcript
-    flaky = _unstable_ids(first.transcript, transcript)
+    flaky = unstable_ids(first.transcript, transcript)
     measured = measure_session(suite, second, None, flaky)
     noisy = _differing_sources(measure_session(suite, first, None, flaky), measured)
     measured |= measure_static(suite, None)[0]
@@ -94,7 +94,7 @@ def _evaluation(
     )
 
 
-def _unstable_ids(first: Transcript, second: Transcript) -> tuple[str, ...]:
+def unstable_ids(first: Transcript, second: Transcript) -> tuple[str, ...]:
     """Ids that came or ended differently, or that several tests share."""
     ids = first.results.keys() | second.results.keys() | first.ids.keys() | second.ids.keys()
     return tuple(sorted(id for id in ids if _outcome(first, id) != _outcome(second, id) or second.ids.get(id, 0) > 1))

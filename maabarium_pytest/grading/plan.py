@@ -21,6 +21,8 @@ __all__ = ["next_session"]
 
 TIMED: dict[str, Clock] = {"tests.cpu": "cpu", "score:": "cpu", "tests.duration": "wall", "benchmark:": "wall"}
 """The clock that stands behind a source as long as nothing was measured, by the beginning of its name."""
+AUDIT_SEED = 1
+"""Hash seed of audits, and of the first session of a baseline, so that tests which hang on it are known as flaky."""
 LEAST_TIMEOUT = 10.0
 TIMEOUT_FACTOR = 3.0
 TRACE_SECONDS = 20.0
@@ -40,6 +42,8 @@ def next_session(suite: Suite, done: Sequence[SessionResult], left: float) -> Mo
     mode = Mode(_timeout(suite, left), coverage="coverage" in suite.request.sources, pin=_pinned(suite, done))
     if len(done) < needed:
         mode = replace(mode, first_loss=baseline is not None and ends_at_first_loss(suite, baseline))
+        alone = suite.request.stage == "audit" or (baseline is None and not done)
+        mode = replace(mode, cold=alone, hash_seed=AUDIT_SEED if alone else 0)
         return replace(mode, bytecode=baseline is None and not done, only_rules=_only_rules(suite))
     return _trace(suite, done, left) if baseline is None else None
 
@@ -51,7 +55,7 @@ def _trace(suite: Suite, done: Sequence[SessionResult], left: float) -> Mode | N
     traced = done[-1].mode.purpose == "trace" or timeout < LEAST_TRACE or not suite.targets.paths
     if traced or grade(suite, done, None).failed_gate is not None:
         return None
-    return Mode(timeout, purpose="trace")
+    return Mode(timeout, purpose="trace", cold=True)
 
 
 def _timeout(suite: Suite, left: float) -> float:

@@ -16,6 +16,7 @@ from maabarium.records import Champion, Evaluation
 from maabarium_pytest.grading.grade import grade
 from maabarium_pytest.grading.losses import ends_at_first_loss
 from maabarium_pytest.grading.selection import Coverage, choose, durations_of, touched_lines
+from maabarium_pytest.grading.servers import Servers
 from maabarium_pytest.grading.session import Mode, SessionResult, run_session
 from maabarium_pytest.grading.suite import Suite, prepare_suite
 
@@ -43,7 +44,7 @@ class FirstTests:
         self._unfit: set[str] = set()
         self._refused = 0
 
-    def rejection(self, suite: Suite, compiled: bytes) -> Evaluation | None:
+    def rejection(self, suite: Suite, servers: Servers) -> Evaluation | None:
         """The evaluation of a tree that lost a test of a small session; None when the whole suite has to be run."""
         request = suite.request
         baseline, champion, trees = request.baseline, request.champion, request.trees
@@ -55,13 +56,13 @@ class FirstTests:
         began = time.monotonic()
         with trees.checked_out(request.tree) as workspace:
             small = prepare_suite(replace(request, workspace=workspace), suite.surplus)
-            session = _session(small, ids, compiled, first_loss=True)
+            session = _session(small, ids, servers, first_loss=True)
         transcript = session.transcript
         beside = time.monotonic() - began - sum(result.duration for result in transcript.results.values())
         self._overhead = beside if self._overhead is None else min(beside, self._overhead)
         if transcript.fault or session.changed or (not transcript.lost and transcript.results.keys() >= set(ids)):
             return None
-        passed = self._champion_passes(suite, ids, compiled, champion, trees)
+        passed = self._champion_passes(suite, ids, servers, champion, trees)
         if not transcript.lost or transcript.lost not in passed:
             return None
         return grade(small, [session], baseline)
@@ -83,14 +84,14 @@ class FirstTests:
         return choose(_covering(suite, coverage, champion, trees), suite.request.rejections, fit, budget)
 
     def _champion_passes(
-        self, suite: Suite, ids: tuple[str, ...], compiled: bytes, champion: Champion, trees: RunTrees
+        self, suite: Suite, ids: tuple[str, ...], servers: Servers, champion: Champion, trees: RunTrees
     ) -> frozenset[str]:
         """Which of these tests the champion passes when they are run alone; the others are not chosen again."""
         key = (champion.tree, ids)
         if key not in self._passed:
             with trees.checked_out(champion.tree) as workspace:
                 same = prepare_suite(replace(suite.request, workspace=workspace), suite.surplus)
-                transcript = _session(same, ids, compiled, first_loss=False).transcript
+                transcript = _session(same, ids, servers, first_loss=False).transcript
             results = {} if transcript.fault or transcript.status is None else transcript.results
             passed = frozenset(id for id in ids if id in results and results[id].outcome == "passed")
             self._passed[key] = passed
@@ -99,12 +100,12 @@ class FirstTests:
         return self._passed[key]
 
 
-def _session(suite: Suite, ids: Sequence[str], compiled: bytes, *, first_loss: bool) -> SessionResult:
+def _session(suite: Suite, ids: Sequence[str], servers: Servers, *, first_loss: bool) -> SessionResult:
     baseline, request = suite.request.baseline, suite.request
     usual = baseline.session_seconds if baseline else 0.0
     timeout = max(0.1, min(max(LEAST_TIMEOUT, usual), request.deadline - time.monotonic()))
     places = tuple(str(suite.configuration.rootdir / id) for id in ids)
-    return run_session(suite, Mode(timeout, select=places, first_loss=first_loss), compiled)
+    return run_session(suite, Mode(timeout, select=places, first_loss=first_loss), servers)
 
 
 def _covering(suite: Suite, coverage: Coverage, champion: Champion, trees: RunTrees) -> list[list[str]]:

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
 
+from maabarium.errors import SandboxError
 from maabarium.folders import replace_file
 from maabarium.plugins.processes import Completed
-from maabarium.plugins.protocols import EvaluationRequest
+from maabarium.plugins.protocols import WarmWorkspace
 from maabarium_pytest.grading.bytecode import groups
-from maabarium_pytest.grading.configuration import filtered
 from maabarium_pytest.grading.losses import Losses
 from maabarium_pytest.grading.rules import FOLDER, mounted
+from maabarium_pytest.grading.servers import Servers, WarmServer
 from maabarium_pytest.grading.stream import Stream
-from maabarium_pytest.grading.suite import TARGET_CODE, Suite
-from maabarium_pytest.grading.targets import import_path
+from maabarium_pytest.grading.suite import TARGET_CODE, Suite, command_line, path_of, unmoved
 from maabarium_pytest.grading.transcript import Transcript
 
 __all__ = ["Mode", "Purpose", "SessionResult", "run_session"]
 
-PLUGINS_OFF = ("cacheprovider", "maabarium", "randomly", "random_order")
-
+logger = logging.getLogger(__name__)
 
 Purpose = Literal["grade", "trace"]
 """`grade` says whether the tree is sound and measures it, `trace` says what lines ran."""
@@ -46,6 +48,10 @@ class Mode:
     """It ends at the first result that rejects the tree."""
     bytecode: bool = False
     """Plug-ins in site-packages may cache their rewritten bytecode: only before any candidate has run."""
+    cold: bool = False
+    """In an interpreter of its own, whatever a server could do."""
+    hash_seed: int = 0
+    """`PYTHONHASHSEED` of a cold session."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,8 @@ class SessionResult:
     completed: Completed
     mode: Mode
     flooded: bool = False
+    warm: bool = False
+    """Forked from a server."""
     changed: str = ""
     """Which rule was changed while it ran."""
 
@@ -73,84 +81,88 @@ class _LastClock:
         return time.monotonic()
 
 
-def run_session(suite: Suite, mode: Mode, compiled: bytes = b"") -> SessionResult:
-    """Start the child, read what it reports, and return when it and its whole tree are gone. `compiled`: the content
-    of a `Bytecode`."""
+def run_session(suite: Suite, mode: Mode, servers: Servers) -> SessionResult:
+    """Fork or start the child, read what it reports, and return when it and its whole tree are gone."""
+    with mounted(suite.rules, suite.configuration.rootdir) as rules:
+        server = None if mode.cold else servers.server(suite)
+        result = _run(suite, mode, rules.files, servers, server)
+        if result is None and server is not None:
+            servers.forget(server)
+            result = _run(suite, mode, rules.files, servers, None)
+    assert result is not None
+    return replace(result, changed=rules.changed)
+
+
+def _run(
+    suite: Suite, mode: Mode, rules: list[str], servers: Servers, server: WarmServer | None
+) -> SessionResult | None:
+    """One session of a server, or a cold one without; None when the server does not answer."""
     workspace, baseline = suite.request.workspace, suite.request.baseline
+    seen = workspace.seen if server is not None and isinstance(workspace, WarmWorkspace) else unmoved
     decides = Losses.of(suite, baseline).rejects if mode.first_loss and baseline else None
     stream = Stream(meeting=suite.request.meeting, transcript=Transcript(decides=decides))
     try:
-        with mounted(suite.rules, suite.configuration.rootdir) as rules:
-            plan = workspace.scratch / "plan.json"
-            facts = _plan(suite, mode, rules.files)
-            if compiled:
-                facts["compiled"] = str(workspace.scratch / "compiled")
-                replace_file(workspace.scratch / "compiled", compiled)
-            replace_file(plan, json.dumps(facts).encode())
+        plan = _plan(suite, mode, rules, seen)
+        if server is None and servers.bytecode.content:
+            plan["compiled"] = str(workspace.scratch / "compiled")
+            replace_file(workspace.scratch / "compiled", servers.bytecode.content)
+        file = workspace.scratch / "plan.json"
+        replace_file(file, json.dumps(plan).encode())
+        options: dict[str, Any] = {
+            "timeout": mode.timeout,
+            "pin": mode.pin,
+            "channel": stream.child,
+            "listen": stream.listen,
+            "watch": stream.watch,
+            "enough": stream.decided,
+        }
+        if server is not None:
+            try:
+                completed = workspace.run([str(seen(file))], program=server.program, **options)
+            except SandboxError as error:
+                logger.warning("a warm session could not be run, it is started cold: %s", error)
+                return None
+        else:
             completed = workspace.run(
-                [suite.python, str(TARGET_CODE / "boot.py"), "session", str(plan)],
-                timeout=mode.timeout,
-                env={"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "" if mode.bytecode else "1"},
-                pin=mode.pin,
-                channel=stream.child,
-                listen=stream.listen,
-                watch=stream.watch,
-                enough=stream.decided,
+                [suite.python, str(TARGET_CODE / "boot.py"), "session", str(file)],
+                env={"PYTHONHASHSEED": str(mode.hash_seed), "PYTHONDONTWRITEBYTECODE": "" if mode.bytecode else "1"},
                 readable=(TARGET_CODE,),
+                **options,
             )
-            stream.watch(_LastClock(completed))
+        stream.watch(_LastClock(completed))
     finally:
         stream.close()
-    return SessionResult(stream.transcript, completed, mode, stream.flooded, rules.changed)
+    if server is not None:
+        top, inside = str(suite.top), str(seen(suite.top))
+        for name, place in stream.transcript.origins.items():
+            stream.transcript.origins[name] = top + place.removeprefix(inside) if place.startswith(inside) else place
+    return SessionResult(stream.transcript, completed, mode, stream.flooded, server is not None)
 
 
-def _plan(suite: Suite, mode: Mode, rules: list[str]) -> dict[str, object]:
+def _plan(suite: Suite, mode: Mode, rules: list[str], seen: Callable[[Path], Path]) -> dict[str, object]:
     request = suite.request
+    places = (place.partition("::") for place in mode.select)
+    select = [f"{seen(Path(path))}{colons}{id}" for path, colons, id in places]
     baseline = request.baseline.measurements if request.baseline else ()
-    rootdir = suite.configuration.rootdir
-    prefix = "" if not suite.rules.contents else f"{FOLDER}/"
     return {
-        "args": _arguments(suite, mode, rules),
-        "path": import_path(request.workspace.root, suite.targets),
-        "folder": prefix,
-        "rules": rules,
+        "args": [*command_line(suite, seen), *(_inside(rules, seen) if mode.only_rules else [])],
+        "path": path_of(suite, seen),
+        "folder": f"{FOLDER}/" if suite.rules.contents else "",
+        "rules": _inside(rules, seen),
         "only_rules": mode.only_rules,
-        "select": mode.select,
+        "select": select,
         "bytecode": mode.bytecode,
         "compiled": "",
         "groups": groups(suite),
-        "top": str(suite.targets.top),
+        "top": str(seen(suite.targets.top)),
         "loaded": mode.loaded,
         "lines": mode.purpose == "trace",
         "coverage": mode.coverage,
-        "targets": suite.targets.absolute if mode.purpose == "trace" or mode.coverage else [],
+        "targets": _inside(suite.targets.absolute, seen) if mode.purpose == "trace" or mode.coverage else [],
         "modules": sorted(suite.modules),
         "baseline": {m.source.removeprefix("score:"): m.value for m in baseline if m.source.startswith("score:")},
-        "rootdir": str(rootdir),
     }
 
 
-def _arguments(suite: Suite, mode: Mode, rules: list[str]) -> list[str]:
-    """The command line of pytest. The target's addopts are replaced by what is left of them."""
-    configuration = suite.configuration
-    file = configuration.file
-    if file is None:
-        file = suite.request.workspace.scratch / "pytest.ini"
-        file.write_text("[pytest]\n", encoding="utf-8")
-    words = ["-c", str(file), f"--rootdir={configuration.rootdir}", f"--confcutdir={configuration.rootdir}"]
-    words += [word for name in (*PLUGINS_OFF, *suite.surplus) for word in ("-p", f"no:{name}")]
-    words += ["-q", "--tb=short", "--color=no", "-o", f"addopts={configuration.override}"]
-    if not suite.strict:
-        words.append("--continue-on-collection-errors")
-    own, _ = filtered(suite.request.blueprint.evaluator.args)
-    return words + own + _rules_of_the_tree(suite.request) + (rules if mode.only_rules else [])
-
-
-def _rules_of_the_tree(request: EvaluationRequest) -> list[str]:
-    """Options that keep the suite from collecting rules files of the target itself a second time."""
-    if request.top is None:
-        return []
-    options, top = request.blueprint.evaluator, request.top.resolve()
-    places = ((request.folder / given).resolve() for given in (*options.rules, *options.holdout))
-    inside = (place.relative_to(top) for place in places if place.is_relative_to(top) and place != top)
-    return [f"--ignore={request.workspace.path / place}" for place in inside]
+def _inside(paths: Iterable[str], seen: Callable[[Path], Path]) -> list[str]:
+    return [str(seen(Path(path))) for path in paths]

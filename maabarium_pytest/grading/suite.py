@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,18 +19,29 @@ from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import EvaluationError
 from maabarium.plugins.protocols import EvaluationRequest
 from maabarium_pytest import target
-from maabarium_pytest.grading.configuration import Configuration, find_configuration
+from maabarium_pytest.grading.configuration import Configuration, filtered, find_configuration
 from maabarium_pytest.grading.rules import Rules, read_rules
 from maabarium_pytest.grading.static import STATIC_SOURCES
-from maabarium_pytest.grading.targets import TargetFiles, find_targets, module_names
+from maabarium_pytest.grading.targets import TargetFiles, find_targets, import_path, module_names
 
-__all__ = ["TARGET_CODE", "Suite", "find_interpreter", "grader_fingerprint", "prepare_suite", "surplus_plugins"]
+__all__ = [
+    "TARGET_CODE",
+    "Suite",
+    "command_line",
+    "find_interpreter",
+    "grader_fingerprint",
+    "path_of",
+    "prepare_suite",
+    "surplus_plugins",
+    "unmoved",
+]
 
 TARGET_CODE = Path(target.__file__).parent
 """Our own code of the evaluated process."""
 BROUGHT = {"anyio": b"anyio", "hypothesispytest": b"hypothesis"}
 """Plug-ins that are installed because Maabarium is, and the word without which no suite uses them. Loading the two
 takes as long as the rest of pytest."""
+PLUGINS_OFF = ("cacheprovider", "maabarium", "randomly", "random_order")
 SPOKEN = (".py", ".toml", ".ini", ".cfg")
 
 
@@ -150,3 +161,40 @@ def _contents(top: Path, apart_from: frozenset[str], rules: Iterable[bytes]) -> 
             path = Path(folder, name)
             if name.endswith(SPOKEN) and path.is_file() and path.relative_to(top).as_posix() not in apart_from:
                 yield path.read_bytes()
+
+
+def unmoved(path: Path) -> Path:
+    """A path as a session in the worktree itself sees it."""
+    return path
+
+
+def path_of(suite: Suite, seen: Callable[[Path], Path]) -> list[str]:
+    """What goes first on the path of a session; `seen` says where it sees its files."""
+    return [str(seen(Path(folder))) for folder in import_path(suite.request.workspace.root, suite.targets)]
+
+
+def command_line(suite: Suite, seen: Callable[[Path], Path]) -> list[str]:
+    """The command line of pytest, without rules. The target's addopts are replaced by what is left of them."""
+    configuration = suite.configuration
+    file = configuration.file
+    if file is None:
+        file = suite.request.workspace.scratch / "pytest.ini"
+        file.write_text("[pytest]\n", encoding="utf-8")
+    rootdir = seen(configuration.rootdir)
+    words = ["-c", str(seen(file)), f"--rootdir={rootdir}", f"--confcutdir={rootdir}"]
+    words += [word for name in (*PLUGINS_OFF, *suite.surplus) for word in ("-p", f"no:{name}")]
+    words += ["-q", "--tb=short", "--color=no", "-o", f"addopts={configuration.override}"]
+    if not suite.strict:
+        words.append("--continue-on-collection-errors")
+    own, _ = filtered(suite.request.blueprint.evaluator.args)
+    return words + own + _rules_of_the_tree(suite.request, seen)
+
+
+def _rules_of_the_tree(request: EvaluationRequest, seen: Callable[[Path], Path]) -> list[str]:
+    """Options that keep the suite from collecting rules files of the target itself a second time."""
+    if request.top is None:
+        return []
+    options, top = request.blueprint.evaluator, request.top.resolve()
+    places = ((request.folder / given).resolve() for given in (*options.rules, *options.holdout))
+    inside = (place.relative_to(top) for place in places if place.is_relative_to(top) and place != top)
+    return [f"--ignore={seen(request.workspace.path) / place}" for place in inside]

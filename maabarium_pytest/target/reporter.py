@@ -7,7 +7,7 @@ the blueprint.
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -24,40 +24,49 @@ def trimmed(text: str, limit: int = DETAIL_LIMIT) -> str:
 
 
 class Reporter:
-    """Sends `tests`, `ids`, `start`, `result` and `broken` records.
+    """Sends `tests`, `ids`, `start`, `result` and `broken` records, once `begin` has said where to."""
 
-    `folder` is the node id prefix of the rules (`_maabarium_rules/`), `files` are absolute paths to collect. `select`,
-    if any, are the only tests to run, by absolute path and id.
-    """
+    _channel: Channel
 
-    def __init__(
-        self, channel: Channel, *, folder: str, files: list[str], only_rules: bool, select: Sequence[str] = ()
-    ) -> None:
-        self._channel = channel
-        self._folder = folder
-        self._files = files
-        self._only_rules = only_rules
-        self._select = list(select)
+    def __init__(self) -> None:
+        self._folder = ""
+        self._files: list[str] = []
+        self._only_rules = False
+        self._select: list[str] = []
         self._reports: list[Any] = []
-        self._begun = False
+        self._waits = False
         self.results = 0
+
+    def begin(self, channel: Channel, plan: dict[str, Any]) -> None:
+        """Take the session's plan: `folder` is the node id prefix of the rules (`_maabarium_rules/`), `rules` are
+        absolute paths to collect, `only_rules` leaves the suite out; `select`, if any, are the only tests to run, by
+        absolute path and id."""
+        self._channel = channel
+        self._folder, self._files, self._only_rules = plan["folder"], plan["rules"], plan["only_rules"]
+        self._select = list(plan["select"])
+        self._waits = True
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_load_initial_conftests(self) -> None:
         # Plug-ins are loaded now: their rewritten bytecode may be cached in site-packages by trusted code, but
         # nothing of the tree may leave bytecode behind.
         sys.dont_write_bytecode = True
-        self.begin()
+        self._begin_tests()
 
-    def begin(self) -> None:
-        """Before anything of the tree is loaded, in whichever hook that is: the parent reads its clock."""
-        if not self._begun:
-            self._begun = True
+    def _begin_tests(self) -> None:
+        """Before a session runs anything of the tree, in whichever hook that is: the parent reads its clock."""
+        if self._waits:
+            self._waits = False
             self._channel.ask("tests", edge="begin")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        self.begin()
+        self.choose(config)
+
+    def choose(self, config: pytest.Config) -> None:
+        """Make the chosen tests, the rules, or both suite and rules what pytest collects; from here on a session is
+        measured."""
+        self._begin_tests()
         config.args[:] = self._select or ([] if self._only_rules else list(config.args)) + self._files
 
     def identity(self, nodeid: str) -> str:

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Generator
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -91,21 +91,67 @@ class LineTracer:
 class SentLedger(Ledger):
     """A ledger whose values go to the parent, who also reads the clock while this process waits."""
 
-    def __init__(self, channel: Channel, baseline: dict[str, float]) -> None:
-        super().__init__(baseline)
-        self._channel = channel
+    channel: Channel
 
     def measure(self, name: str, value: float, unit: str) -> None:
         super().measure(name, value, unit)
-        self._channel.send("measure", name=name, value=value, unit=unit)
+        self.channel.send("measure", name=name, value=value, unit=unit)
 
     def points(self, name: str, earned: float, possible: float) -> None:
         super().points(name, earned, possible)
-        self._channel.send("points", name=name, earned=earned, possible=possible)
+        self.channel.send("points", name=name, earned=earned, possible=possible)
 
     def mark(self, edge: str, name: str, clock: str, per: float, unit: str) -> float:
-        answer = self._channel.ask("mark", edge=edge, name=name, clock=clock, per=per, unit=unit)
+        answer = self.channel.ask("mark", edge=edge, name=name, clock=clock, per=per, unit=unit)
         return float(answer["clock"])
+
+
+class GradedSession:
+    """What a session tells its parent. Its plug-ins may be registered before `begin` has said what is asked for."""
+
+    channel: Channel
+    plan: dict[str, Any]
+
+    def __init__(self) -> None:
+        self.reporter = Reporter()
+        self._ledger = SentLedger()
+        self._measuring: Any = None
+        self._more: list[Any] = []
+
+    @property
+    def plugins(self) -> list[Any]:
+        """Plug-ins of pytest for any session."""
+        return [self.reporter, ScorePlugin(self._ledger, summary=False), *self._more]
+
+    def begin(self, channel: Channel, path: str) -> None:
+        """Greet the parent, read the plan, put the tree first on the path, start to measure coverage."""
+        self.channel = channel
+        channel.nonce = channel.receive()["nonce"]
+        plan = self.plan = json.loads(Path(path).read_text(encoding="utf-8"))
+        channel.send("hello", **surroundings.interpreter(), pytest=pytest.__version__)
+        channel.send_chunks("packages", "packages", surroundings.packages(sys.path))
+        sys.dont_write_bytecode = not plan["bytecode"]
+        extend_path(plan["path"])
+        self.reporter.begin(channel, plan)
+        self._ledger.channel, self._ledger.baseline = channel, plan["baseline"]
+        self._more = bytecode.install(plan["compiled"], plan["top"], plan["groups"])
+        if plan["coverage"]:
+            self._measuring = surroundings.start_coverage(plan["targets"])
+
+    def trace(self) -> LineTracer:
+        """A further plug-in, for a session that says what lines ran; it has begun."""
+        tracer = LineTracer(self.channel, self.plan["targets"], self.reporter.identity)
+        tracer.start()
+        return tracer
+
+    def end(self, status: int) -> None:
+        """Tell what is known at the end, and that it is the end."""
+        if self._measuring is not None:
+            rows = surroundings.statements(self._measuring, self.plan["targets"])
+            self.channel.send_chunks("coverage", "files", rows)
+        self.channel.send_chunks("origins", "origins", surroundings.origins(self.plan["modules"]))
+        self.channel.send_chunks("loaded", "modules", bytecode.loaded(self.plan["top"]) if self.plan["loaded"] else [])
+        self.channel.send("finish", status=status, results=self.reporter.results)
 
 
 def extend_path(folders: list[str]) -> None:
@@ -115,39 +161,13 @@ def extend_path(folders: list[str]) -> None:
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
-def run(channel: Channel, plan: dict[str, Any]) -> tuple[int, int]:
-    """Run the session the plan describes: exit status, number of results."""
-    sys.dont_write_bytecode = not plan["bytecode"]
-    extend_path(plan["path"])
-    chosen = {"only_rules": plan["only_rules"], "select": plan["select"]}
-    reporter = Reporter(channel, folder=plan["folder"], files=plan["rules"], **chosen)
-    plugins: list[Any] = [reporter, ScorePlugin(SentLedger(channel, plan["baseline"]), summary=False)]
-    if plan["lines"]:
-        tracer = LineTracer(channel, plan["targets"], reporter.identity)
-        plugins.append(tracer)
-        tracer.start()
-    plugins += bytecode.install(plan["compiled"], plan["top"], plan["groups"])
-    measuring = surroundings.start_coverage(plan["targets"]) if plan["coverage"] else None
-    status = int(pytest.main(plan["args"], plugins=plugins))
-    if measuring is not None:
-        channel.send_chunks("coverage", "files", surroundings.statements(measuring, plan["targets"]))
-    return status, reporter.results
-
-
-def main(arguments: list[str]) -> None:
-    """Talk to the parent, run, report the end, leave without exit handlers (a test may have left threads)."""
-    channel = Channel.inherit()
-    channel.nonce = channel.receive()["nonce"]
-    plan = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
-    channel.send("hello", **surroundings.interpreter(), pytest=pytest.__version__)
-    channel.send_chunks("packages", "packages", surroundings.packages(sys.path))
+def leaving(run: Callable[[], int]) -> NoReturn:
+    """Run a session and leave without exit handlers (a test may have left threads), whatever it is that ends it: the
+    parent misses the end record."""
     status = NO_FINISH
     try:
-        status, results = run(channel, plan)
-        channel.send_chunks("origins", "origins", surroundings.origins(plan["modules"]))
-        channel.send_chunks("loaded", "modules", bytecode.loaded(plan["top"]) if plan["loaded"] else [])
-        channel.send("finish", status=status, results=results)
-    except BaseException:  # noqa: BLE001 (the process ends here whatever it is; the parent misses the end record)
+        status = run()
+    except BaseException:  # noqa: BLE001
         traceback.print_exc()
         status = NO_FINISH
     finally:
@@ -155,3 +175,17 @@ def main(arguments: list[str]) -> None:
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
         os._exit(status)
+
+
+def main(arguments: list[str]) -> None:
+    """The session whose plan is in the file that the first argument names."""
+
+    def run() -> int:
+        session = GradedSession()
+        session.begin(Channel.inherit(), arguments[0])
+        plugins = session.plugins + ([session.trace()] if session.plan["lines"] else [])
+        status = int(pytest.main(session.plan["args"], plugins=plugins))
+        session.end(status)
+        return status
+
+    leaving(run)

@@ -49,7 +49,7 @@ class Graded:
         return self.evaluator.evaluate(self.target.request(stage, baseline))
 
     def kept(self) -> dict[str, dict[str, bytes]]:
-        groups: dict[str, dict[str, bytes]] = marshal.loads(self.evaluator._bytecode.content)[1]
+        groups: dict[str, dict[str, bytes]] = marshal.loads(self.evaluator._servers.bytecode.content)[1]
         return groups
 
 

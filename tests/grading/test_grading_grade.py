@@ -6,9 +6,9 @@ import copy
 import shutil
 from typing import Any
 
-from maabarium_pytest.grading.bytecode import Bytecode
 from maabarium_pytest.grading.evaluator import run_sessions
 from maabarium_pytest.grading.grade import grade
+from maabarium_pytest.grading.servers import Servers
 from maabarium_pytest.grading.suite import prepare_suite
 
 RULES = """
@@ -30,7 +30,7 @@ def test_speed(score):
 def graded(target: Any, stage: str, baseline: Any = None) -> Any:
     """The evaluation of sessions whose tree is gone when they are graded, twice."""
     suite = prepare_suite(target.request(stage, baseline))
-    sessions = run_sessions(suite, Bytecode())
+    sessions = run_sessions(suite, Servers())
     away = target.top.with_name("away")
     target.top.rename(away)
     try:

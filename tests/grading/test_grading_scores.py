@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from maabarium.records import Evaluation
-from maabarium_pytest.grading.bytecode import Bytecode
 from maabarium_pytest.grading.evaluator import run_sessions
+from maabarium_pytest.grading.servers import Servers
 from maabarium_pytest.grading.suite import prepare_suite
 
 CALC = "def work(n):\n    return sum(range(n))\n"
@@ -116,7 +116,7 @@ def test_cpu_time_of_the_tests_has_the_imports_of_the_tree_in_it_and_not_the_sta
     )
     target.write({"test_burn.py": f"import time\nstart = time.process_time()\n{burn}def test_it(): pass\n"})
     target.sources = frozenset({"tests.cpu"})
-    (session, *_) = run_sessions(prepare_suite(target.request()), Bytecode())
+    (session, *_) = run_sessions(prepare_suite(target.request()), Servers())
     assert session.transcript.cpu is not None
     assert 0.3 <= session.transcript.cpu < session.completed.cpu
 

@@ -60,7 +60,7 @@ def keep(
 ) -> Kept:
     """Keep `forking.py`, whose sessions see their folder at `place`; `code` is executed in it before it is ready."""
     argv = [*python, str(PROGRAM), str(LAUNCHER), code]
-    return runner.keep(Command(argv, place, env or {}, readable=(PROGRAM, *readable), writable=writable), place)
+    return runner.keep(Command(argv, place, env or {}, readable=(PROGRAM, *readable), writable=writable), place, place)
 
 
 def session_of(command: Command) -> Command:

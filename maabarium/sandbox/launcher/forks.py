@@ -33,7 +33,7 @@ def serve(control: socket.socket, facts: dict[str, Any]) -> list[str]:
             os._exit(0)
         if os.fork() == 0:
             control.close()
-            return session(*descriptors)
+            return session(descriptors[0], descriptors[1])
         for descriptor in descriptors:
             os.close(descriptor)
 

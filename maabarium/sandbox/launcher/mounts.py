@@ -29,13 +29,13 @@ BOUND = {
 def build_root(steps: list[tuple[Any, ...]]) -> None:
     """Build a new root of these steps and move into it. Raises OSError."""
     syscalls.mount("", "/", "", syscalls.MS_REC | syscalls.MS_PRIVATE)
-    trees = {step[1]: syscalls.clone_tree(step[1]) for step in steps if step[0] in BOUND}
+    trees = [syscalls.clone_tree(step[-1] if len(step) > 3 else step[1]) if step[0] in BOUND else 0 for step in steps]
     syscalls.mount("tmpfs", BASE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, ROOT_DATA)
     os.chdir(BASE)
     root = Root(BASE)
-    for step in steps:
+    for step, tree in zip(steps, trees):  # noqa: B905 - it also runs in Python 3.9
         if step[0] in BOUND:
-            root.bind(trees[step[1]], step[1], step[2], BOUND[step[0]])
+            root.bind(tree, step[1], step[2], BOUND[step[0]])
         else:
             getattr(root, step[0])(*step[1:])
     syscalls.pivot_here()
@@ -45,11 +45,11 @@ def build_root(steps: list[tuple[Any, ...]]) -> None:
 def change_root(steps: list[tuple[Any, ...]]) -> None:
     """Take these steps in the root that is there, in a mount namespace of our own. Raises OSError."""
     syscalls.mount("", "/", "", syscalls.MS_REC | syscalls.MS_PRIVATE)
-    trees = {step[1]: syscalls.clone_tree(step[1]) for step in steps if step[0] in ("again", "only")}
+    trees = [syscalls.clone_tree(step[1]) if step[0] in ("again", "only") else 0 for step in steps]
     root = Root("")
-    for step in steps:
-        if step[0] in ("again", "only"):
-            getattr(root, step[0])(trees[step[1]], *step[1:])
+    for step, tree in zip(steps, trees):  # noqa: B905 - it also runs in Python 3.9
+        if tree:
+            getattr(root, step[0])(tree, *step[1:])
         else:
             getattr(root, step[0])(*step[1:])
 
@@ -87,7 +87,7 @@ class Root:
         syscalls.attach(tree, self._make_place(path, folder))
 
     def only(self, tree: int, source: str, above: str, place: str) -> None:
-        """Of all that is beneath the folder `above` show one folder only, `source`, at `place`."""
+        """Show one folder, `source`, at `place`, and nothing any more of what else is beneath `above`."""
         top = self._make_place(above, True)
         syscalls.mount("tmpfs", top, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, ROOT_DATA)
         syscalls.attach(tree, self._make_place(place, True))

@@ -101,6 +101,8 @@ def ended(status: int, usage: resource.struct_rusage) -> NoReturn:
 def namespaced(plan: dict[str, Any], control: int, leash: int, end: Callable[..., NoReturn]) -> None:
     """Enter new namespaces and start process 1 in them, and below it the process in which this returns. The helper
     waits for the end of all or the leash, and calls `end` with the program's wait status and the resources used."""
+    if plan["lasts"]:
+        syscalls.control(syscalls.PR_SET_PDEATHSIG, 0)  # sent when a thread of the parent ends; the leash tells
     syscalls.control(syscalls.PR_SET_DUMPABLE, 1)  # or /proc/self/uid_map belongs to root after a setuid
     syscalls.unshare(plan["unshare"])
     write_maps(plan["uid"], plan["gid"])

@@ -1,0 +1,187 @@
+"""The warm servers of one evaluator: which program a session is forked from, or why it is started cold.
+
+A server is pytest with the plug-ins of the environment loaded and nothing of the candidate; see `target.server`. The
+sessions of gates come from one with the hash seed of the baseline, those of pairs from others, which are renewed every
+few pairs with another hash seed and another size of environment, so that a gain that hangs on one layout of memory is
+not mistaken for one of the code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+from maabarium.errors import SandboxError
+from maabarium.folders import replace_file
+from maabarium.plugins.meeting import Meeting
+from maabarium.plugins.processes import KeptProgram
+from maabarium.plugins.protocols import WarmWorkspace
+from maabarium.records import PAIRED
+from maabarium_pytest.grading.bytecode import Bytecode, groups
+from maabarium_pytest.grading.suite import TARGET_CODE, Suite, command_line, path_of
+
+__all__ = ["Servers", "WarmServer"]
+
+PAIRS = 4
+"""Pairs that one server serves."""
+LARGEST_PAD = 4096
+"""Bytes by which the environments of servers differ at most."""
+SEEDS = 1 << 32
+"""Hash seeds are below it."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class WarmServer:
+    """One kept program, what it was made from, and how many meetings it has served."""
+
+    program: KeptProgram
+    name: str
+    """Where it forks, its hash seed and the size of its environment."""
+    words: Sequence[str]
+    """The command line of pytest."""
+    stamps: Mapping[Path, int]
+    """Modification times (ns) of interpreter and package folders."""
+    contents: Mapping[str, str]
+    """Digests of the files that it has loaded, by their path in the tree."""
+    meeting: Meeting | None = None
+    meetings: int = 0
+
+    def fits(self, suite: Suite, words: Sequence[str]) -> bool:
+        """Whether a session of this suite may be forked from it."""
+        if words != self.words or self.stamps != stamps_of(self.stamps):
+            return False
+        return self.contents == contents_of(suite.top, self.contents)
+
+    def is_spent(self, meeting: Meeting | None) -> bool:
+        """Whether it has served its pairs, and this one is another."""
+        return meeting is not None and meeting is not self.meeting and self.meetings >= PAIRS
+
+
+class Servers:
+    """Made by an evaluator for its process; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: dict[bool, WarmServer] = {}
+        """One for gates (False) and one for pairs (True)."""
+        self._fork: Literal["collection", "start", ""] = "collection"
+        self._started = 0
+        self.bytecode = Bytecode()
+        """What all sessions find compiled."""
+        self.why: list[str] = []
+        """Why sessions are not as warm as they could be, in the order in which it was found."""
+
+    @property
+    def warmth(self) -> str:
+        """How sessions are run, for the header of a run."""
+        how = {
+            "collection": "forked from a warm pytest",
+            "start": "forked from a warm interpreter",
+            "": "started one by one",
+        }
+        return f"{how[self._fork]} ({'; '.join(self.why)})" if self.why else how[self._fork]
+
+    def server(self, suite: Suite) -> WarmServer | None:
+        """The server for a session of this suite, started when there is none that fits; None: start it cold."""
+        workspace = suite.request.workspace
+        if not isinstance(workspace, WarmWorkspace):
+            return None
+        side = suite.request.meeting
+        meeting = side.meeting if side is not None else None
+        with self._lock:
+            paired = suite.request.stage in PAIRED
+            server = self._kept.get(paired)
+            words = command_line(suite, workspace.seen)
+            if server is not None and (server.is_spent(meeting) or not server.fits(suite, words)):
+                workspace.drop(self._kept.pop(paired).program)
+                server = None
+            if server is None:
+                server = self._start(suite, workspace, words, varied=paired)
+                if server is None:
+                    return None
+                self._kept[paired] = server
+            if server.meeting is not meeting:
+                server.meeting = meeting
+                server.meetings += 1
+            return server
+
+    def forget(self, server: WarmServer) -> None:
+        """A server that does not answer is not asked again."""
+        with self._lock:
+            self._kept = {paired: kept for paired, kept in self._kept.items() if kept is not server}
+
+    def _start(
+        self, suite: Suite, workspace: WarmWorkspace, words: Sequence[str], *, varied: bool
+    ) -> WarmServer | None:
+        """A server that forks as late as this suite allows; None when there can be none."""
+        self._started += 1
+        coin = Random(f"{suite.request.seed}:{self._started}:server")
+        seed, pad = (coin.randrange(1, SEEDS), coin.randrange(LARGEST_PAD)) if varied else (0, 0)
+        env = {"PYTHONHASHSEED": str(seed), "PYTHONDONTWRITEBYTECODE": "1", "PAD": "x" * pad}
+        top = workspace.seen(suite.top)
+        if self._fork == "collection" and any(Path(path).name == "conftest.py" for path in suite.targets.paths):
+            self._fall_back("a conftest may be changed")
+        while self._fork:
+            compiled = suite.request.workspace.scratch / "compiled"
+            replace_file(compiled, self.bytecode.content)
+            plan = {
+                "compiled": str(workspace.seen(compiled)) if self.bytecode.content else "",
+                "groups": groups(suite),
+                "args": words,
+                "path": path_of(suite, workspace.seen),
+                "top": str(top),
+                "targets": [str(top / target) for target in suite.targets.paths],
+                "fork": self._fork,
+            }
+            file = suite.request.workspace.scratch / "server.json"
+            file.write_text(json.dumps(plan), encoding="utf-8")
+            argv = [suite.python, str(TARGET_CODE / "boot.py"), "server", str(workspace.seen(file))]
+            try:
+                program = workspace.keep(argv, env=env, readable=(TARGET_CODE,))
+            except SandboxError as error:
+                self._fall_back(str(error))
+                continue
+            facts = program.facts
+            if not facts["unfit"]:
+                name = f"{self._fork}:{seed}:{pad}"
+                contents = contents_of(suite.top, facts["loaded"])
+                return WarmServer(program, name, words, stamps_of(map(Path, facts["watched"])), contents)
+            workspace.drop(program)
+            self._fall_back(str(facts["unfit"]))
+        return None
+
+    def distrust(self, reason: str) -> None:
+        """Sessions end otherwise than cold ones: fork earlier, or not at all."""
+        with self._lock:
+            self._kept.clear()  # they end with the worker
+            self._fall_back(reason)
+
+    def _fall_back(self, reason: str) -> None:
+        logger.info("no session is forked in pytest's %s: %s", self._fork, reason)
+        self.why.append(reason)
+        self._fork = "start" if self._fork == "collection" else ""
+
+
+def stamps_of(places: Iterable[Path]) -> dict[Path, int]:
+    """When these files and folders were changed last; 0 when they are gone."""
+    return {place: place.stat().st_mtime_ns if place.exists() else 0 for place in places}
+
+
+def contents_of(top: Path, names: Iterable[str]) -> dict[str, str]:
+    """Digests of files of a tree; empty for those that are not there."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = hashlib.sha256((top / name).read_bytes()).hexdigest()
+        except OSError:
+            found[name] = ""
+    return found

@@ -195,6 +195,10 @@ class Evaluation(Record):
     partial: tuple[str, ...] = ()
     """Baselines: ids of rules that earn points: failing them gates nothing."""
     lines: LineMap | None = None
+    sessions: str = ""
+    """Baselines: how the evaluator runs the sessions that come, for the header; empty when there is nothing to say."""
+    server: str = ""
+    """The process from which its session was forked; empty when it was started by itself."""
 
     @property
     def failed_gate(self) -> Gate | None:

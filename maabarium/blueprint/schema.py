@@ -19,9 +19,7 @@ __all__ = [
 Direction = Literal["maximize", "minimize"]
 EditFormat = Literal["whole", "blocks", "diff", "lines"]
 """How a model writes edits: whole files, search and replace, unified diffs, or one of the listed lines replaced."""
-Template = Literal[
-    "code_quality", "prompt_optimization", "product_builder", "general_research", "lora_validation", "custom"
-]
+Template = Literal["code_quality", "prompt_optimization", "product_builder", "general_research", "lora_validation", "custom"]  # noqa: E501  # fmt: skip
 Text = Annotated[str, Field(min_length=1)]
 
 ORIGINAL_SECTIONS = ("blueprint", "domain", "constraints", "metrics", "agents", "models", "evaluator", "library")
@@ -153,6 +151,8 @@ class EvaluatorOptions(Settings):
     rules: tuple[str, ...] = ()
     holdout: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
+    warm: bool = True
+    """Fork sessions from a pytest that is kept ready, where that is sound; False starts each by itself."""
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options of plug-in evaluators by name: `[evaluator.options.wheel-size]`."""
 

@@ -20,6 +20,7 @@ from maabarium.run.binding import worker_setup
 from maabarium.run.prepared import PreparedRun
 from maabarium.run.record import branch_of, new_record
 from maabarium.run.repository import BoundedRepository, bring_forward
+from maabarium.safe_text import one_line
 from maabarium.sandbox.process_tree import end_strays
 from maabarium.store import Store, StoredView
 from maabarium.worker.worker import Worker
@@ -73,6 +74,8 @@ class OpenRun:
             kept = f"{run.branch} ({run.start_commit[:8]})"
             lines.append(f"start: {kept}, which has winners that HEAD ({run.base_commit[:8]}) lacks")
         lines.append(f"grader: {grader} · about {estimate} to go before confirmations")
+        if baseline.sessions:
+            lines.append(f"sessions: {one_line(baseline.sessions, 200)}")
         if state.noisy:
             lines.append(f"noisy: {', '.join(sorted(state.noisy))} (a gain must be confirmed by pairs)")
         if isinstance(proposer, NotesTargets):

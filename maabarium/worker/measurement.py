@@ -47,6 +47,7 @@ def run_measurement(worker: Worker, job: MeasureJob) -> Measured:
         pair=job.pair,
         candidate_first=job.stage not in PAIRED or job.candidate_first,
         apart=made.apart,
+        server=made.server,
         problem=problem,
         phases=seconds,
     )
@@ -65,6 +66,12 @@ class Pair:
     def of(cls, sides: Mapping[str, Evaluation], apart: str = "") -> Pair:
         """A pair of evaluations by side."""
         return cls(sides.get("candidate"), sides.get("champion"), apart)
+
+    @property
+    def server(self) -> str:
+        """The process from which both sides were forked; empty when there is none."""
+        first, second = self.candidate, self.champion
+        return first.server if first is not None and second is not None and first.server == second.server else ""
 
     @property
     def failed(self) -> bool:

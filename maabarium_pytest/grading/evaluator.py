@@ -48,7 +48,8 @@ class PytestEvaluator:
         rejected = self._first_tests.rejection(suite, self._servers)
         if rejected is not None:
             return rejected
-        return grade(suite, run_sessions(suite, self._servers), request.baseline)
+        evaluation = grade(suite, run_sessions(suite, self._servers), request.baseline)
+        return evaluation.model_copy(update={"sessions": "" if request.baseline else self._servers.warmth})
 
 
 def run_sessions(suite: Suite, servers: Servers) -> list[SessionResult]:
@@ -71,7 +72,7 @@ def run_sessions(suite: Suite, servers: Servers) -> list[SessionResult]:
 def _proven(suite: Suite, mode: Mode, servers: Servers, first: SessionResult, second: SessionResult) -> SessionResult:
     """The second session of a baseline, the first warm one: a test that ends there, and only there, in another way than
     in cold sessions, twice, makes the servers fork earlier, or not at all, and the session is run again."""
-    while second.warm and (suspects := set(unstable_ids(first.transcript, second.transcript))):
+    while second.server and (suspects := set(unstable_ids(first.transcript, second.transcript))):
         cold = run_session(suite, replace(mode, cold=True), servers)
         suspects -= set(unstable_ids(first.transcript, cold.transcript))
         suspects &= (

@@ -90,6 +90,7 @@ def _evaluation(
         grader=grader_fingerprint(suite),
         environment=hashlib.sha256(environment.encode()).hexdigest(),
         log=plain(session.completed.output),
+        server=session.server,
         duration=session.completed.duration,
     )
 

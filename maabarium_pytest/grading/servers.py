@@ -12,8 +12,9 @@ import hashlib
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Literal
@@ -29,8 +30,8 @@ from maabarium_pytest.grading.suite import TARGET_CODE, Suite, command_line, pat
 
 __all__ = ["Servers", "WarmServer"]
 
-PAIRS = 4
-"""Pairs that one server serves."""
+PAIRS, SECONDS = 4, 1.0
+"""Meetings that a server of pairs serves at least, and for how long at least, before it is renewed."""
 LARGEST_PAD = 4096
 """Bytes by which the environments of servers differ at most."""
 SEEDS = 1 << 32
@@ -45,7 +46,7 @@ class WarmServer:
 
     program: KeptProgram
     name: str
-    """Where it forks, its hash seed and the size of its environment."""
+    """Its number in this process, its hash seed and the size of its environment."""
     words: Sequence[str]
     """The command line of pytest."""
     stamps: Mapping[Path, int]
@@ -54,6 +55,7 @@ class WarmServer:
     """Digests of the files that it has loaded, by their path in the tree."""
     meeting: Meeting | None = None
     meetings: int = 0
+    began: float = field(default_factory=time.monotonic)
 
     def fits(self, suite: Suite, words: Sequence[str]) -> bool:
         """Whether a session of this suite may be forked from it."""
@@ -62,8 +64,9 @@ class WarmServer:
         return self.contents == contents_of(suite.top, self.contents)
 
     def is_spent(self, meeting: Meeting | None) -> bool:
-        """Whether it has served its pairs, and this one is another."""
-        return meeting is not None and meeting is not self.meeting and self.meetings >= PAIRS
+        """Whether it has served its time, and this meeting is a new one."""
+        served = self.meetings >= PAIRS and time.monotonic() - self.began > SECONDS
+        return served and meeting is not None and meeting is not self.meeting
 
 
 class Servers:
@@ -93,7 +96,9 @@ class Servers:
     def server(self, suite: Suite) -> WarmServer | None:
         """The server for a session of this suite, started when there is none that fits; None: start it cold."""
         workspace = suite.request.workspace
-        if not isinstance(workspace, WarmWorkspace):
+        if not isinstance(workspace, WarmWorkspace) or not suite.request.blueprint.evaluator.warm:
+            self.why = ["as evaluator.warm says"] if isinstance(workspace, WarmWorkspace) else self.why
+            self._fork = ""
             return None
         side = suite.request.meeting
         meeting = side.meeting if side is not None else None
@@ -152,7 +157,7 @@ class Servers:
                 continue
             facts = program.facts
             if not facts["unfit"]:
-                name = f"{self._fork}:{seed}:{pad}"
+                name = f"{self._started}:{seed}:{pad}"
                 contents = contents_of(suite.top, facts["loaded"])
                 return WarmServer(program, name, words, stamps_of(map(Path, facts["watched"])), contents)
             workspace.drop(program)

@@ -62,8 +62,8 @@ class SessionResult:
     completed: Completed
     mode: Mode
     flooded: bool = False
-    warm: bool = False
-    """Forked from a server."""
+    server: str = ""
+    """The name of the server from which it was forked; empty when it was cold."""
     changed: str = ""
     """Which rule was changed while it ran."""
 
@@ -136,7 +136,7 @@ def _run(
         top, inside = str(suite.top), str(seen(suite.top))
         for name, place in stream.transcript.origins.items():
             stream.transcript.origins[name] = top + place.removeprefix(inside) if place.startswith(inside) else place
-    return SessionResult(stream.transcript, completed, mode, stream.flooded, server is not None)
+    return SessionResult(stream.transcript, completed, mode, stream.flooded, server.name if server else "")
 
 
 def _plan(suite: Suite, mode: Mode, rules: list[str], seen: Callable[[Path], Path]) -> dict[str, object]:

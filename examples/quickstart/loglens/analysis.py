@@ -46,6 +46,7 @@ class Analysis:
     failing: list = field(default_factory=list)
     words: list = field(default_factory=list)
     spread: float = 0.0
+    size_spread: float = 0.0
 
 
 def analyse(lines, limit=10, slow_seconds=1.0):
@@ -74,6 +75,7 @@ def analyse(lines, limit=10, slow_seconds=1.0):
         failing=top(count(route(entry.path) for entry in entries if entry.status in ERRORS), limit),
         words=top(count(words(pages)), limit),
         spread=spread([entry.seconds for entry in entries]),
+        size_spread=spread([entry.size for entry in entries]),
     )
 
 

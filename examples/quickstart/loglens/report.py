@@ -4,7 +4,8 @@
 def render(analysis):
     """The report, ready to be printed."""
     text = ""
-    text += f"{analysis.requests} requests, {analysis.skipped} lines skipped, {human_size(analysis.size)}\n"
+    text += f"{analysis.requests} requests, {analysis.skipped} lines skipped, {human_size(analysis.size)}"
+    text += f" (a request: ± {human_size(analysis.size_spread)})\n"
     text += f"{analysis.paths} paths, {analysis.addresses} addresses, {analysis.internal} requests from inside\n"
     text += f"{analysis.visitors} visitors in {analysis.sessions} sessions, {analysis.robots} requests by robots\n"
     text += "\nStatus\n"

@@ -33,6 +33,7 @@ def test_small_log(make_line):
     assert analysis.routes == [("/products/:id", 4), ("/login", 1)]
     assert analysis.words == [("products", 4), ("home", 3)]
     assert analysis.spread == pytest.approx(1.4664, abs=1e-4)
+    assert analysis.size_spread == pytest.approx(456.158, abs=1e-3)
     assert analysis.failing == [("/login", 1)]
     assert analysis.slow == [(4.0, "POST", "/login"), (1.5, "GET", "/products/18")]
     assert [(item.route, item.median, item.p99) for item in analysis.times] == [
@@ -43,7 +44,9 @@ def test_small_log(make_line):
 
 def test_report_has_all_parts(make_line):
     text = render(analyse([make_line(seconds="2.000")]))
-    assert text.startswith("1 requests, 0 lines skipped, 1.2 KiB\n1 paths, 1 addresses, 1 requests from inside\n")
+    assert text.startswith(
+        "1 requests, 0 lines skipped, 1.2 KiB (a request: ± 0.0 B)\n1 paths, 1 addresses, 1 requests from inside\n"
+    )
     assert "  200        1  100.0 %\n" in text
     assert f"  06        1  {'#' * 40}\n" in text
     assert text.endswith("\nSlow requests\n    2.000  GET /products/17?ref=home\n")

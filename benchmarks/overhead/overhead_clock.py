@@ -2,6 +2,7 @@
 
 One JSON object a line goes to the file that OVERHEAD_CLOCK names: `what`, `at` (seconds of the performance counter),
 and what belongs to it. Sessions and appends are timed by wrapping the functions that make them; the rest are hooks.
+With OVERHEAD_COLD every session is a process of its own, as on a machine that cannot fork them.
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
-from functools import wraps
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from maabarium.events import Transition
 from maabarium.plugins.hookspecs import Event, ExperimentStart, hookimpl
 from maabarium.records import Outcome
 from maabarium.store import Store
-from maabarium_pytest.grading import evaluator
+from maabarium_pytest.grading import evaluator, rejection, session
+from maabarium_pytest.grading.session import Mode, SessionResult
 
 _lines = Path(os.environ["OVERHEAD_CLOCK"]).open("a", buffering=1, encoding="utf-8")  # noqa: SIM115 - until the end
 
@@ -26,24 +28,27 @@ def _write(what: str, at: float, **more: object) -> None:
     _lines.write(json.dumps({"what": what, "at": at, **more}) + "\n")
 
 
-def _timed(what: str, function: Callable[..., Any], facts: Callable[[Any], dict[str, object]]) -> Callable[..., Any]:
-    @wraps(function)
-    def timed(*args: Any, **kwargs: Any) -> Any:
-        began = time.perf_counter()
-        result = function(*args, **kwargs)
-        ended = time.perf_counter()
-        _write(what, ended, seconds=ended - began, **facts(result))
-        return result
-
-    return timed
+def _session(suite: Any, mode: Mode, servers: Any) -> SessionResult:
+    began = time.perf_counter()
+    result = _run_session(suite, replace(mode, cold=True) if COLD else mode, servers)
+    ended = time.perf_counter()
+    process = result.completed.duration
+    _write("session", ended, seconds=ended - began, process=process, purpose=mode.purpose, warm=result.warm)
+    return result
 
 
-def _session(result: Any) -> dict[str, object]:
-    return {"process": result.completed.duration, "purpose": result.mode.purpose}
+def _append(store: Store, run_id: str, transition: Transition) -> Any:
+    began = time.perf_counter()
+    event = _store_append(store, run_id, transition)
+    ended = time.perf_counter()
+    _write("append", ended, seconds=ended - began)
+    return event
 
 
-evaluator.run_session = _timed("session", evaluator.run_session, _session)
-Store.append = _timed("append", Store.append, lambda event: {})  # type: ignore[method-assign]
+COLD = bool(os.environ.get("OVERHEAD_COLD"))
+_run_session, _store_append = session.run_session, Store.append
+evaluator.run_session = rejection.run_session = _session
+Store.append = _append  # type: ignore[method-assign]
 
 
 @hookimpl

@@ -38,6 +38,9 @@ class Experiment:
     """As the outcome says it."""
     parts: dict[str, float] = field(default_factory=dict)
     """Seconds by the names of PARTS; they sum to `wall`."""
+    sessions: int = 0
+    warm: int = 0
+    """How many of the sessions were forked from a server."""
 
     @property
     def beside(self) -> float:
@@ -45,8 +48,8 @@ class Experiment:
         return self.wall - self.parts["session"]
 
 
-def run_ours(blueprint: Path, **more: str) -> tuple[list[Experiment], list[str]]:
-    """One run in a process of its own: its experiments without the baseline, and the lines that it printed."""
+def run_ours(blueprint: Path, **more: str) -> list[Experiment]:
+    """One run in a process of its own: its experiments without the baseline."""
     place = blueprint.parent
     clock = place / "clock.jsonl"
     done = subprocess.run(
@@ -57,10 +60,9 @@ def run_ours(blueprint: Path, **more: str) -> tuple[list[Experiment], list[str]]
         stderr=subprocess.STDOUT,
         text=True,
     )
-    lines = done.stdout.splitlines()
     if done.returncode != 0:
         raise SystemExit(f"the run ended with {done.returncode}:\n{done.stdout}")
-    return experiments([json.loads(line) for line in clock.read_text().splitlines()]), lines
+    return experiments([json.loads(line) for line in clock.read_text().splitlines()])
 
 
 def experiments(events: Sequence[Mapping[str, Any]]) -> list[Experiment]:
@@ -94,7 +96,8 @@ def _experiment(finish: Mapping[str, Any], wall: float, since: Sequence[Mapping[
     }
     parts["remainder"] = wall - sum(parts.values())
     number, verdict, reason, duration = (finish[name] for name in ("number", "verdict", "reason_code", "duration"))
-    return Experiment(number, wall, verdict, reason, duration, parts)
+    warm = sum(event["warm"] for event in sessions)
+    return Experiment(number, wall, verdict, reason, duration, parts, len(sessions), warm)
 
 
 def by_hand(target: Path, count: int) -> list[float]:

@@ -27,7 +27,7 @@ from overhead_target import ONE_TEST, limited, write_project, write_run
 
 from maabarium.state_paths import state_paths_of
 
-WAYS: Mapping[str, Mapping[str, str]] = {"ours": {}}
+WAYS: Mapping[str, Mapping[str, str]] = {"ours, warm": {}, "ours, cold": {"OVERHEAD_COLD": "1"}}
 """How our runs are made, and the environment that asks for it."""
 
 
@@ -64,11 +64,8 @@ def one_test(folder: Path, count: int, rounds: int, *, openevolve_too: bool) -> 
     for number in range(rounds):
         hand += by_hand(target, count // 2)
         for way, asked in WAYS.items():
-            blueprint = write_run(folder, f"{way.replace(' ', '-')}-{number}", ["paging.py"], proposals)
-            done, lines = run_ours(blueprint, **asked)
-            ours[way] += done
-            if not number:
-                print("\n".join(f"  {line}" for line in lines if "sandbox" in line or "session" in line.lower()))
+            blueprint = write_run(folder, f"{slug(way)}-{number}", ["paging.py"], proposals)
+            ours[way] += run_ours(blueprint, **asked)
         if version:
             other += openevolve.iterations(folder / f"openevolve-{number}", theirs, count)
     base = statistics.median(hand)
@@ -89,9 +86,15 @@ def one_test(folder: Path, count: int, rounds: int, *, openevolve_too: bool) -> 
         phases(way, done)
 
 
+def slug(way: str) -> str:
+    """A name for a folder."""
+    return way.replace(", ", "-")
+
+
 def phases(way: str, done: Sequence[Experiment]) -> None:
     """One run's experiments by phase."""
-    print(f"\n{way}, by phase (medians; they need not sum to the median of the whole)")
+    sessions, warm = sum(each.sessions for each in done), sum(each.warm for each in done)
+    print(f"\n{way} ({warm} of {sessions} sessions were forked), by phase: medians, which need not sum to the whole's")
     for part, what in PARTS.items():
         print(f"{part:24} {statistics.median(each.parts[part] for each in done) * 1000:8.2f} ms   {what}")
     print(f"{'all but the session':24} {statistics.median(each.beside for each in done) * 1000:8.2f} ms")
@@ -113,14 +116,16 @@ def published(folder: Path) -> None:
     own = by_hand(target, 2)
     tried = {}
     for way, asked in WAYS.items():
-        blueprint = write_run(folder, way.replace(" ", "-"), ["src/**/*.py"], proposals)
-        tried[way], _ = run_ours(blueprint, **asked)
+        blueprint = write_run(folder, slug(way), ["src/**/*.py"], proposals)
+        tried[way] = run_ours(blueprint, **asked)
     own += by_hand(target, 2)
     base = statistics.median(own)
     print(f"\n{package.NAME}; its own run by hand {base:.2f} s ({min(own):.2f} to {max(own):.2f}), of which:")
     for way, done in tried.items():
         sound, faulty = done[::2], done[1::2]
         middle = statistics.median(each.wall for each in sound)
+        warm = sum(each.warm for each in done)
+        print(f"{way}: {warm} of {sum(each.sessions for each in done)} sessions were forked")
         print(f"{f'{way}: a sound candidate':34} {middle:7.2f} s {middle / base:7.3f}   {_endings(sound)}")
         for function, each in zip(package.FAULTS, faulty, strict=True):
             print(f"{f'  fault in {function}':34} {each.wall:7.2f} s {each.wall / base:7.3f}   {_endings([each])}")

@@ -101,10 +101,10 @@ def test_the_parts_of_an_experiment_sum_to_its_wall_time() -> None:
         return {"what": "finish", "at": at, **told}
 
     lines = [
-        {"what": "session", "at": 5.0, "seconds": 5.0, "process": 5.0},  # the baseline's
+        {"what": "session", "at": 5.0, "seconds": 5.0, "process": 5.0, "warm": False},  # the baseline's
         finish(10.0, 0),
         {"what": "append", "at": 11.0, "seconds": 0.125},
-        {"what": "session", "at": 14.0, "seconds": 3.0, "process": 2.5},
+        {"what": "session", "at": 14.0, "seconds": 3.0, "process": 2.5, "warm": True},
         {"what": "append", "at": 15.0, "seconds": 0.125},
         finish(16.0, 1),
     ]
@@ -115,3 +115,4 @@ def test_the_parts_of_an_experiment_sum_to_its_wall_time() -> None:
         "persisting": 0.25, "remainder": 1.0,
     }  # fmt: skip
     assert only.beside == 3.5
+    assert (only.sessions, only.warm) == (1, 1)

@@ -1,5 +1,4 @@
 import pytest
-from loglens.parser import parse_line
 
 
 @pytest.fixture
@@ -16,13 +15,3 @@ def make_line():
         return f'{host} - mia [{when}] "{request}" {status} {size} "https://shop.example/" "{agent}" {seconds}\n'
 
     return make
-
-
-@pytest.fixture
-def read(make_line):
-    """Requests of these paths."""
-
-    def read(*paths):
-        return [parse_line(make_line(request=f"GET {path} HTTP/1.1")) for path in paths]
-
-    return read

@@ -1,4 +1,5 @@
 import pytest
+from loglens.parser import parse_line
 from loglens.paths import is_asset, route, words
 
 
@@ -21,6 +22,16 @@ from loglens.paths import is_asset, route, words
 )
 def test_route(path, expected):
     assert route(path) == expected
+
+
+@pytest.fixture
+def read(make_line):
+    """Requests of these paths."""
+
+    def read(*paths):
+        return [parse_line(make_line(request=f"GET {path} HTTP/1.1")) for path in paths]
+
+    return read
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ time (what one instruction may cost has no bound), and by memory. Modules that n
 
 from __future__ import annotations
 
+import _thread
 import contextlib
+import os
 import sys
 import threading
 import time
@@ -66,6 +68,7 @@ class WasmModule:
         try:
             self._engine = wasmtime.Engine(_config())
             self._module = wasmtime.Module(self._engine, data)
+            self._alarm = Alarm(self._engine, self.limits.seconds)
         except wasmtime.WasmtimeError as error:
             raise SandboxError(f"is not a valid WebAssembly module: {_first_line(error)}") from error
         wanted = [f"{entry.module}.{entry.name}" for entry in self._module.imports]
@@ -90,36 +93,57 @@ class WasmModule:
             store.set_fuel(self.limits.fuel)
             store.set_limits(memory_size=self.limits.memory, table_elements=100_000, instances=1, tables=8, memories=4)
             store.set_epoch_deadline(1)
-            with interrupted_after(self.limits.seconds, self._engine):
+            with self._alarm.armed():
                 with told(self.limits):
                     made = wasmtime.Instance(store, self._module, [])
                 yield WasmInstance(store, made.exports(store), self.limits)
 
 
-@contextlib.contextmanager
-def interrupted_after(seconds: float, engine: wasmtime.Engine) -> Iterator[None]:
-    """Interrupt what this thread runs in the engine when it has used so many seconds of CPU time: on a busy machine a
+class Alarm:
+    """Interrupts what a thread runs in the engine when it has used so many seconds of CPU time: on a busy machine a
     module is not cut short. Where one thread cannot read the clock of another (macOS) it is wall time.
+
+    Its own thread looks again when the time could be over, and ends when nothing is running then: to start and to join
+    one for every call took ten times as long as the call.
     """
-    done = threading.Event()
-    clock = time.CLOCK_MONOTONIC
-    if sys.platform == "linux":
-        clock = time.pthread_getcpuclockid(threading.get_ident())
-    end = time.clock_gettime(clock) + seconds
 
-    def watch() -> None:
-        while (left := end - time.clock_gettime(clock)) > 0:
-            if done.wait(max(left, 0.001)):
-                return
-        engine.increment_epoch()
+    def __init__(self, engine: wasmtime.Engine, seconds: float) -> None:
+        self._engine = engine
+        self._seconds = seconds
+        self._changed = threading.Condition()
+        self._armed: tuple[int, float] | None = None
+        """Which clock is read, and what it may show."""
+        self._watcher = 0
+        """The process whose thread is looking, 0: none is."""
 
-    alarm = threading.Thread(target=watch, daemon=True)
-    alarm.start()
-    try:
-        yield
-    finally:
-        done.set()
-        alarm.join()  # a late alarm would cut the next instance short
+    @contextlib.contextmanager
+    def armed(self) -> Iterator[None]:
+        """Hold for what this thread does meanwhile; one thread at a time."""
+        clock = time.CLOCK_MONOTONIC
+        if sys.platform == "linux":
+            clock = time.pthread_getcpuclockid(threading.get_ident())
+        with self._changed:
+            self._armed = clock, time.clock_gettime(clock) + self._seconds
+            if self._watcher != os.getpid():
+                self._watcher = os.getpid()
+                _thread.start_new_thread(self._watch, ())  # without waiting until it runs, as Thread.start does
+        try:
+            yield
+        finally:
+            with self._changed:  # while it is held nothing is interrupted: a late alarm would cut the next one short
+                self._armed = None
+
+    def _watch(self) -> None:
+        with self._changed:
+            while self._armed is not None:
+                clock, end = self._armed
+                left = end - time.clock_gettime(clock)
+                if left <= 0:
+                    self._engine.increment_epoch()
+                    self._armed = None
+                else:
+                    self._changed.wait(max(left, 0.001))
+            self._watcher = 0
 
 
 @dataclass

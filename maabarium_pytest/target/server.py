@@ -72,10 +72,11 @@ class ForkInCollection:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
         capture: Any = session.config.pluginmanager.getplugin("capturemanager")
+        if capture is not None:
+            capture.stop_global_capturing()  # its files must not be shared by sessions
         unfit = self._server.unfit("" if capture is not None else "pytest does not capture")
         if unfit:
             self._server.give_up(unfit)
-        capture.stop_global_capturing()  # its files must not be shared by sessions
         words = self._server.wait()
         self.forked = True
         capture.start_global_capturing()

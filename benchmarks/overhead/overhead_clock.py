@@ -2,7 +2,6 @@
 
 One JSON object a line goes to the file that OVERHEAD_CLOCK names: `what`, `at` (seconds of the performance counter),
 and what belongs to it. Sessions and appends are timed by wrapping the functions that make them; the rest are hooks.
-With OVERHEAD_COLD every session is a process of its own, as on a machine that cannot fork them.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +28,10 @@ def _write(what: str, at: float, **more: object) -> None:
 
 def _session(suite: Any, mode: Mode, servers: Any) -> SessionResult:
     began = time.perf_counter()
-    result = _run_session(suite, replace(mode, cold=True) if COLD else mode, servers)
+    result = _run_session(suite, mode, servers)
     ended = time.perf_counter()
     process = result.completed.duration
-    _write("session", ended, seconds=ended - began, process=process, purpose=mode.purpose, warm=result.warm)
+    _write("session", ended, seconds=ended - began, process=process, purpose=mode.purpose, warm=bool(result.server))
     return result
 
 
@@ -45,7 +43,6 @@ def _append(store: Store, run_id: str, transition: Transition) -> Any:
     return event
 
 
-COLD = bool(os.environ.get("OVERHEAD_COLD"))
 _run_session, _store_append = session.run_session, Store.append
 evaluator.run_session = rejection.run_session = _session
 Store.append = _append  # type: ignore[method-assign]

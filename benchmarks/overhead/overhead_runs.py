@@ -48,14 +48,14 @@ class Experiment:
         return self.wall - self.parts["session"]
 
 
-def run_ours(blueprint: Path, **more: str) -> list[Experiment]:
+def run_ours(blueprint: Path) -> list[Experiment]:
     """One run in a process of its own: its experiments without the baseline."""
     place = blueprint.parent
     clock = place / "clock.jsonl"
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--maabarium", str(blueprint), "--maabarium-db", str(place / "runs.db")],
         cwd=place,
-        env=environment(OVERHEAD_CLOCK=str(clock), XDG_CACHE_HOME=str(place / "cache"), **more),
+        env=environment(OVERHEAD_CLOCK=str(clock), XDG_CACHE_HOME=str(place / "cache")),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

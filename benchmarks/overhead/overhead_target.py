@@ -31,6 +31,8 @@ metrics = [{{ name = "passed", weight = 1.0, direction = "maximize", source = "t
 [proposer]
 kind = "scripted"
 path = "proposals.jsonl"
+[evaluator]
+warm = {warm}
 [budget]
 consecutive_failures = 1000
 [sandbox]
@@ -64,11 +66,14 @@ def write_project(target: Path, files: Mapping[str, str]) -> None:
         subprocess.run(["git", "-C", str(target), *words], check=True, stdout=subprocess.DEVNULL)
 
 
-def write_run(folder: Path, name: str, targets: Sequence[str], proposals: Sequence[tuple[str, str, str]]) -> Path:
+def write_run(
+    folder: Path, name: str, targets: Sequence[str], proposals: Sequence[tuple[str, str, str]], *, warm: bool
+) -> Path:
     """A blueprint beside `target`, with scripted proposals: summary, path and the whole new file. Returns its path."""
     place = folder / name
     place.mkdir()
-    text = BLUEPRINT.format(name=name, targets=json.dumps(list(targets)), count=len(proposals))
+    facts = {"name": name, "targets": json.dumps(list(targets)), "count": len(proposals), "warm": json.dumps(warm)}
+    text = BLUEPRINT.format(**facts)
     (place / "blueprint.toml").write_text(text, encoding="utf-8")
     lines = [
         {"summary": summary, "file_patches": [{"path": path, "operation": "modify", "content": content}]}

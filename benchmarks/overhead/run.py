@@ -17,7 +17,7 @@ import platform
 import statistics
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import overhead_openevolve as openevolve
@@ -27,8 +27,8 @@ from overhead_target import ONE_TEST, limited, write_project, write_run
 
 from maabarium.state_paths import state_paths_of
 
-WAYS: Mapping[str, Mapping[str, str]] = {"ours, warm": {}, "ours, cold": {"OVERHEAD_COLD": "1"}}
-"""How our runs are made, and the environment that asks for it."""
+WAYS = {"ours, warm": True, "ours, cold": False}
+"""How our sessions are run: what `evaluator.warm` says."""
 
 
 def main() -> None:
@@ -63,9 +63,9 @@ def one_test(folder: Path, count: int, rounds: int, *, openevolve_too: bool) -> 
     version = openevolve.version() if openevolve_too else None
     for number in range(rounds):
         hand += by_hand(target, count // 2)
-        for way, asked in WAYS.items():
-            blueprint = write_run(folder, f"{slug(way)}-{number}", ["paging.py"], proposals)
-            ours[way] += run_ours(blueprint, **asked)
+        for way, warm in WAYS.items():
+            blueprint = write_run(folder, f"{slug(way)}-{number}", ["paging.py"], proposals, warm=warm)
+            ours[way] += run_ours(blueprint)
         if version:
             other += openevolve.iterations(folder / f"openevolve-{number}", theirs, count)
     base = statistics.median(hand)
@@ -115,9 +115,9 @@ def published(folder: Path) -> None:
         proposals += [package.sound(target, number), package.faulty(target, function)]
     own = by_hand(target, 2)
     tried = {}
-    for way, asked in WAYS.items():
-        blueprint = write_run(folder, slug(way), ["src/**/*.py"], proposals)
-        tried[way] = run_ours(blueprint, **asked)
+    for way, warm in WAYS.items():
+        blueprint = write_run(folder, slug(way), ["src/**/*.py"], proposals, warm=warm)
+        tried[way] = run_ours(blueprint)
     own += by_hand(target, 2)
     base = statistics.median(own)
     print(f"\n{package.NAME}; its own run by hand {base:.2f} s ({min(own):.2f} to {max(own):.2f}), of which:")

@@ -39,17 +39,14 @@ ReasonCode = Literal[
     "baseline", "kept", "worse", "undecided", "no_effect", "duplicate", "stale_conflict", "gate_failed",
     "guard_failed", "tests_lost", "timeout", "crashed", "out_of_memory", "output_flood", "import_failed",
     "unparseable", "does_not_apply", "out_of_bounds", "policy_objection", "tampered", "differs_from_champion",
-    "grader_unproven", "provider_failed", "budget_spent", "promotion_failed", "interrupted", "exhausted",
-    "internal",
+    "grader_unproven", "provider_failed", "budget_spent", "promotion_failed", "interrupted", "exhausted", "internal",
 ]  # fmt: skip
-
 CallKind = Literal["propose", "critique", "revise", "vote", "veto", "repair"]
 DraftKind = Literal["proposal", "critique", "revision", "vote", "veto", "reply", "finding"]
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 PHASES: tuple[Phase, ...] = get_args(Phase)
 REASON_CODES: tuple[ReasonCode, ...] = get_args(ReasonCode)
-
 EXHAUSTED = "the proposer has nothing left to try"
 """The reason that a run has when it ends as `exhausted`."""
 COMBINATION = "combination"
@@ -196,7 +193,7 @@ class Evaluation(Record):
     """Baselines: ids of rules that earn points: failing them gates nothing."""
     lines: LineMap | None = None
     sessions: str = ""
-    """Baselines: how the evaluator runs the sessions that come, for the header; empty when there is nothing to say."""
+    """Baselines: how the evaluator runs the sessions that come, for the header."""
     server: str = ""
     """The process from which its session was forked; empty when it was started by itself."""
 
@@ -245,8 +242,7 @@ class Measured(Record):
     apart: str = ""
     """For a pair that was to run side by side: a sentence when it did not; such a pair shows nothing."""
     server: str = ""
-    """For a pair: the process from which both sides were forked, so that they share its memory layout and hash seed;
-    empty when each side was a process of its own."""
+    """For a pair: the process from which both sides were forked, whose memory layout they share; empty without."""
     problem: str = ""
     phases: dict[Phase, float] = Field(default_factory=dict)
 

@@ -114,6 +114,8 @@ class EvaluationRequest:
     """What the metrics need from this evaluator."""
     meeting: Side | None = None
     """Set when the other side of a pair runs at the same time on the same core: meet it before what is timed."""
+    pair: str = ""
+    """Which pair this is a session of: all sessions of both sides have it in common. Empty where there is none."""
     top: Path | None = None
     """The user's own top level, to tell which paths beside the blueprint are also in the tree; never read."""
     tree: str = ""

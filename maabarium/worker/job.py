@@ -37,10 +37,15 @@ class MeasureJob(Record):
     repeats: int = 1
 
     @property
+    def name(self) -> str:
+        """What tells a pair from all others of a run; its repetitions have it in common."""
+        return f"{self.seed}:{self.number}:{self.pair}"
+
+    @property
     def candidate_first(self) -> bool:
         """The order inside a pair: a coin that only the seed decides."""
         return self.coin("order 0")
 
     def coin(self, what: str) -> bool:
         """One toss for this pair: the same question is always answered the same, another one independently."""
-        return random.Random(f"{self.seed}:{self.number}:{self.pair}:{what}").random() < 0.5
+        return random.Random(f"{self.name}:{what}").random() < 0.5

@@ -122,7 +122,7 @@ def _at_once(worker: Worker, job: MeasureJob, repetition: str, seconds: dict[Pha
     """Both sides at the same time, each in a worktree of its own; coins say which starts, in which, and wakes first."""
     usual = job.baseline.session_seconds if job.baseline else 0.0
     wait = min(max(LONGEST_WAIT, usual), job.timeout / 4)
-    meeting = Meeting(f"{job.seed}:{job.number}:{job.pair}:wake {repetition}", wait)
+    meeting = Meeting(f"{job.name}:wake {repetition}", wait)
     spent: tuple[dict[Phase, float], dict[Phase, float]] = {}, {}
     order = _order(job, f"order {repetition}")
     with worker.worktree() as one, worker.worktree() as two, ThreadPoolExecutor(2) as threads:
@@ -195,6 +195,7 @@ def _evaluate(
             sources=wanted,
             top=setup.repository.top,
             meeting=meeting,
+            pair=job.name if job.stage in PAIRED else "",
             tree=tree,
             baseline_tree=job.baseline_tree,
             trees=worker.trees(job.timeout),

@@ -21,7 +21,6 @@ from typing import Literal
 
 from maabarium.errors import SandboxError
 from maabarium.folders import replace_file
-from maabarium.plugins.meeting import Meeting
 from maabarium.plugins.processes import KeptProgram
 from maabarium.plugins.protocols import WarmWorkspace
 from maabarium.records import PAIRED
@@ -31,7 +30,7 @@ from maabarium_pytest.grading.suite import TARGET_CODE, Suite, command_line, pat
 __all__ = ["Servers", "WarmServer"]
 
 PAIRS, SECONDS = 4, 1.0
-"""Meetings that a server of pairs serves at least, and for how long at least, before it is renewed."""
+"""Pairs that a server serves at least, and for how long at least, before it is renewed."""
 LARGEST_PAD = 4096
 """Bytes by which the environments of servers differ at most."""
 SEEDS = 1 << 32
@@ -42,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class WarmServer:
-    """One kept program, what it was made from, and how many meetings it has served."""
+    """One kept program, what it was made from, and how many pairs it has served."""
 
     program: KeptProgram
     name: str
@@ -53,8 +52,9 @@ class WarmServer:
     """Modification times (ns) of interpreter and package folders."""
     contents: Mapping[str, str]
     """Digests of the files that it has loaded, by their path in the tree."""
-    meeting: Meeting | None = None
-    meetings: int = 0
+    pair: str = ""
+    """The latest one that it served, with all of its repetitions."""
+    pairs: int = 0
     began: float = field(default_factory=time.monotonic)
 
     def fits(self, suite: Suite, words: Sequence[str]) -> bool:
@@ -63,10 +63,10 @@ class WarmServer:
             return False
         return self.contents == contents_of(suite.top, self.contents)
 
-    def is_spent(self, meeting: Meeting | None) -> bool:
-        """Whether it has served its time, and this meeting is a new one."""
-        served = self.meetings >= PAIRS and time.monotonic() - self.began > SECONDS
-        return served and meeting is not None and meeting is not self.meeting
+    def is_spent(self, pair: str) -> bool:
+        """Whether it has served its time, and this pair is a new one."""
+        served = self.pairs >= PAIRS and time.monotonic() - self.began > SECONDS
+        return served and pair not in ("", self.pair)
 
 
 class Servers:
@@ -100,13 +100,12 @@ class Servers:
             self.why = ["as evaluator.warm says"] if isinstance(workspace, WarmWorkspace) else self.why
             self._fork = ""
             return None
-        side = suite.request.meeting
-        meeting = side.meeting if side is not None else None
+        pair = suite.request.pair
         with self._lock:
             paired = suite.request.stage in PAIRED
             server = self._kept.get(paired)
             words = command_line(suite, workspace.seen)
-            if server is not None and (server.is_spent(meeting) or not server.fits(suite, words)):
+            if server is not None and (server.is_spent(pair) or not server.fits(suite, words)):
                 workspace.drop(self._kept.pop(paired).program)
                 server = None
             if server is None:
@@ -114,9 +113,9 @@ class Servers:
                 if server is None:
                     return None
                 self._kept[paired] = server
-            if server.meeting is not meeting:
-                server.meeting = meeting
-                server.meetings += 1
+            if server.pair != pair:
+                server.pair = pair
+                server.pairs += 1
             return server
 
     def forget(self, server: WarmServer) -> None:

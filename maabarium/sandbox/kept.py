@@ -7,14 +7,16 @@ Landlock domain. The program itself only ever runs what it was started with; it 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
 import socket
-import struct
 import subprocess
+import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,10 +25,10 @@ from maabarium.errors import SandboxError
 from maabarium.plugins.processes import Command, Completed, KeptProgram
 from maabarium.sandbox.clock import PerfClock
 from maabarium.sandbox.door import Start
-from maabarium.sandbox.launch_plans import BESIDE, fork_plan, namespaces_plan
-from maabarium.sandbox.launcher_door import READY, LaunchDoor, complaint
-from maabarium.sandbox.process_tree import ProcessTree, handle_of
-from maabarium.sandbox.runner import Runner, Spent
+from maabarium.sandbox.fork_door import Fork, ForkDoor
+from maabarium.sandbox.launch_plans import BESIDE, fork_plan, namespaces_plan, shown_at
+from maabarium.sandbox.launcher_door import READY, LaunchDoor
+from maabarium.sandbox.runner import Runner
 
 __all__ = ["LAUNCHER", "ForkingRunner", "Kept"]
 
@@ -34,8 +36,6 @@ FORKS = "MAABARIUM_FORKS"
 """Names the folder of the package whose module `forks` a program that is kept imports to be able to fork."""
 LAUNCHER = Path(__file__).parent / "launcher"
 DAYS = 10 * 86400.0
-CREDENTIALS = struct.Struct("3i")
-"""Process, user and group of who wrote a message, as the kernel says: unix(7)."""
 
 
 class ForkingRunner(Runner):
@@ -59,6 +59,11 @@ class Kept(KeptProgram):
         self._stack = contextlib.ExitStack()
         self._output = os.memfd_create("maabarium")
         self._stack.callback(os.close, self._output)
+        self._lock = threading.Lock()
+        self._waiting: dict[Path, Future[ReadySession]] = {}
+        """By folder: the next session there, ready or about to be."""
+        self._closed = False
+        self._background = ThreadPoolExecutor(2, thread_name_prefix="maabarium-kept")
         self.facts: Mapping[str, Any] = {}
         try:
             self._begin(command)
@@ -69,6 +74,7 @@ class Kept(KeptProgram):
     def _begin(self, command: Command) -> None:
         self._wire, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._stack.callback(self._wire.close)
+        self._stack.callback(self._drop_ready)
         with theirs:
             whole = Command(
                 argv=command.argv,
@@ -130,126 +136,134 @@ class Kept(KeptProgram):
         Raises SandboxError when no session can be started: start the command cold then."""
         if self._runner.cancel.is_set():
             return Completed(-signal.SIGKILL, "", 0.0, 0.0, 0, interrupted=True)
-        with contextlib.ExitStack() as stack:
-            start = self._runner.prepared(command, stack)
-            source = Path(os.path.realpath(folder))
-            plan = partial(
-                fork_plan,
-                caps=self._runner.caps,
-                strict=self._runner.strict,
-                world=self._world,
-                source=source,
-                place=self._folder,
-            )
-            door = ForkDoor(start, plan, self._wire)
-            stack.callback(door.close)
-            clock = PerfClock(door.pid)
-            stack.callback(clock.close)
-            growing = [str(shown_at(place, self._folder, source)) for place in command.writable]
-            return self._runner.follow(start, Fork(door), door, clock, growing)
+        source = Path(os.path.realpath(folder))
+        session = self._ready_for(command, source) or self._session(command, source)
+        try:
+            completed = session.run(command)
+        except BaseException:
+            session.close()
+            raise
+        self._later(command, source, session)
+        return completed
+
+    def prepare(self, command: Command, folder: Path) -> None:
+        """Make a session ready in the background, for the next `run` in this folder with such a command."""
+        self._later(command, Path(os.path.realpath(folder)))
+
+    def _session(self, command: Command, source: Path) -> ReadySession:
+        return ReadySession(self._runner, command, source, self._folder, self._world, self._wire)
+
+    def _ready_for(self, command: Command, source: Path) -> ReadySession | None:
+        """The session that was made ready for this folder, if it is of use."""
+        with self._lock:
+            waiting = self._waiting.pop(source, None)
+        if waiting is None or waiting.cancel():
+            return None
+        with contextlib.suppress(SandboxError):
+            session = waiting.result()
+            if session.fits(command):
+                return session
+            session.close()
+        return None
+
+    def _later(self, command: Command, source: Path, old: ReadySession | None = None) -> None:
+        """In the background: clear up after a session, and make the next one ready."""
+        with self._lock:
+            if not self._closed:
+                if old is not None:
+                    self._background.submit(old.close)
+                if source not in self._waiting:
+                    self._waiting[source] = self._background.submit(self._session, command, source)
+                return
+        if old is not None:
+            old.close()
+
+    def _drop_ready(self) -> None:
+        """After the end of the program: give back what waits for sessions that will not come."""
+        with self._lock:
+            self._closed = True
+        self._background.shutdown()
+        for waiting in self._waiting.values():
+            with contextlib.suppress(SandboxError):
+                waiting.result().close()
 
     def close(self) -> None:
         """End the program and all of its sessions."""
         self._stack.close()
 
 
-class ForkDoor(LaunchDoor):
-    """The door of one session: a helper that the kept program has forked, which waits for the plan."""
+class ReadySession:
+    """One session that waits for its words, confined and limited as `command` says. It is used once. Raises
+    SandboxError when it cannot be made ready."""
 
-    def __init__(self, start: Start, plan: Any, program: socket.socket) -> None:
-        super().__init__(start, plan)
-        self.output, self._writing = os.pipe()
-        os.set_blocking(self.output, False)
-        self._ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    def __init__(
+        self,
+        runner: ForkingRunner,
+        command: Command,
+        source: Path,
+        place: Path,
+        world: list[tuple[Any, ...]],
+        wire: socket.socket,
+    ) -> None:
+        self._runner, self._command, self._source, self._place = runner, command, source, place
+        plan = partial(fork_plan, caps=runner.caps, strict=runner.strict, world=world, source=source, place=place)
+        self._begun = False
+        self._folders: list[tuple[Path, int]] = []
+        """Places that it sees, and what was there when it was made ready: descriptors, so that no other file can have
+        the same number."""
         try:
-            socket.send_fds(program, [b"F"], self.descriptors)
-            self._drop_theirs()
-            self.pid = self._first_word()
-        except (OSError, SandboxError) as error:
-            os.close(self.output)
-            self.close()
-            raise SandboxError(f"the kept program does not answer: {error}") from error
+            with contextlib.ExitStack() as stack:
+                start = runner.prepared(command, stack)
+                for folder in self._places(start):
+                    self._folders.append((folder, os.open(folder, os.O_PATH | os.O_CLOEXEC)))
+                    stack.callback(os.close, self._folders[-1][1])
+                self._door = ForkDoor(start, plan, wire)
+                stack.callback(self._door.close)
+                stack.callback(self._close_output)
+                self._clock = PerfClock(self._door.pid)
+                stack.callback(self._clock.close)
+                self._door.make_ready()
+                self._stack = stack.pop_all()
+        except OSError as error:  # its helper, or the program, has ended meanwhile
+            raise SandboxError(f"a session of a kept program could not be made ready: {error}") from error
 
-    def _first_word(self) -> int:
-        """The number of the helper, as we see it, by the kernel's stamp on its first message."""
-        self._ours.settimeout(READY)
-        data, ancillary, _, _ = self._ours.recvmsg(2, socket.CMSG_SPACE(CREDENTIALS.size))
-        if data != b"K\n":
-            raise SandboxError(complaint(data) or "it has ended")
-        stamps = [content for level, kind, content in ancillary if kind == socket.SCM_CREDENTIALS]
-        return int(CREDENTIALS.unpack(stamps[0][: CREDENTIALS.size])[0])
+    def _places(self, start: Start) -> set[Path]:
+        """Folders outside, of which it holds one: a new one of the same name would not be seen."""
+        inside = {*start.command.writable, start.command.cwd, Path(start.env["HOME"]), Path(start.env["TMPDIR"])}
+        inside = {path for path in inside if path.is_relative_to(self._place)}
+        return {self._source, *(shown_at(path, self._place, self._source) for path in inside)}
 
-    def _note_first(self, line: bytes) -> None:
-        """Process 1 of the session is the only child of its helper; the number in the line is that of the inside."""
-        with open(f"/proc/{self.pid}/task/{self.pid}/children", "rb") as file:  # noqa: PTH123
-            self.init = int(file.read().split()[0])
+    def fits(self, command: Command) -> bool:
+        """Whether it is what this command would get: same limits and folders, none of them made anew since."""
+        mine = self._command
+        alike = (command.cwd, command.env, command.writable, command.pin) == (
+            mine.cwd,
+            mine.env,
+            mine.writable,
+            mine.pin,
+        )
+        if not alike or command.timeout > mine.timeout:  # the time limits CPU time only, as a backstop
+            return False
+        try:
+            same = all(os.path.samestat(os.fstat(held), folder.stat()) for folder, held in self._folders)
+        except OSError:
+            return False
+        return same and self._door.is_waiting()
 
-    def _begin(self, program: str) -> None:
-        command = self._start.command
-        channel = [] if command.channel is None else [command.channel.fileno()]
-        with contextlib.suppress(OSError):  # killed meanwhile: the caller will find out
-            socket.send_fds(self._ours, [json.dumps(list(command.argv)).encode()], [self._writing, *channel])
-        self._drop_writing()
+    def run(self, command: Command) -> Completed:
+        """Tell it its words and follow it to the end."""
+        self._begun = True
+        start = self._door.start = dataclasses.replace(self._door.start, command=command)
+        growing = [str(shown_at(folder, self._place, self._source)) for folder in command.writable]
+        return self._runner.follow(start, Fork(self._door), self._door, self._clock, growing)
 
-    def last_word(self) -> tuple[int, Spent]:
-        """Wait status of the session and what it used. Raises SandboxError when the helper was killed."""
-        while (line := self._line(time.monotonic() + READY)) and not line.startswith(b"S"):
-            if line.startswith(b"E"):
-                raise SandboxError(f"a session of a kept program failed: {complaint(line)}")
-        words = line[1:].split()
-        if len(words) != 3:
-            raise SandboxError("a session of a kept program ended without a word: was the program killed?")
-        return int(words[0]), Spent(float(words[1]), int(words[2]))
-
-    def helpers(self) -> set[int]:
-        """The helper and process 1."""
-        return {self.pid, self.init}
-
-    def release(self) -> None:
-        """Close the leash, and control for writing: the helper ends all it started, and tells how it ended."""
-        with contextlib.suppress(OSError):
-            self._ours.shutdown(socket.SHUT_WR)
-        self._leash.close()
+    def _close_output(self) -> None:
+        if not self._begun:  # else it was closed in the end
+            os.close(self._door.output)
 
     def close(self) -> None:
-        """Give all descriptors back."""
-        super().close()
-        self._ours.close()
-        self._drop_writing()
-
-    def _drop_writing(self) -> None:
-        if self._writing >= 0:
-            os.close(self._writing)
-            self._writing = -1
-
-
-class Fork:
-    """The helper of a session as the process that a runner follows; the kept program waits for it."""
-
-    def __init__(self, door: ForkDoor) -> None:
-        self._door = door
-        self.pid, self.pipe = door.pid, door.output
-        self.returncode = -signal.SIGKILL
-
-    def reap(self) -> Spent:
-        """How the session ended and what it used. Raises SandboxError when nobody can tell."""
-        status, usage = self._door.last_word()
-        self.returncode = os.waitstatus_to_exitcode(status)
-        return usage
-
-    def abandon(self, tree: ProcessTree) -> None:
-        """End everything without hiding the error that is on its way."""
-        with contextlib.suppress(SandboxError):
-            tree.kill()
-        with handle_of(self.pid) as handle, contextlib.suppress(OSError):
-            if handle >= 0 and tree.owns(self.pid):
-                signal.pidfd_send_signal(handle, signal.SIGKILL)
-
-
-def shown_at(path: Path, inner: Path, outer: Path) -> Path:
-    """A path as a session sees it, beneath `inner`, as everybody else does: beneath `outer`."""
-    real = Path(os.path.realpath(path))
-    return outer / real.relative_to(inner) if real.is_relative_to(inner) else real
+        """Give everything back, and end it if it still waits."""
+        self._stack.close()
 
 
 def end(process: subprocess.Popen[bytes], door: LaunchDoor) -> None:

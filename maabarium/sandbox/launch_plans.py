@@ -27,7 +27,7 @@ from maabarium.sandbox.seccomp import confining_rules, filter_program, standalon
 
 __all__ = [
     "HOME", "HOST", "HOSTS", "NOTE", "SCOPE_ABI", "fork_plan", "handled_rights", "landlock_plan", "namespaces_plan",
-    "path_rules", "private_places",
+    "path_rules", "private_places", "shown_at",
 ]  # fmt: skip
 
 HOST = "sandbox"
@@ -91,11 +91,16 @@ def fork_plan(
     """The plan of one session of a kept program, whose root was built by the steps `world`. `source`, a folder beside
     `place`, is seen at `place`; nothing else of what is beside them is. The command's folders lie beneath `place`."""
     options, abi, private = caps.options, syscalls.landlock_abi(), private_places(start.env)
+    for step in world:  # the program has its own, which may be other ones
+        if step[0] == "memory":
+            private = {path: mode for _, path, mode in step[3]} | private
     writable = tuple(os.path.realpath(folder) for folder in start.command.writable)
     flags = syscalls.NEWUSER | syscalls.NEWNS | syscalls.NEWPID | syscalls.NEWIPC
     pool, attached = memory_steps("/tmp", caps.private, private, lambda path: path.startswith(f"{place}/"))
     covering = tuple(f"{path}/" for path in private)
     covered = [step for step in world if step[0] in ("read", "write") and step[1].startswith(covering)]
+    inner = [path.relative_to(place) for path in map(Path, writable) if place in path.parents]
+    inner = [path for path in inner if os.path.lexists(source / path)]
     return {
         "unshare": flags | (0 if options.network else syscalls.NEWNET),
         "uid": os.getuid(),
@@ -106,7 +111,8 @@ def fork_plan(
             pool,
             *(("again", path, folder) for _, path, folder in covered),
             *(step for step in world if step[0] in ("link", "text") and step[1].startswith(covering)),
-            ("only", f"{BESIDE}/{source.name}", BESIDE, str(place)),
+            ("only", f"{BESIDE}/{source.name}", BESIDE, str(place), str(place) in writable),
+            *(("within", f"{BESIDE}/{source.name}/{path}", f"{place}/{path}") for path in inner),
             attached,
             ("terminals", "/dev/pts"),
             ("processes", "/proc", MASKED, True),
@@ -117,6 +123,12 @@ def fork_plan(
         "filter": filter_program(confining_rules(strict=strict), os.uname().machine),
         "landlock": write_domain(abi, FileAccess((), writable, {}), private) if abi else None,
     }
+
+
+def shown_at(path: Path, inner: Path, outer: Path) -> Path:
+    """A path as a session sees it, beneath `inner`, as everybody else does: beneath `outer`."""
+    real = Path(os.path.realpath(path))
+    return outer / real.relative_to(inner) if real.is_relative_to(inner) else real
 
 
 def write_domain(abi: int, files: FileAccess, private: Mapping[str, int]) -> tuple[Rights, list[tuple[str, int]]]:

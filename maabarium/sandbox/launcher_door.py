@@ -22,9 +22,9 @@ from typing import Any
 from maabarium.errors import SandboxError
 from maabarium.sandbox.clock import CpuClock
 from maabarium.sandbox.door import Door, Start, bare_environment
-from maabarium.sandbox.process_tree import KILL_SECONDS, ProcessTree, handle_of, state_and_parent
+from maabarium.sandbox.process_tree import KILL_SECONDS, STUCK, ProcessTree, handle_of, state_and_parent
 
-__all__ = ["LaunchDoor"]
+__all__ = ["READY", "LaunchDoor", "LaunchedTree", "complaint", "wait_for_end"]
 
 PROGRAM = Path(__file__).parent / "launcher" / "boot.py"
 MARSHAL = 4
@@ -42,7 +42,7 @@ class LaunchDoor(Door):
     stdin = subprocess.DEVNULL
 
     def __init__(self, start: Start, plan: Callable[[Start], Mapping[str, Any]]) -> None:
-        self._start, self._plan = start, plan
+        self.start, self._plan = start, plan
         self._ours, self._theirs = socket.socketpair()
         reading, writing = os.pipe()
         self._held, self._leash = os.fdopen(reading, "rb", 0), os.fdopen(writing, "wb", 0)
@@ -57,8 +57,14 @@ class LaunchDoor(Door):
 
     def open(self, pid: int, clock: CpuClock) -> None:
         """Hand over the plan, wait until the process is confined, note what that used, let it begin."""
-        start, command = self._start, self._start.command
         self._drop_theirs()  # the process has its copies: its end is seen now
+        self._submit(self._whole_plan())
+        clock.own = clock.read()
+        self._begin(self.start.command.argv[0])
+
+    def _whole_plan(self) -> bytes:
+        """The plan of this way of confining, with what all have in common."""
+        start, command = self.start, self.start.command
         common = {
             "parent": os.getpid(),
             "unshare": 0,
@@ -71,9 +77,7 @@ class LaunchDoor(Door):
             "limits": sorted(start.limits.items()),
             "landlock": None,
         }
-        self._submit(marshal.dumps(common | dict(self._plan(start)), MARSHAL))
-        clock.own = clock.read()
-        self._begin(command.argv[0])
+        return marshal.dumps(common | dict(self._plan(start)), MARSHAL)
 
     def _submit(self, plan: bytes) -> None:
         """Hand over a plan and wait until the process is confined. Raises SandboxError with its complaint."""
@@ -161,7 +165,7 @@ class LaunchedTree(ProcessTree):
             ended = helper < 0 or wait_for_end([helper], KILL_SECONDS)
         super().kill()
         if not ended:
-            raise SandboxError("processes of an evaluation do not die, even of SIGKILL; look at them with ps")
+            raise SandboxError(STUCK)
 
     def _freeze(self) -> None:
         """Stop what runs before it is killed: each death would make room for another fork, a halt does not."""
@@ -178,12 +182,17 @@ class LaunchedTree(ProcessTree):
 
     def _kill_namespace(self) -> None:
         with handle_of(self._door.init) as first, handle_of(self.leader) as helper:
-            if first >= 0 and state_and_parent(self._door.init)[1] == self.leader:  # still the same process
-                signal.pidfd_send_signal(first, signal.SIGKILL)
-            self._door.release()
+            self._kill_first()
             waiting = [handle for handle in (first, helper) if handle >= 0]
             if not wait_for_end(waiting, KILL_SECONDS):
-                raise SandboxError("processes of an evaluation do not die, even of SIGKILL; look at them with ps")
+                raise SandboxError(STUCK)
+
+    def _kill_first(self) -> None:
+        """Kill process 1, and let the helper go."""
+        with handle_of(self._door.init) as first, contextlib.suppress(OSError):
+            if first >= 0 and state_and_parent(self._door.init)[1] == self.leader:  # still the same process
+                signal.pidfd_send_signal(first, signal.SIGKILL)
+        self._door.release()
 
 
 def complaint(line: bytes) -> str:
@@ -192,7 +201,7 @@ def complaint(line: bytes) -> str:
 
 
 def wait_for_end(descriptors: Iterable[int], seconds: float) -> bool:
-    """Whether all of these process descriptors become readable in time: the processes have ended."""
+    """Whether all of these descriptors become readable in time; of processes: whether they end."""
     waiting = set(descriptors)
     deadline = time.monotonic() + seconds
     poll = select.poll()

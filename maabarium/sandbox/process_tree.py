@@ -33,6 +33,7 @@ RUN_MARK = "MAABARIUM_RUN_MARK"
 """The variable that names the run that a process belongs to."""
 KILL_SECONDS = 10.0
 """Seconds until processes that do not die of SIGKILL are an error (they hang in the kernel, as on a dead mount)."""
+STUCK = "processes of an evaluation do not die, even of SIGKILL; look at them with ps"
 
 
 def new_mark(inherited: str | None) -> str:

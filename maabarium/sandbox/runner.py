@@ -26,7 +26,7 @@ from maabarium.sandbox.door import CHANNEL, Door, DoorMaker, Start, find_program
 from maabarium.sandbox.process_tree import RUN_MARK, ProcessTree, new_mark
 from maabarium.sandbox.supervision import Ending, KeptOutput, Supervision
 
-__all__ = ["Child", "Runner", "Spent"]
+__all__ = ["Child", "Runner", "Spent", "limit"]
 
 UNSEEN_CPU = 0.02
 """Seconds by which a child's rusage may exceed the kernel's counter: what it used between fork and exec."""
@@ -40,10 +40,12 @@ class Spent(NamedTuple):
 
 
 class Waiting(Protocol):
-    """A process that waits at a door. `pipe` is our non-blocking end of its output."""
+    """What waits at a door. `pipe` is our non-blocking end of its output."""
 
     pid: int
     pipe: int
+    over: int
+    """A descriptor that is readable when it is over; -1: the end of the process itself tells."""
     returncode: int
 
     def reap(self) -> Spent:
@@ -97,12 +99,15 @@ class Runner:
         """Let a waiting process begin, watch it, end all that came of it. `growing`: folders that it may fill."""
         tree, reaped = door.tree, False
         try:
-            tree.adopt(process.pid)
-            confine(process.pid, start)
+            if not tree.leader:  # it has not waited long
+                tree.adopt(process.pid)
+                limit(process.pid, start)
             guard = self.caps.guard(lambda: set(tree.members()[0]) - door.helpers(), growing, start.group)
             door.open(process.pid, clock)
             output = KeptOutput(int(self.caps.options.output_mb * MEGABYTE))
-            supervision = Supervision(process.pid, process.pipe, start.command, clock, output, self.cancel, guard)
+            supervision = Supervision(
+                process.pid, process.pipe, start.command, clock, output, self.cancel, guard, process.over
+            )
             ending = supervision.follow()
             clock.read()  # a clock over /proc must look while the processes are still there
             tree.kill()
@@ -146,6 +151,7 @@ class Child:
         command = start.command
         argv, channel = list(command.argv), command.channel
         self.pipe, writing = os.pipe()
+        self.over = -1
         self.returncode = -signal.SIGKILL
         try:
             os.set_blocking(self.pipe, False)
@@ -200,7 +206,7 @@ class Child:
             time.sleep(0.001)
 
 
-def confine(pid: int, start: Start) -> None:
+def limit(pid: int, start: Start) -> None:
     """Pin the waiting process to a core, if asked, and move it into its control group."""
     if start.command.pin and hasattr(os, "sched_setaffinity"):
         # Always the same core, so that both sides of a pair meet the same cache and clock.

@@ -98,6 +98,8 @@ class Supervision:
     cancel: threading.Event
     guard: Callable[[], str] | None = None
     """Asked now and then; a sentence ends the run, and is added to its output."""
+    over: int = -1
+    """A descriptor that is readable when the run has ended by itself; -1: the end of `pid` tells."""
     sampled_rss: int = 0
     ended: float = 0.0
     """Monotonic time at which the loop saw the end."""
@@ -118,7 +120,7 @@ class Supervision:
         ending: Ending | None = None
         with contextlib.ExitStack() as stack:
             try:
-                notice = stack.enter_context(exit_notice(self.pid))
+                notice = stack.enter_context(exit_notice(self.pid)) if self.over < 0 else self.over
                 self._poll.register(notice, select.POLLIN)
             except ProcessLookupError:  # ended, and its status was taken by others: the caller will find out
                 ending = "exited"

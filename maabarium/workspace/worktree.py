@@ -28,6 +28,8 @@ __all__ = ["Worktree"]
 _COPY = 0
 """Stands for a git mode: a frozen copy of an untracked file."""
 _FOLDER_MODE = 0o755
+PRIVATE = ("home", "tmp")
+"""Folders of `scratch`: where HOME and TMPDIR are, in memory where a sandbox has private folders there."""
 
 Seen = tuple[Entry, tuple[int, ...]]
 
@@ -52,12 +54,16 @@ class Worktree:
         self._tick = 20_000_000
 
     def reset(self, tree: str) -> None:
-        """Make `path` hold exactly this tree and the copies, and `scratch` nothing. Raises WorkspaceError."""
+        """Make `path` hold exactly this tree and the copies, and `scratch` two empty folders. Folders that are there
+        already stay the same ones: they may be mounted somewhere. Raises WorkspaceError."""
         self._list(tree)
         with storing("reset the worktree", self._folder):
-            remove_folder(self.scratch)
             for folder in (self.path, self.scratch):
                 _real_folder(folder)
+            _empty(self.scratch, but=PRIVATE)
+            for name in PRIVATE:
+                _real_folder(self.scratch / name)
+                _empty(self.scratch / name)
             valid: set[str] = set()
             self._check(str(self.path), "", valid)
             for folder_name in sorted(self._folders):
@@ -187,6 +193,13 @@ def _claim(run_folder: Path, slot: int) -> tuple[Path, Flock]:
         if lock.acquire():
             return make_folder(run_folder / name), lock
     raise WorkspaceError(f"{run_folder}/slot-{slot} is in use by another process")
+
+
+def _empty(folder: Path, but: tuple[str, ...] = ()) -> None:
+    """Remove what is in a folder, but for entries of these names."""
+    for entry in list(folder.iterdir()):
+        if entry.name not in but:
+            remove_folder(entry)
 
 
 def _real_folder(path: Path) -> None:

@@ -32,14 +32,12 @@ class KeptSandbox:
         """As `Sandbox.run`. Of the disk the session sees the folder that holds its tree and, if named, its home."""
         places = [command.cwd, *(Path(command.env[name]) for name in ("HOME", "TMPDIR") if name in command.env)]
         place = Path(os.path.commonpath(places))
-        outside = tuple(path for path in command.writable if not path.is_relative_to(place))
         python = command.argv[0] if Path(command.argv[0]).name.startswith("python") else sys.executable
         kept = keep(
             self._runner,
             place,
             env=command.env,
             readable=command.readable,
-            writable=outside,
             python=[python, *(word for word in command.argv[1:3] if word in ("-I", "-S"))],
         )
         try:
@@ -54,13 +52,12 @@ def keep(
     *,
     env: Mapping[str, str] | None = None,
     readable: tuple[Path, ...] = (),
-    writable: tuple[Path, ...] = (),
     python: Sequence[str] = (sys.executable, "-I", "-S"),
     code: str = "",
 ) -> Kept:
     """Keep `forking.py`, whose sessions see their folder at `place`; `code` is executed in it before it is ready."""
     argv = [*python, str(PROGRAM), str(LAUNCHER), code]
-    return runner.keep(Command(argv, place, env or {}, readable=(PROGRAM, *readable), writable=writable), place, place)
+    return runner.keep(Command(argv, place, env or {}, readable=(PROGRAM, *readable)), place, place)
 
 
 def session_of(command: Command) -> Command:

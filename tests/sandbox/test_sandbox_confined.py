@@ -159,6 +159,8 @@ def test_what_is_written_in_the_tree_stays(confined: Runner) -> None:
 
 
 def test_readable_and_writable_are_granted(confined: Runner, tmp_path: Path) -> None:
+    if confined.backend == KEPT:  # type: ignore[attr-defined]
+        pytest.skip("all that a session may write to lies in its folder")
     for name in ("seen", "filled", "hidden"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").write_text(name)

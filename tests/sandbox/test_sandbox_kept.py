@@ -58,13 +58,16 @@ for name in ("\\0kept", "/tmp/kept.socket"):
 """Sockets, descriptors, files and System V objects of the kept program; a real one is not fit with them."""
 
 
+SLOTS = ("one", "two", "three")
+
+
 class World:
     """A kept program and three slots for its sessions."""
 
     def __init__(self, folder: Path, code: str = TRAPS, **options: Any) -> None:
         self.slots = folder / "slots"
         before = descendants()
-        for name in ("kept", "one", "two", "three"):
+        for name in ("kept", *SLOTS):
             (self.slots / name).mkdir(parents=True)
         self.cancel = threading.Event()
         limits = {"level": "standard", "processes": 60, "memory_mb": 600, "written_mb": 40} | options
@@ -72,12 +75,17 @@ class World:
         readable = (POISON, HERE / "forks_memory.py")
         self.kept: Kept = keep(runner, self.slots / "kept", readable=readable, code=code)
         self.processes = [pid for pid in descendants() if pid not in before]
+        self.others = len(before)
 
     def run(self, slot: str, argv: list[str], **more: Any) -> Completed:
         """One session in a slot."""
+        return self.kept.run(self.command(argv, **more), self.slots / slot)
+
+    def command(self, argv: list[str], **more: Any) -> Command:
+        """What a session is told."""
         inside = self.slots / "kept"
-        command = Command([sys.executable, *argv], inside, {}, more.pop("timeout", 20), writable=(inside,), **more)
-        return self.kept.run(session_of(command), self.slots / slot)
+        more = {"cwd": inside, "timeout": 20, "writable": (inside,)} | more
+        return session_of(Command([sys.executable, *argv], **more))
 
     def witness(self, slot: str, *words: str) -> dict[str, Any]:
         """What a session in this slot sees; its name is left out, for it is not to matter."""
@@ -87,13 +95,28 @@ class World:
         return seen
 
 
-@pytest.fixture(scope="module", params=[pytest.param("standard"), pytest.param("strict", marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "standard",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("strict", "standard without Landlock")),
+    ],
+)
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    if request.param not in HELD:
-        pytest.skip(f"{request.param} cannot be held on this machine")
-    world = World(tmp_path_factory.mktemp("kept"), level=request.param)
+    level, _, lacks = request.param.partition(" ")
+    if level not in HELD:
+        pytest.skip(f"{level} cannot be held on this machine")
+    patch = pytest.MonkeyPatch()
+    if lacks:
+        patch.setattr("maabarium.sandbox.launcher.syscalls.landlock_abi", lambda: 0)
+    before = descendants(), opened()
+    world = World(tmp_path_factory.mktemp("kept"), level=level)
+    for slot in SLOTS:
+        world.witness(slot)
     yield world
     world.kept.close()
+    patch.undo()
+    assert (descendants(), opened()) == before
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +144,16 @@ def opened() -> int:
     return len(names_in(Path("/proc/self/fd")))
 
 
+def at_rest(world: World, most: int, ready: int) -> None:
+    """Wait until nothing is left but the program and what is ready for the next sessions, each with a helper and a
+    process 1, and so many descriptors at most."""
+    processes = world.others + len(world.processes) + 3 * ready
+    deadline = time.monotonic() + 10
+    while (len(descendants()), opened() <= most) != (processes, True):
+        assert time.monotonic() < deadline, (descendants(), opened())
+        time.sleep(0.01)
+
+
 def names_in(folder: Path) -> list[str]:
     """What is in a folder."""
     return sorted(entry.name for entry in folder.iterdir())
@@ -135,7 +168,8 @@ def listen(ours: socket.socket) -> Any:
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_poison_does_not_reach_another_session(world: World, clean: dict[str, Any], name: str) -> None:
-    before = descendants(), opened()
+    at_rest(world, opened() + 100, len(SLOTS))
+    before = opened()
     ready, go = world.slots / "two" / "ready", world.slots / "two" / "go"
     ours, theirs = socket.socketpair()
     with ours, theirs, ThreadPoolExecutor(1) as pool:
@@ -156,7 +190,7 @@ def test_poison_does_not_reach_another_session(world: World, clean: dict[str, An
     (world.slots / "one").mkdir()
     for seen in (beside, world.witness("one"), world.witness("three")):
         assert {key: value for key, value in seen.items() if value != clean[key]} == {}
-    assert (descendants(), opened()) == before
+    at_rest(world, before, len(SLOTS))
 
 
 # --- the program and its sessions ---
@@ -210,10 +244,19 @@ def program_of(world: World) -> int:
 
 def test_a_program_that_is_stopped_is_no_endless_wait(fresh: Callable[..., World], monkeypatch: Any) -> None:
     world = fresh()
-    monkeypatch.setattr("maabarium.sandbox.kept.READY", 0.5)
+    monkeypatch.setattr("maabarium.sandbox.fork_door.READY", 0.5)
     os.kill(program_of(world), signal.SIGSTOP)
     with pytest.raises(SandboxError, match="the kept program does not answer"):
         world.run("one", python("pass"))
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.002, 0.005, 0.01, 0.02])
+def test_closing_while_the_next_session_is_made_ready(fresh: Callable[..., World], pause: float) -> None:
+    world = fresh()
+    for slot in SLOTS:
+        world.run(slot, python("pass"))
+    time.sleep(pause)
+    world.kept.close()
 
 
 def test_closing_ends_sessions_that_run(fresh: Callable[..., World]) -> None:
@@ -260,13 +303,107 @@ def test_many_sessions_at_once(fresh: Callable[..., World]) -> None:
     assert outputs == [f"{number} ['kept']\n" for number in range(24)]
 
 
-@pytest.mark.parametrize("sessions", [40])
-def test_helpers_are_buried(fresh: Callable[..., World], sessions: int) -> None:
+# --- sessions that are made ready before they are wanted ---
+
+
+def refused(*_: Any) -> None:
+    """No session can be started any more."""
+    raise SandboxError("refused")
+
+
+def inode(path: str) -> list[str]:
+    """Words of a command that prints which file this is inside."""
+    return python(f"import os; print(os.stat({path!r}).st_ino)")
+
+
+def test_a_session_that_is_ready_is_taken(fresh: Callable[..., World], monkeypatch: Any) -> None:
     world = fresh()
-    for _ in range(sessions):
+    assert world.run("one", python("print(1)")).output == "1\n"
+    at_rest(world, opened() + 100, 1)
+    monkeypatch.setattr(world.kept, "_session", refused)
+    assert world.run("one", python("print(2)"), timeout=5).output == "2\n"
+
+
+def test_a_session_can_be_made_ready_before_the_first(fresh: Callable[..., World], monkeypatch: Any) -> None:
+    world = fresh()
+    world.kept.prepare(world.command(["-c", ""]), world.slots / "one")
+    at_rest(world, opened() + 100, 1)
+    monkeypatch.setattr(world.kept, "_session", refused)
+    assert world.run("one", python("print(2)")).output == "2\n"
+
+
+@pytest.mark.parametrize("more", [{"timeout": 40}, {"env": {"OTHER": "1"}}, {"pin": True}, {"writable": ()}])
+def test_one_that_was_made_ready_for_another_command_is_not_taken(fresh: Callable[..., World], more: Any) -> None:
+    world = fresh()
+    world.run("one", python("pass"))
+    taken = (
+        "import os, resource; print(os.environ.get('OTHER'), len(os.sched_getaffinity(0)), os.access('.', os.W_OK)); "
+    )
+    taken += "print(resource.getrlimit(resource.RLIMIT_CPU)[0]); open('made', 'w')"
+    done = world.run("one", python(taken), **more)
+    cores, seconds = len(os.sched_getaffinity(0)), more.get("timeout", 20) * (os.cpu_count() or 1) + 5
+    said = done.output.splitlines()
+    assert said[0].split()[:2] == ["1" if "env" in more else "None", "1" if "pin" in more else str(cores)]
+    assert said[1] == str(seconds) and (done.returncode == 0) is ("writable" not in more)
+
+
+def test_a_folder_that_was_made_anew_is_the_one_that_is_seen(fresh: Callable[..., World]) -> None:
+    world = fresh()
+    for _ in range(3):
+        world.run("one", inode("."))
+        at_rest(world, opened() + 100, 1)
+        shutil.rmtree(world.slots / "one")
+        (world.slots / "one").mkdir()
+        done = world.run("one", python("import os; print(os.stat('.').st_ino); open('made', 'w')"))
+        assert int(done.output) == (world.slots / "one").stat().st_ino
+        assert names_in(world.slots / "one") == ["made"]
+
+
+@pytest.mark.parametrize("name", ["tree", "scratch", "scratch/home", "scratch/tmp"])
+def test_any_folder_that_was_made_anew_is_the_one_that_is_seen(fresh: Callable[..., World], name: str) -> None:
+    world = fresh()
+    inside = world.slots / "kept"
+    private = {"HOME": str(inside / "scratch" / "home"), "TMPDIR": str(inside / "scratch" / "tmp")}
+    where = {"cwd": inside / "tree", "env": private, "writable": (inside / "tree", inside / "scratch")}
+    for slot in ("kept", "one"):
+        for folder in ("tree", "scratch/home", "scratch/tmp"):
+            (world.slots / slot / folder).mkdir(parents=True)
+    source = """
+import os
+print(*(len(os.listdir("../" + name)) for name in ("tree", "scratch", "scratch/home")), os.access("..", os.W_OK))
+for name in ("tree", "scratch", "scratch/home", "scratch/tmp"): open(f"../{name}/made", "w")
+"""
+    for _ in range(3):
+        done = world.run("one", python(source), **where)
+        assert done.output.split() == ["0", "2", "0", "False"]
+        at_rest(world, opened() + 100, 1)
+        assert names_in(world.slots / "one" / "scratch" / "home") == []  # it was in memory
+        assert names_in(world.slots / "one" / "tree") == ["made"]
+        (world.slots / "one" / "tree" / "made").unlink()
+        (world.slots / "one" / "scratch" / "made").unlink()
+        kept = [path for path in ("scratch/home", "scratch/tmp") if path.startswith(f"{name}/")]
+        shutil.rmtree(world.slots / "one" / name)
+        for path in (name, *kept):
+            (world.slots / "one" / path).mkdir(exist_ok=True)
+
+
+def test_one_that_was_killed_while_it_waited_is_not_taken(fresh: Callable[..., World]) -> None:
+    world = fresh()
+    world.run("one", python("pass"))
+    at_rest(world, opened() + 100, 1)
+    for pid in set(descendants()) - set(world.processes):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    time.sleep(0.2)
+    assert world.run("one", python("print(2)")).output == "2\n"
+
+
+def test_helpers_are_buried(fresh: Callable[..., World]) -> None:
+    world = fresh()
+    for _ in range(20):
         assert world.run("one", python("pass")).returncode == 0
     children = Path(f"/proc/{program_of(world)}/task/{program_of(world)}/children").read_text().split()
-    assert len(children) <= 1
+    assert len(children) <= 4
 
 
 # --- what may be forked ---

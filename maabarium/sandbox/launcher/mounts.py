@@ -25,6 +25,9 @@ BOUND = {
 }
 """Attributes of what is bound into the root. `read` is read-only for everybody."""
 
+COPIED = ("again", "only", "within")
+"""Changes of a root for which a copy of a mount is taken first, before anything is covered."""
+
 
 def build_root(steps: list[tuple[Any, ...]]) -> None:
     """Build a new root of these steps and move into it. Raises OSError."""
@@ -45,7 +48,7 @@ def build_root(steps: list[tuple[Any, ...]]) -> None:
 def change_root(steps: list[tuple[Any, ...]]) -> None:
     """Take these steps in the root that is there, in a mount namespace of our own. Raises OSError."""
     syscalls.mount("", "/", "", syscalls.MS_REC | syscalls.MS_PRIVATE)
-    trees = [syscalls.clone_tree(step[1]) if step[0] in ("again", "only") else 0 for step in steps]
+    trees = [syscalls.clone_tree(step[1]) if step[0] in COPIED else 0 for step in steps]
     root = Root("")
     for step, tree in zip(steps, trees):  # noqa: B905 - it also runs in Python 3.9
         if tree:
@@ -86,12 +89,16 @@ class Root:
         """Attach at its own place what has been covered since."""
         syscalls.attach(tree, self._make_place(path, folder))
 
-    def only(self, tree: int, source: str, above: str, place: str) -> None:
+    def only(self, tree: int, source: str, above: str, place: str, writable: bool) -> None:
         """Show one folder, `source`, at `place`, and nothing any more of what else is beneath `above`."""
         top = self._make_place(above, True)
         syscalls.mount("tmpfs", top, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, ROOT_DATA)
-        syscalls.attach(tree, self._make_place(place, True))
+        self.bind(tree, place, True, BOUND["write" if writable else "read"])
         make_readonly(top)
+
+    def within(self, tree: int, source: str, place: str) -> None:
+        """Show the folder or file `source` as it is at `place`, which is beneath that of `only`."""
+        syscalls.attach(tree, place)
 
     def link(self, path: str, target: str) -> None:
         """A symbolic link; one that is there already (beneath a bind) stays."""

@@ -166,6 +166,8 @@ def init(plan: dict[str, Any], control: int, alive: int, telling: int) -> None:
         complain(control, error)
         os._exit(FAILED)
     close_all_but(telling, alive)
+    for number in range(1, 65):  # what a process 1 does not handle cannot be sent from inside: pid_namespaces(7)
+        syscalls.libc.signal(number, 0)
     while True:
         pid, status = os.wait()
         if pid == child and not os.WIFSTOPPED(status):  # we are its tracer if it says so, ptrace(2) PTRACE_TRACEME

@@ -62,7 +62,6 @@ class Kept(KeptProgram):
         self._lock = threading.Lock()
         self._waiting: dict[Path, Future[ReadySession]] = {}
         """By folder: the next session there, ready or about to be."""
-        self._closed = False
         self._background = ThreadPoolExecutor(2, thread_name_prefix="maabarium-kept")
         self.facts: Mapping[str, Any] = {}
         try:
@@ -146,10 +145,6 @@ class Kept(KeptProgram):
         self._later(command, source, session)
         return completed
 
-    def prepare(self, command: Command, folder: Path) -> None:
-        """Make a session ready in the background, for the next `run` in this folder with such a command."""
-        self._later(command, Path(os.path.realpath(folder)))
-
     def _session(self, command: Command, source: Path) -> ReadySession:
         return ReadySession(self._runner, command, source, self._folder, self._world, self._wire)
 
@@ -166,22 +161,18 @@ class Kept(KeptProgram):
             session.close()
         return None
 
-    def _later(self, command: Command, source: Path, old: ReadySession | None = None) -> None:
+    def _later(self, command: Command, source: Path, old: ReadySession) -> None:
         """In the background: clear up after a session, and make the next one ready."""
         with self._lock:
-            if not self._closed:
-                if old is not None:
-                    self._background.submit(old.close)
+            try:
+                self._background.submit(old.close)
                 if source not in self._waiting:
                     self._waiting[source] = self._background.submit(self._session, command, source)
-                return
-        if old is not None:
-            old.close()
+            except RuntimeError:  # closed meanwhile, or the interpreter is about to end
+                old.close()
 
     def _drop_ready(self) -> None:
         """After the end of the program: give back what waits for sessions that will not come."""
-        with self._lock:
-            self._closed = True
         self._background.shutdown()
         for waiting in self._waiting.values():
             with contextlib.suppress(SandboxError):

@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -270,6 +271,30 @@ def test_closing_ends_sessions_that_run(fresh: Callable[..., World]) -> None:
             running.result()
 
 
+def test_all_ends_with_the_parent(tmp_path: Path, living: Callable[[str], list[int]]) -> None:
+    """SIGKILL to Maabarium, while one session runs and others wait."""
+    token = f"token{os.getpid()}{time.monotonic_ns()}"
+    source = f"""
+import sys, threading
+sys.path[:0] = {sys.path!r}
+from pathlib import Path
+from test_sandbox_kept import World, python
+world = World(Path({str(tmp_path)!r}))
+for slot in ("one", "two"): world.run(slot, python("pass"))
+world.run("one", python("import os, time; os.fork(); open('up', 'w'); time.sleep(60)"))
+"""
+    parent = subprocess.Popen([sys.executable, "-c", source], env=os.environ | {"MAABARIUM_RUN_MARK": token})
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "slots" / "one" / "up").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(living(token)) > 5
+    parent.kill()
+    parent.wait()
+    while living(token) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert living(token) == []
+
+
 def test_cancel_ends_sessions_and_starts_no_more(fresh: Callable[..., World]) -> None:
     world = fresh()
     threading.Timer(0.3, world.cancel.set).start()
@@ -322,14 +347,6 @@ def test_a_session_that_is_ready_is_taken(fresh: Callable[..., World], monkeypat
     at_rest(world, opened() + 100, 1)
     monkeypatch.setattr(world.kept, "_session", refused)
     assert world.run("one", python("print(2)"), timeout=5).output == "2\n"
-
-
-def test_a_session_can_be_made_ready_before_the_first(fresh: Callable[..., World], monkeypatch: Any) -> None:
-    world = fresh()
-    world.kept.prepare(world.command(["-c", ""]), world.slots / "one")
-    at_rest(world, opened() + 100, 1)
-    monkeypatch.setattr(world.kept, "_session", refused)
-    assert world.run("one", python("print(2)")).output == "2\n"
 
 
 @pytest.mark.parametrize("more", [{"timeout": 40}, {"env": {"OTHER": "1"}}, {"pin": True}, {"writable": ()}])

@@ -49,6 +49,8 @@ class RunRecord(Record):
     """Full name without `refs/heads/`: `maabarium/<slug>`."""
     promote: bool = True
     version: str = ""
+    rules: int = 1
+    """Version of the acceptance rules with which it began."""
     campaign_id: str | None = None
     task_id: str | None = None
 
@@ -146,6 +148,8 @@ class RunView(Record):
     drafts: dict[int, tuple[Draft, ...]] = Field(default_factory=dict)
     samples: tuple[Sample, ...] = ()
     baseline: Evaluation | None = None
+    calibration: tuple[Measured, ...] = ()
+    """Pairs of the start with itself."""
 
     @property
     def kept(self) -> tuple[Outcome, ...]:

@@ -23,9 +23,8 @@ Operation = Literal["create", "modify", "delete"]
 FileMode = Literal[0o100644, 0o100755]
 """Of git: a plain file, or one that can be executed."""
 Stage = Literal["baseline", "calibrate", "screen", "pair", "audit"]
-"""`calibrate`: a pair of the champion with itself, at the start of a run."""
 PAIRED: tuple[Stage, ...] = ("pair", "calibrate")
-"""Stages that measure two sides."""
+"""Stages that measure two sides; `calibrate` is the champion beside itself, at the start of a run."""
 Verdict = Literal["baseline", "promoted", "rejected", "invalid", "tampered", "cancelled", "error"]
 TestOutcome = Literal["passed", "failed", "error", "skipped", "xfailed", "xpassed"]
 TestRole = Literal["suite", "rule", "holdout"]
@@ -39,7 +38,8 @@ ReasonCode = Literal[
     "baseline", "kept", "worse", "undecided", "no_effect", "duplicate", "stale_conflict", "gate_failed",
     "guard_failed", "tests_lost", "timeout", "crashed", "out_of_memory", "output_flood", "import_failed",
     "unparseable", "does_not_apply", "out_of_bounds", "policy_objection", "tampered", "differs_from_champion",
-    "grader_unproven", "provider_failed", "budget_spent", "promotion_failed", "interrupted", "exhausted", "internal",
+    "grader_unproven", "biased", "provider_failed", "budget_spent", "promotion_failed", "interrupted", "exhausted",
+    "internal",
 ]  # fmt: skip
 CallKind = Literal["propose", "critique", "revise", "vote", "veto", "repair"]
 DraftKind = Literal["proposal", "critique", "revision", "vote", "veto", "reply", "finding"]

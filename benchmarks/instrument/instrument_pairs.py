@@ -86,11 +86,11 @@ def sound(measured: Measured, evaluation: Evaluation | None) -> Evaluation:
     return evaluation
 
 
-def judge_of(blueprint: Blueprint, baseline: Evaluation) -> Judge:
-    """The engine's judge in a run whose champion is its baseline."""
+def judge_of(blueprint: Blueprint, baseline: Evaluation, deviation: float = 0.0) -> Judge:
+    """The engine's judge in a run whose champion is its baseline; `deviation`: what its calibration found."""
     total = weighted_total(blueprint.objectives, baseline.values(), baseline)
     champion = Champion(number=0, commit="", tree="", evaluation=baseline, total=total)
-    return Judge(blueprint, baseline, champion, frozenset({SOURCE}), {})
+    return Judge(blueprint, baseline, champion, frozenset({SOURCE}), deviation)
 
 
 @contextmanager

@@ -71,7 +71,7 @@ def decide(judge: Judge, pairs: Iterator[Pair], index: int) -> Trial:
         seen.append(next(pairs).measured(len(seen) + 1))
         decision = judge.confirm(judge.baseline, seen, index)
         if decision.next != "pair":
-            return Trial(decision.next == "keep", len(seen), decision.effect, decision.interval)
+            return Trial(decision.verdict == "promoted", len(seen), decision.effect, decision.interval)
 
 
 def summed_up(trials: Sequence[Trial], truth: float) -> Verdicts:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal
 
-from maabarium.acceptance.sequential import Interval, judge_pairs, judge_signs, median_interval, share_of_alpha
+from maabarium.acceptance.estimate import Interval, median_interval
+from maabarium.acceptance.sequential import PairTest, layout_matters, test_of_gain
 from maabarium.blueprint.schema import Blueprint, Metric
 from maabarium.records import Champion, Evaluation, Measured, ReasonCode, Verdict
 from maabarium.scoring import factor, log_effect, unscorable, weighted_total
 
-__all__ = ["Decision", "Judge", "noisy_sources"]
+__all__ = ["RULES", "Decision", "Judge", "noisy_sources"]
+
+RULES = 2
+"""Version of the rules in this room; a run keeps that with which it began. 1: one sample decided who was confirmed."""
 
 GUARD_ALPHA = 0.05
 NOISY_TOLERANCE = 0.05
@@ -30,6 +34,8 @@ class Decision:
     reason: str = ""
     effect: float | None = None
     interval: Interval | None = None
+    promising: bool = False
+    """With `pair`: the pairs after this one are evidence, at a share of the run's error budget."""
 
 
 def noisy_sources(blueprint: Blueprint, baseline: Evaluation) -> frozenset[str]:
@@ -54,15 +60,15 @@ def _percent(log_ratio: float) -> str:
 class Judge:
     """Judges candidates of one run against one champion.
 
-    `samples` are all values the champion was seen to give, by noisy source. `index` counts the candidates of the
-    run that reached confirmation, this one included: its share of the error budget.
+    `deviation` is the known one of the log ratio of equal programs, 0 when nobody knows. `index`, from 1, says which
+    share of the error budget the candidate has; 0 while it is not found promising.
     """
 
     blueprint: Blueprint
     baseline: Evaluation
     champion: Champion
     noisy: frozenset[str]
-    samples: Mapping[str, Sequence[float]]
+    deviation: float = 0.0
 
     @property
     def decides_by_pairs(self) -> bool:
@@ -92,18 +98,13 @@ class Judge:
         return None
 
     def screen(self, evaluation: Evaluation) -> Decision:
-        """After the first full evaluation: gates, guards, then whether it looks better than the champion."""
+        """After the first full evaluation: gates, guards, and the total where all objectives are exact."""
         failed = self._gates(evaluation, self.blueprint.metrics.metrics) or self._guards(evaluation)
         if failed:
             return failed
         objectives = self.blueprint.objectives
         if self.decides_by_pairs:
-            medians = {source: median(values) for source, values in self.samples.items() if values}
-            champion = self.champion.evaluation.values() | medians
-            effect = log_effect(objectives, champion, evaluation.values())
-            if effect > 0:
-                return Decision("pair", effect=math.exp(effect))
-            return _lose("worse", f"{_percent(effect)} against the champion's median", math.exp(effect))
+            return Decision("pair")
         total = weighted_total(objectives, self.baseline.values(), evaluation)
         needed = self.champion.total + self.blueprint.constraints.min_improvement
         if total > needed:
@@ -116,10 +117,7 @@ class Judge:
         last = pairs[-1]
         noisy = [metric for metric in self.blueprint.metrics.metrics if metric.source in self.noisy]
         sides = (("champion", last.champion or Evaluation()), ("candidate", last.candidate or Evaluation()))
-        for metrics in (
-            [],
-            noisy,
-        ):  # gates first: what one side loses ends the pair before the other is measured in full
+        for metrics in ([], noisy):  # what one side loses ends the pair before the other is measured in full
             for side, evaluation in sides:
                 failed = self._gates(evaluation, metrics)
                 if failed and side == "champion":
@@ -127,25 +125,28 @@ class Judge:
                     return Decision("error", "error", "internal", why)
                 if failed:
                     return failed
-        ratios = [self.pair_effect(screened, pair) for pair in pairs]
-        effect, interval = median(ratios), median_interval(ratios)
-        bounds = interval and (math.exp(interval[0]), math.exp(interval[1]))
+        ratios, effect, bounds = self.estimate(screened, pairs)
         if self.decides_by_pairs:
-            acceptance = self.blueprint.acceptance
-            least, alpha = math.log1p(acceptance.min_effect), share_of_alpha(acceptance.alpha, index)
-            verdict = judge_pairs(ratios, least, alpha, acceptance.max_pairs)
-            if verdict == "continue":
-                return Decision("pair", effect=math.exp(effect))
-            if verdict != "better":
-                wins = sum(ratio > least for ratio in ratios)
-                reason = f"better in {wins} of {len(ratios)} pairs, median {_percent(effect)}: not more than noise"
-                return _lose("undecided", reason, math.exp(effect), bounds)
+            test = test_of_gain(self.blueprint.acceptance, index, self.deviation)
+            standing = test.judge(ratios, [pair.server for pair in pairs])
+            if standing.verdict == "continue":
+                return Decision("pair", effect=math.exp(effect), promising=standing.promising)
+            if standing.verdict != "better":
+                wins = sum(ratio > 0 for ratio in ratios)
+                reason = f"better in {wins} of {len(ratios)} pairs, median {_percent(effect)}"
+                reason += "" if standing.verdict == "worse" else ": not more than noise"
+                return _lose(standing.verdict, reason, math.exp(effect), bounds)
         guarded = self._noisy_guards(pairs)
         if guarded is not None:
             return guarded
-        exact = any(metric.source not in self.noisy for metric in self.blueprint.objectives)
         reason = f"better by {_percent(effect)} in {len(ratios)} pairs" if self.decides_by_pairs else "guards held"
-        return Decision("audit" if exact else "keep", "promoted", "kept", reason, math.exp(effect), bounds)
+        return Decision("audit", "promoted", "kept", reason, math.exp(effect), bounds)
+
+    def estimate(self, screened: Evaluation, pairs: Sequence[Measured]) -> tuple[list[float], float, Interval | None]:
+        """Log ratios of the pairs, their median, and the interval of the factor."""
+        ratios = [self.pair_effect(screened, pair) for pair in pairs]
+        interval = median_interval(ratios)
+        return ratios, median(ratios), interval and (math.exp(interval[0]), math.exp(interval[1]))
 
     def pair_effect(self, screened: Evaluation, pair: Measured) -> float:
         """Weighted log ratio of one pair; deterministic objectives keep their screening values."""
@@ -157,22 +158,26 @@ class Judge:
         """Non-inferiority: the loss is shown to be within the tolerance, or more pairs are needed, or it fails."""
         for guard in self.blueprint.guards:
             source = str(guard.source)
-            if source not in self.noisy:
-                continue
             tolerance = guard.tolerance or NOISY_TOLERANCE
-            held = [
-                factor(guard, pair.champion.values()[source], pair.candidate.values()[source]) > 1 - tolerance
+            if source not in self.noisy or tolerance >= 1:
+                continue
+            allowed = -math.log1p(-tolerance)
+            margins = [
+                math.log(factor(guard, pair.champion.values()[source], pair.candidate.values()[source])) + allowed
                 for pair in pairs
                 if pair.champion and pair.candidate
             ]
-            verdict = judge_signs(held, GUARD_ALPHA, self.blueprint.acceptance.max_pairs)
+            test = PairTest(0.0, GUARD_ALPHA, self.blueprint.acceptance.max_pairs, screened=False)
+            test = replace(test, by_server=layout_matters(allowed))
+            verdict = test.judge(margins, [pair.server for pair in pairs]).verdict
             if verdict == "continue":
                 return Decision("pair")
             if verdict != "better":
+                held = sum(margin > 0 for margin in margins)
                 return _lose(
                     "guard_failed",
                     f"{guard.name}: a loss of more than {tolerance:.0%} cannot be excluded "
-                    f"({sum(held)} of {len(held)} pairs within it)",
+                    f"({held} of {len(margins)} pairs within it)",
                 )
         return None
 

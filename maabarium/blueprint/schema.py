@@ -194,8 +194,8 @@ class Acceptance(Settings):
     """Upper bound of the chance that a run contains any false promotion."""
     min_effect: float = Field(default=0.01, ge=0)
     """Relative improvement below which a noisy gain does not count (0.01 is 1 %)."""
-    max_pairs: int = Field(default=40, ge=7)
-    """Fewer than 7 pairs can never show a gain at the default alpha."""
+    max_pairs: int = Field(default=100, ge=8)
+    """Fewer than 8 pairs can never show a gain at the default alpha."""
 
 
 class Integrity(Settings):

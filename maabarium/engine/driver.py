@@ -14,11 +14,12 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, 
 from dataclasses import dataclass, field
 from typing import Any
 
+from maabarium.acceptance.calibration import MORE_PAIRS
 from maabarium.engine.actions import Done
 from maabarium.engine.engine import Engine
 from maabarium.errors import MaabariumError
 from maabarium.plugins.protocols import ProposalRequest, Proposer
-from maabarium.records import Measured, Outcome, Phase, Proposal
+from maabarium.records import PAIRED, Measured, Outcome, Phase, Proposal
 from maabarium.worker.job import MeasureJob
 from maabarium.worker.measurement import run_measurement
 from maabarium.worker.worker import Worker
@@ -129,12 +130,14 @@ class Driver:
         if not tasks:
             return None
         task, job = tasks[-1], tasks[-1].job
-        phase: Phase = "planning" if job is None else "confirming" if job.stage in ("pair", "audit") else "evaluating"
+        phase: Phase = "evaluating" if job else "planning"
+        if job and (job.stage in PAIRED or job.stage == "audit"):
+            phase = "confirming"
         return Progress(
             number=task.work.number,
             phase=phase,
             pair=job.pair if job else 0,
-            pairs_max=self.engine.blueprint.acceptance.max_pairs,
+            pairs_max=self.engine.blueprint.acceptance.max_pairs if task.work.number else MORE_PAIRS,
             elapsed=time.monotonic() - task.began,
             summary=job.proposal.summary if job and job.proposal else "",
         )

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 
-from maabarium.acceptance.judge import Decision
+from maabarium.acceptance.judge import RULES, Decision
 from maabarium.blueprint.schema import Blueprint
 from maabarium.engine.actions import Action, Done, RunRepository, RunStore
 from maabarium.engine.checks import Checks, out_of_time, spent_budget
@@ -57,7 +57,7 @@ class Engine:
     ) -> None:
         self.blueprint = blueprint
         self.run = run
-        self.state = RunState(blueprint, run.seed, repository)
+        self.state = RunState(blueprint, run.seed, repository, run.rules)
         self.stopping: Done | None = None
         self._store = store
         self._repository = repository
@@ -99,7 +99,10 @@ class Engine:
                 self._repository.examine(running.experiment.parent_tree, running.proposal.edits)
 
     def _replay(self, journal: Journal) -> list[Outcome]:
-        """Repeat what was stored, then carry out what was decided but not concluded. Raises ReplayError."""
+        """Repeat what was stored, then carry out what was decided but not concluded. Raises ReplayError.
+
+        What earlier rules of acceptance decided stands as it is stored; the rest of such a run is decided by today's.
+        """
         under_way = self.state.under_way
         pending: dict[int, Decision] = {}
         intents: dict[int, Promoting] = {}
@@ -115,7 +118,8 @@ class Engine:
                 continue
             elif isinstance(event, Decided) and event.outcome.verdict != "cancelled":
                 number, decision = event.outcome.number, None
-                self._checks.compare(under_way[number], event.outcome, pending.get(number))
+                if self.run.rules == RULES:
+                    self._checks.compare(under_way[number], event.outcome, pending.get(number))
                 self._conclude(under_way[number], event.outcome)
                 done.append(event.outcome)
             else:
@@ -123,6 +127,8 @@ class Engine:
             pending.pop(number, None)
             if decision:
                 pending[number] = decision
+        if self.run.rules < RULES:
+            pending |= {number: self.state.winner_of_before(under_way[number]) for number in intents.keys() & under_way}
         for number, decision in pending.items():
             done += self._settle(under_way[number], decision, intents.get(number))
         return done
@@ -234,7 +240,7 @@ class Engine:
                 commit = self._promote(running, intent)
             except WorkspaceError as error:
                 decision = Decision("error", "error", "promotion_failed", str(error))
-        baseline = self.state.baseline if running.number else running.screened or Evaluation()
+        baseline = self.state.baseline if running.number else running.settled() or Evaluation()
         outcome = running.outcome(self.blueprint, baseline, decision, branch=self.run.branch, commit=commit)
         self._append(Decided(outcome=outcome))
         self._conclude(running, outcome)

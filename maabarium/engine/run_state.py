@@ -7,18 +7,32 @@ writes to the store or moves the branch; git objects are read and made, which is
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Sequence
 
-from maabarium.acceptance.judge import Decision, Judge, noisy_sources
+from maabarium.acceptance.calibration import Calibration, bias_sentence, calibrate, pairs_wanted
+from maabarium.acceptance.evidence import ErrorBudget
+from maabarium.acceptance.judge import RULES, Decision, Judge, noisy_sources
 from maabarium.blueprint.schema import Blueprint
 from maabarium.code.moved_lines import moved_lines
 from maabarium.engine.actions import RunRepository, RunStore
-from maabarium.engine.running_experiment import RunningExperiment, pair_values
+from maabarium.engine.running_experiment import RunningExperiment
 from maabarium.errors import ProposalError
 from maabarium.events import Proposed
 from maabarium.plugins.protocols import ProposalRequest
-from maabarium.records import Attempt, Champion, Evaluation, FileEdit, Measured, Outcome, Proposal, Stage, Verdict
+from maabarium.records import (
+    PAIRED,
+    Attempt,
+    Champion,
+    Evaluation,
+    FileEdit,
+    Measured,
+    Outcome,
+    Proposal,
+    Stage,
+    Verdict,
+)  # fmt: skip
 from maabarium.scoring import unscorable, weighted_total
 from maabarium.worker.job import MeasureJob
 from maabarium.worker.repetition import repeats_needed
@@ -28,13 +42,17 @@ __all__ = ["RunState"]
 MOST_REJECTIONS = 200
 """Tests of which a worker is told how often they rejected."""
 
+BASELINE = Decision("keep", "baseline", "baseline", "measured as it is")
+
 
 class RunState:
     """Champions, experiments under way, outcomes and counters of one run."""
 
-    def __init__(self, blueprint: Blueprint, seed: int, repository: RunRepository) -> None:
+    def __init__(self, blueprint: Blueprint, seed: int, repository: RunRepository, rules: int = RULES) -> None:
         self.blueprint = blueprint
         self.seed = seed
+        self.rules = rules
+        """Version of the acceptance rules with which the run began."""
         self.repository = repository
         self.champions: list[Champion] = []
         """The baseline, then every winner."""
@@ -44,13 +62,13 @@ class RunState:
         self.baseline = Evaluation()
         self.noisy: frozenset[str] = frozenset()
         """Sources that need pairs, known after the baseline."""
-        self.samples: dict[str, list[float]] = {}
-        """What the present champion was seen to give, by noisy source."""
+        self.calibration: Calibration | None = None
+        """What the start beside itself showed; None where no objective is noisy, and in runs of earlier rules."""
         self.seen: dict[str, int] = {}
         """Trees that were proposed, with the experiment's number."""
         self.rejections: Counter[str] = Counter()
         """How many candidates each test rejected: what is run first, never what is decided."""
-        self.confirmations = 0
+        self.budget = ErrorBudget()
         self.evaluations = 0
 
     @property
@@ -132,7 +150,7 @@ class RunState:
             verdict: Verdict = "error" if running.number else "baseline"
             return Decision("error", verdict, "internal", measured.problem or "nothing was measured")
         if running.parent is None:
-            return self._judge_baseline(running, measured.candidate)
+            return self._judge_baseline(running, measured, measured.candidate)
         decision = self._judge(running, running.parent, measured, measured.candidate)
         if decision.next in ("lose", "error"):
             return decision
@@ -140,9 +158,8 @@ class RunState:
             return self._rebase(running, running.parent, self.champions[-1])
         if decision.next == "keep":
             return decision
-        if decision.next == "pair" and not running.index:
-            self.confirmations += 1
-            running.index = self.confirmations
+        if decision.promising and not running.index:
+            running.index = self.budget.take()
         running.job = self._job(running, "pair" if decision.next == "pair" else "audit")
         return None
 
@@ -156,6 +173,10 @@ class RunState:
         settled = running.settled()
         if outcome.verdict == "rejected":
             self.rejections.update(outcome.failing)
+        if self.rules < RULES and outcome.pairs and not running.index:  # earlier rules gave each a share
+            running.index = self.budget.take()
+        if outcome.verdict == "promoted":
+            self.budget.give_back(running.index)
         if running.number:
             paths = tuple(edit.path for edit in running.proposal.edits)
             self.attempts[running.number] = Attempt(outcome=outcome, data=running.proposal.data, paths=paths)
@@ -164,20 +185,12 @@ class RunState:
         if not running.number:
             self.baseline = settled
             self.noisy = noisy_sources(self.blueprint, settled)
-            self.samples = {source: [settled.values()[source]] for source in self.noisy}
-        else:
-            self.samples = pair_values(running.pairs, "candidate")
-        self.champions.append(
-            Champion(
-                number=running.number,
-                commit=outcome.commit,
-                tree=running.tree,
-                evaluation=settled,
-                total=weighted_total(self.blueprint.objectives, self.baseline.values(), settled),
-            )
-        )
+        running.tree = outcome.tree or running.tree  # what was kept, even if today it would be re-based otherwise
+        self.champions.append(self._champion(running, outcome.commit, settled))
 
     def _job(self, running: RunningExperiment, stage: Stage) -> MeasureJob:
+        paired = stage in PAIRED
+        champion = running.parent.evaluation if running.parent else self.baseline
         every = frozenset(str(metric.source) for metric in self.blueprint.metrics.metrics)
         timeout = float(self.blueprint.constraints.timeout_seconds)
         # two programs on one core can be measured at once by their CPU times only
@@ -186,27 +199,25 @@ class RunState:
             number=running.number,
             stage=stage,
             tree=running.tree,
-            champion_tree=running.parent.tree if running.parent and stage == "pair" else "",
-            pair=len(running.pairs) + 1 if stage == "pair" else 0,
+            champion_tree=(running.parent.tree if running.parent else running.tree) if paired else "",
+            pair=len(running.calibration if stage == "calibrate" else running.pairs) + 1 if paired else 0,
             proposal=running.proposal,
             champion=running.parent if stage == "screen" else None,
             baseline=None if stage == "baseline" else self.baseline,
-            baseline_tree=self.champions[0].tree if self.champions else "",
+            baseline_tree=self.champions[0].tree if self.champions else running.tree if paired else "",
             rejections=tuple(self.rejections.most_common(MOST_REJECTIONS)) if stage == "screen" else (),
             seed=running.experiment.seed,
             timeout=timeout * (3 if stage == "baseline" else 1),  # the baseline runs the suite up to three times
-            sources=self.noisy if stage == "pair" else every,
-            exclusive=stage == "baseline" or (bool(self.noisy) and stage != "screen"),
-            side_by_side=self.noisy & by_cpu if stage == "pair" else frozenset(),
-            repeats=repeats_needed(running.parent.evaluation, self.noisy) if running.parent and stage == "pair" else 1,
+            sources=self.noisy if paired else every,
+            exclusive=stage == "baseline" or paired,
+            side_by_side=self.noisy & by_cpu if paired else frozenset(),
+            repeats=repeats_needed(champion, self.noisy) if paired else 1,
         )
 
     def _judge(
         self, running: RunningExperiment, parent: Champion, measured: Measured, candidate: Evaluation
     ) -> Decision:
-        current = parent is self.champions[-1]
-        samples = self.samples if current else {}
-        judge = Judge(self.blueprint, self.baseline, parent, self.noisy, samples)
+        judge = self._judge_of(parent)
         if measured.stage == "screen":
             running.screened = candidate
             return judge.screen(candidate)
@@ -215,20 +226,58 @@ class RunState:
             confirmed = judge.confirm(screened, running.pairs, running.index) if running.pairs else None
             return judge.audit(screened, candidate, confirmed)
         running.pairs.append(measured)
-        if current:
-            for source, values in pair_values([measured], "champion").items():
-                self.samples.setdefault(source, []).extend(values)
         return judge.confirm(screened, running.pairs, running.index)
 
-    def _judge_baseline(self, running: RunningExperiment, evaluation: Evaluation) -> Decision:
-        running.screened = evaluation
-        gate = evaluation.failed_gate
-        if gate is not None:
-            return Decision("lose", "baseline", gate.reason_code, gate.detail or f"the gate {gate.name} failed")
-        problem = unscorable(self.blueprint.metrics.metrics, evaluation)
-        if problem:
-            return Decision("lose", "baseline", "gate_failed", problem)
-        return Decision("keep", "baseline", "baseline", "measured as it is")
+    def _judge_of(self, champion: Champion) -> Judge:
+        spread = self.calibration.deviation if self.calibration else 0.0
+        return Judge(self.blueprint, self.baseline, champion, self.noisy, spread)
+
+    def winner_of_before(self, running: RunningExperiment) -> Decision:
+        """What to make of an experiment that was being promoted by earlier rules when its run was cut."""
+        effect = bounds = None
+        if running.parent is not None and running.pairs:
+            judge = self._judge_of(running.parent)
+            _, log_effect, bounds = judge.estimate(running.screened or Evaluation(), running.pairs)
+            effect = math.exp(log_effect)
+        return Decision("keep", "promoted", "kept", "decided by the rules of an earlier version", effect, bounds)
+
+    def _judge_baseline(
+        self, running: RunningExperiment, measured: Measured, evaluation: Evaluation
+    ) -> Decision | None:
+        """Gates of the baseline; where an objective is noisy, pairs of it with itself follow."""
+        metrics, paired = self.blueprint.metrics.metrics, measured.stage in PAIRED
+        if paired:
+            metrics = tuple(metric for metric in metrics if metric.source in self.noisy)
+        for side in (evaluation, measured.champion or Evaluation()) if paired else (evaluation,):
+            gate, problem = side.failed_gate, unscorable(metrics, side)
+            if gate is not None:
+                return Decision("lose", "baseline", gate.reason_code, gate.detail or f"the gate {gate.name} failed")
+            if problem:
+                return Decision("lose", "baseline", "gate_failed", problem)
+        if paired:
+            running.calibration.append(measured)
+        else:
+            running.screened = self.baseline = evaluation
+            self.noisy = noisy_sources(self.blueprint, evaluation)
+        judge = self._judge_of(self._champion(running, "", self.baseline))
+        return self._calibrate(running, judge) if judge.decides_by_pairs else BASELINE
+
+    def _calibrate(self, running: RunningExperiment, judge: Judge) -> Decision | None:
+        """The decision on a baseline when its pairs with itself are enough, else `running.job` is one more."""
+        pairs, rules = running.calibration, self.blueprint.acceptance
+        ratios = [judge.pair_effect(self.baseline, pair) for pair in pairs]
+        seconds = [sum(pair.phases.values()) for pair in pairs]
+        if len(pairs) < pairs_wanted(ratios, seconds, self.blueprint.budget.wall_seconds):
+            running.job = self._job(running, "calibrate")
+            return None
+        self.calibration = calibrate(ratios, seconds, rules)
+        if self.calibration.biased:
+            return Decision("lose", "baseline", "biased", bias_sentence(self.calibration))
+        return BASELINE
+
+    def _champion(self, running: RunningExperiment, commit: str, evaluation: Evaluation) -> Champion:
+        total = weighted_total(self.blueprint.objectives, self.baseline.values(), evaluation)
+        return Champion(number=running.number, commit=commit, tree=running.tree, evaluation=evaluation, total=total)
 
     def _rebase(self, running: RunningExperiment, old: Champion, new: Champion) -> Decision | None:
         """The champion changed meanwhile: merge onto the new one and measure anew."""

@@ -17,6 +17,7 @@ from maabarium.worker.job import MeasureJob
 __all__ = ["RunningExperiment", "baseline_of", "experiment_of", "pair_values"]
 
 FAILING_SHOWN = 50
+SIDES = ("champion", "candidate")
 
 
 @dataclass
@@ -30,8 +31,10 @@ class RunningExperiment:
     """The champion it is measured against; None for the baseline."""
     screened: Evaluation | None = None
     pairs: list[Measured] = field(default_factory=list)
+    calibration: list[Measured] = field(default_factory=list)
+    """The baseline's: pairs with itself."""
     index: int = 0
-    """Which candidate of the run to reach confirmation this is, from 1; 0 before it does."""
+    """Which share of the run's error budget it has, from 1; 0 while it is not found promising."""
     job: MeasureJob | None = None
     """The measurement that is due or running."""
     phases: dict[Phase, float] = field(default_factory=dict)
@@ -52,7 +55,11 @@ class RunningExperiment:
         """The screening evaluation with the medians of the pairs in place of single noisy values."""
         if self.screened is None:
             return None
-        medians = {source: median(seen) for source, seen in pair_values(self.pairs, "candidate").items()}
+        seen = pair_values(self.pairs, "candidate")
+        for side in SIDES:  # of a calibration both are this tree
+            for source, values in pair_values(self.calibration, side).items():
+                seen.setdefault(source, []).extend(values)
+        medians = {source: median(values) for source, values in seen.items()}
         measurements = tuple(
             measurement.model_copy(update={"value": medians.get(measurement.source, measurement.value)})
             for measurement in self.screened.measurements

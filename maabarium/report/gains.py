@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from operator import itemgetter
 from statistics import median
 
-from maabarium.acceptance.sequential import Interval, detectable, median_interval, share_of_alpha
+from maabarium.acceptance.estimate import Interval, deviation, median_interval
+from maabarium.acceptance.sequential import detectable, test_of_gain
 from maabarium.blueprint.schema import Metric
 from maabarium.events import RunView, Sample
 from maabarium.records import COMBINATION, EXHAUSTED, MetricEffect, Outcome, ReasonCode
-from maabarium.report.levels import acceptance_of, decided, log_factor, metric_of, power, ranges_of
+from maabarium.report.levels import acceptance_of, calibration_ratios, decided, log_factor, metric_of, power, ranges_of
 from maabarium.safe_text import one_line
 from maabarium.scoring import improved
 
@@ -27,6 +28,10 @@ __all__ = [
 
 OF_THE_SUITE = ("tests.cpu", "tests.duration")
 """Metrics of all tests together, in which what a change gains is lost."""
+FEW = 6
+"""Pairs below which the noise is not known."""
+SCREENING = 2
+"""Pairs that most candidates get before a share of the error budget is spent on them."""
 MOST = 2
 """Pieces of advice at a time."""
 
@@ -134,7 +139,7 @@ def smallest_gain(view: RunView) -> float | None:
     None when there were too few pairs to know the noise, or no gain could have been found.
     """
     ratios = pair_ratios(view)
-    residuals = []
+    residuals = calibration_ratios(view)
     for outcome in view.outcomes:
         rows, measured = [row for row in outcome.metrics if row.weight > 0], ratios.get(outcome.number, {})
         weight = sum(row.weight for row in rows)
@@ -142,10 +147,14 @@ def smallest_gain(view: RunView) -> float | None:
         if not columns or len({len(values) for _, values in columns}) != 1:
             continue
         series = [sum(share * values[pair] for share, values in columns) / weight for pair in range(len(columns[0][1]))]
-        residuals += [value - median(series) for value in series]
-    rules = acceptance_of(view)
-    alpha = share_of_alpha(rules.alpha, max(1, len(ratios)))
-    return detectable(residuals, alpha, rules.max_pairs, rules.min_effect)
+        if len(series) > 1:
+            lost = math.sqrt(len(series) / (len(series) - 1))  # their own median lies close to so few values
+            residuals += [lost * (value - median(series)) for value in series]
+    if len(residuals) < FEW:
+        return None
+    tested = sum(outcome.pairs > SCREENING and outcome.verdict != "promoted" for outcome in view.outcomes)
+    found = detectable(test_of_gain(acceptance_of(view), 1 + tested, deviation(residuals, 0.0)))
+    return None if found is None else math.expm1(found)
 
 
 def phase_seconds(view: RunView) -> dict[str, float]:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from maabarium.acceptance.calibration import Calibration, calibrate
+from maabarium.acceptance.estimate import Interval
 from maabarium.acceptance.judge import noisy_sources
-from maabarium.acceptance.sequential import Interval
 from maabarium.blueprint.loading import parse
 from maabarium.blueprint.schema import Acceptance, Blueprint, Metric, Metrics
 from maabarium.errors import BlueprintError
@@ -20,8 +21,8 @@ from maabarium.records import MetricEffect, Outcome
 from maabarium.scoring import factor
 
 __all__ = [
-    "Level", "Ranges", "acceptance_of", "decided", "decides_by_pairs", "levels", "log_factor", "metric_of", "power",
-    "proven_levels", "ranges_of",
+    "Level", "Ranges", "acceptance_of", "calibration_of", "calibration_ratios", "decided", "decides_by_pairs",
+    "levels", "log_factor", "metric_of", "power", "proven_levels", "ranges_of",
 ]  # fmt: skip
 
 Ranges = Mapping[str, tuple[float, float]]
@@ -52,6 +53,28 @@ def ranges_of(view: RunView) -> dict[str, tuple[float, float]]:
     """Declared ranges by metric name."""
     blueprint = blueprint_of(view)
     return {m.name: m.range for m in blueprint.metrics.metrics if m.range} if blueprint else {}
+
+
+def calibration_ratios(view: RunView) -> list[float]:
+    """Log ratios of the pairs of the start with itself: the weighted mean over the objectives, as judged."""
+    rows = [row for outcome in view.outcomes if outcome.number == 0 for row in outcome.metrics if row.weight > 0]
+    ranges, total = ranges_of(view), sum(row.weight for row in rows)
+    ratios = []
+    for pair in view.calibration:
+        before, after = (side.values() if side else {} for side in (pair.champion, pair.candidate))
+        shares = [
+            row.weight * (log_factor(metric_of(row, ranges), before.get(row.source), after.get(row.source)) or 0.0)
+            for row in rows
+        ]
+        ratios += [sum(shares) / total] if total else []
+    return ratios
+
+
+def calibration_of(view: RunView) -> Calibration | None:
+    """What the start beside itself showed; None where nothing is noisy, and in runs of earlier versions."""
+    ratios = calibration_ratios(view)
+    seconds = [sum(pair.phases.values()) for pair in view.calibration]
+    return calibrate(ratios, seconds, acceptance_of(view)) if ratios else None
 
 
 def decides_by_pairs(view: RunView) -> bool:

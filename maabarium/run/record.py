@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maabarium import __version__
+from maabarium.acceptance.judge import RULES
 from maabarium.errors import UsageProblem
 from maabarium.events import RunRecord
 from maabarium.run.binding import Binding
@@ -72,6 +73,7 @@ def new_record(binding: Binding, path: Path, options: RunOptions, repository: Re
         branch=branch,
         promote=options.promote and blueprint.promotion.autonomy >= 2,
         version=__version__,
+        rules=RULES,
     )
 
 
@@ -92,7 +94,8 @@ def rules_hash(binding: Binding, path: Path) -> str:
     for entry in (*blueprint.evaluator.rules, *blueprint.evaluator.holdout):
         files.update(file for file in (folder / entry).rglob("*") if file.is_file() and "__pycache__" not in file.parts)
     parts = [part for file in sorted(files) for part in (file.name.encode(errors="surrogateescape"), file.read_bytes())]
-    return _hash([*parts, blueprint.evaluator.model_dump_json().encode(), blueprint.metrics.model_dump_json().encode()])
+    evaluator = blueprint.evaluator.model_dump_json(exclude={"warm"})  # which changes no verdict
+    return _hash([*parts, evaluator.encode(), blueprint.metrics.model_dump_json().encode()])
 
 
 def _protected_hash(binding: Binding, start: GitTree) -> str:

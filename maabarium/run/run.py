@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+from maabarium.acceptance.calibration import calibration_line
 from maabarium.blueprint.globs import Globs
 from maabarium.engine.actions import Done
 from maabarium.engine.driver import Driver, Progress
@@ -76,6 +77,8 @@ class OpenRun:
         lines.append(f"grader: {grader} · about {estimate} to go before confirmations")
         if baseline.sessions:
             lines.append(f"sessions: {one_line(baseline.sessions, 200)}")
+        if state.calibration:
+            lines.append(f"instrument: {calibration_line(state.calibration)}")
         if state.noisy:
             lines.append(f"noisy: {', '.join(sorted(state.noisy))} (a gain must be confirmed by pairs)")
         if isinstance(proposer, NotesTargets):

@@ -10,7 +10,7 @@ from sqlite_utils import Database
 
 from maabarium.errors import StoreError
 from maabarium.events import Decided, Journal, MeasuredEvent, Proposed, RunFinished, RunRecord, Transition
-from maabarium.records import Evaluation, Origin, Outcome, Proposal
+from maabarium.records import PAIRED, Evaluation, Origin, Outcome, Proposal
 from maabarium.store.connection import insert
 from maabarium.store.payloads import Side, cell, dump_evaluation, dumps, outcome_columns, unpack
 
@@ -33,7 +33,7 @@ class Rows:
 
     def start(self, run: RunRecord) -> None:
         """The run's own row."""
-        row = {**run.model_dump(), "seed": str(run.seed), "state": "running", "started_at": self._time}
+        row = {**run.model_dump(exclude={"rules"}), "seed": str(run.seed), "state": "running", "started_at": self._time}
         self._insert("runs", row)
 
     def measured(self, event: MeasuredEvent) -> dict[Side, int]:
@@ -58,7 +58,7 @@ class Rows:
                 "environment": evaluation.environment, "stage": measured.stage, "side": side,
                 "payload": dump_evaluation(evaluation),
             })  # fmt: skip
-            for measurement in evaluation.measurements if measured.stage == "pair" else ():
+            for measurement in evaluation.measurements if measured.stage in PAIRED else ():
                 self._insert("samples", {
                     "experiment_id": experiment, "pair": measured.pair, "side": side,
                     "candidate_first": measured.candidate_first, "source": measurement.source,

@@ -14,8 +14,8 @@ from pydantic import Field
 from sqlite_utils import Database
 
 from maabarium.errors import StoreError, UsageProblem
-from maabarium.events import Decided, Journal, Proposed, RunStarted, RunView, Sample, Transition
-from maabarium.records import Evaluation, Record
+from maabarium.events import Decided, Journal, MeasuredEvent, Proposed, RunStarted, RunView, Sample, Transition
+from maabarium.records import Evaluation, Measured, Record
 from maabarium.store.connection import translated
 from maabarium.store.payloads import cell, decode, load_evaluation, load_payload, unpack
 from maabarium.store.projections import damage, disagreements
@@ -184,6 +184,7 @@ class StoreReader:
                 **row,
                 samples=tuple(self._samples(run_id)),
                 baseline=self._evaluation(baseline[0]) if baseline else None,
+                calibration=tuple(self._calibration(run_id)),
                 ids={number: identity for number, identity, _ in known},
                 created={number: created for number, _, created in known},
                 database=self.path.absolute(),
@@ -237,6 +238,12 @@ class StoreReader:
                 yield decode(load_payload(payload), self._blob, self._evaluation)
             except (ValueError, KeyError, TypeError) as error:
                 raise StoreError(f"event {sequence} of run {run_id} in {self.path} cannot be read: {error}") from error
+
+    def _calibration(self, run_id: str) -> Iterator[Measured]:
+        """The pairs of the start with itself; one that was measured twice counts as it was the last time."""
+        facts = self._facts(run_id, " AND type = 'measured' AND number = 0")
+        pairs = [fact.measured for fact in facts if isinstance(fact, MeasuredEvent)]
+        yield from {pair.pair: pair for pair in pairs if pair.stage == "calibrate" and not pair.problem}.values()
 
     def _blob(self, digest: str) -> bytes:
         found = self._db.execute("SELECT data FROM blobs WHERE sha256 = ?", [digest]).fetchone()

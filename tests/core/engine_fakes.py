@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from maabarium.acceptance.judge import RULES
 from maabarium.blueprint.schema import Blueprint
 from maabarium.engine.actions import Done
 from maabarium.engine.engine import Engine
@@ -16,7 +17,7 @@ from maabarium.plugins.builtin import KeepWinner
 from maabarium.plugins.hookspecs import Event
 from maabarium.plugins.manager import build_plugins
 from maabarium.plugins.protocols import ProposalRequest, StrategyContext
-from maabarium.records import Evaluation, FileEdit, Measured, Measurement, Outcome, Proposal
+from maabarium.records import PAIRED, Evaluation, FileEdit, Measured, Measurement, Outcome, Proposal
 from maabarium.worker.job import MeasureJob
 
 Answer = Proposal | MaabariumError | None
@@ -155,7 +156,7 @@ def run_record(trees: FakeTrees, **changes: Any) -> RunRecord:
         "run_id": RUN, "blueprint_name": "case", "blueprint_path": "/case.toml", "blueprint_text": "",
         "blueprint_hash": "", "grader_hash": "", "seed": 7, "max_iterations": 10, "target": "/t",
         "isolation": "snapshot", "repository": "/r", "base_commit": trees.start_commit,
-        "start_commit": trees.start_commit, "start_tree": trees.start_tree, "branch": "maabarium/case",
+        "start_commit": trees.start_commit, "start_tree": trees.start_tree, "branch": "maabarium/case", "rules": RULES,
     }  # fmt: skip
     return RunRecord(**{**fields, **changes})
 
@@ -186,7 +187,7 @@ def answer_job(job: MeasureJob, value_of: Callable[[str], Evaluation]) -> Measur
         stage=job.stage,
         pair=job.pair,
         candidate=value_of(job.tree),
-        champion=value_of(job.champion_tree) if job.stage == "pair" else None,
+        champion=value_of(job.champion_tree) if job.stage in PAIRED else None,
         candidate_first=job.candidate_first,
     )
 

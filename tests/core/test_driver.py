@@ -118,7 +118,7 @@ def test_exclusive_jobs_run_alone_and_others_together() -> None:
     drive(engine, Proposer(*(change("a.py", str(n)) for n in range(1, 7))), executor)
     exclusive = [group for group in executor.together if any(job.exclusive for job in group)]
     assert exclusive and all(len(group) == 1 for group in exclusive)
-    assert {job.stage for group in exclusive for job in group} == {"baseline", "pair"}
+    assert {job.stage for group in exclusive for job in group} == {"baseline", "calibrate", "pair"}
 
 
 def test_several_workers_measure_at_once() -> None:
@@ -215,6 +215,6 @@ def test_progress_says_what_is_under_way() -> None:
         assert driver.progress() is None
         list(driver.outcomes())
     assert [(p.number, p.phase, p.summary, p.pairs_max) for p in seen] == [
-        (0, "evaluating", "baseline", 9), (1, "evaluating", "a summary", 9), (1, "confirming", "a summary", 9),
+        (0, "evaluating", "baseline", 24), (1, "evaluating", "a summary", 9), (1, "confirming", "a summary", 9),
     ]  # fmt: skip
     assert driver.progress() is None

@@ -18,12 +18,12 @@ HEAT = {"name": "heat", "direction": "minimize", "source": "heat", "role": "guar
 FAILED = Gate(name="tests", passed=False, reason_code="tests_lost", detail="2 tests are gone")
 
 
-def judge(*metrics: dict[str, Any], base: dict[str, float], samples: dict[str, list[float]] | None = None) -> Judge:
+def judge(*metrics: dict[str, Any], base: dict[str, float]) -> Judge:
     blueprint = make_blueprint(*metrics, acceptance={"min_effect": 0.01})
     baseline = evaluation(base)
     total = weighted_total(blueprint.objectives, base, baseline)
     champion = Champion(number=0, commit="c", tree="t", evaluation=baseline, total=total)
-    return Judge(blueprint, baseline, champion, noisy_sources(blueprint, baseline), samples or {})
+    return Judge(blueprint, baseline, champion, noisy_sources(blueprint, baseline))
 
 
 def pair(candidate: dict[str, float], champion: dict[str, float], *gates: Gate) -> Measured:
@@ -69,30 +69,41 @@ def test_a_deterministic_guard_allows_its_tolerance(size: float, following: str)
     assert following == "audit" or decision.reason_code == "guard_failed"
 
 
-def test_a_noisy_candidate_is_screened_against_the_median_of_all_samples() -> None:
-    case = judge(TIME, base={"time": 5.0}, samples={"time": [1.0, 1.1, 9.0]})
+def test_a_noisy_candidate_is_never_compared_with_an_earlier_sample() -> None:
+    case = judge(TIME, base={"time": 5.0})
     assert case.decides_by_pairs
-    assert case.screen(evaluation({"time": 1.05})).next == "pair"
-    losing = case.screen(evaluation({"time": 1.2}))
-    assert (losing.next, losing.reason_code) == ("lose", "worse")
+    assert case.screen(evaluation({"time": 1.05})).next == case.screen(evaluation({"time": 99.0})).next == "pair"
 
 
-def test_seven_clear_wins_are_kept_with_an_effect_and_its_interval() -> None:
-    case = judge(TIME, base={"time": 1.0})
-    pairs = [pair({"time": 0.5}, {"time": 1.0}) for _ in range(7)]
-    screened = evaluation({"time": 0.5})
-    assert case.confirm(screened, pairs[:6], 1).next == "pair"
+def test_two_pairs_say_whether_it_is_promising_and_six_more_whether_it_is_better() -> None:
+    case, screened = judge(TIME, base={"time": 1.0}), evaluation({"time": 0.5})
+    pairs = [pair({"time": 0.5}, {"time": 1.0}) for _ in range(8)]
+    first = [case.confirm(screened, pairs[:count], 0) for count in (1, 2, 3)]
+    assert [(decision.next, decision.promising) for decision in first] == [
+        ("pair", False), ("pair", True), ("pair", True),
+    ]  # fmt: skip
+    assert case.confirm(screened, pairs[:7], 1).next == "pair"
     decision = case.confirm(screened, pairs, 1)
-    assert (decision.next, decision.verdict, decision.reason_code) == ("keep", "promoted", "kept")
+    assert (decision.next, decision.verdict, decision.reason_code) == ("audit", "promoted", "kept")
     assert decision.effect == pytest.approx(2)
     assert decision.interval == pytest.approx((2, 2))
     assert case.confirm(screened, pairs, 10).next == "pair"  # a later candidate must show more
+    kept = case.audit(screened, screened, decision)
+    assert (kept.next, kept.reason, kept.effect) == ("keep", decision.reason, decision.effect)
+    assert case.audit(screened, evaluation({"time": 0.5}, FAILED), decision).reason_code == "tests_lost"
+
+
+def test_what_two_pairs_show_to_be_slower_is_worse() -> None:
+    case = judge(TIME, base={"time": 1.0})
+    lost = case.confirm(evaluation({"time": 2}), [pair({"time": 2.0}, {"time": 1.0})] * 2, 0)
+    assert (lost.next, lost.reason_code, lost.effect) == ("lose", "worse", pytest.approx(0.5))
+    assert lost.reason == "better in 0 of 2 pairs, median -50.0 %"
 
 
 def test_wins_below_the_least_effect_do_not_count() -> None:
     case = judge(TIME, base={"time": 1.0})
-    pairs = [pair({"time": 0.995}, {"time": 1.0}) for _ in range(6)]
-    decision = case.confirm(evaluation({"time": 0.995}), pairs, 1)
+    pairs = [pair({"time": 0.995}, {"time": 1.0}) for _ in range(2)]
+    decision = case.confirm(evaluation({"time": 0.995}), pairs, 0)
     assert (decision.next, decision.reason_code) == ("lose", "undecided")
     assert decision.effect == pytest.approx(1 / 0.995)
 
@@ -123,7 +134,7 @@ def test_a_noisy_guard_is_shown_not_to_be_worse(heat: float, following: str, cod
 
 def test_a_noisy_winner_that_breaks_a_noisy_guard_is_not_kept() -> None:
     case = judge(TIME, HEAT, base={"time": 1.0, "heat": 1.0})
-    pairs = [pair({"time": 0.5, "heat": 1.5}, {"time": 1.0, "heat": 1.0}) for _ in range(7)]
+    pairs = [pair({"time": 0.5, "heat": 1.5}, {"time": 1.0, "heat": 1.0}) for _ in range(8)]
     assert case.confirm(evaluation({"time": 0.5, "heat": 1.5}), pairs, 1).reason_code == "guard_failed"
 
 

@@ -21,7 +21,7 @@ from maabarium.scoring import factor, improved
 
 def test_the_summary_of_a_run_with_winners() -> None:
     lines = summary_lines(won())
-    assert lines[0].startswith("quickstart: 2 of 5 kept · lines_per_s 39 790 -> 119 535 (x3.00, 95 % x2.98-3.11)")
+    assert lines[0].startswith("quickstart: 2 of 5 kept · lines_per_s 39 790 -> 119 535 (x3.00, 95 % x2.97-3.11)")
     assert lines[0].endswith("· complexity 14 -> 12 (x1.17)")
     assert lines[1] == "  + #2  change 2  x1.50 (x1.46-1.54)  9 pairs"
     assert lines[2] == "  + #4  change 4  x2.00 (x1.94-2.06)  9 pairs"

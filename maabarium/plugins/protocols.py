@@ -85,6 +85,10 @@ class RunTrees(Protocol):
 class WarmWorkspace(Protocol):
     """A workspace whose `run` takes `program`, one that `keep` has started. In others every process is a new one."""
 
+    @property
+    def shared(self) -> Path:
+        """A folder of ours for what programs that are kept read; it stays until the run is over."""
+
     def keep(self, argv: Sequence[str], *, env: Mapping[str, str], readable: Sequence[Path]) -> KeptProgram:
         """Start a program and wait until it is ready. SandboxError when it does not come to that."""
 

@@ -35,6 +35,8 @@ __all__ = ["LAUNCHER", "ForkingRunner", "Kept"]
 FORKS = "MAABARIUM_FORKS"
 """Names the folder of the package whose module `forks` a program that is kept imports to be able to fork."""
 LAUNCHER = Path(__file__).parent / "launcher"
+SLICE = 0.1
+"""Seconds between looks at `cancel` while a program becomes ready."""
 DAYS = 10 * 86400.0
 
 
@@ -80,18 +82,16 @@ class Kept(KeptProgram):
                 cwd=command.cwd,
                 env={**command.env, FORKS: str(LAUNCHER)},
                 timeout=DAYS,
-                writable=(),
+                writable=(self._folder,),
                 readable=(*command.readable, LAUNCHER),
                 channel=theirs,
             )
             start = self._runner.prepared(whole, self._stack)
             world = namespaces_plan(start, self._runner.caps, strict=self._runner.strict, sealed=False)
             self._world = world["mounts"]
-            folders = [
-                ("write", BESIDE, True, str(self._folder.parent)),
-                ("write", str(self._folder), True, str(self._source)),
-            ]
-            shown = [*self._world[:-1], *folders, self._world[-1]]
+            place, beside = str(self._folder), ("write", BESIDE, True, str(self._folder.parent))
+            shown = [(*step, str(self._source)) if step[:2] == ("write", place) else step for step in self._world]
+            shown.insert(-1, beside)
             door = LaunchDoor(
                 Start(whole, start.env, start.mark, {}, start.group),
                 lambda start: {**world, "mounts": shown, "lasts": True},
@@ -116,11 +116,16 @@ class Kept(KeptProgram):
 
     def _ready(self, deadline: float) -> Mapping[str, Any]:
         """What the program says when it is ready. Raises SandboxError with its last words when it ends or hangs."""
-        self._wire.settimeout(max(0.01, deadline - time.monotonic()))
-        try:
-            said = self._wire.recv(64 * 1024)
-        except TimeoutError:
-            raise SandboxError(f"the program to be kept was not ready after {READY:.0f} seconds") from None
+        self._wire.settimeout(SLICE)
+        said = None
+        while said is None:
+            with contextlib.suppress(TimeoutError):
+                said = self._wire.recv(64 * 1024)
+            if said is None and time.monotonic() > deadline:
+                raise SandboxError(f"the program to be kept was not ready after {READY:.0f} seconds")
+            if self._runner.cancel.is_set():
+                raise SandboxError("cancelled")
+        self._wire.settimeout(READY)
         if not said:
             size = os.lseek(self._output, 0, os.SEEK_END)
             words = os.pread(self._output, 2000, max(0, size - 2000)).decode(errors="replace").strip()

@@ -99,6 +99,7 @@ def fork_plan(
     pool, attached = memory_steps("/tmp", caps.private, private, lambda path: path.startswith(f"{place}/"))
     covering = tuple(f"{path}/" for path in private)
     covered = [step for step in world if step[0] in ("read", "write") and step[1].startswith(covering)]
+    covered = [step for step in covered if step[1] != str(place)]
     inner = [path.relative_to(place) for path in map(Path, writable) if place in path.parents]
     inner = [path for path in inner if os.path.lexists(source / path)]
     return {

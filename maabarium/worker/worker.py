@@ -18,6 +18,7 @@ from maabarium.plugins.manager import PluginManager, bare_evaluators, build_plug
 from maabarium.plugins.processes import Command, Completed, KeepsPrograms, KeptProgram, Sandbox
 from maabarium.plugins.protocols import Evaluator, RunTrees, Workspace
 from maabarium.workspace.repository import Repository, RepositoryHandle
+from maabarium.workspace.storage import remove_folder
 from maabarium.workspace.worktree import Worktree
 
 __all__ = ["CheckedOut", "Worker", "WorkerSetup", "end_measurements", "worker_of"]
@@ -56,8 +57,7 @@ class Worker:
         self._free: queue.SimpleQueue[Worktree] = queue.SimpleQueue()
         self._made: list[Worktree] = []
         self._repository: Repository | None = None
-        self.kept: list[KeptProgram] = []
-        """Programs that evaluators keep ready; they end with the worker."""
+        self._kept = KeptPrograms()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return worker_of, (self.setup,)
@@ -106,15 +106,53 @@ class Worker:
     def checked_out(self, worktree: Worktree, sandbox: Sandbox, timeout: float) -> CheckedOut:
         """What an evaluator gets of a worktree; `timeout` in seconds unless it says another."""
         place = self._made[0].path.parent
-        return CheckedOut(worktree.path, worktree.root, worktree.scratch, sandbox, timeout, place, self.kept)
+        return CheckedOut(worktree.path, worktree.root, worktree.scratch, sandbox, timeout, place, self._kept)
 
     def close(self) -> None:
         """End the programs that are kept, and remove the worktrees of this process."""
-        while self.kept:
-            self.kept.pop().close()
+        self._kept.close()
         with self._lock:
+            if self._made:
+                remove_folder(shared_folder(self._made[0].path.parent))
             while self._made:
                 self._made.pop().remove()
+
+
+class KeptPrograms:
+    """Programs that evaluators keep ready; they end with the worker, also those that become ready after it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._programs: list[KeptProgram] = []
+        self._closed = False
+
+    def added(self, program: KeptProgram) -> KeptProgram:
+        """The program, from now on ours. Raises SandboxError when the worker has ended meanwhile."""
+        with self._lock:
+            if not self._closed:
+                self._programs.append(program)
+                return program
+        program.close()
+        raise SandboxError("the worker has ended")
+
+    def drop(self, program: KeptProgram) -> None:
+        """End one of them."""
+        with self._lock:
+            self._programs = [kept for kept in self._programs if kept is not program]
+        program.close()
+
+    def close(self) -> None:
+        """End all of them."""
+        with self._lock:
+            self._closed, programs = True, self._programs
+            self._programs = []
+        for program in programs:
+            program.close()
+
+
+def shared_folder(place: Path) -> Path:
+    """Where a worker has the files of kept programs whose sessions see their worktree at `place`."""
+    return place.with_name(f"{place.name}-shared")
 
 
 @dataclass(frozen=True)
@@ -148,7 +186,7 @@ class CheckedOut:
     default_timeout: float
     place: Path
     """The folder of the first worktree, where sessions of kept programs see theirs."""
-    kept: list[KeptProgram]
+    kept: KeptPrograms
 
     def run(
         self,
@@ -174,15 +212,18 @@ class CheckedOut:
         if not isinstance(self.sandbox, KeepsPrograms):
             raise SandboxError(f"the sandbox {self.sandbox.name} keeps no programs")
         command = self._command(self.seen, argv, env, readable=tuple(readable))
-        program = self.sandbox.keep(command, self.place, self.path.parent)
-        self.kept.append(program)
-        return program
+        return self.kept.added(self.sandbox.keep(command, self.place, self.path.parent))
+
+    @property
+    def shared(self) -> Path:
+        """A folder of this worker for what programs that are kept read; removed with the run."""
+        folder = shared_folder(self.place)
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def drop(self, program: KeptProgram) -> None:
         """End a program that was kept."""
-        if program in self.kept:
-            self.kept.remove(program)
-        program.close()
+        self.kept.drop(program)
 
     def seen(self, path: Path) -> Path:
         """A path in this worktree as sessions of kept programs see it."""

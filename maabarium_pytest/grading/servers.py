@@ -14,6 +14,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -78,6 +79,8 @@ class Servers:
         """One for gates (False) and one for pairs (True)."""
         self._fork: Literal["collection", "start", ""] = "collection"
         self._started = 0
+        self._pool = ThreadPoolExecutor(1)
+        self._next: Future[WarmServer | None] | None = None
         self.bytecode = Bytecode()
         """What all sessions find compiled."""
         self.why: list[str] = []
@@ -104,19 +107,28 @@ class Servers:
         with self._lock:
             paired = suite.request.stage in PAIRED
             server = self._kept.get(paired)
-            words = command_line(suite, workspace.seen)
+            words = command_line(suite, workspace.seen, workspace.shared)
             if server is not None and (server.is_spent(pair) or not server.fits(suite, words)):
                 workspace.drop(self._kept.pop(paired).program)
                 server = None
             if server is None:
-                server = self._start(suite, workspace, words, varied=paired)
+                server = self._successor(suite, words) if paired else None
+                server = server or self._start(suite, workspace, words, varied=paired)
                 if server is None:
                     return None
                 self._kept[paired] = server
             if server.pair != pair:
                 server.pair = pair
                 server.pairs += 1
+                if server.pairs == PAIRS:
+                    self._next = self._pool.submit(self._start, suite, workspace, words, varied=True)
             return server
+
+    def _successor(self, suite: Suite, words: Sequence[str]) -> WarmServer | None:
+        """The server that was started while the last one was still in use, if it fits."""
+        future, self._next = self._next, None
+        server = future.result() if future is not None else None
+        return server if server is not None and server.fits(suite, words) else None
 
     def forget(self, server: WarmServer) -> None:
         """A server that does not answer is not asked again."""
@@ -135,10 +147,10 @@ class Servers:
         if self._fork == "collection" and any(Path(path).name == "conftest.py" for path in suite.targets.paths):
             self._fall_back("a conftest may be changed")
         while self._fork:
-            compiled = suite.request.workspace.scratch / "compiled"
+            compiled, file = workspace.shared / "compiled", workspace.shared / f"server-{self._started}.json"
             replace_file(compiled, self.bytecode.content)
             plan = {
-                "compiled": str(workspace.seen(compiled)) if self.bytecode.content else "",
+                "compiled": str(compiled) if self.bytecode.content else "",
                 "groups": groups(suite),
                 "args": words,
                 "path": path_of(suite, workspace.seen),
@@ -146,11 +158,10 @@ class Servers:
                 "targets": [str(top / target) for target in suite.targets.paths],
                 "fork": self._fork,
             }
-            file = suite.request.workspace.scratch / "server.json"
             file.write_text(json.dumps(plan), encoding="utf-8")
-            argv = [suite.python, str(TARGET_CODE / "boot.py"), "server", str(workspace.seen(file))]
+            argv = [suite.python, str(TARGET_CODE / "boot.py"), "server", str(file)]
             try:
-                program = workspace.keep(argv, env=env, readable=(TARGET_CODE,))
+                program = workspace.keep(argv, env=env, readable=(TARGET_CODE, workspace.shared))
             except SandboxError as error:
                 self._fall_back(str(error))
                 continue

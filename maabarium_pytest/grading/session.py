@@ -145,7 +145,10 @@ def _plan(suite: Suite, mode: Mode, rules: list[str], seen: Callable[[Path], Pat
     select = [f"{seen(Path(path))}{colons}{id}" for path, colons, id in places]
     baseline = request.baseline.measurements if request.baseline else ()
     return {
-        "args": [*command_line(suite, seen), *(_inside(rules, seen) if mode.only_rules else [])],
+        "args": [
+            *command_line(suite, seen, request.workspace.scratch),
+            *(_inside(rules, seen) if mode.only_rules else []),
+        ],
         "path": path_of(suite, seen),
         "folder": f"{FOLDER}/" if suite.rules.contents else "",
         "rules": _inside(rules, seen),

@@ -173,12 +173,13 @@ def path_of(suite: Suite, seen: Callable[[Path], Path]) -> list[str]:
     return [str(seen(Path(folder))) for folder in import_path(suite.request.workspace.root, suite.targets)]
 
 
-def command_line(suite: Suite, seen: Callable[[Path], Path]) -> list[str]:
-    """The command line of pytest, without rules. The target's addopts are replaced by what is left of them."""
+def command_line(suite: Suite, seen: Callable[[Path], Path], folder: Path) -> list[str]:
+    """The command line of pytest, without rules. The target's addopts are replaced by what is left of them. A target
+    without a configuration gets an empty one in `folder`."""
     configuration = suite.configuration
     file = configuration.file
     if file is None:
-        file = suite.request.workspace.scratch / "pytest.ini"
+        file = folder / "pytest.ini"
         file.write_text("[pytest]\n", encoding="utf-8")
     rootdir = seen(configuration.rootdir)
     words = ["-c", str(seen(file)), f"--rootdir={rootdir}", f"--confcutdir={rootdir}"]

@@ -176,7 +176,7 @@ def loaded_from(top: str, targets: list[str]) -> str:
 def warm_up() -> None:
     """An empty session, which loads what plug-ins load late; its modules are dropped again."""
     before = set(sys.modules)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # TMPDIR is a folder of sessions
         place = Path(folder)
         (place / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
         (place / "test_empty.py").write_text("def test_empty():\n    pass\n", encoding="utf-8")

@@ -27,7 +27,7 @@ timeout_seconds = 300
 require_tests_pass = true
 min_improvement = 0.0
 [metrics]
-metrics = [{{ name = "passed", weight = 1.0, direction = "maximize", source = "tests.passed" }}]
+metrics = [{{ name = "size", weight = 1.0, direction = "minimize", source = "size" }}]
 [proposer]
 kind = "scripted"
 path = "proposals.jsonl"

@@ -5,8 +5,10 @@ No process is started and nothing is imported from the tree; the text is parsed 
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from maabarium.code.python_file import decode, parse_strictly
@@ -73,18 +75,40 @@ STATIC_SOURCES: Mapping[str, tuple[Callable[[str], float], Callable[[list[float]
 """By source: the number of one file, how files are put together, unit."""
 
 
+class _Content:
+    """The bytes of a file, compared by their digest alone; whoever has measured them may let them go."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self._digest = hashlib.sha256(content).digest()
+
+    def __hash__(self) -> int:
+        return hash(self._digest)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Content) and self._digest == other._digest
+
+
+@lru_cache(maxsize=16_384)
+def _value(source: str, file: _Content) -> float:
+    """The number of one file: an experiment changes few of them. Raises what `measure_text` translates."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the text, such as a backslash too many: not ours to show
+        parse_strictly(file.content)  # in bytes, as the interpreter reads it; the tools want text
+        value = STATIC_SOURCES[source][0](decode(file.content)[0])
+    file.content = b""
+    return value
+
+
 def measure_text(source: str, files: Iterable[tuple[str, bytes]]) -> float:
     """One static source over files given as (path, content). Raises UnreadableFile; ValueError without files."""
-    single, together, _ = STATIC_SOURCES[source]
+    _, together, _ = STATIC_SOURCES[source]
     values = []
     for path, content in files:
         if len(content) > LARGEST:
             raise UnreadableFile(path, f"it has {len(content):,} bytes; static sources read files of up to {LARGEST:,}")
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of the text, such as a backslash too many: not ours to show
-                parse_strictly(content)  # in bytes, as the interpreter reads it; the tools want text
-                values.append(single(decode(content)[0]))
+            values.append(_value(source, _Content(content)))
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise UnreadableFile(path, str(error) or type(error).__name__) from error
     if not values:

@@ -47,6 +47,7 @@ class Analysis:
     words: list = field(default_factory=list)
     spread: float = 0.0
     size_spread: float = 0.0
+    pause_spread: float = 0.0
 
 
 def analyse(lines, limit=10, slow_seconds=1.0):
@@ -76,6 +77,7 @@ def analyse(lines, limit=10, slow_seconds=1.0):
         words=top(count(words(pages)), limit),
         spread=spread([entry.seconds for entry in entries]),
         size_spread=spread([entry.size for entry in entries]),
+        pause_spread=spread(pauses(entries)),
     )
 
 
@@ -92,6 +94,12 @@ def without_robots(entries):
     """Requests from addresses that no robot ever used."""
     robots = [entry.host for entry in entries if family(entry.agent) == "Robot"]
     return [entry for entry in entries if entry.host not in robots]
+
+
+def pauses(entries):
+    """Seconds from each request to the next."""
+    times = [entry.when.timestamp() for entry in entries]
+    return [later - earlier for earlier, later in zip(times, times[1:])]
 
 
 def requests_by_hour(entries):

@@ -24,7 +24,7 @@ def render(analysis):
         text += f"\n{title}\n"
         for name, number in rows:
             text += f"  {number:>7}  {name}\n"
-    text += f"\nTimes (median, p90, p99; standard deviation of all: {analysis.spread:.3f})\n"
+    text += f"\nTimes (median, p90, p99; all: ± {analysis.spread:.3f}, pauses: ± {analysis.pause_spread:.3f})\n"
     for item in analysis.times:
         text += f"  {item.median:>7.3f} {item.p90:>7.3f} {item.p99:>7.3f}  {item.route} ({item.requests})\n"
     text += "\nSlow requests\n"

@@ -21,4 +21,5 @@ def test_same_answer_in_less_time(score, lines):
     assert (analysis.routes[0], analysis.words[0]) == (("/products/:id", 454), ("products", 454))
     assert analysis.slow[0] == (7.044, "GET", "/checkout//payment")
     assert analysis.families[:2] == [("Opera 96", 131), ("Edge 115", 103)]
-    assert (analysis.spread, analysis.size_spread) == pytest.approx((0.27554875, 11772.3639))
+    spreads = (analysis.spread, analysis.size_spread, analysis.pause_spread)
+    assert spreads == pytest.approx((0.27554875, 11772.3639, 15.1555356))

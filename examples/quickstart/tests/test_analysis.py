@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 from loglens.__main__ import main
-from loglens.analysis import analyse
+from loglens.analysis import analyse, pauses
+from loglens.parser import read_entries
 from loglens.report import human_size, render, share
 
 
@@ -40,6 +41,12 @@ def test_small_log(make_line):
         ("/login", 4.0, 4.0),
         ("/products/:id", 0.042, 1.5),
     ]
+
+
+def test_pauses(make_line):
+    lines = [make_line(when=f"17/Apr/2024:06:00:{second:02} +0300") for second in (0, 1, 1, 5)]
+    assert pauses(read_entries(lines)[0]) == [1, 0, 4]
+    assert pauses([]) == []
 
 
 def test_report_has_all_parts(make_line):

@@ -33,6 +33,7 @@ from instrument_pairs import Instrument, Pair, judge_of, opened
 from instrument_program import checked, source, units_of
 from instrument_trials import Trial, Verdicts, by_server, decide, deviation, drawn, log_ratios, summed_up
 
+from maabarium.acceptance.estimate import deviation as robust_deviation
 from maabarium.acceptance.judge import Judge
 
 INDICES = (1, 10)
@@ -95,7 +96,8 @@ def measured(options: argparse.Namespace) -> list[Series]:
                         made.append(record(instrument, units, shape, count))
                         print(deviations(made[-1]), flush=True)
                     if options.real:
-                        real_trials(instrument, units, load, options.real)
+                        spread = calibrated(shapes[0], made)
+                        real_trials(instrument, units, load, spread, options.real)
     return made
 
 
@@ -116,17 +118,23 @@ def deviations(series: Series) -> str:
     )
 
 
-def judge_with(instrument_blueprint: Judge, min_effect: float) -> Judge:
-    """The same judge with another least gain."""
-    blueprint = instrument_blueprint.blueprint
-    acceptance = blueprint.acceptance.model_copy(update={"min_effect": min_effect})
-    changed = blueprint.model_copy(update={"acceptance": acceptance})
-    return judge_of(changed, instrument_blueprint.baseline)
+def calibrated(shape: Series, made: list[Series]) -> float:
+    """The deviation that a run would have found at its start: of equal programs, or of this series about its median."""
+    alike = [
+        one for one in made if not one.more and (one.body, one.load, one.how) == (shape.body, shape.load, shape.how)
+    ]
+    return robust_deviation(log_ratios(alike[0].pairs), 0.0) if alike else robust_deviation(log_ratios(shape.pairs))
 
 
-def real_trials(instrument: Instrument, units: int, load: str, count: int) -> None:
+def judge_with(judge: Judge, min_effect: float, spread: float) -> Judge:
+    """The same judge with another least gain and what a calibration found."""
+    acceptance = judge.blueprint.acceptance.model_copy(update={"min_effect": min_effect})
+    return judge_of(judge.blueprint.model_copy(update={"acceptance": acceptance}), judge.baseline, spread)
+
+
+def real_trials(instrument: Instrument, units: int, load: str, spread: float, count: int) -> None:
     """Trials of a 2 % gain in which every pair is measured anew."""
-    judge = judge_of(instrument.blueprint, instrument.baseline)
+    judge = judge_of(instrument.blueprint, instrument.baseline, spread)
     trees = trees_of(instrument, units, 0.02)
     began = time.perf_counter()
     trials = [decide(judge, instrument.pairs(*trees), 1) for _ in range(count)]
@@ -143,13 +151,13 @@ def row(verdicts: Verdicts) -> str:
     return f"{kept}, median {verdicts.pairs:4.0f} pairs, {estimate}"
 
 
-def powers(series: Series, judge: Judge, trials: int, seed: int) -> None:
+def powers(series: Series, judge: Judge, spread: float, trials: int, seed: int) -> None:
     """Draw trials from the series and have them judged."""
     servers = by_server(series.pairs)
     for min_effect, indices in CASES:
         for index in indices:
             chance = random.Random(f"{seed}:{series.load}:{series.more}:{min_effect}:{index}")
-            one = judge_with(judge, min_effect)
+            one = judge_with(judge, min_effect, spread)
             done: list[Trial] = [decide(one, drawn(servers, chance), index) for _ in range(trials)]
             name = f"{series.body:5g} ms {series.load:8} gain {series.more:4.1%} min_effect {min_effect:.0%}"
             print(f"{name} candidate {index:2}: {row(summed_up(done, math.log1p(series.more)))}")
@@ -217,7 +225,7 @@ def judged(made: list[Series], options: argparse.Namespace) -> None:
         judge = judge_of(instrument.blueprint, instrument.baseline)
     for series in made:
         if series.more and not series.in_turn:  # luck of one series of equal programs would be drawn again and again
-            powers(series, judge, options.trials, options.seed)
+            powers(series, judge, calibrated(series, made), options.trials, options.seed)
 
 
 def _read(path: Path) -> list[Series]:

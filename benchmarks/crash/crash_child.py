@@ -13,6 +13,8 @@ import sys
 from itertools import count
 from pathlib import Path
 
+import crash_calm as crash_calm
+
 from maabarium.errors import MaabariumError
 from maabarium.plugins.manager import build_plugins
 from maabarium.run.prepared import prepare_run

@@ -64,14 +64,22 @@ class Stage:
         """Start or resume a run as the leader of a process group; `die` is for the child script alone."""
         prefix = "--maabarium-" if self.by_pytest and not die else "--"
         if self.by_pytest and not die:
-            command = ["-m", "pytest", "--maabarium", BLUEPRINT, *(["--maabarium-resume=last"] if resume else [])]
+            command = [
+                "-m",
+                "pytest",
+                "-p",
+                "crash_calm",
+                "--maabarium",
+                BLUEPRINT,
+                *(["--maabarium-resume=last"] if resume else []),
+            ]
             command += [f"--maabarium-db={database}"] if database else []
         else:
             command = [str(CHILD), BLUEPRINT, *(["--resume"] if resume else []), *(["--die", die] if die else [])]
             command += ["--database", str(database)] if database else []
         if self.iterations:
             command.append(f"{prefix}iterations={self.iterations}")
-        environment = {**os.environ, "XDG_CACHE_HOME": str(self.root / "cache")}
+        environment = {**os.environ, "XDG_CACHE_HOME": str(self.root / "cache"), "PYTHONPATH": str(CHILD.parent)}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # it makes every session three times as slow
         with (self.root / "output.txt").open("a") as output:
             return subprocess.Popen(

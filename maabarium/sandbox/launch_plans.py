@@ -80,7 +80,7 @@ def namespaces_plan(start: Start, caps: Caps, *, strict: bool, sealed: bool = Tr
         "host": HOST,
         "loopback": not options.network,
         "mounts": steps_of(files, private, caps.private, network=options.network, sealed=sealed),
-        "filter": filter_program(confining_rules(strict=strict), os.uname().machine) if sealed else None,
+        "filter": confining_filter(strict) if sealed else None,
         "landlock": write_domain(abi, files, private) if abi and sealed else None,
     }
 
@@ -121,9 +121,15 @@ def fork_plan(
         "cwd": os.path.realpath(start.command.cwd),
         "limits": sorted(start.limits.items()),
         "reports": True,
-        "filter": filter_program(confining_rules(strict=strict), os.uname().machine),
+        "filter": confining_filter(strict),
         "landlock": write_domain(abi, FileAccess((), writable, {}), private) if abi else None,
     }
+
+
+@functools.cache
+def confining_filter(strict: bool) -> bytes:
+    """The filter of a process in namespaces of its own, for this machine."""
+    return filter_program(confining_rules(strict=strict), os.uname().machine)
 
 
 def shown_at(path: Path, inner: Path, outer: Path) -> Path:

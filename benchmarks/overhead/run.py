@@ -5,7 +5,7 @@
 Ours: scripted proposals that change one constant, a suite of one test, an exact metric, level `standard`. By hand:
 `python -m pytest` in the same checkout with the same plug-ins, bytecode written as usual. OpenEvolve (extra `bench`):
 its own process, a local server that answers at once, the same program and the same test. Then a published package with
-1 903 tests: candidates that are sound and five that are not, against the suite's own run by hand. The three take turns,
+1 902 tests: candidates that are sound and five that are not, against the suite's own run by hand. The three take turns,
 `--rounds` times. Times are medians of the wall clock.
 """
 

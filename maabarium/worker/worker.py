@@ -116,6 +116,9 @@ class Worker:
                 remove_folder(shared_folder(self._made[0].path.parent))
             while self._made:
                 self._made.pop().remove()
+            if self._repository is not None:
+                self._repository.close()
+                self._repository = None
 
 
 class KeptPrograms:

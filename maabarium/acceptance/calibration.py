@@ -8,8 +8,9 @@ from statistics import median
 
 from maabarium.acceptance.estimate import deviation
 from maabarium.acceptance.sequential import expected_pairs, test_of_gain
-from maabarium.blueprint.schema import Acceptance
-from maabarium.records import Record
+from maabarium.blueprint.schema import Acceptance, Metric
+from maabarium.records import Evaluation, Measured, Record
+from maabarium.scoring import factor
 
 __all__ = [
     "MORE_PAIRS",
@@ -18,6 +19,7 @@ __all__ = [
     "bias_sentence",
     "calibrate",
     "calibration_line",
+    "noisy_line",
     "pairs_wanted",
     "sign_test",
 ]
@@ -102,6 +104,29 @@ def calibration_line(calibration: Calibration) -> str:
             pairs = f"in about {found.pairs} pairs" if not number else f"in {found.pairs}"
             said.append(f"{gain} {pairs} ({max(1, round(found.seconds))} s)")
     return f"{calibration.deviation * 100:.2g} % a pair; finds {', of '.join(said)}"
+
+
+def noisy_line(metrics: Sequence[Metric], baseline: Evaluation, pairs: Sequence[Measured]) -> str:
+    """Which of these noisy metrics there are; beside each its own deviation in the calibration's `pairs`, where that is
+    not the deviation of the whole: "score:speed 0.9 %, score:nap 8 % (wall clock, sides in turn)"."""
+    clocks = {measurement.source: measurement.clock for measurement in baseline.measurements}
+    own = len(metrics) > 1 or any(clocks.get(str(metric.source)) != "cpu" for metric in metrics)
+    said = []
+    for metric in sorted(metrics, key=lambda metric: str(metric.source)):
+        source = str(metric.source)
+        ratios = [
+            math.log(factor(metric, pair.champion.values()[source], pair.candidate.values()[source]))
+            for pair in pairs
+            if pair.champion
+            and pair.candidate
+            and {source} <= pair.champion.values().keys() & pair.candidate.values().keys()
+        ]
+        figure = f" {deviation(ratios, 0.0) * 100:.2g} %" if own and len(ratios) > 1 else ""
+        how = {"cpu": "", "wall": " (wall clock, sides in turn)"}.get(
+            clocks.get(source) or "", " (no clock, sides in turn)"
+        )
+        said.append(f"{source}{figure}{how}")
+    return ", ".join(said)
 
 
 def bias_sentence(calibration: Calibration) -> str:

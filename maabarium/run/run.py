@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from maabarium.acceptance.calibration import calibration_line
+from maabarium.acceptance.calibration import calibration_line, noisy_line
 from maabarium.blueprint.globs import Globs
 from maabarium.engine.actions import Done
 from maabarium.engine.driver import Driver, Progress
@@ -80,7 +80,9 @@ class OpenRun:
         if state.calibration:
             lines.append(f"instrument: {calibration_line(state.calibration)}")
         if state.noisy:
-            lines.append(f"noisy: {', '.join(sorted(state.noisy))} (a gain must be confirmed by pairs)")
+            metrics = [metric for metric in state.blueprint.metrics.metrics if metric.source in state.noisy]
+            noisy = noisy_line(metrics, baseline, self.view().calibration)
+            lines.append(f"noisy: {noisy}; a gain must be confirmed by pairs")
         if isinstance(proposer, NotesTargets):
             files = self.repository.view(state.champions[0].tree)
             lines += [f"note: {problem}" for problem in proposer.notes(files, self.prepared.binding.targets)]

@@ -14,10 +14,12 @@ from maabarium.acceptance.calibration import (
     bias_sentence,
     calibrate,
     calibration_line,
+    noisy_line,
     pairs_wanted,
     sign_test,
 )
-from maabarium.blueprint.schema import Acceptance
+from maabarium.blueprint.schema import Acceptance, Metric
+from maabarium.records import Clock, Evaluation, Measured, Measurement
 
 RULES = Acceptance()
 
@@ -82,3 +84,30 @@ def test_what_a_run_can_tell_is_said() -> None:
     assert line.startswith("1 % a pair; finds a gain of 2 % in about ") and ", of 5 % in 8 (4 s)" in line
     loud = calibration_line(calibrate([10 * value for value in values], [0.5], RULES))
     assert "10 % a pair; finds a gain of 2 % seldom, of 5 % seldom" in loud
+
+
+def seen(chance: random.Random, **clocks: tuple[Clock | None, float]) -> Evaluation:
+    """One side: each source with its clock, about 10, deviating by so much."""
+    return Evaluation(
+        measurements=tuple(
+            Measurement(source=f"score:{name}", value=10 * math.exp(chance.gauss(0, spread)), clock=clock)
+            for name, (clock, spread) in clocks.items()
+        )
+    )
+
+
+def test_each_noisy_metric_has_its_own_deviation_beside_it() -> None:
+    chance = random.Random(3)
+    clocks: dict[str, tuple[Clock | None, float]] = {"fast": ("cpu", 0.01), "nap": ("wall", 0.1), "own": (None, 0.0)}
+    metrics = [Metric(name=n, weight=0.3, direction="maximize", source=f"score:{n}", noisy=True) for n in clocks]
+    pairs = [
+        Measured(number=0, stage="calibrate", candidate=seen(chance, **clocks), champion=seen(chance, **clocks))
+        for _ in range(4000)
+    ]
+    baseline = seen(chance, **clocks)
+    assert noisy_line(metrics, baseline, pairs) == (
+        "score:fast 1.4 %, score:nap 14 % (wall clock, sides in turn), score:own 0 % (no clock, sides in turn)"
+    )
+    assert noisy_line(metrics[:1], baseline, pairs) == "score:fast", "it is the deviation of a pair"
+    assert noisy_line(metrics[1:2], baseline, pairs) == "score:nap 14 % (wall clock, sides in turn)"
+    assert noisy_line(metrics[1:2], baseline, []) == "score:nap (wall clock, sides in turn)"

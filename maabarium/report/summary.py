@@ -13,15 +13,16 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from maabarium.acceptance.calibration import calibration_line
 from maabarium.events import RunView
 from maabarium.records import Outcome
 from maabarium.report import gains, phrases
-from maabarium.report.levels import acceptance_of, decided
+from maabarium.report.levels import acceptance_of, calibration_of, decided
 from maabarium.safe_text import one_line, plain
 from maabarium.state_paths import state_paths_of
 from maabarium.store import StoredView
 
-__all__ = ["confidence_line", "database_option_of", "metric_lines", "summary_lines", "time_line"]
+__all__ = ["confidence_line", "database_option_of", "instrument_line", "metric_lines", "summary_lines", "time_line"]
 
 LINE = 110
 """A summary line that would be longer goes on in the next one."""
@@ -41,6 +42,7 @@ def summary_lines(view: RunView) -> list[str]:
     lines = metric_lines(view)
     lines += _winner_lines(view) if view.kept else _nothing_lines(view)
     lines.append(confidence_line(view))
+    lines += filter(None, [instrument_line(view)])
     if (smallest := gains.smallest_gain(view)) is not None:
         lines.append(f"the smallest gain this run would have found: about {phrases.percent(smallest)}")
     lines += [*_state_lines(view), time_line(view)]
@@ -80,6 +82,12 @@ def confidence_line(view: RunView) -> str:
     if counts["cancelled"]:
         verdicts += f", {counts['cancelled']} cancelled"
     return f"{said} · {verdicts}"
+
+
+def instrument_line(view: RunView) -> str:
+    """What the run's pairs could tell, from those of its start with itself; empty where there are none."""
+    calibration = calibration_of(view)
+    return f"instrument: {calibration_line(calibration)}" if calibration else ""
 
 
 def time_line(view: RunView) -> str:

@@ -19,7 +19,7 @@ from maabarium.report import gains, phrases
 from maabarium.report.chart import chart_of
 from maabarium.report.levels import decides_by_pairs, levels, proven_levels
 from maabarium.report.markup import DiffLine, clipped, diff_lines, fenced, markdown
-from maabarium.report.summary import confidence_line, metric_lines, summary_lines, time_line
+from maabarium.report.summary import confidence_line, instrument_line, metric_lines, summary_lines, time_line
 from maabarium.safe_text import one_line, plain
 
 __all__ = ["require_report_path", "write_report"]
@@ -116,6 +116,7 @@ def _facts(view: RunView, diffs: Mapping[int, str], most: int) -> dict[str, Any]
         "result": summary_lines(view)[:1] if failed or not view.outcomes else metric_lines(view),
         "failed": failed,
         "confidence": "" if failed or not view.outcomes else confidence_line(view),
+        "instrument": instrument_line(view),
         "smallest": gains.smallest_gain(view),
         "metrics": gains.metric_gains(view),
         "reasons": gains.reasons(view),

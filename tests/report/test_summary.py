@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from report_views import BASE, HOSTILE, baseline, metrics, pairs, promoted, rejected, run_record, view, won
 
 from maabarium.blueprint.schema import Metric
-from maabarium.records import REASON_CODES, VERDICTS, MetricEffect, Outcome
+from maabarium.events import RunView
+from maabarium.records import REASON_CODES, VERDICTS, Evaluation, Measured, Measurement, MetricEffect, Outcome
 from maabarium.report import metric_gains, metric_lines, summary_lines, write_report
 from maabarium.report.chart import chart_of
 from maabarium.report.gains import smallest_gain
@@ -214,3 +216,30 @@ def test_whatever_is_stored_can_be_summed_up(tmp_path_factory: pytest.TempPathFa
     write_report(stored, {}, tmp_path_factory.getbasetemp() / "odd.md")
     chart_of(levels(stored))
     assert all(math.isfinite(level.value) for level in levels(stored))
+
+
+def calibrated(noise: float) -> RunView:
+    """A run whose start was measured beside itself twelve times, 0.5 s each."""
+
+    def side(value: float) -> Evaluation:
+        return Evaluation(measurements=(Measurement(source="score:lines_per_s", value=value, clock="cpu"),))
+
+    made = tuple(
+        Measured(number=0, stage="calibrate", pair=pair, champion=side(40_000.0), phases={"confirming": 0.5},
+                 candidate=side(40_000.0 * math.exp(noise * (-1) ** pair)))
+        for pair in range(1, 13)
+    )  # fmt: skip
+    outcomes = (baseline(), rejected(1, metrics=metrics(BASE, BASE, BASE)))
+    return view(outcomes, calibration=made)
+
+
+def test_the_pairs_of_the_start_with_itself_say_what_a_run_can_find(tmp_path: Path) -> None:
+    """By the weights of the objectives: of a gain of one of two, 0.8 counts."""
+    (line,) = (line for line in summary_lines(calibrated(0.01)) if line.startswith("instrument: "))
+    assert line.startswith("instrument: 1 % a pair; finds a gain of 2 % in about ") and "(4 s)" in line
+    found = smallest_gain(calibrated(0.01)), smallest_gain(calibrated(0.05))
+    assert found[0] is not None and found[1] is not None and 0.01 < found[0] < found[1]
+    for suffix in (".md", ".html"):
+        write_report(calibrated(0.01), {}, tmp_path / f"report{suffix}")
+        assert "finds a gain of 2 %" in (tmp_path / f"report{suffix}").read_text()
+    assert not [line for line in summary_lines(won()) if line.startswith("instrument: ")]

@@ -1,4 +1,7 @@
-"""A database that was written before the modules moved into rooms opens, is shown, and its cut run ends as it would."""
+"""Databases of earlier versions open, are shown, and their cut runs end.
+
+One was written before the modules moved into rooms, one under version 1 of the acceptance rules.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from maabarium.events import MeasuredEvent
 from maabarium.store import Store
 
-ARCHIVE = Path(__file__).with_name("fixtures") / "before_the_move.tar.xz"
+FIXTURES = Path(__file__).with_name("fixtures")
 WHOLE = [
     (0, "baseline", "baseline", 0.4, "828cc1971efcf7bc8f399dc95a0e48380f5eb79b"),
     (1, "promoted", "kept", 0.5333333333333333, "7ace15db7e1419678e64ec10c17c74333689ab8b"),
@@ -36,11 +40,11 @@ CUT = [
 class Left:
     """The target and its state, unpacked."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, archive: str) -> None:
         self.target = root / "target"
         self.database = self.target / "data" / "maabarium.db"
-        with tarfile.open(ARCHIVE) as archive:
-            archive.extractall(root, filter="data")
+        with tarfile.open(FIXTURES / archive) as opened:
+            opened.extractall(root, filter="data")
         with closing(sqlite3.connect(self.database)) as db, db:
             for column in ("target", "repository", "blueprint_path"):
                 db.execute(f"UPDATE runs SET {column} = replace({column}, '/made', ?)", [str(root)])
@@ -52,7 +56,7 @@ class Left:
     def call(self, module: str, *words: str) -> str:
         """The output of `python -m module`, which must end well."""
         argv = [sys.executable, "-m", module, *words]
-        done = subprocess.run(argv, cwd=self.target, env=self.environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(argv, cwd=self.target, env=self.environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -68,7 +72,12 @@ class Left:
 
 @pytest.fixture
 def left(tmp_path: Path) -> Left:
-    return Left(tmp_path)
+    return Left(tmp_path, "before_the_move.tar.xz")
+
+
+@pytest.fixture
+def noisy(tmp_path: Path) -> Left:
+    return Left(tmp_path, "noisy_of_rules_1.tar.xz")
 
 
 def test_it_opens_read_only_with_its_facts_as_fields(left: Left) -> None:
@@ -111,3 +120,37 @@ def test_the_run_that_was_cut_ends_as_it_would_have(left: Left) -> None:
     assert left.experiments("cut") == CUT and left.experiments("whole") == WHOLE
     with Store.open(left.database) as store:
         assert store.integrity() == []
+
+
+NOISY_CUT = [
+    (0, "baseline", "baseline", 0.5, "3cc8a6753656d40eaddc6a52dbc0ea3865571562"),
+    (1, "promoted", "kept", 0.6936137123948135, "825ceba7588f5eb24547ef8d7a652cb452a86cfe"),
+    (2, "rejected", "worse", 0.6078890269564536, "a6fb52f94743458f78413b1488148ecc513af424"),
+]
+"""As one sample against the champion's median, and signs alone, decided it."""
+
+
+def test_a_run_of_earlier_rules_of_acceptance_is_shown(noisy: Left) -> None:
+    with Store.open(noisy.database, readonly=True) as store:
+        assert store.integrity() == []
+        view = store.view(store.resolve("last", "noisy"))
+        assert view.run.rules == 1 and view.calibration == () and len(view.kept) == 3
+    shown = noisy.call("maabarium", "show", view.run.run_id)
+    assert "3 of 5 kept" in shown and "smallest gain" in shown and "instrument:" not in shown
+    noisy.call("maabarium", "report", view.run.run_id, "--output", "noisy.html")
+
+
+def test_a_run_of_earlier_rules_of_acceptance_goes_on_under_todays(noisy: Left) -> None:
+    """It was killed among the pairs of experiment 3. How fast the rest is, is measured here and now."""
+    assert noisy.experiments("noisy-cut")[:3] == NOISY_CUT
+    words = ("-p", "no:cacheprovider", "--maabarium", "noisy-cut.toml", "--maabarium-resume", "last")
+    shown = noisy.call("pytest", *words)
+    assert "1 baseline" in shown
+    rows = noisy.experiments("noisy-cut")
+    assert rows[:3] == NOISY_CUT and [row[0] for row in rows] == [0, 1, 2, 3, 4, 5]
+    assert all(row[1] in ("promoted", "rejected") for row in rows[3:]) and rows[4][1] == "rejected"
+    with Store.open(noisy.database) as store:
+        assert store.integrity() == []
+        stages = [event.measured.stage for event in store.journal(store.resolve("last", "noisy-cut"))
+                  if isinstance(event, MeasuredEvent) and event.measured.number == 3]  # fmt: skip
+    assert stages[:4] == ["screen", "pair", "pair", "pair"] and "calibrate" not in stages

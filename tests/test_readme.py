@@ -122,7 +122,7 @@ def test_the_commands_for_your_own_project(tmp_path: Path) -> None:
         if step == "maabarium init":  # as drafted, but for the length of a confirmation
             drafted = project / "maabarium.toml"
             assert "\n[acceptance]" not in drafted.read_text()
-            drafted.write_text(drafted.read_text() + "\n[acceptance]\nmax_pairs = 7\n")
+            drafted.write_text(drafted.read_text() + "\n[acceptance]\nmax_pairs = 8\n")
         assert done.returncode == 0, f"{step}\n{done.stdout}\n{done.stderr}"
         said[step] = done.stdout + done.stderr
     assert "1 baseline" in said["pytest --maabarium maabarium.toml"]

@@ -14,6 +14,7 @@ import marshal
 import os
 import sys
 import warnings
+from collections.abc import Mapping
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType
@@ -81,7 +82,7 @@ def main(arguments: list[str]) -> None:
 class CompiledModules:
     """A pytest plug-in that lets modules below `top` be found among `codes`."""
 
-    def __init__(self, top: str, codes: dict[str, bytes]) -> None:
+    def __init__(self, top: str, codes: Mapping[str, bytes | CodeType]) -> None:
         self._top = os.path.join(top, "")  # noqa: PTH118
         self._codes = codes
         self._rewritten = False
@@ -100,11 +101,14 @@ class CompiledModules:
         except OSError:
             return None
         found = self._codes.get(key(source, kind))
-        return None if found is None else located(marshal.loads(found), filename)
+        if found is None:
+            return None
+        return located(marshal.loads(found) if isinstance(found, bytes) else found, filename)
 
 
-def install(file: str, top: str, groups: list[str]) -> list[Any]:
-    """Let this process find the modules of these groups; plug-ins that pytest must be given for it."""
+def install(file: str, top: str, groups: list[str], *, ahead: bool = False) -> list[Any]:
+    """Let this process find the modules of these groups; plug-ins that pytest must be given for it. `ahead`: take them
+    out of their marshalled form now, for all the sessions that will be forked."""
     if not file:
         return []
     made, all_groups = marshal.loads(Path(file).read_bytes())
@@ -112,7 +116,7 @@ def install(file: str, top: str, groups: list[str]) -> list[Any]:
     rewrite = rewriting()
     if made != tag() or not codes or rewrite is None:
         return []
-    kept = CompiledModules(top, codes)
+    kept = CompiledModules(top, {name: marshal.loads(code) for name, code in codes.items()} if ahead else codes)
     read_pyc, get_code = getattr(rewrite, READER), SourceFileLoader.get_code
 
     def read_kept(source: Path, *more: Any, **named: Any) -> Any:

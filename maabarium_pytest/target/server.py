@@ -99,7 +99,7 @@ class ForkServer:
         warm_up()
         sys.dont_write_bytecode = True
         session = GradedSession()
-        more = bytecode.install(self._plan["compiled"], self._plan["top"], self._plan["groups"])
+        more = bytecode.install(self._plan["compiled"], self._plan["top"], self._plan["groups"], ahead=True)
         if self._plan["fork"] == "collection":
             extend_path(self._plan["path"])
             self._watch = Watch(self._plan["top"])

@@ -9,6 +9,7 @@ from maabarium.blueprint.loading import load
 from maabarium.doctor.confinement import check_sandbox, taken
 from maabarium.doctor.environment import check_environment
 from maabarium.doctor.findings import FUNNELS, Finding, failed, has_failed, passed
+from maabarium.doctor.instrument_checks import check_instrument
 from maabarium.doctor.model_checks import check_models
 from maabarium.doctor.storage_checks import check_storage, repair_storage
 from maabarium.doctor.target_checks import bind_target, check_target
@@ -31,7 +32,10 @@ def examine(
     plugins, finding = _plugins()
     yield finding
     factories = contributions(plugins, "sandboxes") if plugins is not None else SANDBOXES
-    yield from check_sandbox(factories, level=level, demanded=demanded_level(blueprint))
+    demanded = demanded_level(blueprint)
+    yield from check_sandbox(factories, level=level, demanded=demanded)
+    if plugins is not None:
+        yield from check_instrument(plugins, level or demanded)
     binding: Binding | None = None
     if blueprint is not None and plugins is not None:
         binding, findings = bind_target(blueprint, plugins)

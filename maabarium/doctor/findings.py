@@ -11,8 +11,8 @@ from maabarium.sandbox.probe import Observation
 __all__ = ["FUNNELS", "Finding", "Funnel", "Observation", "Status", "failed", "has_failed", "passed", "warned"]
 
 Status = Literal["pass", "warn", "fail"]
-Funnel = Literal["environment", "sandbox", "target", "models", "storage"]
-FUNNELS: tuple[Funnel, ...] = ("environment", "sandbox", "target", "models", "storage")
+Funnel = Literal["environment", "sandbox", "instrument", "target", "models", "storage"]
+FUNNELS: tuple[Funnel, ...] = ("environment", "sandbox", "instrument", "target", "models", "storage")
 """In the order in which they are looked at."""
 
 

@@ -182,7 +182,7 @@ class Servers:
 
     def _fall_back(self, reason: str) -> None:
         logger.info("no session is forked in pytest's %s: %s", self._fork, reason)
-        self.why.append(reason)
+        self.why += [reason] if reason not in self.why else []
         self._fork = "start" if self._fork == "collection" else ""
 
 

@@ -29,6 +29,8 @@ FORKING = "maabarium_launcher"
 """The name under which the package that forks is loaded."""
 OUTWARD = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "socket.connect")
 """Audit events of a conftest that does more than define things."""
+LOOKING = {"open": "reads", "os.listdir": "lists", "os.scandir": "lists"}
+"""Audit events that name a file or folder, and what is said of those in the tree."""
 
 
 class Watch:
@@ -44,20 +46,30 @@ class Watch:
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self.on or self.seen:
             return
-        if event == "open":
-            path = arguments[0]
-            reads = isinstance(path, str) and path.startswith(self._top) and not path.endswith(("conftest.py", ".pyc"))
-            if reads and self._by_the_tree():
-                self.seen = f"a conftest reads {path[len(self._top) :]}"
+        if event in LOOKING:
+            place = self._below(arguments[0])
+            reads = place is not None and (event != "open" or not place.endswith(("conftest.py", ".pyc")))
+            if reads and self._by_the_tree(searches=event != "open"):
+                self.seen = f"a conftest {LOOKING[event]} {place}"
         elif event in OUTWARD and self._by_the_tree():
             self.seen = f"a conftest calls {event}"
 
-    def _by_the_tree(self) -> bool:
-        """Whether code of the tree is running."""
+    def _below(self, path: Any) -> str | None:
+        """A path relative to the top of the tree; None when it is elsewhere, or a descriptor."""
+        if isinstance(path, int):
+            return None
+        place = os.path.abspath(os.fsdecode(path or "."))  # noqa: PTH100
+        return os.path.relpath(place, self._top) if (place + os.sep).startswith(self._top) else None
+
+    def _by_the_tree(self, *, searches: bool = False) -> bool:
+        """Whether code of the tree is running, and not the search for a module, which lists folders."""
         frame: FrameType | None = sys._getframe()
         while frame is not None:
-            if frame.f_code.co_filename.startswith(self._top):
+            name = frame.f_code.co_filename
+            if name.startswith(self._top):
                 return True
+            if searches and name.startswith("<frozen importlib"):
+                return False
             frame = frame.f_back
         return False
 
@@ -193,6 +205,7 @@ def main(arguments: list[str]) -> None:
     """`arguments`: the file with the plan. The sandbox says in the environment how to fork."""
     control = socket.socket(fileno=int(os.environ.pop(VARIABLE)))
     os.set_inheritable(control.fileno(), False)
+    os.environ.pop("PAD", None)  # it has moved the stack; the sessions need not see it
     load_package(FORKING, os.environ.pop("MAABARIUM_FORKS"))
     forks = importlib.import_module(f"{FORKING}.forks")
     leaving(ForkServer(forks, control, json.loads(Path(arguments[0]).read_text(encoding="utf-8"))).run)

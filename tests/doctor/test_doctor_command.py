@@ -68,7 +68,7 @@ def test_without_git(tmp_path: Path) -> None:
     assert said.status == 1
     assert "\x1b" not in said.stdout  # no terminal, no colours
     lines = said.stdout.splitlines()
-    assert [line for line in lines if line in FUNNELS] == ["environment", "sandbox", "target", "storage"]
+    assert [line for line in lines if line in FUNNELS] == ["environment", "sandbox", "instrument", "target", "storage"]
     failures = [line.split()[1] for line in lines if line.startswith("  fail")]
     assert failures == ["git", "blueprint"]
     (git_line,) = [index for index, line in enumerate(lines) if line.startswith("  fail  git")]

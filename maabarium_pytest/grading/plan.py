@@ -15,14 +15,12 @@ from maabarium_pytest.grading.gates import session_gate
 from maabarium_pytest.grading.grade import grade
 from maabarium_pytest.grading.losses import ends_at_first_loss
 from maabarium_pytest.grading.session import Mode, SessionResult
-from maabarium_pytest.grading.suite import Suite
+from maabarium_pytest.grading.suite import AUDIT_SEED, Suite
 
 __all__ = ["next_session"]
 
 TIMED: dict[str, Clock] = {"tests.cpu": "cpu", "score:": "cpu", "tests.duration": "wall", "benchmark:": "wall"}
 """The clock that stands behind a source as long as nothing was measured, by the beginning of its name."""
-AUDIT_SEED = 1
-"""Hash seed of audits, and of the first session of a baseline, so that tests which hang on it are known as flaky."""
 LEAST_TIMEOUT = 10.0
 TIMEOUT_FACTOR = 3.0
 TRACE_SECONDS = 20.0

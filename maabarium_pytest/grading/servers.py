@@ -26,7 +26,7 @@ from maabarium.plugins.processes import KeptProgram
 from maabarium.plugins.protocols import WarmWorkspace
 from maabarium.records import PAIRED
 from maabarium_pytest.grading.bytecode import Bytecode, groups
-from maabarium_pytest.grading.suite import TARGET_CODE, Suite, command_line, path_of
+from maabarium_pytest.grading.suite import AUDIT_SEED, TARGET_CODE, Suite, command_line, path_of
 
 __all__ = ["Servers", "WarmServer"]
 
@@ -34,8 +34,9 @@ PAIRS, SECONDS = 4, 1.0
 """Pairs that a server serves at least, and for how long at least, before it is renewed."""
 LARGEST_PAD = 4096
 """Bytes by which the environments of servers differ at most."""
-SEEDS = 1 << 32
-"""Hash seeds are below it."""
+ANY_SEED = range(1, 1 << 32)
+PROVEN_SEEDS = (0, AUDIT_SEED)
+"""Hash seeds under which the baseline has run: what a suite does under others, nobody knows."""
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class Servers:
         }
         return f"{how[self._fork]} ({'; '.join(self.why)})" if self.why else how[self._fork]
 
-    def server(self, suite: Suite) -> WarmServer | None:
+    def server(self, suite: Suite, *, only_rules: bool) -> WarmServer | None:
         """The server for a session of this suite, started when there is none that fits; None: start it cold."""
         workspace = suite.request.workspace
         if not isinstance(workspace, WarmWorkspace) or not suite.request.blueprint.evaluator.warm:
@@ -108,12 +109,13 @@ class Servers:
             paired = suite.request.stage in PAIRED
             server = self._kept.get(paired)
             words = command_line(suite, workspace.seen, workspace.shared)
+            seeds = (ANY_SEED if only_rules else PROVEN_SEEDS) if paired else PROVEN_SEEDS[:1]
             if server is not None and (server.is_spent(pair) or not server.fits(suite, words)):
                 workspace.drop(self._kept.pop(paired).program)
                 server = None
             if server is None:
                 server = self._successor(suite, words) if paired else None
-                server = server or self._start(suite, workspace, words, varied=paired)
+                server = server or self._start(suite, workspace, words, seeds)
                 if server is None:
                     return None
                 self._kept[paired] = server
@@ -121,7 +123,7 @@ class Servers:
                 server.pair = pair
                 server.pairs += 1
                 if server.pairs == PAIRS:
-                    self._next = self._pool.submit(self._start, suite, workspace, words, varied=True)
+                    self._next = self._pool.submit(self._start, suite, workspace, words, seeds)
             return server
 
     def _successor(self, suite: Suite, words: Sequence[str]) -> WarmServer | None:
@@ -136,12 +138,13 @@ class Servers:
             self._kept = {paired: kept for paired, kept in self._kept.items() if kept is not server}
 
     def _start(
-        self, suite: Suite, workspace: WarmWorkspace, words: Sequence[str], *, varied: bool
+        self, suite: Suite, workspace: WarmWorkspace, words: Sequence[str], seeds: Sequence[int]
     ) -> WarmServer | None:
-        """A server that forks as late as this suite allows; None when there can be none."""
+        """A server that forks as late as this suite allows, with one of these hash seeds and, if there is a choice, an
+        environment of some size; None when there can be none."""
         self._started += 1
         coin = Random(f"{suite.request.seed}:{self._started}:server")
-        seed, pad = (coin.randrange(1, SEEDS), coin.randrange(LARGEST_PAD)) if varied else (0, 0)
+        seed, pad = coin.choice(seeds), coin.randrange(LARGEST_PAD) if len(seeds) > 1 else 0
         env = {"PYTHONHASHSEED": str(seed), "PYTHONDONTWRITEBYTECODE": "1", "PAD": "x" * pad}
         top = workspace.seen(suite.top)
         if self._fork == "collection" and any(Path(path).name == "conftest.py" for path in suite.targets.paths):

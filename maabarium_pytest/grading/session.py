@@ -84,7 +84,7 @@ class _LastClock:
 def run_session(suite: Suite, mode: Mode, servers: Servers) -> SessionResult:
     """Fork or start the child, read what it reports, and return when it and its whole tree are gone."""
     with mounted(suite.rules, suite.configuration.rootdir) as rules:
-        server = None if mode.cold else servers.server(suite)
+        server = None if mode.cold else servers.server(suite, only_rules=mode.only_rules)
         result = _run(suite, mode, rules.files, servers, server)
         if result is None and server is not None:
             servers.forget(server)

@@ -25,6 +25,7 @@ from maabarium_pytest.grading.static import STATIC_SOURCES
 from maabarium_pytest.grading.targets import TargetFiles, find_targets, import_path, module_names
 
 __all__ = [
+    "AUDIT_SEED",
     "TARGET_CODE",
     "Suite",
     "command_line",
@@ -42,6 +43,8 @@ BROUGHT = {"anyio": b"anyio", "hypothesispytest": b"hypothesis"}
 """Plug-ins that are installed because Maabarium is, and the word without which no suite uses them. Loading the two
 takes as long as the rest of pytest."""
 PLUGINS_OFF = ("cacheprovider", "maabarium", "randomly", "random_order")
+AUDIT_SEED = 1
+"""Hash seed of audits, and of the first session of a baseline, so that tests which hang on it are known as flaky."""
 SPOKEN = (".py", ".toml", ".ini", ".cfg")
 
 

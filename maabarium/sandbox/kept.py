@@ -68,6 +68,9 @@ class Kept(KeptProgram):
         self.facts: Mapping[str, Any] = {}
         try:
             self._begin(command)
+        except OSError as error:  # no clock of the kernel's, or no descriptors or processes any more
+            self.close()
+            raise SandboxError(f"no program can be kept here: {error}") from error
         except BaseException:
             self.close()
             raise

@@ -319,6 +319,17 @@ def test_a_program_that_does_not_become_ready(
         fresh(code)
 
 
+def test_without_the_clock_of_the_kernel_none_is_kept(fresh: Callable[..., World], monkeypatch: Any) -> None:
+    """As in containers: `kernel.perf_event_paranoid`."""
+
+    def forbidden(pid: int) -> None:
+        raise PermissionError(1, "perf_event_open: Operation not permitted")
+
+    monkeypatch.setattr("maabarium.sandbox.kept.PerfClock", forbidden)
+    with pytest.raises(SandboxError, match=r"no program can be kept here: .*perf_event_open"):
+        fresh()
+
+
 def test_many_sessions_at_once(fresh: Callable[..., World]) -> None:
     world = fresh(processes=200)
     with ThreadPoolExecutor(6) as pool:

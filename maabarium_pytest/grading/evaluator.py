@@ -45,10 +45,13 @@ class PytestEvaluator:
         """Measure one tree. Raises EvaluationError when the target cannot be graded at all."""
         suite = prepare_suite(request, self._surplus)
         self._surplus = suite.surplus
-        rejected = self._first_tests.rejection(suite, self._servers)
+        rejected, seconds = self._first_tests.rejection(suite, self._servers)
         if rejected is not None:
             return rejected
-        evaluation = grade(suite, run_sessions(suite, self._servers), request.baseline)
+        sessions = run_sessions(suite, self._servers)
+        evaluation = grade(suite, sessions, request.baseline)
+        if seconds and not evaluation.not_run:
+            self._first_tests.compare(seconds, sum(session.completed.duration for session in sessions))
         return evaluation.model_copy(update={"sessions": "" if request.baseline else self._servers.warmth})
 
 

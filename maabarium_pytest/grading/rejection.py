@@ -7,6 +7,7 @@ champion passes when it is run in the same way; a suite may depend on the order 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +24,11 @@ from maabarium_pytest.grading.suite import Suite, prepare_suite
 __all__ = ["FirstTests"]
 
 SHARE = 0.05
-"""Of the suite's own time, what a small session may take."""
+"""Of the suite's own time, what a small session may take; its tests may take half of it."""
 LEAST_SUITE = 1.0
 """Seconds of a suite below which it is not tried how long a small session takes."""
+TRIALS = 3
+"""So many small sessions in a row that took more than their share, each against the suite right after it, end them."""
 LEAST_TIMEOUT = 5.0
 MOST_REFUSED = 3
 """Selections that the champion could not run, after which no more are tried."""
@@ -37,29 +40,32 @@ class FirstTests:
 
     def __init__(self) -> None:
         self._known: tuple[Evaluation, dict[str, float], Coverage] | None = None
-        self._overhead: float | None = None
-        """Seconds of a small session beside its tests, the least that was seen."""
+        self._shares: deque[float] = deque(maxlen=TRIALS)
+        """What the latest small sessions took, as shares of the suites that followed them."""
         self._passed: dict[tuple[str, tuple[str, ...]], frozenset[str]] = {}
         """What a champion, by tree, passes of a selection."""
         self._unfit: set[str] = set()
         self._refused = 0
 
-    def rejection(self, suite: Suite, servers: Servers) -> Evaluation | None:
-        """The evaluation of a tree that lost a test of a small session; None when the whole suite has to be run."""
+    def rejection(self, suite: Suite, servers: Servers) -> tuple[Evaluation | None, float]:
+        """The evaluation of a tree that lost a test of a small session, None when the whole suite has to be run; and
+        the seconds that this took, 0 when there was no session."""
+        began = time.monotonic()
+        ids = self._selection(suite)
+        return (self._try(suite, servers, ids), time.monotonic() - began) if ids else (None, 0.0)
+
+    def compare(self, seconds: float, whole: float) -> None:
+        """What a small session took beside the whole suite that was run right after it: whether more are tried."""
+        self._shares.append(seconds / max(whole, 1e-9))
+
+    def _try(self, suite: Suite, servers: Servers, ids: tuple[str, ...]) -> Evaluation | None:
         request = suite.request
         baseline, champion, trees = request.baseline, request.champion, request.trees
-        if not (baseline and champion and trees and request.tree) or not ends_at_first_loss(suite, baseline):
-            return None
-        ids = self._selection(suite, baseline, champion, trees)
-        if not ids or request.deadline - time.monotonic() < LEAST_TIMEOUT:
-            return None
-        began = time.monotonic()
+        assert baseline and champion and trees
         with trees.checked_out(request.tree) as workspace:
             small = prepare_suite(replace(request, workspace=workspace), suite.surplus)
             session = _session(small, ids, servers, first_loss=True)
         transcript = session.transcript
-        beside = time.monotonic() - began - sum(result.duration for result in transcript.results.values())
-        self._overhead = beside if self._overhead is None else min(beside, self._overhead)
         if transcript.fault or session.changed or (not transcript.lost and transcript.results.keys() >= set(ids)):
             return None
         passed = self._champion_passes(suite, ids, servers, champion, trees)
@@ -67,13 +73,17 @@ class FirstTests:
             return None
         return grade(small, [session], baseline)
 
-    def _selection(self, suite: Suite, baseline: Evaluation, champion: Champion, trees: RunTrees) -> tuple[str, ...]:
-        usual = baseline.session_seconds or baseline.duration
-        if usual < LEAST_SUITE or self._refused >= MOST_REFUSED:
+    def _selection(self, suite: Suite) -> tuple[str, ...]:
+        """Which tests it runs; none where it is of no use, does not pay, or cannot be had."""
+        request = suite.request
+        baseline, champion, trees = request.baseline, request.champion, request.trees
+        if not (baseline and champion and trees and request.tree) or not ends_at_first_loss(suite, baseline):
             return ()
-        # until its price is known, half of what a small session may take is taken for it
-        budget = SHARE * usual - (SHARE * usual / 2 if self._overhead is None else self._overhead)
-        if budget <= 0:
+        usual = baseline.session_seconds or baseline.duration
+        too_dear = len(self._shares) == TRIALS and min(self._shares) > SHARE
+        if usual < LEAST_SUITE or too_dear or self._refused >= MOST_REFUSED:
+            return ()
+        if request.deadline - time.monotonic() < LEAST_TIMEOUT:
             return ()
         if self._known is None or self._known[0] is not baseline:
             durations = durations_of(baseline, lambda id: _can_be_named(suite.configuration.rootdir, id))
@@ -81,7 +91,7 @@ class FirstTests:
             self._known = baseline, durations, lines
         _, durations, coverage = self._known
         fit = {id: seconds for id, seconds in durations.items() if id not in self._unfit}
-        return choose(_covering(suite, coverage, champion, trees), suite.request.rejections, fit, budget)
+        return choose(_covering(suite, coverage, champion, trees), request.rejections, fit, SHARE * usual / 2)
 
     def _champion_passes(
         self, suite: Suite, ids: tuple[str, ...], servers: Servers, champion: Champion, trees: RunTrees

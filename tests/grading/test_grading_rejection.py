@@ -156,9 +156,12 @@ def test_other_ends_of_a_small_session_are_for_the_suite_to_judge(target: Any, c
 def test_it_is_given_up_where_it_takes_a_larger_part_of_the_suite(target: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rejection, "SHARE", 0.05)
     runs = Runs(target, FILES)
-    for number in range(3):
-        lost, ran = runs.screen(CALC.replace("a * b", f"a - b - {number}"))
-        assert lost.failed_gate is not None
+    monkeypatch.setattr(rejection, "choose", lambda *arguments: ("test_mul.py::test_mul",))
+    for number in range(rejection.TRIALS):
+        good, ran = runs.screen(CALC.replace("a * b", f"b * a + {number} - {number}"))
+        assert good.failed_gate is None and ran.split()[0] == "test_mul"
+    lost, ran = runs.screen(CALC.replace("a * b", "a - b"))
+    assert lost.failed_gate is not None
     assert ran == "test_zero test_add test_mul", "a suite of milliseconds is cheaper than a session before it"
 
 

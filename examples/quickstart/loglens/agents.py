@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-AGENT_CACHE = 16  # maabarium: choice(16, 64, 256)
+AGENT_CACHE = 16  # maabarium: choice(16, 256)
 
 ROBOTS = ["bot", "crawl", "spider", "slurp", "curl/", "wget/", "python-requests", "go-http-client", "monitoring"]
 

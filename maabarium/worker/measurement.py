@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from maabarium.blueprint.sources import Offer
@@ -110,12 +110,12 @@ def _side_by_side(worker: Worker, job: MeasureJob, seconds: dict[Phase, float]) 
 def _merged(pairs: Sequence[Pair]) -> Pair:
     """Repetitions as one pair. Without a failed gate of its own, a candidate of a pair that is apart has this one."""
     sides = {name: merged([getattr(pair, name) for pair in pairs]) for name in SIDES}
-    result = Pair.of(sides, pairs[-1].apart)
-    if not result.apart or result.failed:
+    result, apart = Pair.of(sides), pairs[-1].apart
+    if not apart or result.failed:
         return result
-    gate = Gate(name="side_by_side", passed=False, reason_code="undecided", detail=f"twice {result.apart}")
+    gate = Gate(name="side_by_side", passed=False, reason_code="undecided", detail=f"twice {apart}")
     gates = (*sides["candidate"].gates, gate)
-    return replace(result, candidate=sides["candidate"].model_copy(update={"gates": gates}))
+    return Pair.of(sides | {"candidate": sides["candidate"].model_copy(update={"gates": gates})}, apart)
 
 
 def _at_once(worker: Worker, job: MeasureJob, repetition: str, seconds: dict[Phase, float]) -> Pair:

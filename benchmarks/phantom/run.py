@@ -5,8 +5,8 @@
 First every candidate is exactly as fast as the champion, so every promotion is false: the share of runs with any, with
 its 95 % upper limit, for the acceptance rules of Maabarium and for the rule of one look; at `min_effect` 0, the hardest
 case, or where `min_effect` is named at that. Then candidates have a planted gain: how many are kept, after how many
-pairs, and how their estimates and intervals meet the truth. `--recorded FILE` (as `benchmarks/instrument` writes it)
-takes noise from servers that were measured, resampled whole. Exit status 1 when an upper limit is above alpha, or
+pairs, and how their estimates and intervals meet the truth. `--recorded FILE` (`benchmarks/instrument --noise` writes
+it) takes noise from servers that were measured, resampled whole. Exit status 1 when an upper limit is above alpha, or
 estimates are off by more than a tenth of the gain, or intervals cover the truth in less than 90 or more than 99 %.
 """
 
@@ -29,7 +29,7 @@ from maabarium.acceptance.evidence import share_of_alpha
 
 BLOCK = 100
 MIN_IMPROVEMENT = 0.01
-RECORDED = Path(__file__).with_name("recorded.json")
+FOLDER = Path(__file__).parent
 DEVIATIONS = (0.007, 0.010, 0.015)
 ROBUST_OF_T = 0.7649 * 1.4826
 """Robust deviation of Student's t with 3 degrees of freedom."""
@@ -145,7 +145,9 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=2000, help="runs of each noise (default 2000)")
     parser.add_argument("--candidates", type=int, default=100, help="neutral candidates in a run (default 100)")
     parser.add_argument("--tries", type=int, default=1000, help="candidates of each planted gain (default 1000)")
-    parser.add_argument("--recorded", type=Path, default=RECORDED if RECORDED.is_file() else None, metavar="FILE")
+    parser.add_argument(
+        "--recorded", type=Path, action="append", metavar="FILE", help="noise by server (default: noise-*.json here)"
+    )
     options = parser.parse_args()
     fewer = max(1, options.runs // 4)  # of the slow ones, in which a server is one bet
     noises = {name: (draw, 0.0, fewer if "layout" in name else options.runs) for name, draw in NOISES.items()}
@@ -154,11 +156,11 @@ def main() -> int:
     layout = "shared layout (0.3 %, servers of 4)"
     noises[f"{layout} "] = (NOISES[layout], 0.01, options.runs)
     gains[layout] = NOISES[layout]
-    if options.recorded:
-        recorded = read_recorded(options.recorded)
-        noises["recorded"] = (recorded, 0.01, options.runs)
-        noises["recorded "] = (recorded, 0.0, fewer)
-        gains["recorded"] = recorded
+    for path in options.recorded or sorted(FOLDER.glob("noise-*.json")):
+        recorded, name = read_recorded(path), f"recorded, {path.stem.removeprefix('noise-')}"
+        noises[name] = (recorded, 0.01, options.runs)
+        noises[f"{name} "] = (recorded, 0.0, fewer)
+        gains[name] = recorded
     worst = print_neutral(noises, options.candidates)
     sound = print_planted(gains, options.tries)
     alpha = blueprint().acceptance.alpha

@@ -23,8 +23,10 @@ MAX_FRUITLESS = 4
 """Combinations that fail on one champion before no more are made: small gains that add up show in the first ones."""
 NEAR = 0.5
 """How far below 1 a part may have looked, in standard deviations of the noise that was seen."""
-PAIR_NOISE = 0.03
+PAIR_NOISE = 0.01
 """Standard deviation of the logarithm of one pair's factor, where no pairs have shown it."""
+HALF_WIDTH = 2.33
+"""Of an interval of a median, in its standard errors (98 %, see `maabarium.acceptance.estimate`)."""
 DRAWS = 24
 """Random subsets that are looked at for one proposal."""
 
@@ -84,7 +86,7 @@ def _noise(history: Sequence[Attempt]) -> float:
         low, high = outcome.interval or (0.0, 0.0)
         if 0 < low < high < math.inf and outcome.pairs:
             half_width = math.log(high / low) / 2
-            found.append(half_width / (1.96 * math.sqrt(math.pi / 2 / outcome.pairs)))
+            found.append(half_width / (HALF_WIDTH * math.sqrt(math.pi / 2 / outcome.pairs)))
     return median(found) if found else PAIR_NOISE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import threading
@@ -15,17 +16,20 @@ from target_texts import LEAN
 from maabarium.plugins.manager import build_plugins, contributions
 from maabarium.records import Champion, Evaluation, FileEdit, Measured, Proposal
 from maabarium.run.binding import bind_blueprint, worker_setup
+from maabarium.run.prepared import prepare_run
+from maabarium.run.record import RunOptions
+from maabarium.run.run import open_run
 from maabarium.sandbox.selection import select
 from maabarium.worker.job import MeasureJob
 from maabarium.worker.measurement import run_measurement
 from maabarium.worker.worker import Worker
 from maabarium.workspace.repository import Repository
 
-__all__ = ["Edits", "GradedTarget", "differences", "ending_of"]
+__all__ = ["Edits", "GradedTarget", "differences", "ending_of", "whole_run", "write_blueprint"]
 
 BLUEPRINT = """\
 [blueprint]
-name = "warm"
+name = "{name}"
 version = "1"
 description = "d"
 [domain]
@@ -33,7 +37,7 @@ repo_path = "{repo_path}"
 target_files = {target_files}
 language = "python"
 [constraints]
-max_iterations = 4
+max_iterations = 40
 timeout_seconds = {timeout}
 require_tests_pass = {strict}
 min_improvement = 0
@@ -52,6 +56,9 @@ source = "size"
 warm = {warm}
 args = {args}
 {more}
+[proposer]
+kind = "scripted"
+path = "proposals.jsonl"
 """
 
 Edits = Mapping[str, str | None]
@@ -68,7 +75,7 @@ class GradedTarget:
     target_files: tuple[str, ...] = ("product.py",)
     repo_path: str = "target"
     strict: bool = True
-    timeout: int = 20
+    timeout: int = 60
     args: tuple[str, ...] = tuple(LEAN.split())
     more: str = ""
     """Further lines of `[evaluator]`."""
@@ -78,18 +85,8 @@ class GradedTarget:
 
     def __post_init__(self) -> None:
         plugins = build_plugins()
-        path = self.folder / f"{'warm' if self.warm else 'cold'}.toml"
-        if self.repo_path != "target" and not (self.folder / "target" / ".git").exists():
-            for words in (
-                ["init", "-q"],
-                ["add", "-A"],
-                ["-c", "user.name=n", "-c", "user.email=e@x", "commit", "-qm", "s"],
-            ):
-                subprocess.run(["git", *words], cwd=self.folder / "target", check=True)
-        options: dict[str, Any] = {name: list(getattr(self, name)) for name in ("target_files", "args")}
-        options |= {name: str(getattr(self, name)).lower() for name in ("strict", "warm")}
-        options |= {name: getattr(self, name) for name in ("repo_path", "timeout", "more")}
-        path.write_text(BLUEPRINT.format(**options))
+        names = ("target_files", "repo_path", "strict", "timeout", "args", "more")
+        path = write_blueprint(self.folder, warm=self.warm, **{name: getattr(self, name) for name in names})
         binding = bind_blueprint(path, plugins)
         sandbox = select(binding.bound.blueprint.sandbox, contributions(plugins, "sandboxes"), self.cancel)
         self.repository = Repository.create(binding.target, path.stem, self.folder / "cache")
@@ -143,6 +140,43 @@ class GradedTarget:
         self.repository.close()
 
 
+def write_blueprint(folder: Path, *, warm: bool, **options: Any) -> Path:
+    """A blueprint for the target below a folder, `warm.toml` or `cold.toml`; options as in `GradedTarget`."""
+    if options["repo_path"] != "target" and not (folder / "target" / ".git").exists():
+        for words in (
+            ["init", "-q"],
+            ["add", "-A"],
+            ["-c", "user.name=n", "-c", "user.email=e@x", "commit", "-qm", "s"],
+        ):
+            subprocess.run(["git", *words], cwd=folder / "target", check=True)
+    lists = {name: list(options[name]) for name in ("target_files", "args")}
+    words = {"name": "warm" if warm else "cold", "warm": str(warm).lower(), "strict": str(options["strict"]).lower()}
+    path = folder / f"{words['name']}.toml"
+    path.write_text(BLUEPRINT.format(**options | lists | words))
+    return path
+
+
+def whole_run(path: Path, tried: Sequence[Edits], database: Path) -> list[dict[str, Any]]:
+    """The outcomes of a run of this blueprint that tries these changes, the baseline first; without what is timed."""
+    lines = [
+        {"summary": f"change {n}", "file_patches": [patch_of(*each) for each in edits.items()]}
+        for n, edits in enumerate(tried)
+    ]
+    (path.parent / "proposals.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    options = RunOptions(database=database, iterations=len(lines))
+    with open_run(prepare_run(path, options, build_plugins())) as run:
+        outcomes = list(run.outcomes())
+    fields = {"number", "verdict", "reason_code", "reason", "parent", "total", "metrics", "gates", "failing", "not_run"}
+    told = [outcome.model_dump_json(include=fields | {"effect", "interval", "pairs"}) for outcome in outcomes]
+    return [json.loads(plain_text(text)) for text in told]
+
+
+def patch_of(path: str, text: str | None) -> dict[str, str]:
+    """An edit as the scripted proposer reads it."""
+    edit = edit_of(path, text)
+    return {"path": path, "operation": edit.operation} | ({} if text is None else {"content": text})
+
+
 def edit_of(path: str, text: str | None) -> FileEdit:
     """An edit that deletes the file, or writes it whether it is there or not."""
     if text is None:
@@ -166,7 +200,6 @@ def compared(evaluation: Evaluation) -> dict[str, Any]:
         "flaky": evaluation.flaky,
         "not run": evaluation.not_run,
         "partial": evaluation.partial,
-        "lines": evaluation.lines and evaluation.lines.by_test,
         "environment": evaluation.environment,
     }
 

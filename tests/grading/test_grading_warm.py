@@ -16,9 +16,9 @@ from maabarium_pytest.grading import plan
 
 HELD = any(reach.ok and reach.backend == "namespaces" for reach in available(SANDBOXES))
 pytestmark = pytest.mark.skipif(not HELD, reason="there are no namespaces on this machine")
-ALWAYS = ("plain", "capture", "processes", "rules and coverage", "conftest imports the product")
+ALWAYS = ("plain", "capture", "rules and coverage", "conftest imports the product")
 """The others are slow only because there are many."""
-WHOLE = (*ALWAYS, "package below the repository", "conftest looks for parts of the product")
+WHOLE = (*ALWAYS, "processes", "package below the repository", "conftest looks for parts of the product")
 WHOLE += (
     "conftest changes path and environment",
     "conftest may be changed",

@@ -116,6 +116,17 @@ class Kept(KeptProgram):
             self._stack.callback(clock.close)
             door.open(process.pid, clock)
         self.facts = self._ready(time.monotonic() + READY)
+        if not self.facts.get("unfit"):
+            self._try(command)
+
+    def _try(self, command: Command) -> None:
+        """Make a session ready, to see whether that is possible here; the first one with folders like these takes it.
+        Raises SandboxError."""
+        private = {name: command.env[name] for name in ("HOME", "TMPDIR") if name in command.env}
+        like = dataclasses.replace(command, argv=(), env=private, readable=())
+        ready: Future[ReadySession] = Future()
+        ready.set_result(self._session(like, self._source))
+        self._waiting[self._source] = ready
 
     def _ready(self, deadline: float) -> Mapping[str, Any]:
         """What the program says when it is ready. Raises SandboxError with its last words when it ends or hangs."""

@@ -38,6 +38,7 @@ class KeptSandbox:
             place,
             env=command.env,
             readable=command.readable,
+            writable=command.writable,
             python=[python, *(word for word in command.argv[1:3] if word in ("-I", "-S"))],
         )
         try:
@@ -52,12 +53,13 @@ def keep(
     *,
     env: Mapping[str, str] | None = None,
     readable: tuple[Path, ...] = (),
+    writable: tuple[Path, ...] = (),
     python: Sequence[str] = (sys.executable, "-I", "-S"),
     code: str = "",
 ) -> Kept:
     """Keep `forking.py`, whose sessions see their folder at `place`; `code` is executed in it before it is ready."""
     argv = [*python, str(PROGRAM), str(LAUNCHER), code]
-    return runner.keep(Command(argv, place, env or {}, readable=(PROGRAM, *readable)), place, place)
+    return runner.keep(Command(argv, place, env or {}, readable=(PROGRAM, *readable), writable=writable), place, place)
 
 
 def session_of(command: Command) -> Command:

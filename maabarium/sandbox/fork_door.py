@@ -77,9 +77,12 @@ class ForkDoor(LaunchDoor):
         self._begin("")
 
     def _note_first(self, line: bytes) -> None:
-        """Process 1 of the session is the only child of its helper; the number in the line is that of the inside."""
-        with open(f"/proc/{self.pid}/task/{self.pid}/children", "rb") as file:  # noqa: PTH123
-            self.init = int(file.read().split()[0])
+        """Process 1 of the session is the only child of its helper; the number in the line is that of the inside.
+        There is none when it has died already: what the helper says next, or its end, tells why."""
+        children: list[bytes] = []
+        with contextlib.suppress(OSError), open(f"/proc/{self.pid}/task/{self.pid}/children", "rb") as file:  # noqa: PTH123
+            children = file.read().split()
+        self.init = int(children[0]) if children else 0
 
     def _begin(self, program: str) -> None:
         command = self.start.command

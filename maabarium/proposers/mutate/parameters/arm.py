@@ -190,7 +190,7 @@ def _singles(factors: Sequence[Factor], effects: Effects, request: ProposalReque
             if isinstance(factor.domain, Scaled):
                 weight = trial.weight * (0.5 + 0.5 * heat.get(factor.path, 0.0))
             else:
-                weight = 0.35 + 0.5 * trial.weight if trial.weight >= FRESH else 2 * trial.weight
+                weight = 0.45 + 0.5 * trial.weight if trial.weight >= FRESH else 2 * trial.weight
             found.append((-weight, tie, order, factor, trial))
     for weight, _, _, factor, trial in sorted(found, key=lambda each: each[:3]):
         reason = f" in {factor.path}: {trial.why} ({factor.rule})"

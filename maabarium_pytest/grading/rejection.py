@@ -23,12 +23,15 @@ from maabarium_pytest.grading.suite import Suite, prepare_suite
 
 __all__ = ["FirstTests"]
 
-SHARE = 0.05
-"""Of the suite's own time, what a small session may take; its tests may take half of it."""
+SHARE = 0.025
+"""Of the suite's own time, what the tests of a small session may take."""
+TOO_DEAR = 0.1
+"""Of the suite that followed it, what a small session may take in all: such a suite is often a forked session, which
+takes that much less than the suite's own run."""
 LEAST_SUITE = 1.0
 """Seconds of a suite below which it is not tried how long a small session takes."""
 TRIALS = 3
-"""So many small sessions in a row that took more than their share, each against the suite right after it, end them."""
+"""So many small sessions in a row that were too dear end them."""
 LEAST_TIMEOUT = 5.0
 MOST_REFUSED = 3
 """Selections that the champion could not run, after which no more are tried."""
@@ -80,7 +83,7 @@ class FirstTests:
         if not (baseline and champion and trees and request.tree) or not ends_at_first_loss(suite, baseline):
             return ()
         usual = baseline.session_seconds or baseline.duration
-        too_dear = len(self._shares) == TRIALS and min(self._shares) > SHARE
+        too_dear = len(self._shares) == TRIALS and min(self._shares) > TOO_DEAR
         if usual < LEAST_SUITE or too_dear or self._refused >= MOST_REFUSED:
             return ()
         if request.deadline - time.monotonic() < LEAST_TIMEOUT:
@@ -91,7 +94,7 @@ class FirstTests:
             self._known = baseline, durations, lines
         _, durations, coverage = self._known
         fit = {id: seconds for id, seconds in durations.items() if id not in self._unfit}
-        return choose(_covering(suite, coverage, champion, trees), request.rejections, fit, SHARE * usual / 2)
+        return choose(_covering(suite, coverage, champion, trees), request.rejections, fit, SHARE * usual)
 
     def _champion_passes(
         self, suite: Suite, ids: tuple[str, ...], servers: Servers, champion: Champion, trees: RunTrees
@@ -114,7 +117,7 @@ def _session(suite: Suite, ids: Sequence[str], servers: Servers, *, first_loss: 
     baseline, request = suite.request.baseline, suite.request
     usual = baseline.session_seconds if baseline else 0.0
     timeout = max(0.1, min(max(LEAST_TIMEOUT, usual), request.deadline - time.monotonic()))
-    places = tuple(str(suite.configuration.rootdir / id) for id in ids)
+    places = tuple(f"{suite.configuration.rootdir}/{id}" for id in ids)  # as text: a parameter may hold `//`
     return run_session(suite, Mode(timeout, select=places, first_loss=first_loss), servers)
 
 

@@ -74,6 +74,7 @@ def generous(monkeypatch: pytest.MonkeyPatch) -> None:
     """Suites of tests take no time: what a small session costs must not keep it from being tried."""
     monkeypatch.setattr(rejection, "SHARE", 1000.0)
     monkeypatch.setattr(rejection, "LEAST_SUITE", 0.0)
+    monkeypatch.setattr(rejection, "TOO_DEAR", 1000.0)
 
 
 pytestmark = pytest.mark.usefixtures("generous")
@@ -154,9 +155,8 @@ def test_other_ends_of_a_small_session_are_for_the_suite_to_judge(target: Any, c
 
 
 def test_it_is_given_up_where_it_takes_a_larger_part_of_the_suite(target: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rejection, "SHARE", 0.05)
     runs = Runs(target, FILES)
-    monkeypatch.setattr(rejection, "choose", lambda *arguments: ("test_mul.py::test_mul",))
+    monkeypatch.setattr(rejection, "TOO_DEAR", 0.1)
     for number in range(rejection.TRIALS):
         good, ran = runs.screen(CALC.replace("a * b", f"b * a + {number} - {number}"))
         assert good.failed_gate is None and ran.split()[0] == "test_mul"
@@ -174,3 +174,10 @@ def test_ids_that_pytest_would_not_find_again_are_not_chosen(target: Any) -> Non
     }
     Path(target.top / "test_mul.py").write_text("")
     assert {id: rejection._can_be_named(target.top, id) for id in ids} == ids
+
+
+def test_a_parameter_with_slashes_is_named_as_it_is(target: Any) -> None:
+    tests = "import pytest\nfrom calc import mul\n@pytest.mark.parametrize('url', ['http://a//b', './c'])\n"
+    runs = Runs(target, {"calc.py": CALC, "test_mul.py": tests + "def test_mul(url): assert mul(url, 1) == url\n"})
+    lost, ran = runs.screen(CALC.replace("a * b", "a * 2"))
+    assert "test_mul[http://a//b]" in ran.split()[0] and lost.not_run == 1, lost.failed_gate

@@ -25,9 +25,9 @@ __all__ = ["FirstTests"]
 
 SHARE = 0.025
 """Of the suite's own time, what the tests of a small session may take."""
-TOO_DEAR = 0.1
+TOO_DEAR = 0.2
 """Of the suite that followed it, what a small session may take in all: such a suite is often a forked session, which
-takes that much less than the suite's own run."""
+takes less than half of the suite's own run by hand."""
 LEAST_SUITE = 1.0
 """Seconds of a suite below which it is not tried how long a small session takes."""
 TRIALS = 3

@@ -60,14 +60,17 @@ def one_test(folder: Path, count: int, rounds: int, *, openevolve_too: bool) -> 
     hand: list[float] = []
     ours: dict[str, list[Experiment]] = {way: [] for way in WAYS}
     other: list[float] = []
+    turn = max(2, count // 4)
     version = openevolve.version() if openevolve_too else None
     for number in range(rounds):
-        hand += by_hand(target, count // 2)
         for way, warm in WAYS.items():
+            hand += by_hand(target, turn)
             blueprint = write_run(folder, f"{slug(way)}-{number}", ["paging.py"], proposals, warm=warm)
             ours[way] += run_ours(blueprint)
+        hand += by_hand(target, turn)
         if version:
             other += openevolve.iterations(folder / f"openevolve-{number}", theirs, count)
+            hand += by_hand(target, turn)
     base = statistics.median(hand)
     print(f"\na suite of one test; {rounds} rounds of {count} experiments")
     print(f"{'':34} {'median':>10} {'of pytest by hand':>18} {'of an OpenEvolve iteration':>27}")

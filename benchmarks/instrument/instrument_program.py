@@ -1,7 +1,7 @@
 """The program that is measured: it counts lines of a log, and how many is known, so that every gain in it is known.
 
-One unit of work is one line. A champion with 2 % more units than the candidate is beaten by 2 %; `checked` counts, in
-one process and for long, how much CPU time the extra units really take.
+One unit of work is one line, and all lines are of one length. A champion with 2 % more units than the candidate is
+beaten by 2 %; `checked` counts, in one process and for long, how much CPU time the extra units really take.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CHECKED = 10_000
 """Units of one run when the truth is checked."""
 PROGRAM = '''"""Counts the pages of a log."""
 
-LINES = [f"{{n}} host{{n % 31}} GET /page/{{n * 7919 % 97}} {{n % 500}}" for n in range(1_000)]
+LINES = [f"{{n:03}} host{{n % 31:02}} GET /page/{{n * 7919 % 97:02}} {{n % 500:03}}" for n in range(1_000)]
 UNITS = {units}
 
 

@@ -22,7 +22,7 @@ from maabarium.sandbox.clock import CpuClock
 from maabarium.sandbox.door import Start
 from maabarium.sandbox.launcher_door import READY, LaunchDoor, LaunchedTree, complaint, wait_for_end
 from maabarium.sandbox.process_tree import KILL_SECONDS, STUCK, ProcessTree, handle_of
-from maabarium.sandbox.runner import Spent, limit
+from maabarium.sandbox.runner import Spent, limit, pin
 
 __all__ = ["Fork", "ForkDoor"]
 
@@ -72,17 +72,17 @@ class ForkDoor(LaunchDoor):
         return not self._buffer and not poll.poll(0)
 
     def open(self, pid: int, clock: CpuClock) -> None:
-        """Let the session begin; what was used until now is not its own."""
+        """Let the session begin, on one core if asked; what was used until now is not its own."""
+        if self.start.command.pin:  # the helpers are not: they make other sessions ready beside one that is timed
+            for session in children_of(self.init):
+                pin(session)
         clock.own = clock.read()
         self._begin("")
 
     def _note_first(self, line: bytes) -> None:
         """Process 1 of the session is the only child of its helper; the number in the line is that of the inside.
         There is none when it has died already: what the helper says next, or its end, tells why."""
-        children: list[bytes] = []
-        with contextlib.suppress(OSError), open(f"/proc/{self.pid}/task/{self.pid}/children", "rb") as file:  # noqa: PTH123
-            children = file.read().split()
-        self.init = int(children[0]) if children else 0
+        self.init = next(iter(children_of(self.pid)), 0)
 
     def _begin(self, program: str) -> None:
         command = self.start.command
@@ -135,6 +135,15 @@ class ForkDoor(LaunchDoor):
         if self._writing >= 0:
             os.close(self._writing)
             self._writing = -1
+
+
+def children_of(pid: int) -> list[int]:
+    """Processes that a process of one thread has started; none when it is gone."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", "rb") as file:  # noqa: PTH123
+            return [int(word) for word in file.read().split()]
+    except OSError:
+        return []
 
 
 class ForkedTree(LaunchedTree):

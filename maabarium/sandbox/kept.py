@@ -156,13 +156,11 @@ class Kept(KeptProgram):
             return Completed(-signal.SIGKILL, "", 0.0, 0.0, 0, interrupted=True)
         source = Path(os.path.realpath(folder))
         session = self._ready_for(command, source) or self._session(command, source)
+        self._make_ready(command, source)
         try:
-            completed = session.run(command)
-        except BaseException:
-            session.close()
-            raise
-        self._later(command, source, session)
-        return completed
+            return session.run(command)
+        finally:
+            self._clear_up(session)
 
     def _session(self, command: Command, source: Path) -> ReadySession:
         return ReadySession(self._runner, command, source, self._folder, self._world, self._wire)
@@ -180,15 +178,18 @@ class Kept(KeptProgram):
             session.close()
         return None
 
-    def _later(self, command: Command, source: Path, old: ReadySession) -> None:
-        """In the background: clear up after a session, and make the next one ready."""
-        with self._lock:
-            try:
-                self._background.submit(old.close)
-                if source not in self._waiting:
-                    self._waiting[source] = self._background.submit(self._session, command, source)
-            except RuntimeError:  # closed meanwhile, or the interpreter is about to end
-                old.close()
+    def _make_ready(self, command: Command, source: Path) -> None:
+        """In the background, make the next session of a folder ready."""
+        with self._lock, contextlib.suppress(RuntimeError):  # closed meanwhile, or the interpreter is about to end
+            if source not in self._waiting:
+                self._waiting[source] = self._background.submit(self._session, command, source)
+
+    def _clear_up(self, old: ReadySession) -> None:
+        """In the background, give back what a session held."""
+        try:
+            self._background.submit(old.close)
+        except RuntimeError:
+            old.close()
 
     def _drop_ready(self) -> None:
         """After the end of the program: give back what waits for sessions that will not come."""
@@ -246,12 +247,7 @@ class ReadySession:
     def fits(self, command: Command) -> bool:
         """Whether it is what this command would get: same limits and folders, none of them made anew since."""
         mine = self._command
-        alike = (command.cwd, command.env, command.writable, command.pin) == (
-            mine.cwd,
-            mine.env,
-            mine.writable,
-            mine.pin,
-        )
+        alike = (command.cwd, command.env, command.writable) == (mine.cwd, mine.env, mine.writable)
         if not alike or command.timeout > mine.timeout:  # the time limits CPU time only, as a backstop
             return False
         try:

@@ -26,7 +26,7 @@ from maabarium.sandbox.door import CHANNEL, Door, DoorMaker, Start, find_program
 from maabarium.sandbox.process_tree import RUN_MARK, ProcessTree, new_mark
 from maabarium.sandbox.supervision import Ending, KeptOutput, Supervision
 
-__all__ = ["Child", "Runner", "Spent", "limit"]
+__all__ = ["Child", "Runner", "Spent", "limit", "pin"]
 
 UNSEEN_CPU = 0.02
 """Seconds by which a child's rusage may exceed the kernel's counter: what it used between fork and exec."""
@@ -102,6 +102,8 @@ class Runner:
             if not tree.leader:  # it has not waited long
                 tree.adopt(process.pid)
                 limit(process.pid, start)
+                if start.command.pin:
+                    pin(process.pid)
             guard = self.caps.guard(lambda: set(tree.members()[0]) - door.helpers(), growing, start.group)
             door.open(process.pid, clock)
             output = KeptOutput(int(self.caps.options.output_mb * MEGABYTE))
@@ -206,12 +208,16 @@ class Child:
             time.sleep(0.001)
 
 
-def limit(pid: int, start: Start) -> None:
-    """Pin the waiting process to a core, if asked, and move it into its control group."""
-    if start.command.pin and hasattr(os, "sched_setaffinity"):
-        # Always the same core, so that both sides of a pair meet the same cache and clock.
+def pin(pid: int) -> None:
+    """Keep a waiting process, and all that it will start, on one core: always the same, so that both sides of a pair
+    meet the same cache and clock."""
+    if hasattr(os, "sched_setaffinity"):
         with contextlib.suppress(ProcessLookupError):
             os.sched_setaffinity(pid, {max(os.sched_getaffinity(0))})
+
+
+def limit(pid: int, start: Start) -> None:
+    """Move the waiting process into its control group."""
     try:
         start.group.join(pid)
     except OSError as error:

@@ -12,6 +12,8 @@ __all__ = ["LEAST_SECONDS", "MOST_REPEATS", "joined", "merged", "repeats_needed"
 
 LEAST_SECONDS = 0.1
 """CPU time that a side of a pair should last: shorter blocks deviate by several percent."""
+SLACK = 0.25
+"""Share of a session by which a side may fall short of that: a block of 0.09 s is not run twice."""
 MOST_REPEATS = 20
 WHOLE_SECONDS = 1.0
 """Sessions that are measured as a whole are repeated for shorter timers, too, but not for longer than this in all."""
@@ -27,7 +29,7 @@ def repeats_needed(champion: Evaluation, sources: Iterable[str]) -> int:
     timed = [m for m in champion.measurements if m.source in wanted and m.clock == "cpu" and m.seconds]
     if not timed:
         return 1
-    needed = math.ceil(LEAST_SECONDS / min(m.seconds for m in timed if m.seconds))
+    needed = math.ceil(LEAST_SECONDS / min(m.seconds for m in timed if m.seconds) - SLACK)
     whole = max((m.seconds for m in timed if m.seconds and _is_time(m)), default=0.0)
     affordable = MOST_REPEATS if whole == 0 else int(WHOLE_SECONDS / whole)
     return max(1, min(needed, MOST_REPEATS, affordable))

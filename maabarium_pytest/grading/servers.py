@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Literal
@@ -79,7 +80,7 @@ class Servers:
         self._kept: dict[bool, WarmServer] = {}
         """One for gates (False) and one for pairs (True)."""
         self._fork: Literal["collection", "start", ""] = "collection"
-        self._started = 0
+        self._numbers = count(1)
         self._pool = ThreadPoolExecutor(1)
         self._next: Future[WarmServer | None] | None = None
         self.bytecode = Bytecode()
@@ -123,7 +124,7 @@ class Servers:
                 server.pair = pair
                 server.pairs += 1
                 if server.pairs == PAIRS:
-                    self._next = self._pool.submit(self._start, suite, workspace, words, seeds)
+                    self._next = self._pool.submit(self._start_ahead, suite, workspace, words, seeds)
             return server
 
     def _successor(self, suite: Suite, words: Sequence[str]) -> WarmServer | None:
@@ -140,42 +141,55 @@ class Servers:
     def _start(
         self, suite: Suite, workspace: WarmWorkspace, words: Sequence[str], seeds: Sequence[int]
     ) -> WarmServer | None:
-        """A server that forks as late as this suite allows, with one of these hash seeds and, if there is a choice, an
-        environment of some size; None when there can be none."""
-        self._started += 1
-        coin = Random(f"{suite.request.seed}:{self._started}:server")
-        seed, pad = coin.choice(seeds), coin.randrange(LARGEST_PAD) if len(seeds) > 1 else 0
-        env = {"PYTHONHASHSEED": str(seed), "PYTHONDONTWRITEBYTECODE": "1", "PAD": "x" * pad}
-        top = workspace.seen(suite.top)
+        """A server that forks as late as this suite allows; None when there can be none."""
         if self._fork == "collection" and any(Path(path).name == "conftest.py" for path in suite.targets.paths):
             self._fall_back("a conftest may be changed")
         while self._fork:
-            compiled, file = workspace.shared / "compiled", workspace.shared / f"server-{self._started}.json"
-            replace_file(compiled, self.bytecode.content)
-            plan = {
-                "compiled": str(compiled) if self.bytecode.content else "",
-                "groups": groups(suite),
-                "args": words,
-                "path": path_of(suite, workspace.seen),
-                "top": str(top),
-                "targets": [str(top / target) for target in suite.targets.paths],
-                "fork": self._fork,
-            }
-            file.write_text(json.dumps(plan), encoding="utf-8")
-            argv = [suite.python, str(TARGET_CODE / "boot.py"), "server", str(file)]
-            try:
-                program = workspace.keep(argv, env=env, readable=(TARGET_CODE, workspace.shared))
-            except SandboxError as error:
-                self._fall_back(str(error))
-                continue
-            facts = program.facts
-            if not facts["unfit"]:
-                name = f"{self._started}:{seed}:{pad}"
-                contents = contents_of(suite.top, facts["loaded"])
-                return WarmServer(program, name, words, stamps_of(map(Path, facts["watched"])), contents)
-            workspace.drop(program)
-            self._fall_back(str(facts["unfit"]))
+            made = self._made(suite, workspace, words, seeds)
+            if isinstance(made, WarmServer):
+                return made
+            self._fall_back(made)
         return None
+
+    def _start_ahead(
+        self, suite: Suite, workspace: WarmWorkspace, words: Sequence[str], seeds: Sequence[int]
+    ) -> WarmServer | None:
+        """The next server, in the background; when that fails, it is started anew when it is needed."""
+        made = self._made(suite, workspace, words, seeds)
+        return made if isinstance(made, WarmServer) else None
+
+    def _made(
+        self, suite: Suite, workspace: WarmWorkspace, words: Sequence[str], seeds: Sequence[int]
+    ) -> WarmServer | str:
+        """A server with one of these hash seeds and, if there is a choice, an environment of some size; or why not."""
+        number = next(self._numbers)
+        coin = Random(f"{suite.request.seed}:{number}:server")
+        seed, pad = coin.choice(seeds), coin.randrange(LARGEST_PAD) if len(seeds) > 1 else 0
+        env = {"PYTHONHASHSEED": str(seed), "PYTHONDONTWRITEBYTECODE": "1", "PAD": "x" * pad}
+        top = workspace.seen(suite.top)
+        compiled, file = workspace.shared / "compiled", workspace.shared / f"server-{number}.json"
+        replace_file(compiled, self.bytecode.content)
+        plan = {
+            "compiled": str(compiled) if self.bytecode.content else "",
+            "groups": groups(suite),
+            "args": words,
+            "path": path_of(suite, workspace.seen),
+            "top": str(top),
+            "targets": [str(top / target) for target in suite.targets.paths],
+            "fork": self._fork,
+        }
+        file.write_text(json.dumps(plan), encoding="utf-8")
+        argv = [suite.python, str(TARGET_CODE / "boot.py"), "server", str(file)]
+        try:
+            program = workspace.keep(argv, env=env, readable=(TARGET_CODE, workspace.shared))
+        except SandboxError as error:
+            return str(error)
+        facts = program.facts
+        if facts["unfit"]:
+            workspace.drop(program)
+            return str(facts["unfit"])
+        contents = contents_of(suite.top, facts["loaded"])
+        return WarmServer(program, f"{number}:{seed}:{pad}", words, stamps_of(map(Path, facts["watched"])), contents)
 
     def distrust(self, reason: str) -> None:
         """Sessions end otherwise than cold ones: fork earlier, or not at all."""

@@ -28,7 +28,9 @@ def seen(*measurements: Measurement, **fields: object) -> Evaluation:
     ("measurements", "needed"),
     [
         ([rate(1, 0.1)], 1),
-        ([rate(1, 0.011)], 10),
+        ([rate(1, 0.09)], 1),
+        ([rate(1, 0.07)], 2),
+        ([rate(1, 0.011)], 9),
         ([rate(1, 1e-6)], MOST_REPEATS),
         ([rate(1, 0.5), rate(1, 0.05, "score:y")], 2),
         ([rate(1, 0.001, clock="wall")], 1),

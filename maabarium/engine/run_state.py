@@ -248,6 +248,8 @@ class RunState:
         metrics, paired = self.blueprint.metrics.metrics, measured.stage in PAIRED
         if paired:
             metrics = tuple(metric for metric in metrics if metric.source in self.noisy)
+        else:
+            running.screened = evaluation
         for side in (evaluation, measured.champion or Evaluation()) if paired else (evaluation,):
             gate, problem = side.failed_gate, unscorable(metrics, side)
             if gate is not None:
@@ -257,7 +259,7 @@ class RunState:
         if paired:
             running.calibration.append(measured)
         else:
-            running.screened = self.baseline = evaluation
+            self.baseline = evaluation
             self.noisy = noisy_sources(self.blueprint, evaluation)
         judge = self._judge_of(self._champion(running, "", self.baseline))
         return self._calibrate(running, judge) if judge.decides_by_pairs else BASELINE

@@ -31,8 +31,9 @@ from maabarium_pytest.grading.suite import AUDIT_SEED, TARGET_CODE, Suite, comma
 
 __all__ = ["Servers", "WarmServer"]
 
-PAIRS, SECONDS = 4, 1.0
-"""Pairs that a server serves at least, and for how long at least, before it is renewed."""
+PAIRS, SECONDS, AHEAD = 4, 1.0, 2
+"""Pairs that a server serves at least, and for how long at least, before it is renewed, and at which of them the next
+one is started in the background."""
 LARGEST_PAD = 4096
 """Bytes by which the environments of servers differ at most."""
 ANY_SEED = range(1, 1 << 32)
@@ -123,7 +124,7 @@ class Servers:
             if server.pair != pair:
                 server.pair = pair
                 server.pairs += 1
-                if server.pairs == PAIRS:
+                if server.pairs == AHEAD:
                     self._next = self._pool.submit(self._start_ahead, suite, workspace, words, seeds)
             return server
 

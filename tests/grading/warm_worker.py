@@ -222,7 +222,12 @@ def differences(first: Evaluation, second: Evaluation) -> list[tuple[str, object
 
 def plain_text(text: str) -> str:
     """A text without what differs between two cold sessions, too: run, process, address, time."""
-    for pattern, name in ((r"/(warm|cold)/", "/RUN/"), (r"0x[0-9a-f]+", "0xN"), (r"\b\d+\.\d+ ?s\b", "N s")):
+    for pattern, name in (
+        (r"/(warm|cold)/", "/RUN/"),
+        (r"/runs/[0-9a-f]+/", "/runs/RUN/"),
+        (r"0x[0-9a-f]+", "0xN"),
+        (r"\b\d+\.\d+ ?s\b", "N s"),
+    ):
         text = re.sub(pattern, name, text)
     return text
 

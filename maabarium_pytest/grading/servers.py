@@ -116,7 +116,7 @@ class Servers:
                 workspace.drop(self._kept.pop(paired).program)
                 server = None
             if server is None:
-                server = self._successor(suite, words) if paired else None
+                server = self._successor(suite, workspace, words) if paired else None
                 server = server or self._start(suite, workspace, words, seeds)
                 if server is None:
                     return None
@@ -128,11 +128,14 @@ class Servers:
                     self._next = self._pool.submit(self._start_ahead, suite, workspace, words, seeds)
             return server
 
-    def _successor(self, suite: Suite, words: Sequence[str]) -> WarmServer | None:
-        """The server that was started while the last one was still in use, if it fits."""
+    def _successor(self, suite: Suite, workspace: WarmWorkspace, words: Sequence[str]) -> WarmServer | None:
+        """The server that was started while the last one was still in use; one that does not fit is ended."""
         future, self._next = self._next, None
         server = future.result() if future is not None else None
-        return server if server is not None and server.fits(suite, words) else None
+        if server is not None and not server.fits(suite, words):
+            workspace.drop(server.program)
+            return None
+        return server
 
     def forget(self, server: WarmServer) -> None:
         """A server that does not answer is not asked again."""

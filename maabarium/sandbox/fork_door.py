@@ -21,8 +21,9 @@ from maabarium.errors import SandboxError
 from maabarium.sandbox.clock import CpuClock
 from maabarium.sandbox.door import Start
 from maabarium.sandbox.launcher_door import READY, LaunchDoor, LaunchedTree, complaint, wait_for_end
+from maabarium.sandbox.one_core import pin
 from maabarium.sandbox.process_tree import KILL_SECONDS, STUCK, ProcessTree, handle_of
-from maabarium.sandbox.runner import Spent, limit, pin
+from maabarium.sandbox.runner import Spent, limit
 
 __all__ = ["Fork", "ForkDoor"]
 

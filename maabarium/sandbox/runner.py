@@ -23,10 +23,11 @@ from maabarium.plugins.processes import Command, Completed
 from maabarium.sandbox.caps import MEGABYTE, Caps
 from maabarium.sandbox.clock import CpuClock, probe_clock
 from maabarium.sandbox.door import CHANNEL, Door, DoorMaker, Start, find_program, scrubbed_environment
+from maabarium.sandbox.one_core import pin
 from maabarium.sandbox.process_tree import RUN_MARK, ProcessTree, new_mark
 from maabarium.sandbox.supervision import Ending, KeptOutput, Supervision
 
-__all__ = ["Child", "Runner", "Spent", "limit", "pin"]
+__all__ = ["Child", "Runner", "Spent", "limit"]
 
 UNSEEN_CPU = 0.02
 """Seconds by which a child's rusage may exceed the kernel's counter: what it used between fork and exec."""
@@ -206,14 +207,6 @@ class Child:
             if process.poll() is None and time.monotonic() > deadline:
                 process.returncode = -signal.SIGKILL
             time.sleep(0.001)
-
-
-def pin(pid: int) -> None:
-    """Keep a waiting process, and all that it will start, on one core: always the same, so that both sides of a pair
-    meet the same cache and clock."""
-    if hasattr(os, "sched_setaffinity"):
-        with contextlib.suppress(ProcessLookupError):
-            os.sched_setaffinity(pid, {max(os.sched_getaffinity(0))})
 
 
 def limit(pid: int, start: Start) -> None:

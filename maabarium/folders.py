@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 __all__ = ["discard", "remove", "replace_file", "stamp", "write_file"]
 
@@ -41,17 +41,20 @@ def replace_file(
 
     `durable`: the content has reached the disk before the older file goes. `prefix` names what a kill leaves behind.
     """
-    with NamedTemporaryFile(dir=place.parent, prefix=prefix, delete=False) as file:
-        try:
-            file.write(content)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
+    beside = place.with_name(f"{prefix}{secrets.token_hex(8)}")
+    file = os.open(beside, _NEW_FILE, mode)
+    try:
+        with os.fdopen(file, "wb", buffering=0) as out:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[out.write(rest) :]
+            os.fchmod(file, mode)  # whatever the umask is
             if durable:
-                os.fsync(file.fileno())
-            Path(file.name).replace(place)
-        except OSError:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+                os.fsync(file)
+        beside.replace(place)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def stamp(info: os.stat_result) -> tuple[int, ...]:

@@ -218,6 +218,8 @@ class ReadySession:
     ) -> None:
         self._runner, self._command, self._source, self._place = runner, command, source, place
         plan = partial(fork_plan, caps=runner.caps, strict=runner.strict, world=world, source=source, place=place)
+        self._growing = [str(shown_at(folder, place, source)) for folder in command.writable]
+        """Places outside of which it must not take more than it is granted."""
         self._begun = False
         self._folders: list[tuple[Path, int]] = []
         """Places that it sees, and what was there when it was made ready: descriptors, so that no other file can have
@@ -260,8 +262,7 @@ class ReadySession:
         """Tell it its words and follow it to the end."""
         self._begun = True
         start = self._door.start = dataclasses.replace(self._door.start, command=command)
-        growing = [str(shown_at(folder, self._place, self._source)) for folder in command.writable]
-        return self._runner.follow(start, Fork(self._door), self._door, self._clock, growing)
+        return self._runner.follow(start, Fork(self._door), self._door, self._clock, self._growing)
 
     def _close_output(self) -> None:
         if not self._begun:  # else it was closed in the end

@@ -61,15 +61,13 @@ def insert(db: Database, table: str, row: Mapping[str, object], *, replace: bool
 def transaction(db: Database, *, durable: bool = True) -> Iterator[None]:
     """Run the block in one transaction that holds the write lock from its start.
 
-    `durable`: with all before it, it has reached the disk when the block is left. Otherwise a killed process loses
-    nothing, a power cut perhaps the latest transactions; the database is sound in any case. Without a WAL, all are
-    durable.
+    `durable`: with all before it, it has reached the disk when the block is left. Otherwise, which wants a WAL, a
+    killed process loses nothing, a power cut perhaps the latest transactions; the database is sound in any case.
 
     A deferred transaction (`atomic()` alone) that reads before it writes fails at once, busy timeout or not,
     when another process commits in between. Within this one, `atomic()` blocks nest as savepoints.
     """
-    level = "FULL" if durable or db.journal_mode != "wal" else "NORMAL"
-    db.execute(f"PRAGMA synchronous = {level}")
+    db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     db.execute("BEGIN IMMEDIATE")
     try:
         yield

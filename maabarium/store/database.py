@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from sqlite3 import OperationalError
 from typing import Self, get_args
@@ -119,5 +120,10 @@ class Store(StoreReader):
 
     @contextmanager
     def _writing(self, *, durable: bool = True) -> Iterator[None]:
-        with self._lock, translated(self.path), transaction(self._db, durable=durable):
+        with self._lock, translated(self.path), transaction(self._db, durable=durable or not self._has_wal):
             yield
+
+    @cached_property
+    def _has_wal(self) -> bool:
+        """Nobody can take it away while we have the file open; without one, every transaction has to be durable."""
+        return bool(self._db.journal_mode == "wal")

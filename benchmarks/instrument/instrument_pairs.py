@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from instrument_program import SOURCE, files
 
+from maabarium.acceptance.calibration import PAIRS as CALIBRATION_PAIRS
+from maabarium.acceptance.calibration import Calibration, calibrate
 from maabarium.acceptance.judge import Judge
 from maabarium.blueprint.schema import Blueprint, SandboxOptions
 from maabarium.plugins.manager import build_plugins, contributions
@@ -20,7 +24,7 @@ from maabarium.sandbox.selection import describe, select
 from maabarium.scoring import weighted_total
 from maabarium.worker.job import MeasureJob
 from maabarium.worker.measurement import run_measurement
-from maabarium.worker.repetition import repeats_needed
+from maabarium.worker.repetition import most_times, repeats_needed
 from maabarium.worker.worker import Worker
 from maabarium.workspace.repository import Repository
 
@@ -60,13 +64,22 @@ class Instrument:
         edit = FileEdit(path="work.py", operation="modify", content=text.encode())
         return self.repository.tree_with(self.repository.base_tree, [edit])
 
-    def pairs(self, champion: str, candidate: str, *, in_turn: bool = False) -> Iterator[Pair]:
-        """Pairs of these trees without end, each one measured when it is asked for."""
+    def calibrated(self) -> Calibration:
+        """What a run would find at its start, here and now."""
+        tree, began, ratios = self.repository.base_tree, time.perf_counter(), []
+        for pair in islice(self.pairs(tree, tree), CALIBRATION_PAIRS):
+            ratios.append(math.log(pair.candidate / pair.champion))
+        each = (time.perf_counter() - began) / len(ratios)
+        return calibrate(ratios, [each], self.blueprint.acceptance, most_times(self.baseline, [SOURCE]))
+
+    def pairs(self, champion: str, candidate: str, *, in_turn: bool = False, times: int = 1) -> Iterator[Pair]:
+        """Pairs of these trees without end, each one measured when it is asked for; sides are `times` times as long
+        as they must be."""
         job = MeasureJob(
             number=1, stage="pair", tree=candidate, champion_tree=champion, seed=time.time_ns() % 2**32, timeout=60,
             baseline=self.baseline, sources=frozenset({SOURCE}), exclusive=True,
             side_by_side=frozenset() if in_turn else frozenset({SOURCE}),
-            repeats=repeats_needed(self.baseline, [SOURCE]),
+            repeats=repeats_needed(self.baseline, [SOURCE], times),
         )  # fmt: skip
         number = 0
         while True:

@@ -37,6 +37,10 @@ SHARE_OF_BUDGET = 0.1
 SECONDS = 60.0
 """What a calibration may take where the run has no limit."""
 FINDS = (0.02, 0.05)
+STEADY = 0.011
+"""What the deviation of a pair should be about, so that a gain of 2 % takes some ten pairs."""
+CLEAR = 6.0
+"""Effects beyond so many deviations are clear."""
 
 
 class Found(Record):
@@ -57,7 +61,9 @@ class Calibration(Record):
     seconds: float
     """A pair."""
     deviation: float
-    """Robust standard deviation of the log ratio of a pair."""
+    """Robust standard deviation of the log ratio of a pair, of as many sessions a side as are needed at least."""
+    times: int = 1
+    """How many times as many sessions a side of later pairs has, to be steadier."""
     bias: float
     """Median log ratio."""
     p_value: float
@@ -65,6 +71,20 @@ class Calibration(Record):
     tolerated: float
     """A bias (log ratio) that is small beside the least gain that counts."""
     finds: tuple[Found, ...]
+
+    @property
+    def steadied(self) -> float:
+        """The deviation of later pairs: what disturbs one session knows nothing of the next."""
+        return self.deviation / math.sqrt(self.times)
+
+    def times_after(self, log_ratios: Sequence[float]) -> int:
+        """How many times the usual sessions the next pair's sides have, after a candidate's pairs so far.
+
+        An effect that no precision is needed for is not measured longer than it must be. Exact when it is asked
+        before each pair: it depends on the past alone.
+        """
+        clear = len(log_ratios) > 1 and abs(median(log_ratios)) > CLEAR * self.deviation
+        return 1 if clear else self.times
 
     @property
     def biased(self) -> bool:
@@ -103,7 +123,8 @@ def calibration_line(calibration: Calibration) -> str:
         else:
             pairs = f"in about {found.pairs} pairs" if not number else f"in {found.pairs}"
             said.append(f"{gain} {pairs} ({max(1, round(found.seconds))} s)")
-    return f"{calibration.deviation * 100:.2g} % a pair; finds {', of '.join(said)}"
+    longer = f" of {calibration.times} times the usual length" if calibration.times > 1 else ""
+    return f"{calibration.steadied * 100:.2g} % a pair{longer}; finds {', of '.join(said)}"
 
 
 def noisy_line(metrics: Sequence[Metric], baseline: Evaluation, pairs: Sequence[Measured]) -> str:
@@ -138,18 +159,23 @@ def bias_sentence(calibration: Calibration) -> str:
     )
 
 
-def calibrate(log_ratios: Sequence[float], seconds: Sequence[float], rules: Acceptance) -> Calibration:
-    """What these pairs show; `seconds` is what each took. At least one pair."""
+def calibrate(
+    log_ratios: Sequence[float], seconds: Sequence[float], rules: Acceptance, most_times: int = 1
+) -> Calibration:
+    """What these pairs show; `seconds` is what each took, `most_times` how many times as long sides may be. At least
+    one pair."""
     spread, each = deviation(log_ratios, 0.0), median(seconds)
-    test = test_of_gain(rules, 1, spread)
+    times = max(1, min(round((spread / STEADY) ** 2), most_times))
+    test = test_of_gain(rules, 1, spread / math.sqrt(times))
     finds = []
     for gain in FINDS:
         pairs = expected_pairs(math.log1p(gain), test)
-        finds.append(Found(gain=gain, pairs=pairs, seconds=None if pairs is None else pairs * each))
+        finds.append(Found(gain=gain, pairs=pairs, seconds=None if pairs is None else pairs * each * times))
     return Calibration(
         pairs=len(log_ratios),
         seconds=each,
         deviation=spread,
+        times=times,
         bias=median(log_ratios),
         p_value=sign_test(log_ratios),
         tolerated=math.log1p(rules.min_effect) * TOLERATED,

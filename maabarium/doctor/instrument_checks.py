@@ -26,6 +26,7 @@ from maabarium.safe_text import one_line
 from maabarium.sandbox.selection import describe, select
 from maabarium.worker.job import MeasureJob
 from maabarium.worker.measurement import run_measurement
+from maabarium.worker.repetition import MOST_TIMES
 from maabarium.worker.worker import Worker
 from maabarium.workspace.repository import Repository
 
@@ -197,7 +198,7 @@ def verdicts(seen: Seen, rules: Acceptance, sandbox: Sandbox) -> Iterator[Findin
         yield passed("instrument", "sessions", said)
     else:
         yield warned("instrument", "sessions", said, COLD)
-    yield _resolution(calibrate(seen.log_ratios, seen.seconds, rules))
+    yield _resolution(calibrate(seen.log_ratios, seen.seconds, rules, MOST_TIMES))
 
 
 def _resolution(found: Calibration) -> Finding:

@@ -35,7 +35,7 @@ from maabarium.records import (
 )  # fmt: skip
 from maabarium.scoring import unscorable, weighted_total
 from maabarium.worker.job import MeasureJob
-from maabarium.worker.repetition import repeats_needed
+from maabarium.worker.repetition import most_times, repeats_needed
 
 __all__ = ["RunState"]
 
@@ -211,8 +211,15 @@ class RunState:
             sources=self.noisy if paired else every,
             exclusive=stage == "baseline" or paired,
             side_by_side=self.noisy & by_cpu if paired else frozenset(),
-            repeats=repeats_needed(champion, self.noisy) if paired else 1,
+            repeats=repeats_needed(champion, self.noisy, self._times(running)) if paired else 1,
         )
+
+    def _times(self, running: RunningExperiment) -> int:
+        """How many times as long as it must be the next pair of this experiment is."""
+        if self.calibration is None or running.parent is None:
+            return 1
+        judge, screened = self._judge_of(running.parent), running.screened or Evaluation()
+        return self.calibration.times_after([judge.pair_effect(screened, pair) for pair in running.pairs])
 
     def _judge(
         self, running: RunningExperiment, parent: Champion, measured: Measured, candidate: Evaluation
@@ -229,7 +236,7 @@ class RunState:
         return judge.confirm(screened, running.pairs, running.index)
 
     def _judge_of(self, champion: Champion) -> Judge:
-        spread = self.calibration.deviation if self.calibration else 0.0
+        spread = self.calibration.steadied if self.calibration else 0.0
         return Judge(self.blueprint, self.baseline, champion, self.noisy, spread)
 
     def winner_of_before(self, running: RunningExperiment) -> Decision:
@@ -272,7 +279,7 @@ class RunState:
         if len(pairs) < pairs_wanted(ratios, seconds, self.blueprint.budget.wall_seconds):
             running.job = self._job(running, "calibrate")
             return None
-        self.calibration = calibrate(ratios, seconds, rules)
+        self.calibration = calibrate(ratios, seconds, rules, most_times(self.baseline, self.noisy))
         if self.calibration.biased:
             return Decision("lose", "baseline", "biased", bias_sentence(self.calibration))
         return BASELINE

@@ -17,8 +17,9 @@ from maabarium.blueprint.loading import parse
 from maabarium.blueprint.schema import Acceptance, Blueprint, Metric, Metrics
 from maabarium.errors import BlueprintError
 from maabarium.events import RunView
-from maabarium.records import MetricEffect, Outcome
+from maabarium.records import Evaluation, MetricEffect, Outcome
 from maabarium.scoring import factor
+from maabarium.worker.repetition import most_times
 
 __all__ = [
     "Level", "Ranges", "acceptance_of", "calibration_of", "calibration_ratios", "decided", "decides_by_pairs",
@@ -74,22 +75,31 @@ def calibration_of(view: RunView) -> Calibration | None:
     """What the start beside itself showed; None where nothing is noisy, and in runs of earlier versions."""
     ratios = calibration_ratios(view)
     seconds = [sum(pair.phases.values()) for pair in view.calibration]
-    return calibrate(ratios, seconds, acceptance_of(view)) if ratios else None
+    if not ratios or view.baseline is None:
+        return None
+    return calibrate(ratios, seconds, acceptance_of(view), most_times(view.baseline, _noisy(view, view.baseline)[1]))
 
 
 def decides_by_pairs(view: RunView) -> bool:
     """Whether an objective is noisy, so that effects are the evidence and a score is one sample beside another."""
-    blueprint = blueprint_of(view)
-    if blueprint is None or view.baseline is None:
+    if view.baseline is None:
         return False
+    objectives, noisy = _noisy(view, view.baseline)
+    return any(metric.source in noisy for metric in objectives)
+
+
+def _noisy(view: RunView, baseline: Evaluation) -> tuple[tuple[Metric, ...], frozenset[str]]:
+    """The objectives as they were bound, and the noisy sources of all metrics; none of a blueprint that is lost."""
+    blueprint = blueprint_of(view)
+    if blueprint is None:
+        return (), frozenset()
     sources = {row.name: row.source for outcome in view.outcomes for row in outcome.metrics}
     metrics = tuple(
         metric.model_copy(update={"source": metric.source or sources.get(metric.name)})
         for metric in blueprint.metrics.metrics
     )
     bound = blueprint.model_copy(update={"metrics": Metrics(metrics=metrics)})
-    noisy = noisy_sources(bound, view.baseline)
-    return any(metric.source in noisy for metric in bound.objectives)
+    return bound.objectives, noisy_sources(bound, baseline)
 
 
 def metric_of(row: MetricEffect, ranges: Ranges) -> Metric:

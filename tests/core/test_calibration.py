@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from maabarium.acceptance.calibration import (
     BIASED,
+    Calibration,
     bias_sentence,
     calibrate,
     calibration_line,
@@ -84,6 +85,25 @@ def test_what_a_run_can_tell_is_said() -> None:
     assert line.startswith("1 % a pair; finds a gain of 2 % in about ") and ", of 5 % in 8 (4 s)" in line
     loud = calibration_line(calibrate([10 * value for value in values], [0.5], RULES))
     assert "10 % a pair; finds a gain of 2 % seldom, of 5 % seldom" in loud
+
+
+def test_a_coarse_instrument_is_made_steadier_by_longer_sides() -> None:
+    def found(spread: float, most: int = 4) -> Calibration:
+        return calibrate([spread * (-1) ** place for place in range(12)], [0.5] * 12, RULES, most)
+
+    times = [found(spread).times for spread in (0.0, 0.008, 0.0125, 0.02, 0.1)]
+    assert times == [1, 1, 2, 4, 4] and found(0.1, most=1).times == 1
+    once, twice = found(0.0125, most=1), found(0.0125)
+    assert twice.deviation == once.deviation and twice.steadied == pytest.approx(once.steadied / math.sqrt(2))
+    assert "% a pair of 2 times the usual length; finds" in calibration_line(twice)
+    assert "times" not in calibration_line(once)
+
+
+def test_a_clear_effect_is_not_measured_longer_than_it_must_be() -> None:
+    found = calibrate([0.0125 * (-1) ** place for place in range(12)], [0.5] * 12, RULES, 4)
+    assert [found.times_after(made) for made in ([], [0.5], [0.5, 0.5], [-0.5, -0.4], [0.5, -0.5], [0.02] * 9)] == [
+        2, 2, 1, 1, 2, 2,
+    ]  # fmt: skip
 
 
 def seen(chance: random.Random, **clocks: tuple[Clock | None, float]) -> Evaluation:

@@ -6,12 +6,9 @@ of its own) and the thirteen tests that wait for a clock or compare with one.
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tarfile
 from pathlib import Path
 
-from overhead_target import environment
+import fetching
 
 __all__ = ["FAULTS", "NAME", "faulty", "sound", "unpack"]
 
@@ -32,24 +29,12 @@ FAULTS = {
 """One planted fault each: function, its module, what is there, what stands there instead."""
 
 
-def unpack(cache: Path, target: Path) -> str:
+def unpack(target: Path) -> str:
     """Put the package's release into `target`; a sentence that says why, when it cannot be had."""
-    cache.mkdir(parents=True, exist_ok=True)
-    archive = next(cache.glob("pydash-8.1.0*.tar.gz"), None)
-    if archive is None:
-        fetch = ["download", "-q", "--no-deps", "--no-binary", ":all:", "-d", str(cache), NAME]
-        done = subprocess.run(
-            [sys.executable, "-m", "pip", *fetch], env=environment(), capture_output=True, text=True, timeout=300
-        )
-        archive = next(cache.glob("pydash-8.1.0*.tar.gz"), None)
-        if archive is None:
-            said = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
-            return f"{NAME} could not be fetched by pip: {said}; put its source release into {cache}"
-    with tarfile.open(archive) as packed:
-        packed.extractall(target.parent, filter="data")
-    (target.parent / archive.name.removesuffix(".tar.gz")).rename(target)
-    (target / "pytest.ini").write_text(INI, encoding="utf-8")
-    return ""
+    problem = fetching.unpack(NAME, target)
+    if not problem:
+        (target / "pytest.ini").write_text(INI, encoding="utf-8")
+    return problem
 
 
 def sound(target: Path, number: int) -> tuple[str, str, str]:

@@ -20,12 +20,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import overhead_openevolve as openevolve
 import overhead_package as package
 from overhead_runs import PARTS, Experiment, by_hand, run_ours
 from overhead_target import ONE_TEST, limited, write_project, write_run
-
-from maabarium.state_paths import state_paths_of
 
 WAYS = {"ours, warm": True, "ours, cold": False}
 """How our sessions are run: what `evaluator.warm` says."""
@@ -108,7 +108,7 @@ def published(folder: Path) -> None:
     """The package: its suite by hand, sound candidates, and faults."""
     target = folder / "target"
     folder.mkdir()
-    problem = package.unpack(state_paths_of(folder).cache / "benchmarks", target)
+    problem = package.unpack(target)
     if problem:
         print(f"\npackage: {problem}")
         return

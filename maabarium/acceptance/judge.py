@@ -16,8 +16,9 @@ from maabarium.scoring import factor, log_effect, unscorable, weighted_total
 
 __all__ = ["RULES", "Decision", "Judge", "noisy_sources"]
 
-RULES = 2
-"""Version of the rules in this room; a run keeps that with which it began. 1: one sample decided who was confirmed."""
+RULES = 3
+"""Version of the rules in this room; a run keeps that with which it began. 1: one sample decided who was confirmed. 2:
+sides were as long on a coarse instrument as on a fine one."""
 
 GUARD_ALPHA = 0.05
 NOISY_TOLERANCE = 0.05

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from math import inf
 
 from maabarium.acceptance.calibration import calibration_line, noisy_line
 from maabarium.blueprint.globs import Globs
@@ -69,7 +70,8 @@ class OpenRun:
         rules = sum(test.role != "suite" for test in baseline.tests)
         grader = f"{len(baseline.tests) - rules} tests, {len(baseline.flaky)} flaky, {rules} rules"
         each = baseline.session_seconds or baseline.duration
-        estimate = rough_time(each * run.max_iterations / self.prepared.workers)
+        limit = state.blueprint.budget.wall_seconds or inf
+        estimate = rough_time(min(limit, each * run.max_iterations / self.prepared.workers))
         lines = []
         if run.start_commit != run.base_commit:
             kept = f"{run.branch} ({run.start_commit[:8]})"

@@ -7,15 +7,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from instrument_program import SOURCE, files
 
 from maabarium.acceptance.calibration import PAIRS as CALIBRATION_PAIRS
-from maabarium.acceptance.calibration import Calibration, calibrate
 from maabarium.acceptance.judge import Judge
+from maabarium.acceptance.steadiness import LEAST_SECONDS, Steadiness, lasted
 from maabarium.blueprint.schema import Blueprint, SandboxOptions
 from maabarium.plugins.manager import build_plugins, contributions
 from maabarium.records import Champion, Evaluation, FileEdit, Measured, Measurement
@@ -24,7 +24,7 @@ from maabarium.sandbox.selection import describe, select
 from maabarium.scoring import weighted_total
 from maabarium.worker.job import MeasureJob
 from maabarium.worker.measurement import run_measurement
-from maabarium.worker.repetition import most_times, repeats_needed
+from maabarium.worker.repetition import repeats_needed
 from maabarium.worker.worker import Worker
 from maabarium.workspace.repository import Repository
 
@@ -38,6 +38,13 @@ class Pair:
     server: str
     champion: float
     candidate: float
+    lasted: float = 0.0
+    """CPU seconds of a side."""
+
+    @property
+    def log_ratio(self) -> float:
+        """Above 0: the candidate is faster."""
+        return math.log(self.candidate / self.champion)
 
     def measured(self, number: int) -> Measured:
         """As the judge is told it."""
@@ -58,38 +65,41 @@ class Instrument:
     sandbox: str
     baseline: Evaluation
     """Of the repository's first tree."""
+    steadiness: Steadiness = field(default_factory=Steadiness)
 
     def tree(self, text: str) -> str:
         """The first tree with another program."""
         edit = FileEdit(path="work.py", operation="modify", content=text.encode())
         return self.repository.tree_with(self.repository.base_tree, [edit])
 
-    def calibrated(self) -> Calibration:
-        """What a run would find at its start, here and now."""
-        tree, began, ratios = self.repository.base_tree, time.perf_counter(), []
-        for pair in islice(self.pairs(tree, tree), CALIBRATION_PAIRS):
-            ratios.append(math.log(pair.candidate / pair.champion))
-        each = (time.perf_counter() - began) / len(ratios)
-        return calibrate(ratios, [each], self.blueprint.acceptance, most_times(self.baseline, [SOURCE]))
+    def calibrate(self) -> None:
+        """As at the start of a run: what pairs of the first tree with itself tell of the noise here and now."""
+        tree, self.steadiness = self.repository.base_tree, Steadiness()
+        pairs = list(islice(self.pairs(tree, tree), CALIBRATION_PAIRS))
+        self.steadiness.add([pair.log_ratio for pair in pairs], [pair.lasted for pair in pairs], 0.0)
 
-    def pairs(self, champion: str, candidate: str, *, in_turn: bool = False, times: int = 1) -> Iterator[Pair]:
-        """Pairs of these trees without end, each one measured when it is asked for; sides are `times` times as long
-        as they must be."""
+    def pairs(self, champion: str, candidate: str, *, in_turn: bool = False) -> Iterator[Pair]:
+        """Pairs of these trees without end, each one measured when it is asked for; their sides are as long as the
+        engine would make them after those before."""
+        made: list[Pair] = []
         job = MeasureJob(
             number=1, stage="pair", tree=candidate, champion_tree=champion, seed=time.time_ns() % 2**32, timeout=60,
             baseline=self.baseline, sources=frozenset({SOURCE}), exclusive=True,
             side_by_side=frozenset() if in_turn else frozenset({SOURCE}),
-            repeats=repeats_needed(self.baseline, [SOURCE], times),
         )  # fmt: skip
         number = 0
         while True:
             number += 1
-            measured = run_measurement(self.worker, job.model_copy(update={"pair": number}))
+            seconds = self.steadiness.wanted([pair.log_ratio for pair in made], [pair.lasted for pair in made])
+            repeats = repeats_needed(self.baseline, [SOURCE], LEAST_SECONDS if in_turn else seconds)
+            measured = run_measurement(self.worker, job.model_copy(update={"pair": number, "repeats": repeats}))
             if measured.apart:
                 print(f"  pair {number} was apart: {measured.apart}", flush=True)
                 continue
             sides = (sound(measured, measured.champion), sound(measured, measured.candidate))
-            yield Pair(measured.server, *(side.values()[SOURCE] for side in sides))
+            values = (side.values()[SOURCE] for side in sides)
+            made.append(Pair(measured.server, *values, lasted(measured.champion, [SOURCE])))
+            yield made[-1]
 
 
 def sound(measured: Measured, evaluation: Evaluation | None) -> Evaluation:

@@ -6,7 +6,7 @@
 The champion does so many percent more work than the candidate (lines of a log that it counts), so the gain is known;
 `truth` is counted again by CPU time in one long process. Each gain is measured in `--pairs` real pairs by the real
 worker, sandbox and evaluator, beside each load, with sides as long as the engine makes them after a calibration beside
-that load (`times`; it measures clear effects shorter). Trials are drawn from that series: whole servers with
+that load and the pairs so far (`side`: median CPU time). Trials are drawn from that series: whole servers with
 replacement, the pairs of a server in their order; the engine's judge decides them as the first and as the tenth
 candidate of a run.
 `--real N` adds N trials that measure every pair anew. `--in-turn N`: as many pairs of equal programs one after the
@@ -27,6 +27,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import median
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -58,8 +59,6 @@ class Series:
     """Load average of the machine at the end."""
     seconds: float
     """Of one pair."""
-    times: int = 1
-    """How many times the sessions that a side needs it had: what a calibration beside this load asked for."""
     pairs: list[Pair] = field(default_factory=list)
 
     @property
@@ -71,7 +70,7 @@ def record(instrument: Instrument, units: int, shape: Series, count: int) -> Ser
     """Measure so many pairs."""
     began = time.perf_counter()
     trees = trees_of(instrument, units, shape.more)
-    source_of_pairs = instrument.pairs(*trees, in_turn=shape.in_turn, times=shape.times)
+    source_of_pairs = instrument.pairs(*trees, in_turn=shape.in_turn)
     shape.pairs = [next(source_of_pairs) for _ in range(count)]
     shape.seconds = (time.perf_counter() - began) / count
     shape.busy = os.getloadavg()[0]
@@ -93,8 +92,8 @@ def measured(options: argparse.Namespace) -> list[Series]:
         with tempfile.TemporaryDirectory() as folder, opened(Path(folder), units, 0.01) as instrument:
             for load in options.loads:
                 with loaded(load):
-                    times = instrument.calibrated().times
-                    shapes = [Series(body, load, more, False, 0, 0, times) for more in options.gains]
+                    instrument.calibrate()
+                    shapes = [Series(body, load, more, False, 0, 0) for more in options.gains]
                     shapes += [Series(body, load, 0.0, True, 0, 0)] if options.in_turn else []
                     for shape in shapes:
                         count = options.in_turn if shape.in_turn else options.pairs
@@ -102,12 +101,12 @@ def measured(options: argparse.Namespace) -> list[Series]:
                         print(deviations(made[-1]), flush=True)
                     if options.real:
                         spread = calibrated(shapes[0], made)
-                        real_trials(instrument, units, load, spread, times, options.real)
+                        real_trials(instrument, units, load, spread, options.real)
     return made
 
 
 HEAD = (
-    f"{'body':>8} {'load':8} {'how':9} {'times':>5} {'gain':>6} {'s a pair':>9} {'deviation':>10} {'(sd)':>8} "
+    f"{'body':>8} {'load':8} {'how':9} {'side':>7} {'gain':>6} {'s a pair':>9} {'deviation':>10} {'(sd)':>8} "
     f"{'median':>9} {'won':>11} {'servers':>8} {'load average':>13}"
 )
 
@@ -116,9 +115,10 @@ def deviations(series: Series) -> str:
     """One line of the first table."""
     ratios = log_ratios(series.pairs)
     middle, spread, sd = deviation(ratios)
+    side = 1000 * median(pair.lasted for pair in series.pairs)
     won, servers = sum(ratio > 0 for ratio in ratios), len(by_server(series.pairs))
     return (
-        f"{series.body:5g} ms {series.load:8} {series.how:9} {series.times:5} {series.more:6.1%} {series.seconds:9.2f} "
+        f"{series.body:5g} ms {series.load:8} {series.how:9} {side:4.0f} ms {series.more:6.1%} {series.seconds:9.2f} "
         f"{spread:10.2%} {sd:8.2%} {math.expm1(middle):+9.2%} {won:4} of {len(ratios):<4} {servers:7} "
         f"{series.busy:13.1f}"
     )
@@ -138,12 +138,12 @@ def judge_with(judge: Judge, min_effect: float, spread: float) -> Judge:
     return judge_of(judge.blueprint.model_copy(update={"acceptance": acceptance}), judge.baseline, spread)
 
 
-def real_trials(instrument: Instrument, units: int, load: str, spread: float, times: int, count: int) -> None:
+def real_trials(instrument: Instrument, units: int, load: str, spread: float, count: int) -> None:
     """Trials of a 2 % gain in which every pair is measured anew."""
     judge = judge_of(instrument.blueprint, instrument.baseline, spread)
     trees = trees_of(instrument, units, 0.02)
     began = time.perf_counter()
-    trials = [decide(judge, instrument.pairs(*trees, times=times), 1) for _ in range(count)]
+    trials = [decide(judge, instrument.pairs(*trees), 1) for _ in range(count)]
     took = (time.perf_counter() - began) / count
     print(f"  real trials beside {load}, gain 2 %: {row(summed_up(trials, math.log(1.02)))}, {took:.1f} s each")
 

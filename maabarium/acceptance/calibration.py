@@ -8,6 +8,7 @@ from statistics import median
 
 from maabarium.acceptance.estimate import deviation
 from maabarium.acceptance.sequential import expected_pairs, test_of_gain
+from maabarium.acceptance.steadiness import Steadiness
 from maabarium.blueprint.schema import Acceptance, Metric
 from maabarium.records import Evaluation, Measured, Record
 from maabarium.scoring import factor
@@ -37,10 +38,6 @@ SHARE_OF_BUDGET = 0.1
 SECONDS = 60.0
 """What a calibration may take where the run has no limit."""
 FINDS = (0.02, 0.05)
-STEADY = 0.011
-"""What the deviation of a pair should be about, so that a gain of 2 % takes some ten pairs."""
-CLEAR = 6.0
-"""Effects beyond so many deviations are clear."""
 
 
 class Found(Record):
@@ -61,9 +58,9 @@ class Calibration(Record):
     seconds: float
     """A pair."""
     deviation: float
-    """Robust standard deviation of the log ratio of a pair, of as many sessions a side as are needed at least."""
-    times: int = 1
-    """How many times as many sessions a side of later pairs has, to be steadier."""
+    """Robust standard deviation of the log ratio of a pair, of sides as long as they must be."""
+    lengthened: float = 1.0
+    """How many times as long the sides of later pairs begin, to be steadier."""
     bias: float
     """Median log ratio."""
     p_value: float
@@ -74,17 +71,8 @@ class Calibration(Record):
 
     @property
     def steadied(self) -> float:
-        """The deviation of later pairs: what disturbs one session knows nothing of the next."""
-        return self.deviation / math.sqrt(self.times)
-
-    def times_after(self, log_ratios: Sequence[float]) -> int:
-        """How many times the usual sessions the next pair's sides have, after a candidate's pairs so far.
-
-        An effect that no precision is needed for is not measured longer than it must be. Exact when it is asked
-        before each pair: it depends on the past alone.
-        """
-        clear = len(log_ratios) > 1 and abs(median(log_ratios)) > CLEAR * self.deviation
-        return 1 if clear else self.times
+        """The deviation of later pairs."""
+        return self.deviation / math.sqrt(self.lengthened)
 
     @property
     def biased(self) -> bool:
@@ -123,7 +111,7 @@ def calibration_line(calibration: Calibration) -> str:
         else:
             pairs = f"in about {found.pairs} pairs" if not number else f"in {found.pairs}"
             said.append(f"{gain} {pairs} ({max(1, round(found.seconds))} s)")
-    longer = f" of {calibration.times} times the usual length" if calibration.times > 1 else ""
+    longer = f" of {calibration.lengthened:.1f} times the usual length" if calibration.lengthened >= 1.3 else ""
     return f"{calibration.steadied * 100:.2g} % a pair{longer}; finds {', of '.join(said)}"
 
 
@@ -160,22 +148,25 @@ def bias_sentence(calibration: Calibration) -> str:
 
 
 def calibrate(
-    log_ratios: Sequence[float], seconds: Sequence[float], rules: Acceptance, most_times: int = 1
+    log_ratios: Sequence[float], seconds: Sequence[float], rules: Acceptance, lasted: Sequence[float] = ()
 ) -> Calibration:
-    """What these pairs show; `seconds` is what each took, `most_times` how many times as long sides may be. At least
-    one pair."""
+    """What these pairs show, at least one: log ratios, the seconds that each took, and the CPU seconds of a side of
+    each (none where no CPU clock is read)."""
     spread, each = deviation(log_ratios, 0.0), median(seconds)
-    times = max(1, min(round((spread / STEADY) ** 2), most_times))
-    test = test_of_gain(rules, 1, spread / math.sqrt(times))
+    steadiness, usual = Steadiness(), median(lasted) if lasted else 0.0
+    if usual:
+        steadiness.add(log_ratios, lasted, 0.0)
+    lengthened = max(1.0, steadiness.wanted() / usual) if usual else 1.0
+    test = test_of_gain(rules, 1, spread / math.sqrt(lengthened))
     finds = []
     for gain in FINDS:
         pairs = expected_pairs(math.log1p(gain), test)
-        finds.append(Found(gain=gain, pairs=pairs, seconds=None if pairs is None else pairs * each * times))
+        finds.append(Found(gain=gain, pairs=pairs, seconds=None if pairs is None else pairs * each * lengthened))
     return Calibration(
         pairs=len(log_ratios),
         seconds=each,
         deviation=spread,
-        times=times,
+        lengthened=lengthened,
         bias=median(log_ratios),
         p_value=sign_test(log_ratios),
         tolerated=math.log1p(rules.min_effect) * TOLERATED,

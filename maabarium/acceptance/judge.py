@@ -10,6 +10,7 @@ from typing import Literal
 
 from maabarium.acceptance.estimate import Interval, median_interval
 from maabarium.acceptance.sequential import PairTest, layout_matters, test_of_gain
+from maabarium.acceptance.steadiness import lasted
 from maabarium.blueprint.schema import Blueprint, Metric
 from maabarium.records import Champion, Evaluation, Measured, ReasonCode, Verdict
 from maabarium.scoring import factor, log_effect, unscorable, weighted_total
@@ -154,6 +155,19 @@ class Judge:
         champion = self.champion.evaluation.values() | (pair.champion or Evaluation()).values()
         candidate = screened.values() | (pair.candidate or Evaluation()).values()
         return log_effect(self.blueprint.objectives, champion, candidate)
+
+    def believed(self, screened: Evaluation | None, pairs: Sequence[Measured]) -> Decision:
+        """The decision on a candidate that earlier rules decided to keep; its pairs, if any, say by how much."""
+        effect = bounds = None
+        if pairs:
+            _, middle, bounds = self.estimate(screened or Evaluation(), pairs)
+            effect = math.exp(middle)
+        return Decision("keep", "promoted", "kept", "decided by the rules of an earlier version", effect, bounds)
+
+    def shown(self, screened: Evaluation | None, pairs: Sequence[Measured]) -> tuple[list[float], list[float]]:
+        """The log ratios of pairs, and the CPU seconds of a side of each (0 where no CPU clock reads what is noisy)."""
+        ratios = [self.pair_effect(screened or Evaluation(), pair) for pair in pairs]
+        return ratios, [lasted(pair.champion, self.noisy) for pair in pairs]
 
     def _noisy_guards(self, pairs: Sequence[Measured]) -> Decision | None:
         """Non-inferiority: the loss is shown to be within the tolerance, or more pairs are needed, or it fails."""

@@ -26,7 +26,6 @@ from maabarium.safe_text import one_line
 from maabarium.sandbox.selection import describe, select
 from maabarium.worker.job import MeasureJob
 from maabarium.worker.measurement import run_measurement
-from maabarium.worker.repetition import MOST_TIMES
 from maabarium.worker.worker import Worker
 from maabarium.workspace.repository import Repository
 
@@ -90,6 +89,8 @@ class Seen:
     log_ratios: tuple[float, ...]
     seconds: tuple[float, ...]
     problem: str = ""
+    lasted: tuple[float, ...] = ()
+    """CPU seconds of a side of each."""
 
 
 def check_instrument(plugins: PluginManager, level: str | None) -> Iterator[Finding]:
@@ -155,7 +156,7 @@ def _pairs(worker: Worker, tree: str) -> Seen:
         return Seen(
             "", 0.0, (), (), first.problem or str(baseline and baseline.failed_gate and baseline.failed_gate.detail)
         )
-    ratios, seconds, overheads = [], [], []
+    ratios, seconds, overheads, spent = [], [], [], []
     for number in range(PAIRS):
         before = time.monotonic()
         if number >= LEAST_PAIRS and before - began > SECONDS:
@@ -169,7 +170,8 @@ def _pairs(worker: Worker, tree: str) -> Seen:
         ratios.append(math.log(values[0] / values[1]))
         seconds.append(time.monotonic() - before)
         overheads.append(seconds[-1] - sum(1 / value for value in values))
-    return Seen(baseline.sessions, max(0.0, min(overheads)), tuple(ratios), tuple(seconds))
+        spent.append(1 / values[1])
+    return Seen(baseline.sessions, max(0.0, min(overheads)), tuple(ratios), tuple(seconds), lasted=tuple(spent))
 
 
 def _job(stage: str, tree: str, number: int, baseline: Evaluation | None) -> MeasureJob:
@@ -198,7 +200,7 @@ def verdicts(seen: Seen, rules: Acceptance, sandbox: Sandbox) -> Iterator[Findin
         yield passed("instrument", "sessions", said)
     else:
         yield warned("instrument", "sessions", said, COLD)
-    yield _resolution(calibrate(seen.log_ratios, seen.seconds, rules, MOST_TIMES))
+    yield _resolution(calibrate(seen.log_ratios, seen.seconds, rules, seen.lasted))
 
 
 def _resolution(found: Calibration) -> Finding:

@@ -7,13 +7,13 @@ writes to the store or moves the branch; git objects are read and made, which is
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Sequence
 
 from maabarium.acceptance.calibration import Calibration, bias_sentence, calibrate, pairs_wanted
 from maabarium.acceptance.evidence import ErrorBudget
 from maabarium.acceptance.judge import RULES, Decision, Judge, noisy_sources
+from maabarium.acceptance.steadiness import Steadiness
 from maabarium.blueprint.schema import Blueprint
 from maabarium.code.moved_lines import moved_lines
 from maabarium.engine.actions import RunRepository, RunStore
@@ -35,7 +35,7 @@ from maabarium.records import (
 )  # fmt: skip
 from maabarium.scoring import unscorable, weighted_total
 from maabarium.worker.job import MeasureJob
-from maabarium.worker.repetition import most_times, repeats_needed
+from maabarium.worker.repetition import repeats_needed
 
 __all__ = ["RunState"]
 
@@ -64,6 +64,7 @@ class RunState:
         """Sources that need pairs, known after the baseline."""
         self.calibration: Calibration | None = None
         """What the start beside itself showed; None where no objective is noisy, and in runs of earlier rules."""
+        self.steadiness = Steadiness()
         self.seen: dict[str, int] = {}
         """Trees that were proposed, with the experiment's number."""
         self.rejections: Counter[str] = Counter()
@@ -170,6 +171,7 @@ class RunState:
         self.outcomes[outcome.number] = outcome
         if outcome.verdict == "cancelled":
             return
+        self.steadiness.add(*self._shown(running))
         settled = running.settled()
         if outcome.verdict == "rejected":
             self.rejections.update(outcome.failing)
@@ -192,9 +194,7 @@ class RunState:
         paired = stage in PAIRED
         champion = running.parent.evaluation if running.parent else self.baseline
         every = frozenset(str(metric.source) for metric in self.blueprint.metrics.metrics)
-        timeout = float(self.blueprint.constraints.timeout_seconds)
-        # two programs on one core can be measured at once by their CPU times only
-        by_cpu = {measurement.source for measurement in self.baseline.measurements if measurement.clock == "cpu"}
+        by_cpu = {m.source for m in self.baseline.measurements if m.clock == "cpu"}  # so that both can run at once
         return MeasureJob(
             number=running.number,
             stage=stage,
@@ -207,19 +207,19 @@ class RunState:
             baseline_tree=self.champions[0].tree if self.champions else running.tree if paired else "",
             rejections=tuple(self.rejections.most_common(MOST_REJECTIONS)) if stage == "screen" else (),
             seed=running.experiment.seed,
-            timeout=timeout * (3 if stage == "baseline" else 1),  # the baseline runs the suite up to three times
+            timeout=self.blueprint.constraints.timeout_seconds
+            * (3.0 if stage == "baseline" else 1.0),  # the baseline runs the suite up to three times
             sources=self.noisy if paired else every,
             exclusive=stage == "baseline" or paired,
             side_by_side=self.noisy & by_cpu if paired else frozenset(),
-            repeats=repeats_needed(champion, self.noisy, self._times(running)) if paired else 1,
+            repeats=repeats_needed(champion, self.noisy, self.steadiness.wanted(*self._shown(running)))
+            if paired
+            else 1,
         )
 
-    def _times(self, running: RunningExperiment) -> int:
-        """How many times as long as it must be the next pair of this experiment is."""
-        if self.calibration is None or running.parent is None:
-            return 1
-        judge, screened = self._judge_of(running.parent), running.screened or Evaluation()
-        return self.calibration.times_after([judge.pair_effect(screened, pair) for pair in running.pairs])
+    def _shown(self, running: RunningExperiment) -> tuple[list[float], list[float]]:
+        """What `Judge.shown` says of a candidate's pairs."""
+        return self._judge_of(running.parent).shown(running.screened, running.pairs) if running.parent else ([], [])
 
     def _judge(
         self, running: RunningExperiment, parent: Champion, measured: Measured, candidate: Evaluation
@@ -236,17 +236,12 @@ class RunState:
         return judge.confirm(screened, running.pairs, running.index)
 
     def _judge_of(self, champion: Champion) -> Judge:
-        spread = self.calibration.steadied if self.calibration else 0.0
-        return Judge(self.blueprint, self.baseline, champion, self.noisy, spread)
+        known = self.calibration.steadied if self.calibration else 0.0
+        return Judge(self.blueprint, self.baseline, champion, self.noisy, known)
 
     def winner_of_before(self, running: RunningExperiment) -> Decision:
         """What to make of an experiment that was being promoted by earlier rules when its run was cut."""
-        effect = bounds = None
-        if running.parent is not None and running.pairs:
-            judge = self._judge_of(running.parent)
-            _, log_effect, bounds = judge.estimate(running.screened or Evaluation(), running.pairs)
-            effect = math.exp(log_effect)
-        return Decision("keep", "promoted", "kept", "decided by the rules of an earlier version", effect, bounds)
+        return self._judge_of(running.parent or self.champions[-1]).believed(running.screened, running.pairs)
 
     def _judge_baseline(
         self, running: RunningExperiment, measured: Measured, evaluation: Evaluation
@@ -274,12 +269,13 @@ class RunState:
     def _calibrate(self, running: RunningExperiment, judge: Judge) -> Decision | None:
         """The decision on a baseline when its pairs with itself are enough, else `running.job` is one more."""
         pairs, rules = running.calibration, self.blueprint.acceptance
-        ratios = [judge.pair_effect(self.baseline, pair) for pair in pairs]
+        ratios, lengths = judge.shown(self.baseline, pairs)
         seconds = [sum(pair.phases.values()) for pair in pairs]
         if len(pairs) < pairs_wanted(ratios, seconds, self.blueprint.budget.wall_seconds):
             running.job = self._job(running, "calibrate")
             return None
-        self.calibration = calibrate(ratios, seconds, rules, most_times(self.baseline, self.noisy))
+        self.steadiness.add(ratios, lengths, 0.0)
+        self.calibration = calibrate(ratios, seconds, rules, lengths)
         if self.calibration.biased:
             return Decision("lose", "baseline", "biased", bias_sentence(self.calibration))
         return BASELINE

@@ -13,13 +13,13 @@ from functools import lru_cache
 from maabarium.acceptance.calibration import Calibration, calibrate
 from maabarium.acceptance.estimate import Interval
 from maabarium.acceptance.judge import noisy_sources
+from maabarium.acceptance.steadiness import lasted
 from maabarium.blueprint.loading import parse
 from maabarium.blueprint.schema import Acceptance, Blueprint, Metric, Metrics
 from maabarium.errors import BlueprintError
 from maabarium.events import RunView
 from maabarium.records import Evaluation, MetricEffect, Outcome
 from maabarium.scoring import factor
-from maabarium.worker.repetition import most_times
 
 __all__ = [
     "Level", "Ranges", "acceptance_of", "calibration_of", "calibration_ratios", "decided", "decides_by_pairs",
@@ -77,7 +77,8 @@ def calibration_of(view: RunView) -> Calibration | None:
     seconds = [sum(pair.phases.values()) for pair in view.calibration]
     if not ratios or view.baseline is None:
         return None
-    return calibrate(ratios, seconds, acceptance_of(view), most_times(view.baseline, _noisy(view, view.baseline)[1]))
+    noisy = _noisy(view, view.baseline)[1]
+    return calibrate(ratios, seconds, acceptance_of(view), [lasted(pair.champion, noisy) for pair in view.calibration])
 
 
 def decides_by_pairs(view: RunView) -> bool:

@@ -6,55 +6,32 @@ import math
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
+from maabarium.acceptance.steadiness import LEAST_SECONDS, lasted
 from maabarium.records import Evaluation, Measurement
 
-__all__ = ["LEAST_SECONDS", "MOST_REPEATS", "MOST_TIMES", "joined", "merged", "most_times", "repeats_needed"]
+__all__ = ["MOST_REPEATS", "joined", "merged", "repeats_needed"]
 
-LEAST_SECONDS = 0.1
-"""CPU time that a side of a pair should last: shorter blocks deviate by several percent."""
 SLACK = 0.25
 """Share of a session by which a side may fall short of that: a block of 0.09 s is not run twice."""
 MOST_REPEATS = 20
-MOST_TIMES = 4
-"""How many times as many sessions a side has at most where pairs would else be coarse."""
 WHOLE_SECONDS = 1.0
-"""Sessions that are measured as a whole are repeated for shorter timers, too, but not for longer than this in all; and
-no side is made steadier beyond it."""
+"""Sessions that are measured as a whole are repeated for shorter timers, too, but not for longer than this in all."""
 
 
-def repeats_needed(champion: Evaluation, sources: Iterable[str], times: int = 1) -> int:
-    """How many sessions a side runs, so that each of these CPU-clocked sources has LEAST_SECONDS behind it.
+def repeats_needed(champion: Evaluation, sources: Iterable[str], seconds: float = LEAST_SECONDS) -> int:
+    """How many sessions a side runs, so that each of these CPU-clocked sources has so many seconds behind it.
 
     `champion` is one evaluation of the champion's, whose `seconds` are those of one session. Sources that it has no
-    seconds for ask for nothing. At least 1. `times`: so many times as many, up to `most_times`.
+    seconds for ask for nothing. At least 1, at most MOST_REPEATS.
     """
-    timed = _timed(champion, sources)
-    return _usual(timed) * max(1, min(times, _most_times(timed)))
-
-
-def most_times(champion: Evaluation, sources: Iterable[str]) -> int:
-    """How many times the needed sessions a side may have to be steadier: what is timed stays within WHOLE_SECONDS.
-    1 where no CPU clock is read."""
-    return _most_times(_timed(champion, sources))
-
-
-def _timed(champion: Evaluation, sources: Iterable[str]) -> list[Measurement]:
     wanted = frozenset(sources)
-    return [m for m in champion.measurements if m.source in wanted and m.clock == "cpu" and m.seconds]
-
-
-def _usual(timed: Sequence[Measurement]) -> int:
+    timed = [m for m in champion.measurements if m.source in wanted and m.clock == "cpu" and m.seconds]
     if not timed:
         return 1
-    needed = math.ceil(LEAST_SECONDS / min(m.seconds for m in timed if m.seconds) - SLACK)
+    needed = math.ceil(seconds / lasted(champion, wanted) - SLACK)
     whole = max((m.seconds for m in timed if m.seconds and _is_time(m)), default=0.0)
     affordable = MOST_REPEATS if whole == 0 else int(WHOLE_SECONDS / whole)
     return max(1, min(needed, MOST_REPEATS, affordable))
-
-
-def _most_times(timed: Sequence[Measurement]) -> int:
-    longest = max((m.seconds for m in timed if m.seconds), default=WHOLE_SECONDS)
-    return max(1, min(MOST_TIMES, int(WHOLE_SECONDS / (longest * _usual(timed)))))
 
 
 def merged(evaluations: Sequence[Evaluation]) -> Evaluation:

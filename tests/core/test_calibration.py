@@ -88,22 +88,16 @@ def test_what_a_run_can_tell_is_said() -> None:
 
 
 def test_a_coarse_instrument_is_made_steadier_by_longer_sides() -> None:
-    def found(spread: float, most: int = 4) -> Calibration:
-        return calibrate([spread * (-1) ** place for place in range(12)], [0.5] * 12, RULES, most)
+    def found(spread: float, lasted: float) -> Calibration:
+        values = [spread * (-1) ** place for place in range(12)]
+        return calibrate(values, [0.5] * 12, RULES, [lasted] * 12 if lasted else ())
 
-    times = [found(spread).times for spread in (0.0, 0.008, 0.0125, 0.02, 0.1)]
-    assert times == [1, 1, 2, 4, 4] and found(0.1, most=1).times == 1
-    once, twice = found(0.0125, most=1), found(0.0125)
-    assert twice.deviation == once.deviation and twice.steadied == pytest.approx(once.steadied / math.sqrt(2))
-    assert "% a pair of 2 times the usual length; finds" in calibration_line(twice)
-    assert "times" not in calibration_line(once)
-
-
-def test_a_clear_effect_is_not_measured_longer_than_it_must_be() -> None:
-    found = calibrate([0.0125 * (-1) ** place for place in range(12)], [0.5] * 12, RULES, 4)
-    assert [found.times_after(made) for made in ([], [0.5], [0.5, 0.5], [-0.5, -0.4], [0.5, -0.5], [0.02] * 9)] == [
-        2, 2, 1, 1, 2, 2,
-    ]  # fmt: skip
+    coarse, fine, waiting = found(0.0135, 0.1), found(0.008, 0.1), found(0.0135, 0.0)
+    assert 1.9 < coarse.lengthened < 2.1 and coarse.steadied == pytest.approx(coarse.deviation / coarse.lengthened**0.5)
+    assert " a pair of 2.0 times the usual length; finds" in calibration_line(coarse)
+    assert fine.lengthened == waiting.lengthened == 1.0 and waiting.steadied == waiting.deviation
+    assert "times" not in calibration_line(fine) + calibration_line(waiting)
+    assert found(0.0135, 0.5).lengthened == 1.0, "no side is made longer than it already is for steadiness' sake"
 
 
 def seen(chance: random.Random, **clocks: tuple[Clock | None, float]) -> Evaluation:

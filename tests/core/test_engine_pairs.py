@@ -18,6 +18,7 @@ from engine_fakes import (
     make_engine,
 )  # fmt: skip
 
+from maabarium.acceptance.judge import RULES
 from maabarium.errors import ReplayError
 from maabarium.events import Decided, MeasuredEvent, Promoting, RunStarted, Transition
 from maabarium.records import Gate, Measured
@@ -143,7 +144,7 @@ def test_what_earlier_rules_decided_stands_and_the_rest_is_decided_by_todays() -
                event.measured.number == 3 and event.measured.pair == 2)  # type: ignore[union-attr]  # fmt: skip
     left = lines(events[: cut + 1])
     with pytest.raises(ReplayError, match="cannot be resumed with this version"):
-        run(MemoryJournal(left), "1", "00", "3", trees=trees, rules=2)
+        run(MemoryJournal(left), "1", "00", "3", trees=trees, rules=RULES)
     trees.branch = next(event.outcome.commit for event in events if isinstance(event, Decided) and event.outcome.number)
     engine, outcomes, timed = run(MemoryJournal(left), "1", "00", "3", trees=trees, rules=1)
     assert [(o.number, o.verdict, o.pairs) for o in outcomes] == [

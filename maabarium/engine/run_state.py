@@ -194,7 +194,7 @@ class RunState:
         paired = stage in PAIRED
         champion = running.parent.evaluation if running.parent else self.baseline
         every = frozenset(str(metric.source) for metric in self.blueprint.metrics.metrics)
-        by_cpu = {m.source for m in self.baseline.measurements if m.clock == "cpu"}  # so that both can run at once
+        by_cpu = {m.source for m in self.baseline.measurements if m.clock == "cpu"}  # two at once on one core
         return MeasureJob(
             number=running.number,
             stage=stage,

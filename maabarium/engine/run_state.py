@@ -22,16 +22,7 @@ from maabarium.errors import ProposalError
 from maabarium.events import Proposed
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.records import (
-    PAIRED,
-    Attempt,
-    Champion,
-    Evaluation,
-    FileEdit,
-    Measured,
-    Outcome,
-    Proposal,
-    Stage,
-    Verdict,
+    PAIRED, Attempt, Champion, Evaluation, FileEdit, Measured, Outcome, Proposal, Stage, Verdict,
 )  # fmt: skip
 from maabarium.scoring import unscorable, weighted_total
 from maabarium.worker.job import MeasureJob

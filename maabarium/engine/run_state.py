@@ -22,7 +22,16 @@ from maabarium.errors import ProposalError
 from maabarium.events import Proposed
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.records import (
-    PAIRED, Attempt, Champion, Evaluation, FileEdit, Measured, Outcome, Proposal, Stage, Verdict,
+    PAIRED,
+    Attempt,
+    Champion,
+    Evaluation,
+    FileEdit,
+    Measured,
+    Outcome,
+    Proposal,
+    Stage,
+    Verdict,
 )  # fmt: skip
 from maabarium.scoring import unscorable, weighted_total
 from maabarium.worker.job import MeasureJob
@@ -139,8 +148,8 @@ class RunState:
         running.spent(measured)
         running.job = None
         if measured.problem or measured.candidate is None:
-            verdict: Verdict = "error" if running.number else "baseline"
-            return Decision("error", verdict, "internal", measured.problem or "nothing was measured")
+            problem = measured.problem or "nothing was measured"
+            return Decision("error", "error" if running.number else "baseline", "internal", problem)
         if running.parent is None:
             return self._judge_baseline(running, measured, measured.candidate)
         decision = self._judge(running, running.parent, measured, measured.candidate)
@@ -148,12 +157,11 @@ class RunState:
             return decision
         if running.parent is not self.champions[-1]:
             return self._rebase(running, running.parent, self.champions[-1])
-        if decision.next == "keep":
-            return decision
         if decision.promising and not running.index:
             running.index = self.budget.take()
-        running.job = self._job(running, "pair" if decision.next == "pair" else "audit")
-        return None
+        if decision.next != "keep":
+            running.job = self._job(running, "pair" if decision.next == "pair" else "audit")
+        return decision if decision.next == "keep" else None
 
     def conclude(self, running: RunningExperiment, outcome: Outcome) -> None:
         """The experiment is over: champions, history and counters follow."""

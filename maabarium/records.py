@@ -192,10 +192,8 @@ class Evaluation(Record):
     partial: tuple[str, ...] = ()
     """Baselines: ids of rules that earn points: failing them gates nothing."""
     lines: LineMap | None = None
-    sessions: str = ""
-    """Baselines: how the evaluator runs the sessions that come, for the header."""
-    server: str = ""
-    """The process from which its session was forked; empty when it was started by itself."""
+    sessions: str = ""  # of a baseline: how the evaluator runs the sessions that come, for the header
+    server: str = ""  # the process from which its session was forked; empty when it was started by itself
 
     @property
     def failed_gate(self) -> Gate | None:
@@ -281,6 +279,8 @@ class Outcome(Record):
     held_out: tuple[str, ...] = ()
     """Those of `failing` that proposers must not be shown."""
     not_run: int = 0  # as in Evaluation: `failing` is then not all
+    failures: tuple[TestResult, ...] = ()  # with what pytest said; of a baseline that does not hold only
+    output: str = ""  # what was printed last, likewise; untrusted text
     effect: float | None = None
     """Improvement factor over the champion (weighted geometric mean; above 1 is better)."""
     interval: tuple[float, float] | None = None

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from maabarium.causes import explained
 from maabarium.records import VERDICTS, Outcome, Verdict
 from maabarium.safe_text import one_line, plain
 
@@ -59,9 +60,7 @@ def failure_text(outcome: Outcome) -> str:
     for gate in outcome.gates:
         if not gate.passed and gate.detail and gate.detail not in outcome.reason:
             lines.append(f"gate {one_line(gate.name)}: {plain(gate.detail, 4000)}")
-    lines += [f"failing: {one_line(test)}" for test in outcome.failing[:20]]
-    if len(outcome.failing) > 20:
-        lines.append(f"... and {len(outcome.failing) - 20} more")
+    lines += explained(outcome, tests=20, lines=8) or [f"failing  {one_line(test)}" for test in outcome.failing[:20]]
     if outcome.not_run:
         lines.append(f"{outcome.not_run} tests were not run after it")
     return "\n".join(lines)

@@ -22,6 +22,7 @@ LAYERS: dict[str, int] = {
     "maabarium.records": 0,
     "maabarium.events": 0,
     "maabarium.safe_text": 0,
+    "maabarium.causes": 0,
     "maabarium.suggestions": 0,
     "maabarium.scanner": 0,
     "maabarium.secret": 0,

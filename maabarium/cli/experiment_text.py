@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from maabarium.causes import cause_of, explained
 from maabarium.cli.terminal import LETTERS, columns, number
 from maabarium.events import Sample
 from maabarium.records import Call, Draft, MetricEffect, Outcome
@@ -12,7 +13,7 @@ from maabarium.report.phrases import spent_on
 from maabarium.safe_text import one_line, plain
 from maabarium.store import StoredView
 
-__all__ = ["experiment_facts", "experiment_lines"]
+__all__ = ["cause_facts", "experiment_facts", "experiment_lines"]
 
 
 def experiment_facts(view: StoredView, outcome: Outcome) -> dict[str, Any]:
@@ -21,6 +22,7 @@ def experiment_facts(view: StoredView, outcome: Outcome) -> dict[str, Any]:
     return {
         "run_id": view.run.run_id,
         **outcome.model_dump(),
+        "cause": cause_facts(outcome),
         "created_at": view.created.get(outcome.number),
         "experiment": experiment.model_dump() if experiment else None,
         "author": proposal.author if proposal else "",
@@ -30,6 +32,12 @@ def experiment_facts(view: StoredView, outcome: Outcome) -> dict[str, Any]:
         "drafts": [draft.model_dump() for draft in view.drafts.get(outcome.number, ())],
         "samples": [sample.model_dump() for sample in _samples(view, outcome)],
     }
+
+
+def cause_facts(outcome: Outcome) -> dict[str, str] | None:
+    """Why a baseline does not hold, as data: kind, what was seen, remedy; None for any other outcome."""
+    cause = cause_of(outcome)
+    return vars(cause) if cause else None
 
 
 def experiment_lines(view: StoredView, outcome: Outcome) -> list[str]:
@@ -78,6 +86,8 @@ def _head(view: StoredView, outcome: Outcome) -> list[str]:
 
 
 def _failing(outcome: Outcome) -> list[str]:
+    if said := explained(outcome, tests=20, lines=12):
+        return ["why it does not hold", *(f"  {line}" for line in said)]
     if not outcome.failing:
         return []
     rest = [f"  {outcome.not_run} tests were not run after it"] if outcome.not_run else []

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from maabarium.cli.experiment_text import experiment_facts, experiment_lines
+from maabarium.causes import explained
+from maabarium.cli.experiment_text import cause_facts, experiment_facts, experiment_lines
 from maabarium.cli.run_options import (
     database_of,
     database_option,
@@ -130,8 +131,9 @@ def history(run: str, limit: int | None, verdicts: tuple[str, ...], database: Pa
     if as_json:
         print_json([
             {
-                "run_id": view.run.run_id, **each.model_dump(), "delta": deltas.get(each.number),
-                "level": levels.get(each.number), "created_at": view.created.get(each.number),
+                "run_id": view.run.run_id, **each.model_dump(), "cause": cause_facts(each),
+                "delta": deltas.get(each.number), "level": levels.get(each.number),
+                "created_at": view.created.get(each.number),
             }
             for each in chosen
         ])  # fmt: skip
@@ -143,6 +145,7 @@ def history(run: str, limit: int | None, verdicts: tuple[str, ...], database: Pa
         summary = one_line(each.summary, 80)
         rows.append((str(each.number), LETTERS[each.verdict], *shown, _factor(each.effect), each.reason_code, summary))
     print_table(("#", "", *(("level",) if noisy else ("score", "delta")), "effect", "reason", "summary"), rows)
+    print_lines([f"  {line}" for each in chosen for line in explained(each)])
 
 
 def _deltas(view: StoredView) -> dict[int, float]:

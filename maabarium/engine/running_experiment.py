@@ -5,18 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Any
 
 from maabarium.acceptance.judge import Decision
 from maabarium.blueprint.schema import Blueprint
 from maabarium.events import Proposed, RunRecord
 from maabarium.plugins.protocols import ProposalRequest
-from maabarium.records import Champion, Evaluation, Experiment, Measured, Origin, Outcome, Phase, Proposal
+from maabarium.records import (
+    Champion,
+    Evaluation,
+    Experiment,
+    Measured,
+    Origin,
+    Outcome,
+    Phase,
+    Proposal,
+    TestResult,
+)
 from maabarium.scoring import effects, weighted_total
 from maabarium.worker.job import MeasureJob
 
 __all__ = ["RunningExperiment", "baseline_of", "experiment_of", "pair_values"]
 
 FAILING_SHOWN = 50
+EXPLAINED = 10
+"""Failing tests of a baseline whose text its outcome keeps."""
+DETAIL = 2000
+"""Characters of such a text, and of what was printed."""
 SIDES = ("champion", "candidate")
 
 
@@ -96,6 +111,7 @@ class RunningExperiment:
             failing=tuple(test.id for test in failing),
             held_out=tuple(test.id for test in failing if test.role == "holdout"),
             not_run=latest.not_run if latest else 0,
+            **(_evidence(latest, failing) if latest and decision.next != "keep" and not self.number else {}),
             effect=decision.effect,
             interval=decision.interval,
             pairs=len(self.pairs),
@@ -104,6 +120,12 @@ class RunningExperiment:
             duration=sum(self.phases.values()),
             phases=dict(self.phases),
         )
+
+
+def _evidence(evaluation: Evaluation, failing: Sequence[TestResult]) -> dict[str, Any]:
+    """What is stored of a baseline that does not hold, so that every front end can say why."""
+    told = tuple(test.model_copy(update={"detail": test.detail[-DETAIL:]}) for test in failing if test.detail)
+    return {"failures": told[:EXPLAINED], "output": evaluation.log[-DETAIL:]}
 
 
 def baseline_of(run: RunRecord, seed: int) -> Proposed:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from maabarium.acceptance.calibration import calibration_line
+from maabarium.causes import explained
 from maabarium.events import RunView
 from maabarium.records import Outcome
 from maabarium.report import gains, phrases
@@ -27,7 +28,6 @@ __all__ = ["confidence_line", "database_option_of", "instrument_line", "metric_l
 LINE = 110
 """A summary line that would be longer goes on in the next one."""
 SUMMARY_WIDTH = 44
-FAILING_SHOWN = 5
 FAR = 3
 """So many folders up, and an absolute path reads better."""
 
@@ -169,9 +169,7 @@ def _failed_lines(view: RunView, failed: Outcome) -> list[str]:
         f"{_name(view)}: nothing was tried, because the baseline {ended}",
         f"  {one_line(failed.reason or failed.reason_code.replace('_', ' '), 400)}",
     ]
-    lines += [f"  failing  {one_line(test)}" for test in failed.failing[:FAILING_SHOWN]]
-    if len(failed.failing) > FAILING_SHOWN:
-        lines.append(f"  and {phrases.counted(len(failed.failing) - FAILING_SHOWN, 'more test')}")
+    lines += [f"  {line}" for line in explained(failed)]
     return [*lines, time_line(view), *(_state_lines(view) if failed.verdict == "cancelled" else [])]
 
 

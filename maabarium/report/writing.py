@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from maabarium.causes import explained
 from maabarium.errors import UsageProblem
 from maabarium.events import RunView
 from maabarium.records import Outcome
@@ -92,7 +93,7 @@ def _rendered(view: RunView, diffs: Mapping[int, str], suffix: str) -> str:
     environment.filters |= {
         "line": one_line, "plain": plain, "md": markdown, "number": phrases.number, "factor": phrases.factor,
         "interval": phrases.interval, "percent": phrases.percent, "duration": phrases.duration,
-        "words": lambda code: code.replace("_", " "),
+        "fenced": lambda lines: fenced(lines, ""), "words": lambda code: code.replace("_", " "),
     }  # fmt: skip
     source = files("maabarium.report").joinpath(TEMPLATES[suffix]).read_text(encoding="utf-8")
     facts = _facts(view, diffs, DIFF_LINES[suffix])
@@ -115,6 +116,7 @@ def _facts(view: RunView, diffs: Mapping[int, str], most: int) -> dict[str, Any]
         "run": view.run,
         "result": summary_lines(view)[:1] if failed or not view.outcomes else metric_lines(view),
         "failed": failed,
+        "why": explained(failed, tests=20, lines=12) if failed else [],
         "confidence": "" if failed or not view.outcomes else confidence_line(view),
         "instrument": instrument_line(view),
         "smallest": gains.smallest_gain(view),

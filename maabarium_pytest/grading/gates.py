@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from pathlib import Path
 
+from maabarium.causes import error_line, last_lines
 from maabarium.errors import EvaluationError
 from maabarium.records import Evaluation, Gate, ReasonCode
 from maabarium.safe_text import listed, plain
@@ -57,7 +58,7 @@ def _violence(suite: Suite, session: SessionResult, baseline: Evaluation | None)
         return "out_of_memory", f"the process was killed for lack of memory{where}"
     if not transcript.facts:  # nothing of the tree has run yet: this is not the candidate's doing
         raise EvaluationError(
-            f"{suite.python} could not start the session: {last_line(completed.output)} "
+            f"{suite.python} could not start the session: {error_line(completed.output)} "
             f'(the target\'s interpreter needs pytest: {suite.python} -m pip install "pytest>=7.4")'
         )
     if transcript.status is None:
@@ -73,7 +74,7 @@ def _ending(suite: Suite, session: SessionResult, baseline: Evaluation | None) -
     known = {test.id for test in baseline.tests} if baseline else set()
     broken = [id for id in transcript.broken if id not in known]
     if broken and (baseline is not None or suite.strict or transcript.status == 2):
-        return "import_failed", f"{listed(broken)} cannot be collected: {last_line(transcript.broken[broken[0]])}"
+        return "import_failed", f"{listed(broken)} cannot be collected: {error_line(transcript.broken[broken[0]])}"
     if transcript.status == USAGE:
         return _usage(suite, session, baseline)
     if transcript.status == NONE or (transcript.status == PASSED and not transcript.ids):
@@ -81,7 +82,7 @@ def _ending(suite: Suite, session: SessionResult, baseline: Evaluation | None) -
     if transcript.status not in (PASSED, FAILED):
         memory = "MemoryError" in session.completed.output
         reason: ReasonCode = "out_of_memory" if memory else "crashed"
-        return reason, f"pytest ended with status {transcript.status}: {last_line(session.completed.output)}"
+        return reason, f"pytest ended with status {transcript.status}: {error_line(session.completed.output)}"
     unfinished = [id for id in transcript.ids if id not in transcript.results]
     if unfinished:
         return "tests_lost", f"the session ended before {listed(unfinished)} ran"
@@ -96,12 +97,15 @@ def _usage(suite: Suite, session: SessionResult, baseline: Evaluation | None) ->
     output = plain(session.completed.output)
     conftest = "while loading conftest" in output
     if baseline is None and not conftest:
-        lines = [line for line in output.splitlines() if "rror" in line] or output.splitlines()[-1:]
+        lines = [line for line in output.splitlines() if "rror" in line] or last_lines(output, 3)
+        said = " ".join(lines).strip()[:600] or "it printed nothing and ended with status 4"
         raise EvaluationError(
-            f"the target's pytest refuses to start: {' '.join(lines).strip()[:600]} "
+            f"the target's pytest refuses to start: {said} "
             f"(interpreter {suite.python}; install the plug-in it misses there, or change the target's options)"
         )
-    return "import_failed", f"a conftest.py cannot be imported: {last_line(output)}" if conftest else last_line(output)
+    return "import_failed", f"a conftest.py cannot be imported: {error_line(output)}" if conftest else error_line(
+        output
+    )
 
 
 def _nothing(suite: Suite, baseline: Evaluation | None) -> tuple[ReasonCode, str]:
@@ -194,7 +198,7 @@ def _tests_gate(rejecting: Iterable[ReportedTest], required: Container[str]) -> 
         return Gate(name="tests", passed=True)
     worse.sort(key=lambda test: (0, test.id) if test.id in required else (1, ""))  # new ones as they came
     memory = any("MemoryError" in test.detail for test in worse)
-    sentence = f"{listed([test.id for test in worse])} {worse[0].outcome}: {last_line(worse[0].detail)}"
+    sentence = f"{listed([test.id for test in worse])} {worse[0].outcome}: {error_line(worse[0].detail)}"
     return _failed("tests", "out_of_memory" if memory else "gate_failed", sentence)
 
 
@@ -207,16 +211,9 @@ def _rules_gate(rejecting: Iterable[ReportedTest]) -> Gate:
         return _failed("rules", "gate_failed", f"{len(bad)} of the holdout's rules failed")
     first = shown[0]
     return _failed(
-        "rules", "gate_failed", f"{listed([test.id for test in shown])} {first.outcome}: {last_line(first.detail)}"
+        "rules", "gate_failed", f"{listed([test.id for test in shown])} {first.outcome}: {error_line(first.detail)}"
     )
 
 
 def _failed(name: str, reason: ReasonCode, detail: str) -> Gate:
     return Gate(name=name, passed=False, reason_code=reason, detail=detail)
-
-
-def last_line(text: str) -> str:
-    """The line that says most: the last one of pytest's error lines, else the last one."""
-    lines = [line for line in plain(text).splitlines() if line.strip()]
-    errors = [line.partition(" ")[2].strip() for line in lines if line.startswith(("E ", "INTERNALERROR> "))]
-    return (errors or lines or [""])[-1].strip()[:300]

@@ -6,17 +6,28 @@ One table for every front end. Pure; the texts are untrusted, read with bounded 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from maabarium.records import Outcome
+from maabarium.records import Outcome, ReasonCode
 from maabarium.safe_text import one_line, plain
 
-__all__ = ["KINDS", "Cause", "cause_of", "error_line", "error_lines", "explained", "last_lines"]
+__all__ = [
+    "KINDS",
+    "Cause",
+    "cause_in",
+    "cause_of",
+    "error_line",
+    "error_lines",
+    "explained",
+    "last_lines",
+    "output_end",
+]
 
 _READ = 200_000
 """Characters of a text that are read."""
 _QUOTED = 160
+_FATAL = "Fatal Python error"
 _EXCEPTION = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt|Warning)\b")
 _FIXTURES = {
     "mocker": "pytest-mock", "benchmark": "pytest-benchmark", "snapshot": "syrupy", "httpx_mock": "pytest-httpx",
@@ -156,10 +167,13 @@ def cause_of(outcome: Outcome) -> Cause | None:
     if not _does_not_hold(outcome):
         return None
     gates = [gate.detail for gate in outcome.gates if not gate.passed]
-    for text in ([failure.detail for failure in outcome.failures], [outcome.reason, *gates, outcome.output]):
-        if found := _found(text):
-            return found
-    return _BY_CODE.get(outcome.reason_code, _RED if outcome.failures else None)
+    details = [failure.detail for failure in outcome.failures]
+    return cause_in(outcome.reason_code, details, [outcome.reason, *gates, outcome.output])
+
+
+def cause_in(code: ReasonCode, details: Sequence[str], others: Sequence[str]) -> Cause | None:
+    """The probable cause by what pytest said of failing tests (`details`), else by other texts, else by the code."""
+    return _found(details) or _found(others) or _BY_CODE.get(code, _RED if details else None)
 
 
 def _does_not_hold(outcome: Outcome) -> bool:
@@ -168,7 +182,7 @@ def _does_not_hold(outcome: Outcome) -> bool:
     return not outcome.number and not ended
 
 
-def _found(texts: Iterable[str]) -> Cause | None:
+def _found(texts: Sequence[str]) -> Cause | None:
     """The first kind in the order of the table that speaks from any of the texts."""
     read = [plain(text[:_READ]) for text in texts]
     matches = ((kind, kind.pattern.search(text)) for kind in KINDS for text in read)
@@ -227,8 +241,14 @@ def error_line(text: str, limit: int = 300) -> str:
     return next(iter(error_lines(text, limit)), "").strip()
 
 
+def output_end(text: str, limit: int) -> str:
+    """The end of what was printed, or the beginning of the dump that a dying interpreter printed."""
+    fatal = text.rfind(_FATAL)
+    return text[-limit:] if fatal < 0 else text[fatal : fatal + limit]
+
+
 def last_lines(text: str, most: int = 6, limit: int = 200) -> list[str]:
     """The last lines that are not empty and no rulers; of a dump of the interpreter the first, which say where."""
     kept = [one_line(line, limit) for line in plain(text[-_READ:]).splitlines() if line.strip(" =-_")]
-    fatal = next((place for place, line in enumerate(kept) if line.startswith("Fatal Python error")), None)
+    fatal = next((place for place, line in enumerate(kept) if line.startswith(_FATAL)), None)
     return kept[-most:] if fatal is None else kept[fatal : fatal + most]

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from maabarium.causes import cause_in, error_line
 from maabarium.code.python_file import parse
 from maabarium.doctor.findings import Finding, failed, passed, warned
 from maabarium.errors import BlueprintError, MaabariumError
@@ -135,7 +136,7 @@ def _verdicts(binding: Binding, evaluation: Evaluation, runnable: list[str]) -> 
     gates = {gate.name: gate for gate in evaluation.gates}
     session = gates.get("session")
     if session is not None and not session.passed:
-        yield _broken(session)
+        yield _broken(session, evaluation)
         return
     rules = sum(test.role != "suite" for test in evaluation.tests)
     yield passed("target", "collects", f"tests: {len(evaluation.tests) - rules}, rules: {rules}")
@@ -155,23 +156,31 @@ def _verdicts(binding: Binding, evaluation: Evaluation, runnable: list[str]) -> 
         yield _duration(binding, evaluation)
 
 
-def _broken(gate: Gate) -> Finding:
+def _broken(gate: Gate, evaluation: Evaluation) -> Finding:
     """A session that did not go through."""
     collects = gate.reason_code in ("import_failed", "gate_failed", "tests_lost")
-    advice = {
-        "timeout": "raise constraints.timeout_seconds, or leave slow tests out with evaluator.args",
-        "out_of_memory": "raise [sandbox] memory_mb",
-        "output_flood": "raise [sandbox] output_mb, or print less",
-    }.get(str(gate.reason_code), "run python -m pytest in the target's folder, and make it go through")
-    return failed("target", "collects" if collects else "runs", one_line(gate.detail, 400), advice)
+    advice = "run python -m pytest in the target's folder, and make it go through"
+    cause = cause_in(gate.reason_code, _details(evaluation), [gate.detail, evaluation.log])
+    return failed(
+        "target", "collects" if collects else "runs", one_line(gate.detail, 400), cause.remedy if cause else advice
+    )
+
+
+def _details(evaluation: Evaluation) -> list[str]:
+    """What pytest said of each failing test of the suite."""
+    return [test.detail for test in evaluation.tests if test.failed and test.role == "suite" and test.detail]
 
 
 def _colour(evaluation: Evaluation) -> Iterator[Finding]:
     gate = next((gate for gate in evaluation.gates if gate.name == "tests"), None)
     red = [test.id for test in evaluation.tests if test.failed and test.role == "suite"]
     if gate is not None and not gate.passed:
-        advice = "make them green, or set constraints.require_tests_pass = false"
-        yield failed("target", "green", f"{len(red)} test(s) fail before anything is changed: {listed(red)}", advice)
+        details = _details(evaluation)
+        cause = cause_in("gate_failed", details, [])
+        said = f"{len(red)} test(s) fail before anything is changed: {listed(red)}"
+        said += f" ({error_line(details[0])})" if details else ""
+        advice = f"{cause.kind}: {cause.remedy}" if cause else "make them green"
+        yield failed("target", "green", said, advice)
     elif red:
         said = f"{len(red)} test(s) fail before anything is changed, and gate nothing: {listed(red)}"
         yield warned("target", "green", said, "make them green, so that they protect what they test")

@@ -9,6 +9,7 @@ from typing import Any
 
 from maabarium.acceptance.judge import Decision
 from maabarium.blueprint.schema import Blueprint
+from maabarium.causes import output_end
 from maabarium.events import Proposed, RunRecord
 from maabarium.plugins.protocols import ProposalRequest
 from maabarium.records import (
@@ -125,7 +126,7 @@ class RunningExperiment:
 def _evidence(evaluation: Evaluation, failing: Sequence[TestResult]) -> dict[str, Any]:
     """What is stored of a baseline that does not hold, so that every front end can say why."""
     told = tuple(test.model_copy(update={"detail": test.detail[-DETAIL:]}) for test in failing if test.detail)
-    return {"failures": told[:EXPLAINED], "output": evaluation.log[-DETAIL:]}
+    return {"failures": told[:EXPLAINED], "output": output_end(evaluation.log, DETAIL)}
 
 
 def baseline_of(run: RunRecord, seed: int) -> Proposed:

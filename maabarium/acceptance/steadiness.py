@@ -23,7 +23,9 @@ MOST_SECONDS = 0.4
 STEADY = 0.012
 """About what a pair should deviate by at most, so that a gain of 2 % takes some ten pairs."""
 CLEAR = 6.0
-"""An effect of so many deviations needs no precision."""
+"""An effect of so many deviations needs no precision, and so no more CPU time than shows it that clearly."""
+SHORTEST_SECONDS = 0.03
+"""Sides of a clear effect are not made shorter: the start of a block is beyond every rule."""
 RECENT = 24
 """Pairs that are remembered."""
 FEWEST = 3
@@ -54,9 +56,11 @@ class Steadiness:
         It depends on pairs that are over only, so a sequential test on them stays exact.
         """
         noise = deviation([*self._recent, *_noise(log_ratios, seconds)][-RECENT:], 0.0)
-        if len(log_ratios) > 1 and abs(median(log_ratios)) * math.sqrt(median(seconds)) > CLEAR * noise:
-            return LEAST_SECONDS
-        return max(LEAST_SECONDS, min((noise / STEADY) ** 2, MOST_SECONDS))
+        steady = max(LEAST_SECONDS, min((noise / STEADY) ** 2, MOST_SECONDS))
+        effect = abs(median(log_ratios)) if len(log_ratios) > 1 else 0.0
+        if effect * math.sqrt(steady) <= CLEAR * noise:
+            return steady
+        return max(SHORTEST_SECONDS, (CLEAR * noise / effect) ** 2)
 
 
 def _noise(log_ratios: Sequence[float], seconds: Sequence[float], centre: float | None = None) -> list[float]:

@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maabarium.acceptance.steadiness import LEAST_SECONDS, MOST_SECONDS, RECENT, STEADY, Steadiness, lasted
+from maabarium.acceptance.steadiness import (
+    CLEAR,
+    LEAST_SECONDS,
+    MOST_SECONDS,
+    RECENT,
+    SHORTEST_SECONDS,
+    STEADY,
+    Steadiness,
+    lasted,
+)
 from maabarium.records import Evaluation, Measurement
 
 
@@ -51,13 +60,19 @@ def test_noise_that_begins_later_is_found_by_the_candidates_own_pairs() -> None:
     assert steadiness.wanted() == LEAST_SECONDS, "until it is over"
 
 
-def test_a_clear_effect_is_not_measured_longer_than_it_must_be() -> None:
+def test_a_clear_effect_is_not_measured_longer_than_shows_it() -> None:
     steadiness = Steadiness()
     steadiness.add([0.014, -0.014] * 6, [0.1] * 12, 0.0)
     coarse = steadiness.wanted()
     assert coarse > LEAST_SECONDS
-    cases = {(): coarse, (0.5,): coarse, (0.5, 0.5): LEAST_SECONDS, (-0.5, -0.4): LEAST_SECONDS, (0.5, -0.5): coarse}
-    assert {made: steadiness.wanted(made, [0.1] * len(made)) for made in cases} == cases
+    unclear: list[tuple[float, ...]] = [(), (0.5,), (0.5, -0.5), (0.02, 0.02)]
+    assert [steadiness.wanted(made, [0.1] * len(made)) for made in unclear] == [coarse] * 4
+    for effect in (0.5, -0.5):
+        assert steadiness.wanted([effect] * 2, [0.1] * 2) == SHORTEST_SECONDS
+    seconds = steadiness.wanted([0.14] * 2, [0.1] * 2)
+    assert SHORTEST_SECONDS < seconds < LEAST_SECONDS
+    noise = 0.014 * math.sqrt(0.1) * 1.2533
+    assert pytest.approx(CLEAR * noise / math.sqrt(seconds), rel=1e-3) == 0.14, "six deviations of such sides"
 
 
 @given(
@@ -68,7 +83,7 @@ def test_it_stays_within_its_bounds(before: list[tuple[float, float]], own: list
     steadiness = Steadiness()
     steadiness.add([ratio for ratio, _ in before], [seconds for _, seconds in before], 0.0)
     wanted = steadiness.wanted([ratio for ratio, _ in own], [seconds for _, seconds in own])
-    assert LEAST_SECONDS <= wanted <= MOST_SECONDS
+    assert SHORTEST_SECONDS <= wanted <= MOST_SECONDS
 
 
 def test_the_shortest_source_of_a_cpu_clock_counts() -> None:

@@ -94,8 +94,7 @@ class Call(Record):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cached_tokens: int | None = None
-    cost: float | None = None
-    """US dollars."""
+    cost: float | None = None  # US dollars
     latency_ms: int = 0
     error: str = ""
 
@@ -178,10 +177,8 @@ class Evaluation(Record):
     """Tests that were not run because a lost one had decided: such a part answers for no other run."""
     grader: str = ""
     """Fingerprint of what may change the verdict beside tree and environment: rules, options, metric definitions."""
-    environment: str = ""
-    """Fingerprint of interpreter, packages and machine."""
-    log: str = ""
-    """Head and tail of what the child printed; untrusted text."""
+    environment: str = ""  # fingerprint of interpreter, packages and machine
+    log: str = ""  # head and tail of what the child printed; untrusted text
     duration: float = 0.0
     session_seconds: float = 0.0
     """Baselines: what one session of the suite takes, for estimates and timeouts; 0 when the evaluator has none."""
@@ -189,8 +186,11 @@ class Evaluation(Record):
     """Baselines: ids of tests that came or ended differently in two runs of the same tree."""
     noisy: tuple[str, ...] = ()
     """Baselines: sources whose values differed in two runs of the same tree."""
-    partial: tuple[str, ...] = ()
-    """Baselines: ids of rules that earn points: failing them gates nothing."""
+    partial: tuple[str, ...] = ()  # baselines: ids of rules that earn points: failing them gates nothing
+    moving: tuple[str, ...] = ()  # baselines: functions of tests whose ids differ from process to process
+    rewritten: tuple[str, ...] = ()  # baselines: files that may not change, and that the suite itself changes
+    later_flaky: tuple[str, ...] = ()
+    """Ids of tests that the champion lost, too, after this tree had; of a run's baseline, all that came so far."""
     lines: LineMap | None = None
     sessions: str = ""  # of a baseline: how the evaluator runs the sessions that come, for the header
     server: str = ""  # the process from which its session was forked; empty when it was started by itself

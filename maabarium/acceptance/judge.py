@@ -10,6 +10,7 @@ from typing import Literal
 
 from maabarium.acceptance.estimate import Interval, median_interval
 from maabarium.acceptance.sequential import PairTest, layout_matters, test_of_gain
+from maabarium.acceptance.stable_tests import without_stable_tests
 from maabarium.acceptance.steadiness import lasted
 from maabarium.blueprint.schema import Blueprint, Metric
 from maabarium.records import Champion, Evaluation, Measured, ReasonCode, Verdict
@@ -17,9 +18,10 @@ from maabarium.scoring import factor, log_effect, unscorable, weighted_total
 
 __all__ = ["RULES", "Decision", "Judge", "noisy_sources"]
 
-RULES = 3
+RULES = 4
 """Version of the rules in this room; a run keeps that with which it began. 1: one sample decided who was confirmed. 2:
-sides were as long on a coarse instrument as on a fine one."""
+sides were as long on a coarse instrument as on a fine one. 3: winners were kept although no test could have stopped
+them."""
 
 GUARD_ALPHA = 0.05
 NOISY_TOLERANCE = 0.05
@@ -104,6 +106,9 @@ class Judge:
         failed = self._gates(evaluation, self.blueprint.metrics.metrics) or self._guards(evaluation)
         if failed:
             return failed
+        unproven = without_stable_tests(self.blueprint, self.baseline)
+        if unproven:
+            return _lose("grader_unproven", unproven)
         objectives = self.blueprint.objectives
         if self.decides_by_pairs:
             return Decision("pair")

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from maabarium.acceptance.stable_tests import without_stable_tests
 from maabarium.causes import cause_in, error_line
 from maabarium.code.python_file import parse
 from maabarium.doctor.findings import Finding, failed, passed, warned
@@ -19,12 +20,14 @@ from maabarium.plugins.manager import PluginManager, contributions
 from maabarium.plugins.processes import Sandbox
 from maabarium.records import Evaluation, Gate, Measured
 from maabarium.run.binding import Binding, bind_blueprint, worker_setup
+from maabarium.run.record import branch_of
 from maabarium.run.run import rough_time
 from maabarium.safe_text import listed, one_line
 from maabarium.sandbox.selection import describe, select
 from maabarium.worker.job import MeasureJob
 from maabarium.worker.measurement import run_measurement
 from maabarium.worker.worker import Worker
+from maabarium.workspace.branch import Branches
 from maabarium.workspace.repository import Repository
 
 __all__ = ["bind_target", "check_target"]
@@ -64,10 +67,24 @@ def _surroundings(binding: Binding) -> Iterator[Finding]:
         yield warned("target", "clean", said, "commit or stash them")
     else:
         yield passed("target", "clean", "no tracked file is modified")
+    yield from _branch(binding)
     for warning in binding.warnings:
         if "modified tracked file" not in warning.message:
             advice = f"change it in the blueprint if it is not meant ({warning.where or 'see docs/blueprint.md'})"
             yield warned("target", "warning", one_line(str(warning), 400), advice)
+
+
+def _branch(binding: Binding) -> Iterator[Finding]:
+    """Whether the branch on which winners are kept can be moved."""
+    target, branch = binding.target, branch_of(binding.bound.blueprint.name)
+    if target.git_dir is None:
+        return
+    holder = Branches(target.git_dir, target.git_dir).checked_out_at(branch)
+    if holder is None:
+        yield passed("target", "branch", f"{branch}, where winners are kept, is checked out nowhere")
+        return
+    said = f"{branch}, where winners are kept, is checked out in {one_line(holder, 300)}: no run can move it"
+    yield warned("target", "branch", said, "check out another branch there, or remove that worktree")
 
 
 def check_target(binding: Binding, path: Path, plugins: PluginManager) -> Iterator[Finding]:
@@ -151,6 +168,8 @@ def _verdicts(binding: Binding, evaluation: Evaluation, runnable: list[str]) -> 
         yield warned("target", "flaky", said + listed(evaluation.flaky), advice)
     else:
         yield passed("target", "flaky", "two runs of the same tree agree on every test")
+    if unproven := without_stable_tests(binding.bound.blueprint, evaluation):
+        yield warned("target", "stable", unproven, "make them repeatable before a run: until then it keeps nothing")
     if evaluation.failed_gate is None:
         yield from _covers(evaluation, runnable)
         yield _duration(binding, evaluation)

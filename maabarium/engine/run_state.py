@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from maabarium.acceptance.calibration import Calibration, bias_sentence, calibrate, pairs_wanted
 from maabarium.acceptance.evidence import ErrorBudget
 from maabarium.acceptance.judge import RULES, Decision, Judge, noisy_sources
+from maabarium.acceptance.stable_tests import with_later_flaky
 from maabarium.acceptance.steadiness import Steadiness
 from maabarium.blueprint.schema import Blueprint
 from maabarium.code.moved_lines import moved_lines
@@ -146,10 +147,10 @@ class RunState:
     def add_measurement(self, running: RunningExperiment, measured: Measured) -> Decision | None:
         """A measurement came back; a decision when the experiment is over, else `running.job` is what comes next."""
         running.spent(measured)
-        running.job = None
         if measured.problem or measured.candidate is None:
             problem = measured.problem or "nothing was measured"
             return Decision("error", "error" if running.number else "baseline", "internal", problem)
+        self.baseline = with_later_flaky(self.baseline, measured)
         if running.parent is None:
             return self._judge_baseline(running, measured, measured.candidate)
         decision = self._judge(running, running.parent, measured, measured.candidate)
@@ -174,7 +175,7 @@ class RunState:
         settled = running.settled()
         if outcome.verdict == "rejected":
             self.rejections.update(outcome.failing)
-        if self.rules < RULES and outcome.pairs and not running.index:  # earlier rules gave each a share
+        if self.rules < 3 and outcome.pairs and not running.index:  # earlier rules gave each a share
             running.index = self.budget.take()
         if outcome.verdict == "promoted":
             self.budget.give_back(running.index)
@@ -184,7 +185,7 @@ class RunState:
         if settled is None or not (outcome.verdict == "promoted" or outcome.reason_code == "baseline"):
             return
         if not running.number:
-            self.baseline = settled
+            self.baseline = settled.model_copy(update={"later_flaky": self.baseline.later_flaky})
             self.noisy = noisy_sources(self.blueprint, settled)
         running.tree = outcome.tree or running.tree  # what was kept, even if today it would be re-based otherwise
         self.champions.append(self._champion(running, outcome.commit, settled))
@@ -198,7 +199,7 @@ class RunState:
             number=running.number,
             stage=stage,
             tree=running.tree,
-            champion_tree=(running.parent.tree if running.parent else running.tree) if paired else "",
+            champion_tree=running.parent.tree if running.parent else running.tree if paired else "",
             pair=len(running.calibration if stage == "calibrate" else running.pairs) + 1 if paired else 0,
             proposal=running.proposal,
             champion=running.parent if stage == "screen" else None,
@@ -206,8 +207,7 @@ class RunState:
             baseline_tree=self.champions[0].tree if self.champions else running.tree if paired else "",
             rejections=tuple(self.rejections.most_common(MOST_REJECTIONS)) if stage == "screen" else (),
             seed=running.experiment.seed,
-            timeout=self.blueprint.constraints.timeout_seconds
-            * (3.0 if stage == "baseline" else 1.0),  # the baseline runs the suite up to three times
+            timeout=self.blueprint.constraints.timeout_seconds * (3.0 if stage in ("baseline", "audit") else 1.0),
             sources=self.noisy if paired else every,
             exclusive=stage == "baseline" or paired,
             side_by_side=self.noisy & by_cpu if paired else frozenset(),

@@ -62,7 +62,8 @@ class RunningExperiment:
         return self.experiment.number
 
     def spent(self, measured: Measured) -> None:
-        """Add the time and evaluations that a measurement took."""
+        """Add the time and evaluations that the measurement took, which is due no more."""
+        self.job = None
         for phase, seconds in measured.phases.items():
             self.phases[phase] = self.phases.get(phase, 0.0) + seconds
         self.evaluations += (measured.candidate is not None) + (measured.champion is not None)

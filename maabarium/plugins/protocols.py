@@ -25,7 +25,7 @@ __all__ = [
     "BareSources", "ChecksBlueprint", "ContextRequest", "DescribesProposer", "EvaluationRequest", "Evaluator",
     "EvaluatorFactory", "ExecutorFactory", "NeedsModels", "NotesTargets", "ProposalRequest", "Proposer",
     "ProposerContext", "ProposerFactory", "RunTrees", "Section", "Strategy", "StrategyContext", "StrategyFactory",
-    "TellsModes", "TreeView", "WarmWorkspace", "Workspace",
+    "TellsChanges", "TellsModes", "TreeView", "WarmWorkspace", "Workspace",
 ]  # fmt: skip
 
 
@@ -69,6 +69,14 @@ class Workspace(Protocol):
         self, argv: Sequence[str], *, timeout: float | None = None, env: Mapping[str, str] | None = None, **options: Any
     ) -> Completed:
         """Start a process in the sandbox with `root` as its folder; `options` are those of `Command`."""
+
+
+@runtime_checkable
+class TellsChanges(Protocol):
+    """A workspace that knows which of its files are no longer as they were checked out. Others cannot say."""
+
+    def altered(self) -> Sequence[str]:
+        """Paths of files of the tree that are gone, or hold something else; new files are none of them."""
 
 
 class RunTrees(Protocol):
@@ -123,8 +131,9 @@ class EvaluationRequest:
     top: Path | None = None
     """The user's own top level, to tell which paths beside the blueprint are also in the tree; never read."""
     tree: str = ""
-    """What is checked out; empty, as the two below, where nobody can say."""
+    """What is checked out; empty, as the three below, where nobody can say."""
     baseline_tree: str = ""
+    champion_tree: str = ""
     trees: RunTrees | None = None
     rejections: Mapping[str, int] = field(default_factory=dict)
     """How many candidates each test rejected, in this run and in earlier ones on the same target."""

@@ -17,10 +17,11 @@ from maabarium.plugins.manager import PluginManager, ask_lists, contributions, l
 from maabarium.plugins.processes import Sandbox
 from maabarium.plugins.protocols import Proposer, ProposerContext, Strategy
 from maabarium.run.binding import Binding, asks_models, bind_blueprint, make_strategy, models_of
-from maabarium.run.record import RunOptions, stored_record
+from maabarium.run.record import RunOptions, branch_of, stored_record
 from maabarium.sandbox.selection import describe, notes_of, select
 from maabarium.state_paths import StatePaths, state_paths_of
 from maabarium.store import Store
+from maabarium.workspace.branch import Branches
 
 __all__ = ["PreparedRun", "prepare_run"]
 
@@ -90,6 +91,10 @@ def prepare_run(path: Path, options: RunOptions, plugins: PluginManager) -> Prep
     blueprint, folder = binding.bound.blueprint, path.resolve().parent
     state_paths = state_paths_of(path, options.database)
     stored = stored_record(path, binding, state_paths.database, options.resume) if options.resume else None
+    promote = stored.promote if stored else options.promote and blueprint.promotion.autonomy >= 2
+    if promote and binding.target.git_dir is not None:  # else all work would be done before the branch cannot move
+        branches = Branches(binding.target.git_dir, binding.target.git_dir)
+        branches.require_free(stored.branch if stored else branch_of(blueprint.name))
     executor, workers = _executor(blueprint, options)
     lookup(plugins, "executors", executor)
     cancellation = Cancellation()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from maabarium.acceptance.calibration import calibration_line, noisy_line
+from maabarium.acceptance.stable_tests import without_stable_tests
 from maabarium.blueprint.globs import Globs
 from maabarium.engine.actions import Done
 from maabarium.engine.driver import Driver, Progress
@@ -22,7 +23,7 @@ from maabarium.run.binding import worker_setup
 from maabarium.run.prepared import PreparedRun
 from maabarium.run.record import branch_of, new_record
 from maabarium.run.repository import BoundedRepository, bring_forward
-from maabarium.safe_text import one_line
+from maabarium.safe_text import listed, one_line
 from maabarium.sandbox.process_tree import end_strays
 from maabarium.store import Store, StoredView
 from maabarium.worker.worker import Worker
@@ -77,6 +78,12 @@ class OpenRun:
             kept = f"{run.branch} ({run.start_commit[:8]})"
             lines.append(f"start: {kept}, which has winners that HEAD ({run.base_commit[:8]}) lacks")
         lines.append(f"grader: {grader} · about {estimate} to go before confirmations")
+        if baseline.moving:
+            lines.append(
+                f"note: told apart by position, for their ids change from run to run: {listed(baseline.moving)}"
+            )
+        if unproven := without_stable_tests(state.blueprint, baseline):
+            lines.append(f"warning: {unproven}")
         if baseline.sessions:
             lines.append(f"sessions: {one_line(baseline.sessions, 200)}")
         if state.calibration:

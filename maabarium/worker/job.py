@@ -10,7 +10,8 @@ __all__ = ["MeasureJob"]
 
 
 class MeasureJob(Record):
-    """What a worker is asked: evaluate `tree`, and where there is a `champion_tree` that one as well: a pair.
+    """What a worker is asked: evaluate `tree`, and for a pair `champion_tree` as well, which in other stages says what
+    the tree is held against.
 
     `exclusive`: it is noisy and must run alone on its machine. `sources` is what this stage needs; those of them in
     `side_by_side` are CPU times, for which both sides of a pair run at the same time on one core. The others are

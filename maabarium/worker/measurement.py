@@ -199,6 +199,7 @@ def _evaluate(
             pair=job.name if job.stage in PAIRED else "",
             tree=tree,
             baseline_tree=job.baseline_tree,
+            champion_tree=job.champion_tree,
             trees=worker.trees(job.timeout),
             rejections=dict(job.rejections),
         )

@@ -106,7 +106,9 @@ class Worker:
     def checked_out(self, worktree: Worktree, sandbox: Sandbox, timeout: float) -> CheckedOut:
         """What an evaluator gets of a worktree; `timeout` in seconds unless it says another."""
         place = self._made[0].path.parent
-        return CheckedOut(worktree.path, worktree.root, worktree.scratch, sandbox, timeout, place, self._kept)
+        return CheckedOut(
+            worktree.path, worktree.root, worktree.scratch, sandbox, timeout, place, self._kept, worktree.altered
+        )
 
     def close(self) -> None:
         """End the programs that are kept, and remove the worktrees of this process."""
@@ -190,6 +192,8 @@ class CheckedOut:
     place: Path
     """The folder of the first worktree, where sessions of kept programs see theirs."""
     kept: KeptPrograms
+    altered: Callable[[], list[str]]
+    """Files of the tree that are no longer as they were checked out."""
 
     def run(
         self,

@@ -78,12 +78,7 @@ class Branches:
         self.check_name(branch)
         if old is not None and not self.is_ancestor(old, new):
             raise WorkspaceError(f"{branch} cannot move to {new[:12]}: that would drop commits of it")
-        holder = self.checked_out_at(branch)
-        if holder is not None:
-            raise WorkspaceError(
-                f"{branch} is checked out in {printable(holder)}, where moving it would look like a change to revert;"
-                " check out another branch there"
-            )
+        self.require_free(branch)
         self._check_lease(branch, old)
         if self._owner_dir is not None:
             self._hand_over(new, [self._base, *([old] if old else [])])
@@ -124,13 +119,24 @@ class Branches:
         pack = self.private.run("pack-objects", "--revs", "--thin", "--stdout", "--quiet", stdin=revisions)
         self.owner.run("unpack-objects", "-q", stdin=pack, write=True)
 
+    def require_free(self, branch: str) -> None:
+        """WorkspaceError when a branch cannot be moved because it is checked out somewhere."""
+        holder = self.checked_out_at(branch)
+        if holder is not None:
+            raise WorkspaceError(
+                f"{branch} is checked out in {printable(holder)}, where moving it would look like a change to revert;"
+                " check out another branch there"
+            )
+
     def checked_out_at(self, branch: str) -> str | None:
-        """The work tree in which a branch is checked out, None if in none."""
-        place = ""
-        for line in self.owner.run("worktree", "list", "--porcelain").split(b"\n"):
-            if line.startswith(b"worktree "):
-                place = as_text(line[len(b"worktree ") :])
-            if line == b"branch refs/heads/" + branch.encode("utf-8", "surrogateescape"):
+        """The work tree in which a branch is checked out, or is being rebased; None if in none. One whose folder is
+        gone holds nothing any more."""
+        name = b"refs/heads/" + branch.encode("utf-8", "surrogateescape")
+        for block in self.owner.run("worktree", "list", "--porcelain").split(b"\n\n"):
+            lines = block.split(b"\n")
+            place = as_text(lines[0].removeprefix(b"worktree "))
+            holds = b"branch " + name in lines or (b"detached" in lines and _rebased_in(Path(place), name))
+            if holds and Path(place).exists():
                 return place
         return None
 
@@ -167,3 +173,15 @@ class Branches:
     def pinned(self, run_id: str) -> str | None:
         """What a run pinned, None if nothing."""
         return self._ref(f"{_PINS}/{check_run_id(run_id)}")
+
+
+def _rebased_in(place: Path, name: bytes) -> bool:
+    """Whether this branch is being rebased in a work tree, so that it will be moved when that is done."""
+    git_dir = place / ".git"
+    try:
+        if git_dir.is_file():
+            git_dir = place / os.fsdecode(git_dir.read_bytes().removeprefix(b"gitdir:").strip())
+        heads = [git_dir / folder / "head-name" for folder in ("rebase-merge", "rebase-apply")]
+        return any(head.is_file() and head.read_bytes().strip() == name for head in heads)
+    except OSError:
+        return False

@@ -1,7 +1,8 @@
 """The target's own pytest configuration: which file, and which of its options may act on a graded session.
 
 Options that pick or interpret tests stay (`-m`, `-k`, `-p`, `--import-mode`, `--strict-markers`, `-W`, …). Options
-that spread, repeat, shuffle, cut short, watch or report go: they change what a result means, or only cost time.
+that spread, repeat, shuffle, cut short, watch or report go: they change what a result means, or only cost time. So do
+those that rewrite what tests expect: with them no result means anything.
 """
 
 from __future__ import annotations
@@ -54,6 +55,21 @@ OPTIONAL = _words("--cov --cache-show --benchmark-compare --benchmark-cprofile")
 PREFIXES = ("--cov-", "--randomly-", "--random-order", "--reruns", "--html-")
 """Dropped whatever follows: options of such plug-ins that we do not know by name take a value after `=` only."""
 
+REWRITING_FLAGS = _words(
+    "--snapshot-update --snapshot-update-new-only --allow-snapshot-deletion --force-regen --regen-all --update-goldens "
+    "--image-snapshot-update --regtest-reset --update-examples --accept --accept-copy --update-data"
+)
+REWRITING_VALUED = _words(
+    "--inline-snapshot --record-mode --vcr-record --vcr-record-mode --insta --mpl-generate-path "
+    "--mpl-generate-hash-library --arraydiff-generate-path --doctest-plus-generate-diff"
+)
+"""Dropped, these with their value: with them a session writes down what the code does, and calls it expected."""
+REWRITING = re.compile(
+    r"--(?=.*(updat|regen|writ|record|accept|approve|bless|generat|refresh|reset))"
+    r"(?=.*(snapshot|golden|baseline|expect|reference|cassette|regress|example|fixtures))[\w-]+"
+)
+"""Names of such options of other plug-ins, and of a project's own conftest; they take a value after `=` only."""
+
 SHORT_FLAGS_DROPPED = "xvqlfd"
 SHORT_VALUED_DROPPED = "nrc"
 SHORT_VALUED_KEPT = "kmpoW"
@@ -96,11 +112,11 @@ def filtered(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _long_option(word: str, queue: list[str], kept: list[str], dropped: list[str]) -> None:
     name, has_value, _ = word.partition("=")
-    if name in VALUED:
+    if name in VALUED or name in REWRITING_VALUED:
         dropped.append(word if has_value or not queue else f"{word} {queue.pop(0)}")
     elif name in OPTIONAL:
         dropped.append(word if has_value or not queue or queue[0].startswith("-") else f"{word} {queue.pop(0)}")
-    elif name in FLAGS or name.startswith(PREFIXES):
+    elif name in FLAGS or name in REWRITING_FLAGS or name.startswith(PREFIXES) or REWRITING.fullmatch(name):
         dropped.append(word)
     else:
         kept.append(word)

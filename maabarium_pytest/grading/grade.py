@@ -29,7 +29,7 @@ def grade(suite: Suite, sessions: Sequence[SessionResult], baseline: Evaluation 
             return _evaluation(suite, session, [gate], {}, baseline)
     if baseline is None:
         return _grade_baseline(suite, graded, gates[-1], sessions)
-    (session,) = graded
+    session, *others = graded
     measured = measure_session(suite, session, baseline)
     static, unreadable = measure_static(suite, baseline)
     measured |= static
@@ -42,19 +42,30 @@ def grade(suite: Suite, sessions: Sequence[SessionResult], baseline: Evaluation 
             origin_gate(suite, session.transcript, baseline),
             *later_gates(suite, session.transcript, baseline, only_rules=session.mode.only_rules),
             _measured_gate(suite, measured, baseline),
+            *(gate for other in others for gate in _gates_in_other_order(suite, other, baseline)),
         ],
         measured,
         baseline,
     )
 
 
+def _gates_in_other_order(suite: Suite, session: SessionResult, baseline: Evaluation) -> list[Gate]:
+    """The failed gates of one more session of an audit."""
+    gates = later_gates(suite, session.transcript, baseline, only_rules=session.mode.only_rules)
+    why = f"; only with PYTHONHASHSEED={session.mode.hash_seed}: the result hangs on an order that nothing promises"
+    return [gate.model_copy(update={"detail": gate.detail + why}) for gate in gates if not gate.passed]
+
+
 def _grade_baseline(
     suite: Suite, graded: Sequence[SessionResult], gate: Gate, sessions: Sequence[SessionResult]
 ) -> Evaluation:
-    """`graded` are two sessions: what differs between them is flaky or noisy."""
+    """`graded` are two sessions: what differs between them is flaky or noisy. What ends otherwise in one of the others
+    of `sessions` is flaky, too."""
     first, second = graded
     transcript = second.transcript
-    flaky = unstable_ids(first.transcript, transcript)
+    again = (session.transcript for session in sessions if session.mode.purpose == "again")
+    whole = (other for other in again if other.status is not None and not other.fault)
+    flaky = tuple(sorted({id for other in (first.transcript, *whole) for id in unstable_ids(other, transcript)}))
     measured = measure_session(suite, second, None, flaky)
     noisy = _differing_sources(measure_session(suite, first, None, flaky), measured)
     measured |= measure_static(suite, None)[0]
@@ -68,6 +79,7 @@ def _grade_baseline(
         "flaky": flaky,
         "noisy": noisy,
         "partial": tuple(sorted(transcript.partial)),
+        "moving": tuple(sorted(transcript.positions.functions)),
         "lines": line_map(traced, suite.targets) if traced else None,
     }
     return _evaluation(suite, second, gates, measured).model_copy(update=facts)

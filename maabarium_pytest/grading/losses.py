@@ -30,11 +30,12 @@ class Losses:
     @classmethod
     def of(cls, suite: Suite, baseline: Evaluation) -> Losses:
         """What this baseline demands."""
-        excepted = frozenset(baseline.flaky + baseline.partial)
+        flaky = frozenset(baseline.flaky + baseline.later_flaky)
+        excepted = flaky.union(baseline.partial)
         return cls(
             required=frozenset(t.id for t in baseline.tests if t.outcome == "passed" and t.id not in excepted),
             known=frozenset(test.id for test in baseline.tests),
-            flaky=frozenset(baseline.flaky),
+            flaky=flaky,
             partial=frozenset(baseline.partial),
             strict=suite.strict,
         )

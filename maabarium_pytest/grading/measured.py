@@ -66,6 +66,7 @@ def passed_share(
     A module that could not be collected at the baseline counts as one failed test until its own tests can run,
     then as the share of them that pass. None when there is nothing to count.
     """
+    later: frozenset[str] = frozenset()
     if baseline is None:
         outcomes = {id: test.outcome for id, test in transcript.results.items()} | dict.fromkeys(
             transcript.broken, "error"
@@ -74,6 +75,7 @@ def passed_share(
     else:
         outcomes = {test.id: test.outcome for test in baseline.tests}
         unstable = frozenset(baseline.flaky)
+        later = frozenset(baseline.later_flaky)  # the champion's share counts them as they were
     counted = [
         id
         for id, outcome in outcomes.items()
@@ -81,7 +83,10 @@ def passed_share(
     ]
     if not counted:
         return None
-    return sum(_passes(transcript, id) for id in counted) / len(counted)
+    passing = ("passed", "xpassed")
+    return sum(float(outcomes[id] in passing) if id in later else _passes(transcript, id) for id in counted) / len(
+        counted
+    )
 
 
 def _passes(transcript: Transcript, id: str) -> float:

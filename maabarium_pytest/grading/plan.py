@@ -1,14 +1,15 @@
 """Which sessions a stage needs: the next one, from those that have run. Pure.
 
-A baseline runs the suite twice (what differs is flaky or noisy) and traces its lines once; `screen` and `audit` run
-everything once, `screen` up to the first lost test; `pair` and `calibrate` run the rules alone when only scores are
-asked for.
+A baseline runs the suite twice (what differs is flaky or noisy), a fast one some times more, and traces its lines once;
+`screen` runs everything once, up to the first lost test, `audit` in new processes under several hash seeds; `pair` and
+`calibrate` run the rules alone when only scores are asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 
 from maabarium.records import PAIRED, Clock
 from maabarium_pytest.grading.gates import session_gate
@@ -26,6 +27,11 @@ TIMEOUT_FACTOR = 3.0
 TRACE_SECONDS = 20.0
 TRACE_FACTOR = 5.0
 LEAST_TRACE = 0.5
+AGAIN, AGAIN_SECONDS = 5, 0.5
+"""So many more sessions of a baseline at most, and what they may take together."""
+SEEDS, SEEDS_SECONDS, LONGEST_AUDIT = 5, 2.0, 20.0
+"""Hash seeds of an audit at most, what those after the second may take together, and the seconds of a suite above which
+one has to do."""
 
 
 def next_session(suite: Suite, done: Sequence[SessionResult], left: float) -> Mode | None:
@@ -43,7 +49,31 @@ def next_session(suite: Suite, done: Sequence[SessionResult], left: float) -> Mo
         alone = suite.request.stage == "audit" or (baseline is None and not done)
         mode = replace(mode, cold=alone, hash_seed=AUDIT_SEED if alone else 0)
         return replace(mode, bytecode=baseline is None and not done, only_rules=_only_rules(suite))
-    return _trace(suite, done, left) if baseline is None else None
+    if baseline is None:
+        return _again(done, left) or _trace(suite, done, left)
+    return _other_order(suite, mode, done) if suite.request.stage == "audit" else None
+
+
+def _again(done: Sequence[SessionResult], left: float) -> Mode | None:
+    """One more session of a fast baseline: what fails now and then has more chances to be seen."""
+    more = sum(session.mode.purpose == "again" for session in done)
+    usual = done[1].completed.duration
+    if done[-1].mode.purpose == "trace" or not done[1].server or more >= AGAIN:
+        return None
+    too_long = (more + 1) * usual > AGAIN_SECONDS or left < LEAST_TIMEOUT
+    return None if too_long else replace(done[1].mode, purpose="again", loaded=False)
+
+
+def _other_order(suite: Suite, mode: Mode, done: Sequence[SessionResult]) -> Mode | None:
+    """One more session before a winner is kept, under another hash seed and with other orders of what has none."""
+    spent = sum(session.completed.duration for session in done[1:])
+    usual = done[0].completed.duration
+    enough = len(done) >= SEEDS or (len(done) > 1 and spent + usual > SEEDS_SECONDS)
+    baseline = suite.request.baseline
+    if enough or usual > LONGEST_AUDIT or grade(suite, done, baseline).failed_gate is not None:
+        return None
+    seed = Random(f"{suite.request.seed}:{len(done)}:order").randrange(AUDIT_SEED + 1, 1 << 32)
+    return replace(mode, cold=True, hash_seed=seed, disorder=seed)
 
 
 def _trace(suite: Suite, done: Sequence[SessionResult], left: float) -> Mode | None:

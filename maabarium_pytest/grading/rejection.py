@@ -10,12 +10,12 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from maabarium.plugins.protocols import RunTrees
 from maabarium.records import Champion, Evaluation
 from maabarium_pytest.grading.grade import grade
 from maabarium_pytest.grading.losses import ends_at_first_loss
+from maabarium_pytest.grading.positions import function_of
 from maabarium_pytest.grading.selection import Coverage, choose, durations_of, touched_lines
 from maabarium_pytest.grading.servers import Servers
 from maabarium_pytest.grading.session import Mode, SessionResult, run_session
@@ -50,18 +50,21 @@ class FirstTests:
         self._unfit: set[str] = set()
         self._refused = 0
 
-    def rejection(self, suite: Suite, servers: Servers) -> tuple[Evaluation | None, float]:
-        """The evaluation of a tree that lost a test of a small session, None when the whole suite has to be run; and
-        the seconds that this took, 0 when there was no session."""
+    def rejection(self, suite: Suite, servers: Servers) -> tuple[Evaluation | None, SessionResult | None, float]:
+        """The evaluation of a tree that lost a test of a small session, and that session; None when the whole suite
+        has to be run; and the seconds that this took, 0 when there was no session."""
         began = time.monotonic()
         ids = self._selection(suite)
-        return (self._try(suite, servers, ids), time.monotonic() - began) if ids else (None, 0.0)
+        if not ids:
+            return None, None, 0.0
+        evaluation, session = self._try(suite, servers, ids)
+        return evaluation, session, time.monotonic() - began
 
     def compare(self, seconds: float, whole: float) -> None:
         """What a small session took beside the whole suite that was run right after it: whether more are tried."""
         self._shares.append(seconds / max(whole, 1e-9))
 
-    def _try(self, suite: Suite, servers: Servers, ids: tuple[str, ...]) -> Evaluation | None:
+    def _try(self, suite: Suite, servers: Servers, ids: tuple[str, ...]) -> tuple[Evaluation | None, SessionResult]:
         request = suite.request
         baseline, champion, trees = request.baseline, request.champion, request.trees
         assert baseline and champion and trees
@@ -70,11 +73,11 @@ class FirstTests:
             session = _session(small, ids, servers, first_loss=True)
         transcript = session.transcript
         if transcript.fault or session.changed or (not transcript.lost and transcript.results.keys() >= set(ids)):
-            return None
+            return None, session
         passed = self._champion_passes(suite, ids, servers, champion, trees)
         if not transcript.lost or transcript.lost not in passed:
-            return None
-        return grade(small, [session], baseline)
+            return None, session
+        return grade(small, [session], baseline), session
 
     def _selection(self, suite: Suite) -> tuple[str, ...]:
         """Which tests it runs; none where it is of no use, does not pay, or cannot be had."""
@@ -89,7 +92,7 @@ class FirstTests:
         if request.deadline - time.monotonic() < LEAST_TIMEOUT:
             return ()
         if self._known is None or self._known[0] is not baseline:
-            durations = durations_of(baseline, lambda id: _can_be_named(suite.configuration.rootdir, id))
+            durations = durations_of(baseline, lambda id: can_be_named(suite, id))
             lines = Coverage.of(baseline.lines, durations) if baseline.lines else Coverage({}, {})
             self._known = baseline, durations, lines
         _, durations, coverage = self._known
@@ -141,7 +144,10 @@ def _content(trees: RunTrees, tree: str, path: str) -> bytes:
         return b""
 
 
-def _can_be_named(rootdir: Path, id: str) -> bool:
+def can_be_named(suite: Suite, id: str) -> bool:
     """Whether pytest finds this very test by its id: plug-ins rewrite ids, and long ones were cut."""
     path, colons, _ = id.partition("::")
-    return bool(colons) and "\\" not in id and "[" not in path and len(id) < 1000 and (rootdir / path).is_file()
+    if not colons or "\\" in id or "[" in path or len(id) >= 1000:
+        return False
+    moving = suite.request.baseline.moving if suite.request.baseline else ()
+    return function_of(id) not in moving and (suite.configuration.rootdir / path).is_file()

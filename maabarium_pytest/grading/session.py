@@ -16,6 +16,7 @@ from maabarium.plugins.processes import Completed
 from maabarium.plugins.protocols import WarmWorkspace
 from maabarium_pytest.grading.bytecode import groups
 from maabarium_pytest.grading.losses import Losses
+from maabarium_pytest.grading.positions import Positions
 from maabarium_pytest.grading.rules import FOLDER, mounted
 from maabarium_pytest.grading.servers import Servers, WarmServer
 from maabarium_pytest.grading.stream import Stream
@@ -26,8 +27,9 @@ __all__ = ["Mode", "Purpose", "SessionResult", "run_session"]
 
 logger = logging.getLogger(__name__)
 
-Purpose = Literal["grade", "trace"]
-"""`grade` says whether the tree is sound and measures it, `trace` says what lines ran."""
+Purpose = Literal["grade", "again", "trace"]
+"""`grade` says whether the tree is sound and measures it, `again` what a baseline's tests do once more, `trace` what
+lines ran."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,12 @@ class Mode:
     """Plug-ins in site-packages may cache their rewritten bytecode: only before any candidate has run."""
     cold: bool = False
     """In an interpreter of its own, whatever a server could do."""
+    moving: frozenset[str] = frozenset()
+    """Of a baseline: functions whose tests are told apart by their positions. Later, the baseline says it."""
     hash_seed: int = 0
     """`PYTHONHASHSEED` of a cold session."""
+    disorder: int = 0
+    """Seed for other orders of what has none (folders, addresses) in a cold session; 0: as they come."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,8 @@ def _run(
     workspace, baseline = suite.request.workspace, suite.request.baseline
     seen = workspace.seen if server is not None and isinstance(workspace, WarmWorkspace) else unmoved
     decides = Losses.of(suite, baseline).rejects if mode.first_loss and baseline else None
-    stream = Stream(meeting=suite.request.meeting, transcript=Transcript(decides=decides))
+    positions = Positions(baseline.moving if baseline else mode.moving)
+    stream = Stream(meeting=suite.request.meeting, transcript=Transcript(decides=decides, positions=positions))
     try:
         plan = _plan(suite, mode, rules, seen)
         if server is None and servers.bytecode.content:
@@ -163,6 +170,7 @@ def _plan(suite: Suite, mode: Mode, rules: list[str], seen: Callable[[Path], Pat
         "coverage": mode.coverage,
         "targets": _inside(suite.targets.absolute, seen) if mode.purpose == "trace" or mode.coverage else [],
         "modules": sorted(suite.modules),
+        "disorder": mode.disorder,
         "baseline": {m.source.removeprefix("score:"): m.value for m in baseline if m.source.startswith("score:")},
     }
 

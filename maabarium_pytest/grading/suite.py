@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from maabarium.blueprint.globs import Globs
 from maabarium.blueprint.schema import Blueprint
 from maabarium.errors import EvaluationError
-from maabarium.plugins.protocols import EvaluationRequest
+from maabarium.plugins.protocols import EvaluationRequest, TellsChanges
 from maabarium_pytest import target
 from maabarium_pytest.grading.configuration import Configuration, filtered, find_configuration
 from maabarium_pytest.grading.rules import Rules, read_rules
@@ -70,6 +71,13 @@ class Suite:
     def strict(self) -> bool:
         """Whether the baseline itself must be green."""
         return self.request.blueprint.constraints.require_tests_pass
+
+    def altered_files(self) -> list[str]:
+        """Files that a session has changed and no proposal may; none where the workspace cannot say."""
+        workspace = self.request.workspace
+        changeable = Globs(self.request.blueprint.domain.target_files)
+        altered = workspace.altered() if isinstance(workspace, TellsChanges) else ()
+        return sorted(path for path in altered if not changeable.matches(path))
 
 
 def prepare_suite(request: EvaluationRequest, surplus: tuple[str, ...] | None = None) -> Suite:

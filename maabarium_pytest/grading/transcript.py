@@ -7,16 +7,17 @@ from an honest session becomes a fault, and after the first fault no more is tak
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, get_args
 
 from maabarium.plugins.processes import Clockface
 from maabarium.records import Clock, TestOutcome
 from maabarium.safe_text import plain
+from maabarium_pytest.grading.positions import Positions
 
-__all__ = ["ReportedScore", "ReportedTest", "Transcript", "named", "what_begins"]
+__all__ = ["ReportedScore", "ReportedTest", "Transcript", "named", "placed", "what_begins"]
 
 OUTCOMES = frozenset(get_args(TestOutcome))
 LINE_LIMIT = 2_000_000
@@ -90,6 +91,8 @@ class Transcript:
     """CPU seconds from then to the end of the last test, of all processes of the session."""
     decides: Callable[[str, TestOutcome, Container[str]], bool] | None = field(default=None, compare=False)
     """Whether a result, of these rules that carry points, decides the verdict; None: no single one does."""
+    positions: Positions = field(default_factory=Positions, compare=False)
+    """Names of the tests whose ids say nothing in another process."""
     lost: str = ""
     """The test whose result decided: what came after it was not read."""
     _started: float = 0.0
@@ -123,21 +126,21 @@ class Transcript:
 
     def _on_ids(self, record: Mapping[str, Any], clocks: Clockface) -> None:
         for identity in record["ids"]:
-            key = named(identity)
+            key = self.positions.collected(named(identity))
             self.ids[key] = self.ids.get(key, 0) + 1
 
     def _on_partial(self, record: Mapping[str, Any], clocks: Clockface) -> None:
-        self.partial |= {named(identity) for identity in record["ids"]}
+        self.partial |= {self.positions.name(named(identity)) for identity in record["ids"]}
 
     def _on_broken(self, record: Mapping[str, Any], clocks: Clockface) -> None:
         self.broken[named(record["id"])] = plain(str(record["detail"]))
 
     def _on_start(self, record: Mapping[str, Any], clocks: Clockface) -> None:
-        self.running = named(record["id"])
+        self.running = self.positions.name(named(record["id"]))
         self._started = clocks.wall()
 
     def _on_result(self, record: Mapping[str, Any], clocks: Clockface) -> None:
-        identity, outcome = named(record["id"]), record["outcome"]
+        identity, outcome = self.positions.name(named(record["id"])), record["outcome"]
         if outcome not in OUTCOMES:
             raise ValueError(outcome)
         if identity not in self.ids:
@@ -216,7 +219,7 @@ class Transcript:
             self.coverage[int(index)] = (int(statements), int(missing))
 
     def _on_lines(self, record: Mapping[str, Any], clocks: Clockface) -> None:
-        identity = named(record["id"])
+        identity = self.positions.name(named(record["id"]))
         for index, line, count in record["hits"]:
             if self._lines < LINE_LIMIT or identity == "":
                 self._lines += 1
@@ -238,6 +241,21 @@ class Transcript:
             self.fault = f"the session counted {int(record['results'])} results, {self._results} arrived"
             return
         self.status = int(record["status"])
+
+
+def placed(transcript: Transcript, functions: Iterable[str]) -> Transcript:
+    """A transcript whose session is over, with the tests of these functions named by their positions."""
+    positions = Positions(functions)
+    ids = {positions.collected(id): number for id, number in transcript.ids.items()}
+    results = {positions.name(id): test for id, test in transcript.results.items()}
+    return replace(
+        transcript,
+        ids=ids,
+        results={id: replace(test, id=id) for id, test in results.items()},
+        partial={positions.name(id) for id in transcript.partial},
+        lines={positions.name(id): lines for id, lines in transcript.lines.items()},
+        positions=positions,
+    )
 
 
 def finite(value: Any) -> float:

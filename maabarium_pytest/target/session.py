@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from . import bytecode, surroundings
+from . import bytecode, disorder, surroundings
 from .channel import Channel
 from .reporter import Reporter
 from .score import Ledger, ScorePlugin
@@ -133,6 +133,8 @@ class GradedSession:
         channel.send_chunks("packages", "packages", surroundings.packages(sys.path))
         sys.dont_write_bytecode = not plan["bytecode"]
         extend_path(plan["path"])
+        if plan["disorder"]:
+            disorder.begin(plan["disorder"])
         self.reporter.begin(channel, plan)
         self._ledger.channel, self._ledger.baseline = channel, plan["baseline"]
         self._more = bytecode.install(plan["compiled"], plan["top"], plan["groups"])

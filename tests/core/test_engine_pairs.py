@@ -97,7 +97,7 @@ def test_a_winner_is_screened_paired_and_audited_and_gives_its_share_back() -> N
         stages = [job.stage for job in timed.jobs if job.number == number]
         assert stages == ["screen", *["pair"] * 8, "audit"], "each had the first share"
     audit = timed.jobs[-1]
-    assert audit.sources == {"time"} and not audit.champion_tree and not audit.exclusive
+    assert audit.sources == {"time"} and audit.champion_tree and not audit.exclusive
     assert engine.state.budget.take() == 1
 
 

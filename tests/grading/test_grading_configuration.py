@@ -26,6 +26,12 @@ from maabarium_pytest.grading.configuration import filtered, find_configuration
         ("--junitxml=out.xml --html report.html --self-contained-html --timeout 5", "--timeout 5"),
         ("-vs -- -x", "-s -- -x"),
         ("--durations 10 -svvx", "-s"),
+        ("--snapshot-update --snapshot-update-new-only --force-regen --regen-all --update-goldens -s", "-s"),
+        ("--inline-snapshot=fix,create --record-mode rewrite --record-mode=all --insta update --block-network",
+         "--block-network"),
+        ("--update-expected --golden-write=x --regenerate-baselines --bless-references --reset-fixtures", ""),
+        ("--snapshot-details --expected-dir=x --baseline x --fixture-path y --update-db --assert=rewrite",
+         "--snapshot-details --expected-dir=x --baseline x --fixture-path y --update-db --assert=rewrite"),
     ],
 )  # fmt: skip
 def test_filter(given_options: str, kept: str) -> None:

@@ -15,6 +15,7 @@ from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import Champion, Evaluation, FileEdit, Proposal
 from maabarium_pytest.grading import rejection
 from maabarium_pytest.grading.evaluator import PytestEvaluator
+from maabarium_pytest.grading.suite import prepare_suite
 
 CALC = "def add(a, b):\n    return a + b\n\n\ndef mul(a, b):\n    return a * b\n"
 LOG = "from pathlib import Path\nimport pytest\n\n@pytest.fixture(autouse=True)\ndef log(request):\n"
@@ -171,9 +172,11 @@ def test_ids_that_pytest_would_not_find_again_are_not_chosen(target: Any) -> Non
         "test_mul.py": False,
         "not_there.py::test": False,
         "test_mul.py::a\\n": False,
+        "test_mul.py::test_moving[#1]": False,
     }
     Path(target.top / "test_mul.py").write_text("")
-    assert {id: rejection._can_be_named(target.top, id) for id in ids} == ids
+    suite = prepare_suite(target.request("screen", Evaluation(moving=("test_mul.py::test_moving",))))
+    assert {id: rejection.can_be_named(suite, id) for id in ids} == ids
 
 
 def test_a_parameter_with_slashes_is_named_as_it_is(target: Any) -> None:

@@ -35,8 +35,8 @@ Phase = Literal[
     "cleaning_up", "completed", "cancelled",
 ]  # fmt: skip
 ReasonCode = Literal[
-    "baseline", "kept", "worse", "undecided", "no_effect", "duplicate", "stale_conflict", "gate_failed",
-    "guard_failed", "tests_lost", "timeout", "crashed", "out_of_memory", "output_flood", "import_failed",
+    "baseline", "kept", "worse", "no_gain", "too_small", "undecided", "no_effect", "duplicate", "stale_conflict",
+    "gate_failed", "guard_failed", "tests_lost", "timeout", "crashed", "out_of_memory", "output_flood", "import_failed",
     "unparseable", "does_not_apply", "out_of_bounds", "policy_objection", "tampered", "differs_from_champion",
     "grader_unproven", "biased", "provider_failed", "budget_spent", "promotion_failed", "interrupted", "exhausted",
     "internal",

@@ -12,10 +12,13 @@ from collections.abc import Iterable, Mapping
 from maabarium.blueprint.schema import Blueprint, Metric
 from maabarium.records import Evaluation, Measurement, MetricEffect
 
-__all__ = ["effects", "factor", "improved", "log_effect", "normalise", "unscorable", "weighted_total"]
+__all__ = ["at_best", "effects", "factor", "improved", "log_effect", "normalise", "unscorable", "weighted_total"]
 
 LARGEST = 1e100
 """Bound of a factor, far from where quotients of finite numbers become 0 or infinite and have no logarithm."""
+
+BEST = {"tests.passed": 1.0, "coverage": 100.0, "maintainability": 100.0}
+"""Sources that end at a largest value."""
 
 Values = Mapping[str, float]
 
@@ -54,6 +57,15 @@ def factor(metric: Metric, before: float, after: float) -> float:
         before, after = _shifted(before, after)
         ratio = after / before if metric.direction == "maximize" else before / after
     return min(LARGEST, max(1 / LARGEST, ratio))
+
+
+def at_best(metric: Metric, measurement: Measurement) -> bool:
+    """Whether nothing better than this value exists: all points, the end of a range, all tests, all lines, no fault."""
+    low, high = metric.range or (0.0, measurement.possible or BEST.get(measurement.source, math.inf))
+    if metric.direction == "maximize":
+        return measurement.value >= high
+    bounded = metric.range is not None or not measurement.source.startswith("score:")
+    return bounded and measurement.value <= low
 
 
 def improved(metric: Metric, before: float, ratio: float) -> float | None:

@@ -13,6 +13,7 @@ import pytest
 
 from maabarium.causes import explained
 from maabarium.records import VERDICTS, Outcome, Verdict
+from maabarium.report.phrases import counted, rough
 from maabarium.safe_text import one_line, plain
 
 __all__ = ["RunReporter", "detail", "is_failed_baseline", "reports_of", "status_of"]
@@ -45,8 +46,8 @@ def detail(outcome: Outcome) -> str:
     if outcome.effect is not None:
         low, high = outcome.interval or (None, None)
         bounds = f" (x{low:.3g}-x{high:.3g})" if low is not None and high is not None else ""
-        pairs = f" in {outcome.pairs} pairs" if outcome.pairs else ""
-        parts.append(f"x{outcome.effect:.3g}{bounds}{pairs}")
+        pairs = f" in {counted(outcome.pairs, 'pair')}" if outcome.pairs else ""
+        parts.append(f"{rough(outcome)}{bounds}{pairs}")
     if outcome.number:
         parts.append(one_line(outcome.summary))
     code = "" if outcome.reason_code in ("kept", "baseline", outcome.verdict) else f"{outcome.reason_code}: "
@@ -141,11 +142,11 @@ class RunReporter(pytest.TerminalReporter):  # type: ignore[misc]
         colour = "green" if self.exit_status == 0 else "yellow" if self.exit_status == 2 else "red"
         known = [name for name in ORDER if self.stats.get(name)]
         known += [name for name in self.stats if name and name not in ORDER and self.stats[name]]
-        parts = [(counted(len(self.stats[name]), name), MARKUP.get(name, {"yellow": True})) for name in known]
+        parts = [(of_category(len(self.stats[name]), name), MARKUP.get(name, {"yellow": True})) for name in known]
         return parts or [("no experiments ran", {"yellow": True})], colour
 
 
-def counted(count: int, category: str) -> str:
+def of_category(count: int, category: str) -> str:
     """A number with its noun."""
     if category == "failed":
         return f"{count} baseline{'s' if count > 1 else ''} failed"

@@ -23,6 +23,10 @@ RULES = 4
 sides were as long on a coarse instrument as on a fine one. 3: winners were kept although no test could have stopped
 them."""
 
+SHOWN = 0.05
+"""Percent that are shown as more than 0.0."""
+CLEARLY_WORSE = math.log(0.995)
+"""What is called worse is also shown as such: `x0.99`, not `x1.00`."""
 GUARD_ALPHA = 0.05
 NOISY_TOLERANCE = 0.05
 """Tolerance of a noisy guard that names none: "not worse at all" can never be shown of a noisy number."""
@@ -57,7 +61,25 @@ def _lose(code: ReasonCode, reason: str, effect: float | None = None, interval: 
 
 
 def _percent(log_ratio: float) -> str:
-    return f"{math.expm1(log_ratio) * 100:+.1f} %"
+    share = math.expm1(log_ratio) * 100
+    return f"{share:+.1f} %" if abs(share) >= SHOWN else "0.0 %"
+
+
+def _lost(
+    verdict: Literal["worse", "undecided"], ratios: Sequence[float], effect: float, bounds: Interval | None
+) -> tuple[ReasonCode, str]:
+    """What pairs that end a candidate allow to say. "Worse" is a claim: its interval, or each of several pairs, has to
+    lie below 1, by what a percentage shows; else no gain was seen."""
+    wins, count = sum(ratio > 0 for ratio in ratios), len(ratios)
+    seen = (
+        f"one pair, {_percent(effect)}"
+        if count == 1
+        else f"better in {wins} of {count} pairs, median {_percent(effect)}"
+    )
+    if verdict == "undecided":
+        return "undecided", f"{seen}: not more than noise"
+    below = bounds[1] < 1 if bounds else wins == 0 and count > 1
+    return ("worse", seen) if below and effect < CLEARLY_WORSE else ("no_gain", f"{seen}: no gain")
 
 
 @dataclass(frozen=True)
@@ -116,8 +138,17 @@ class Judge:
         needed = self.champion.total + self.blueprint.constraints.min_improvement
         if total > needed:
             return Decision("pair" if self.noisy else "audit")
-        how = "the same as" if math.isclose(total, self.champion.total, abs_tol=1e-12) else "against"
-        return _lose("worse", f"score {total:.4f} {how} the champion's {self.champion.total:.4f}; needs > {needed:.4f}")
+        return self._not_enough(total, needed)
+
+    def _not_enough(self, total: float, needed: float) -> Decision:
+        """Of exact objectives: the same, better by too little, or worse."""
+        before, least = self.champion.total, self.blueprint.constraints.min_improvement
+        if math.isclose(total, before, abs_tol=1e-12):
+            return _lose("no_gain", f"score {total:.4f}, the same as the champion's")
+        if total > before:
+            asked = f"constraints.min_improvement = {least:g} asks for more than {needed:.4f}"
+            return _lose("too_small", f"better, but too little: score {before:.4f} -> {total:.4f}; {asked}")
+        return _lose("worse", f"score {before:.4f} -> {total:.4f}")
 
     def confirm(self, screened: Evaluation, pairs: Sequence[Measured], index: int) -> Decision:
         """After each pair: gates of both sides, the sequential test of a noisy objective, then noisy guards."""
@@ -139,10 +170,8 @@ class Judge:
             if standing.verdict == "continue":
                 return Decision("pair", effect=math.exp(effect), promising=standing.promising)
             if standing.verdict != "better":
-                wins = sum(ratio > 0 for ratio in ratios)
-                reason = f"better in {wins} of {len(ratios)} pairs, median {_percent(effect)}"
-                reason += "" if standing.verdict == "worse" else ": not more than noise"
-                return _lose(standing.verdict, reason, math.exp(effect), bounds)
+                code, reason = _lost(standing.verdict, ratios, effect, bounds)
+                return _lose(code, reason, math.exp(effect), bounds)
         guarded = self._noisy_guards(pairs)
         if guarded is not None:
             return guarded

@@ -78,7 +78,7 @@ _CONSTRAINTS = """\
 max_iterations = 30           # experiments after the baseline
 timeout_seconds = 300         # for one run of the tests, at most
 require_tests_pass = true     # every test that passes now must still pass
-min_improvement = 0.01        # of the total, for metrics without noise; [acceptance] rules the noisy ones
+min_improvement = 0.0         # any gain of metrics without noise counts; [acceptance] rules the noisy ones
 """
 
 

@@ -12,6 +12,7 @@ from maabarium.cli.run_options import database_option, json_option, outcome_of, 
 from maabarium.cli.terminal import note, print_json, print_lines, write
 from maabarium.errors import UsageProblem
 from maabarium.records import Outcome
+from maabarium.report.summary import still_red_line
 from maabarium.store import StoredView
 from maabarium.store.export import archive, export_csv, export_json, export_jsonl, export_patch
 from maabarium.workspace.apply import Applied, apply_to_checkout
@@ -74,7 +75,9 @@ def _lines(view: StoredView, outcome: Outcome, target: Target, applied: Applied)
     ends = f" {applied.old[:12]} -> {applied.new[:12]}" if target.kind == "git" else ""
     head = f"{applied.how}: {place}{ends}, {count}, up to experiment {outcome.number} of run {view.run.run_id}"
     where = f"  (in {target.top})" if target.kind == "git" and target.top != Path.cwd().resolve() else ""
-    return [head, *(f"  {path}" for path in applied.paths), f"undo   {applied.undo}{where}"]
+    red = still_red_line(view)
+    warned = [f"note   {red}"] if red and outcome == view.champion else []
+    return [head, *warned, *(f"  {path}" for path in applied.paths), f"undo   {applied.undo}{where}"]
 
 
 @click.command("export")
@@ -100,8 +103,9 @@ def export(run: str, form: str, output: Path | None, number: int | None, databas
 
 def _patch(view: StoredView, number: int | None) -> bytes:
     chosen = view.kept if number is None else (_winner(view, number),)
-    if not chosen:
-        return b""  # an empty patch is a sound one: in CI nothing kept is no failure
+    if not chosen:  # in CI nothing kept is no failure
+        note(f"run {view.run.run_id} kept nothing, so the patch is empty: git am would refuse it")
+        return b""
     diffs = {}
     with closing(open_private(view.run)) as repository:
         for outcome in chosen:

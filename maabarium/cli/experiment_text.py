@@ -9,7 +9,7 @@ from maabarium.causes import cause_of, explained
 from maabarium.cli.terminal import LETTERS, columns, number
 from maabarium.events import Sample
 from maabarium.records import Call, Draft, MetricEffect, Outcome
-from maabarium.report.phrases import spent_on
+from maabarium.report.phrases import counted, rough, spent_on
 from maabarium.safe_text import one_line, plain
 from maabarium.store import StoredView
 
@@ -71,8 +71,12 @@ def _head(view: StoredView, outcome: Outcome) -> list[str]:
         lines.append(f"  score      {outcome.total:.4f}")
     if outcome.effect is not None:
         low, high = outcome.interval or (None, None)
-        spread = f" (95 % x{low:.3g}-{high:.3g}, {outcome.pairs} pairs)" if low is not None else ""
-        lines.append(f"  effect     x{outcome.effect:.4g}{spread}")
+        pairs = counted(outcome.pairs, "pair")
+        spread = (
+            f" (95 % x{low:.3g}-{high:.3g}, {pairs})" if low is not None else f" ({pairs})" if outcome.pairs else ""
+        )
+        guess = ", too few to tell it from noise" if rough(outcome).startswith("~") else ""
+        lines.append(f"  effect     x{outcome.effect:.4g}{spread}{guess}")
     if outcome.number:
         lines.append(f"  parent     experiment {outcome.parent}")
     if outcome.commit:

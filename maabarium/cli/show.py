@@ -23,7 +23,7 @@ from maabarium.cli.run_options import (
 from maabarium.cli.terminal import LETTERS, note, number, print_json, print_lines, print_table
 from maabarium.errors import WorkspaceError
 from maabarium.records import VERDICTS
-from maabarium.report import decides_by_pairs, proven_levels, summary_lines, write_report
+from maabarium.report import decides_by_pairs, proven_levels, rough, summary_lines, write_report
 from maabarium.report.markup import diff_lines
 from maabarium.safe_text import one_line, plain
 from maabarium.store import StoredView
@@ -119,6 +119,7 @@ def history(run: str, limit: int | None, verdicts: tuple[str, ...], database: Pa
 
     delta is the score less the score of the champion it started from; effect is the measured improvement factor.
     Where measurements are noisy, scores are single samples, and level is shown instead: how many times the baseline.
+    An effect with ~ rests on so few pairs that noise may be all of it, and has no level.
     """
     view = read_view(run, database)
     chosen = [outcome for outcome in view.outcomes if not verdicts or outcome.verdict in verdicts]
@@ -141,10 +142,13 @@ def history(run: str, limit: int | None, verdicts: tuple[str, ...], database: Pa
     rows = []
     for each in chosen:
         exact = (number(each.total, ".4f"), number(deltas.get(each.number), "+.4f"))
-        shown = (_factor(levels.get(each.number)),) if noisy else exact
+        level = levels.get(each.number)
+        shown = ("" if level is None else f"x{level:.3g}",) if noisy else exact
+        effect = (rough(each), str(each.pairs or "")) if noisy else (rough(each),)
         summary = one_line(each.summary, 80)
-        rows.append((str(each.number), LETTERS[each.verdict], *shown, _factor(each.effect), each.reason_code, summary))
-    print_table(("#", "", *(("level",) if noisy else ("score", "delta")), "effect", "reason", "summary"), rows)
+        rows.append((str(each.number), LETTERS[each.verdict], *shown, *effect, each.reason_code, summary))
+    head = ("level", "effect", "pairs") if noisy else ("score", "delta", "effect")
+    print_table(("#", "", *head, "reason", "summary"), rows)
     print_lines([f"  {line}" for each in chosen for line in explained(each)])
 
 
@@ -153,10 +157,6 @@ def _deltas(view: StoredView) -> dict[int, float]:
     totals = {outcome.number: outcome.total for outcome in view.outcomes if outcome.total is not None}
     scored = [each for each in view.outcomes if each.number and each.number in totals and each.parent in totals]
     return {outcome.number: totals[outcome.number] - totals[outcome.parent] for outcome in scored}
-
-
-def _factor(value: float | None) -> str:
-    return "" if value is None else f"x{value:.3g}"
 
 
 @click.command("report")

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from maabarium.cli.run_options import cache_of, database_option, json_option, open_store
-from maabarium.cli.terminal import note, number, print_json, print_table
+from maabarium.cli.terminal import note, print_json, print_table
+from maabarium.report.phrases import factor
 from maabarium.run.run_status import list_runs
 from maabarium.store import RunSummary
 
@@ -26,6 +27,8 @@ SHOWN = 3
 def status(blueprint: str | None, limit: int, database: Path | None, as_json: bool) -> None:
     """List the latest runs, newest first; of one BLUEPRINT (its name) if given.
 
+    gain is how many times better what was kept is than where the run began.
+
     A run that nobody works on any more is shown as interrupted, also when it was killed and could not say so.
     """
     with open_store(database) as store:
@@ -33,7 +36,7 @@ def status(blueprint: str | None, limit: int, database: Path | None, as_json: bo
     if as_json:
         print_json([_facts(run) for run in runs])
     elif runs:
-        head = ("run", "blueprint", "state", "started", "experiments", "kept", "best", "branch")
+        head = ("run", "blueprint", "state", "started", "experiments", "kept", "gain", "branch")
         print_table(head, [_row(run) for run in runs])
         for run_id in [run.run_id for run in runs if run.state == "interrupted"][:SHOWN]:
             note(f"go on  maabarium resume {run_id}")
@@ -52,5 +55,5 @@ def _facts(run: RunSummary) -> dict[str, Any]:
 
 def _row(run: RunSummary) -> tuple[str, ...]:
     started = run.started_at[:16].replace("T", " ")
-    counts = (str(run.experiments), str(run.promoted), number(run.best_total))
+    counts = (str(run.experiments), str(run.promoted), "" if run.gain is None else factor(run.gain))
     return (run.run_id, run.blueprint_name, run.state, started, *counts, _branch(run) or "nothing kept")

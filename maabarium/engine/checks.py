@@ -16,6 +16,8 @@ from maabarium.plugins.hookspecs import DecisionRequest, ProposalCheck, StopRequ
 from maabarium.plugins.manager import FAILURES, PluginManager, ask, ask_lists
 from maabarium.plugins.protocols import Strategy
 from maabarium.records import REASON_CODES, Champion, Evaluation, Experiment, Outcome, Proposal, ReasonCode, Verdict
+from maabarium.safe_text import listed
+from maabarium.scoring import at_best
 
 __all__ = ["Checks", "out_of_time", "spent_budget"]
 
@@ -23,6 +25,8 @@ Answer = TypeVar("Answer")
 
 OVERRULING = ("promoted", "rejected", "invalid", "tampered", "error")
 """What a plug-in may make of a winner; `promoted` leaves it one."""
+ONCE_WORSE = ("no_gain", "too_small")
+"""Reasons that earlier versions stored as `worse`."""
 
 
 @dataclass(frozen=True)
@@ -113,13 +117,22 @@ class Checks:
             others = any(True for _ in self.plugins.hook.maabarium_decide.get_hookimpls())
             matches = others or stored.reason_code in ("policy_objection", "promotion_failed", "internal")
         else:
-            matches = (stored.verdict, stored.reason_code) == (decision.verdict, decision.reason_code)
+            codes = (decision.reason_code, *(("worse",) if decision.reason_code in ONCE_WORSE else ()))
+            matches = stored.verdict == decision.verdict and stored.reason_code in codes
         if not matches:
             now = f"{decision.verdict} ({decision.reason_code})" if decision else "not decided"
             raise ReplayError(
                 f"experiment {stored.number} is stored as {stored.verdict} ({stored.reason_code}), but by what was "
                 f"measured it is {now}: the run cannot be resumed with this version; start a new run"
             )
+
+    def nothing_left(self, champion: Champion) -> str | None:
+        """A sentence when no objective can get better than it is in this champion."""
+        found = {measurement.source: measurement for measurement in champion.evaluation.measurements}
+        objectives = self.blueprint.objectives
+        if not all(each.source in found and at_best(each, found[str(each.source)]) for each in objectives):
+            return None
+        return f"nothing is left to gain: {listed(each.name for each in objectives)} cannot get better"
 
     def reason_to_stop(self, latest: Sequence[Outcome], evaluations: int, seconds: float) -> str | None:
         """Why a plug-in wants the run to end, if any. `latest`: newest first, without baseline. Raises PluginError."""
@@ -135,13 +148,13 @@ def spent_budget(budget: Budget, latest: Sequence[Outcome], evaluations: int, se
     failures = next((n for n, o in enumerate(latest) if o.verdict not in ("invalid", "error")), len(latest))
     since = _since_promotion(latest)
     if budget.consecutive_failures and failures >= budget.consecutive_failures:
-        return f"{failures} experiments in a row were invalid or broke"
+        return f"{failures} experiments in a row were invalid or broke (budget.consecutive_failures)"
     if budget.patience and since >= budget.patience:
-        return f"{since} experiments in a row without a promotion"
+        return f"{since} experiments in a row without a promotion (budget.patience)"
     if budget.evaluations and evaluations >= budget.evaluations:
-        return f"{evaluations} evaluations were made"
+        return f"{evaluations} evaluations were made (budget.evaluations)"
     if out_of_time(budget, seconds):
-        return f"{seconds:.0f} s have passed"
+        return f"{seconds:.0f} s have passed (budget.wall_seconds)"
     return None
 
 

@@ -275,6 +275,8 @@ class Engine:
                 self._stop("failed", "internal", str(error))
             if reason:
                 self._stop("completed", "budget_spent", str(reason))
+            if outcome.verdict == "promoted" and (left := self._checks.nothing_left(state.champions[-1])):
+                self._stop("completed", "exhausted", left)
 
     @property
     def _seconds(self) -> float:

@@ -18,7 +18,7 @@ from maabarium.acceptance.steadiness import Steadiness
 from maabarium.blueprint.schema import Blueprint
 from maabarium.code.moved_lines import moved_lines
 from maabarium.engine.actions import RunRepository, RunStore
-from maabarium.engine.running_experiment import RunningExperiment
+from maabarium.engine.running_experiment import RunningExperiment, steady, without_flaky
 from maabarium.errors import ProposalError
 from maabarium.events import Proposed
 from maabarium.plugins.protocols import ProposalRequest
@@ -95,8 +95,8 @@ class RunState:
             number=number,
             seed=self.seed_of(number),
             blueprint=self.blueprint,
-            champion=self._with_lines(champion),
-            baseline=self.baseline,
+            champion=without_flaky(self._with_lines(champion), self.baseline.flaky),
+            baseline=steady(self.baseline, self.baseline.flaky),
             files=self.repository.view(champion.tree),
             targets=self.repository.targets(champion.tree),
             history=tuple(self.attempts[key] for key in sorted(self.attempts)),

@@ -26,7 +26,7 @@ from maabarium.records import (
 from maabarium.scoring import effects, weighted_total
 from maabarium.worker.job import MeasureJob
 
-__all__ = ["RunningExperiment", "baseline_of", "experiment_of", "pair_values"]
+__all__ = ["RunningExperiment", "baseline_of", "experiment_of", "pair_values", "steady", "without_flaky"]
 
 FAILING_SHOWN = 50
 EXPLAINED = 10
@@ -97,7 +97,8 @@ class RunningExperiment:
         if evaluation is not None and len(rows) == len(blueprint.metrics.metrics):
             total = weighted_total(blueprint.objectives, baseline.values(), evaluation)
         latest = self.pairs[-1].candidate if self.pairs and self.pairs[-1].candidate else evaluation
-        failing = [test for test in latest.tests if test.failed][:FAILING_SHOWN] if latest else []
+        whole = evaluation if decision.next == "keep" else latest  # pairs may leave the suite out
+        failing = [test for test in whole.tests if test.failed][:FAILING_SHOWN] if whole else []
         return Outcome(
             number=self.number,
             verdict=decision.verdict,
@@ -128,6 +129,19 @@ def _evidence(evaluation: Evaluation, failing: Sequence[TestResult]) -> dict[str
     """What is stored of a baseline that does not hold, so that every front end can say why."""
     told = tuple(test.model_copy(update={"detail": test.detail[-DETAIL:]}) for test in failing if test.detail)
     return {"failures": told[:EXPLAINED], "output": output_end(evaluation.log, DETAIL)}
+
+
+def without_flaky(champion: Champion, flaky: Sequence[str]) -> Champion:
+    """The champion without tests that fail now and then: there is nothing to repair, or to learn, by them."""
+    if not flaky:
+        return champion
+    return champion.model_copy(update={"evaluation": steady(champion.evaluation, flaky)})
+
+
+def steady(evaluation: Evaluation, flaky: Sequence[str]) -> Evaluation:
+    """The evaluation without these tests."""
+    names = frozenset(flaky)
+    return evaluation.model_copy(update={"tests": tuple(test for test in evaluation.tests if test.id not in names)})
 
 
 def baseline_of(run: RunRecord, seed: int) -> Proposed:

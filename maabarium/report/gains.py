@@ -18,7 +18,6 @@ from maabarium.blueprint.schema import Metric
 from maabarium.events import RunView, Sample
 from maabarium.records import COMBINATION, EXHAUSTED, MetricEffect, Outcome, ReasonCode
 from maabarium.report.levels import acceptance_of, calibration_ratios, decided, log_factor, metric_of, power, ranges_of
-from maabarium.safe_text import one_line
 from maabarium.scoring import improved
 
 __all__ = [
@@ -37,6 +36,8 @@ MOST = 2
 
 HINTS: dict[ReasonCode, str] = {
     "worse": "let more files change (domain.target_files), allow more experiments, or try another proposer",
+    "no_gain": "let more files change (domain.target_files), allow more experiments, or try another proposer",
+    "too_small": "lower constraints.min_improvement to 0: what was found is better, by less than it asks for",
     "undecided": "measure longer work or a quieter machine, or raise acceptance.max_pairs",
     "gate_failed": "look at `maabarium history`: the changes broke the tests or rules",
     "guard_failed": "a guard forbids what the changes cost; raise its tolerance if that is acceptable",
@@ -54,7 +55,7 @@ RULE = (
     "counts all tests, among which a gain is lost: write a rule that times the work that matters "
     "(`maabarium init --rules` makes one to begin with; docs/rules.md), or measure longer work"
 )
-MEASURED: tuple[ReasonCode, ...] = ("worse", "undecided")
+MEASURED: tuple[ReasonCode, ...] = ("worse", "no_gain", "undecided")
 TRIED_ALL = (
     "all that the proposer knows was tried: let more files change (domain.target_files), or try another proposer"
 )
@@ -221,11 +222,8 @@ def advice(view: RunView) -> list[str]:
             hints["undecided"] = f"{suite} {RULE}"
             found.append(hints["undecided"])
         if _exhausted(view):
-            hints["worse"] = TRIED_ALL
+            hints |= {"worse": TRIED_ALL, "no_gain": TRIED_ALL}
             codes.append("worse")
-    unused = view.state == "completed" and len(decided(view)) < view.run.max_iterations and not _exhausted(view)
-    if unused and view.reason:
-        found.append(f"a limit ended the run early ({one_line(view.reason)}); raise it in [budget]")
     found += [hints[code] for code in codes if code in hints]
     return list(dict.fromkeys(found))[:MOST]
 

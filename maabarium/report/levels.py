@@ -18,7 +18,8 @@ from maabarium.blueprint.loading import parse
 from maabarium.blueprint.schema import Acceptance, Blueprint, Metric, Metrics
 from maabarium.errors import BlueprintError
 from maabarium.events import RunView
-from maabarium.records import Evaluation, MetricEffect, Outcome
+from maabarium.records import Evaluation, MetricEffect, Outcome, ReasonCode
+from maabarium.report.phrases import FEW_PAIRS
 from maabarium.scoring import factor
 
 __all__ = [
@@ -26,6 +27,10 @@ __all__ = [
     "levels", "log_factor", "metric_of", "power", "proven_levels", "ranges_of",
 ]  # fmt: skip
 
+COMPARABLE: frozenset[ReasonCode] = frozenset(
+    {"kept", "worse", "no_gain", "too_small", "undecided", "policy_objection", "stale_conflict", "budget_spent"}
+)
+"""How experiments ended that were measured in full, with every gate and guard held."""
 Ranges = Mapping[str, tuple[float, float]]
 """Declared ranges by metric name; all else about a metric is in the outcomes."""
 
@@ -140,6 +145,8 @@ class Level:
     interval: Interval | None
     champion: float
     """The champion's level once this experiment was over."""
+    single: bool = False
+    """Whether noise may be all of it: a noisy value from one measurement or too few pairs for an interval."""
 
 
 def effect_of(outcome: Outcome, ranges: Ranges) -> float | None:
@@ -159,9 +166,9 @@ def effect_of(outcome: Outcome, ranges: Ranges) -> float | None:
 def levels(view: RunView) -> list[Level]:
     """Each measured experiment against the baseline; the champion's level is the product of the kept effects.
 
-    Failed experiments have no level and are left out.
+    What failed a gate or a guard has no level, whatever was measured of it, and is left out.
     """
-    ranges = ranges_of(view)
+    ranges, by_pairs = ranges_of(view), decides_by_pairs(view)
     effects = {winner.number: effect_of(winner, ranges) or 1.0 for winner in view.kept}
     found, champion = [], 1.0
     for outcome in decided(view):
@@ -171,18 +178,19 @@ def levels(view: RunView) -> list[Level]:
             champion *= effects[outcome.number]
         else:
             before = math.prod(value for number, value in effects.items() if number <= outcome.parent)
-        if effect is not None and _plausible((before * effect,)):
+        if effect is not None and outcome.reason_code in COMPARABLE and _plausible((before * effect,)):
             bounds = outcome.interval and (outcome.interval[0] * before, outcome.interval[1] * before)
             scaled = bounds if bounds and _plausible(bounds) else None
-            found.append(Level(outcome.number, outcome.verdict, before * effect, scaled, champion))
+            single = outcome.verdict != "promoted" and scaled is None and outcome.pairs < FEW_PAIRS and by_pairs
+            found.append(Level(outcome.number, outcome.verdict, before * effect, scaled, champion, single))
     return found
 
 
 def proven_levels(view: RunView) -> dict[int, float]:
-    """What agrees with effects: the level of each experiment that has one, by number, and 1.0 for the baseline."""
+    """The level of each experiment whose effect is more than a guess, by number, and 1.0 for the baseline."""
     measured = {outcome.number for outcome in view.outcomes if outcome.effect is not None}
     first = {outcome.number: 1.0 for outcome in view.outcomes if outcome.reason_code == "baseline"}
-    return first | {level.number: level.value for level in levels(view) if level.number in measured}
+    return first | {each.number: each.value for each in levels(view) if each.number in measured and not each.single}
 
 
 def _plausible(values: tuple[float, ...]) -> bool:

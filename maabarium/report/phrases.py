@@ -5,11 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from maabarium.records import Call
+from maabarium.records import Call, Outcome
 
-__all__ = ["NO_DATA", "counted", "duration", "factor", "interval", "number", "percent", "short_source", "spent_on"]
+__all__ = [
+    "NO_DATA",
+    "counted",
+    "duration",
+    "factor",
+    "interval",
+    "number",
+    "percent",
+    "rough",
+    "short_source",
+    "spent_on",
+]
 
 NO_DATA = "no data"
+FEW_PAIRS = 6
+"""Pairs below which an effect has no interval."""
 
 
 def number(value: float | None) -> str:
@@ -38,6 +51,14 @@ def _digits(value: float) -> str:
 def factor(value: float | None) -> str:
     """An improvement factor: `x1.62`; `no data` for none."""
     return NO_DATA if value is None else f"x{_digits(value)}"
+
+
+def rough(outcome: Outcome) -> str:
+    """An effect as it may be believed: `~x0.97` where noise may be all of it; empty for none."""
+    if outcome.effect is None:
+        return ""
+    few = outcome.verdict != "promoted" and outcome.interval is None and 0 < outcome.pairs < FEW_PAIRS
+    return f"{'~' if few else ''}{factor(outcome.effect)}"
 
 
 def interval(bounds: tuple[float, float] | None) -> str:

@@ -7,6 +7,7 @@ written so that they work from the present folder.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections import Counter
 from contextlib import suppress
@@ -19,11 +20,14 @@ from maabarium.events import RunView
 from maabarium.records import Outcome
 from maabarium.report import gains, phrases
 from maabarium.report.levels import acceptance_of, calibration_of, decided
-from maabarium.safe_text import one_line, plain
+from maabarium.safe_text import listed, one_line, plain
 from maabarium.state_paths import state_paths_of
 from maabarium.store import StoredView
 
-__all__ = ["confidence_line", "database_option_of", "instrument_line", "metric_lines", "summary_lines", "time_line"]
+__all__ = [
+    "confidence_line", "database_option_of", "end_line", "instrument_line", "metric_lines", "still_red_line",
+    "summary_lines", "time_line",
+]  # fmt: skip
 
 LINE = 110
 """A summary line that would be longer goes on in the next one."""
@@ -41,6 +45,7 @@ def summary_lines(view: RunView) -> list[str]:
         return [f"{_name(view)}: ended before the baseline was measured", *_state_lines(view)]
     lines = metric_lines(view)
     lines += _winner_lines(view) if view.kept else _nothing_lines(view)
+    lines += filter(None, [still_red_line(view)])
     lines.append(confidence_line(view))
     lines += filter(None, [instrument_line(view)])
     if (smallest := gains.smallest_gain(view)) is not None:
@@ -148,7 +153,34 @@ def _state_lines(view: RunView) -> list[str]:
         return [f"interrupted{f': {reason}' if reason else ''}", f"go on  {_command(view, 'resume')}"]
     if view.state == "failed":
         return [f"the run failed{f': {reason}' if reason else ''}"]
-    return ["the run is still under way"] if view.state == "running" else []
+    if view.state == "running":
+        return ["the run is still under way"]
+    return [end_line(view)] if end_line(view) else []
+
+
+def end_line(view: RunView) -> str:
+    """Why a completed run made fewer experiments than it might, and how to go on; empty where it made them all."""
+    tried, most, reason = len(decided(view)), view.run.max_iterations, one_line(view.reason)
+    if view.state != "completed" or tried >= most or not reason or gains.baseline_failure(view):
+        return ""
+    said = f"ended after {tried} of {most} experiments: {reason}"
+    limit = re.search(r"\((budget\.\w+)\)$", reason)
+    return f"{said}; raise {limit[1]}, then {_command(view, 'resume')}" if limit else said
+
+
+def still_red_line(view: RunView) -> str:
+    """Which tests fail in what was kept; empty where none does, or nothing was kept."""
+    champion = view.champion
+    if champion is None or not champion.failing:
+        return ""
+    flaky = view.baseline.flaky if view.baseline else ()
+    red = [test for test in champion.failing if test not in flaky]
+    before = [test for test in view.baseline.tests if test.failed and test.id not in flaky] if view.baseline else []
+    if not red:
+        return ""
+    count = phrases.counted(len(red), "test")
+    of = f" of the {len(before)} that failed before" if len(before) > len(red) else ""
+    return f"still red: {count}{of}, with all that was kept: {listed(red)}"
 
 
 def _command_lines(view: RunView) -> list[str]:

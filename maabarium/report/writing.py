@@ -20,7 +20,15 @@ from maabarium.report import gains, phrases
 from maabarium.report.chart import chart_of
 from maabarium.report.levels import decides_by_pairs, levels, proven_levels
 from maabarium.report.markup import DiffLine, clipped, diff_lines, fenced, markdown
-from maabarium.report.summary import confidence_line, instrument_line, metric_lines, summary_lines, time_line
+from maabarium.report.summary import (
+    confidence_line,
+    end_line,
+    instrument_line,
+    metric_lines,
+    still_red_line,
+    summary_lines,
+    time_line,
+)  # fmt: skip
 from maabarium.safe_text import one_line, plain
 
 __all__ = ["require_report_path", "write_report"]
@@ -92,7 +100,7 @@ def _rendered(view: RunView, diffs: Mapping[int, str], suffix: str) -> str:
     )  # fmt: skip
     environment.filters |= {
         "line": one_line, "plain": plain, "md": markdown, "number": phrases.number, "factor": phrases.factor,
-        "interval": phrases.interval, "percent": phrases.percent, "duration": phrases.duration,
+        "interval": phrases.interval, "percent": phrases.percent, "rough": phrases.rough, "duration": phrases.duration,
         "fenced": lambda lines: fenced(lines, ""), "words": lambda code: code.replace("_", " "),
     }  # fmt: skip
     source = files("maabarium.report").joinpath(TEMPLATES[suffix]).read_text(encoding="utf-8")
@@ -119,6 +127,8 @@ def _facts(view: RunView, diffs: Mapping[int, str], most: int) -> dict[str, Any]
         "why": explained(failed, tests=20, lines=12) if failed else [],
         "confidence": "" if failed or not view.outcomes else confidence_line(view),
         "instrument": instrument_line(view),
+        "ended": end_line(view),
+        "still_red": still_red_line(view),
         "smallest": gains.smallest_gain(view),
         "metrics": gains.metric_gains(view),
         "reasons": gains.reasons(view),

@@ -23,8 +23,7 @@ from maabarium.suggestions import nearest
 
 __all__ = ["Request", "RequestKind", "RunSummary", "StoreReader", "StoredView"]
 
-_LATEST = 300
-"""Rejected experiments of earlier runs that are looked at for tests that reject."""
+_LATEST = 300  # rejected experiments of earlier runs that are looked at for tests that reject
 _MOST_TESTS = 200
 RequestKind = Literal["pause", "stop", "approve"]
 _SUMMARY = """
@@ -36,7 +35,8 @@ SELECT r.run_id, r.blueprint_name, r.state, r.started_at, r.finished_at, r.branc
     count(*) FILTER (WHERE e.promotion_outcome = 'tampered') AS tampered,
     count(*) FILTER (WHERE e.promotion_outcome = 'error') AS errors,
     count(*) FILTER (WHERE e.promotion_outcome = 'cancelled') AS cancelled,
-    max(CASE WHEN e.promotion_outcome IN ('baseline', 'promoted') THEN e.weighted_total END) AS best_total
+    max(CASE WHEN e.promotion_outcome IN ('baseline', 'promoted') THEN e.weighted_total END) AS best_total,
+    group_concat(CASE WHEN e.promotion_outcome = 'promoted' THEN e.effect END, ' ') AS effects
 FROM runs r LEFT JOIN experiments e ON e.run_id = r.run_id
 WHERE ? IS NULL OR r.blueprint_name = ?
 GROUP BY r.run_id ORDER BY r.started_at DESC, r.rowid DESC LIMIT ?
@@ -61,6 +61,8 @@ class RunSummary(Record):
     cancelled: int
     best_total: float | None
     """The highest total among baseline and promoted; None before the baseline."""
+    gain: float | None
+    """How many times better what was kept is than the baseline: the product of its steps; None without any."""
     branch: str
     target: str
     isolation: str
@@ -162,7 +164,11 @@ class StoreReader:
         """The latest runs, newest first."""
         name = cell(blueprint_name)
         with self._reading():
-            return [RunSummary.model_validate(row) for row in self._db.query(_SUMMARY, [name, name, limit])]
+            rows = list(self._db.query(_SUMMARY, [name, name, limit]))
+        for row in rows:
+            steps = [float(step) for step in (row.pop("effects") or "").split()]
+            row["gain"] = math.prod(steps) if steps else None
+        return [RunSummary.model_validate(row) for row in rows]
 
     def view(self, run_id: str) -> StoredView:
         """All that reports and commands read of one run."""

@@ -63,7 +63,7 @@ def test_history_shows_letters_scores_and_plain_text(cli: Any, stored: StoredRun
     result = cli("history")
     rows = [line.split() for line in result.stdout.splitlines()[1:]]
     assert [row[1] for row in rows] == [".", "+", "-", "+", "i"]
-    assert rows[1][2:6] == ["0.5100", "+0.0100", "x1.1", "kept"]
+    assert rows[1][2:6] == ["0.5100", "+0.0100", "x1.10", "kept"]
     assert rows[3][3] == "+0.0200"
     assert "\x1b" not in result.stdout and "\u202e" not in result.stdout and "red" in result.stdout
 

@@ -41,17 +41,20 @@ def test_failures_count_only_in_a_row(verdicts: list[Verdict], limit: int | None
 
 def test_ten_failures_in_a_row_are_the_default_limit() -> None:
     assert spent(outcomes(*["error"] * 9)) is None
-    assert spent(outcomes(*["error"] * 10)) == "10 experiments in a row were invalid or broke"
+    assert (
+        spent(outcomes(*["error"] * 10))
+        == "10 experiments in a row were invalid or broke (budget.consecutive_failures)"
+    )
 
 
 @pytest.mark.parametrize(("limit", "ends"), [(2, True), (3, False), (None, False)])
 def test_patience_counts_from_the_last_promotion(limit: int | None, ends: bool) -> None:
     said = spent(outcomes("rejected", "rejected", "promoted", "rejected"), patience=limit)
-    assert (said == "2 experiments in a row without a promotion") == ends
+    assert (said == "2 experiments in a row without a promotion (budget.patience)") == ends
 
 
 def test_evaluations_and_time() -> None:
     assert spent_budget(Budget(evaluations=5), [], 4, 0.0) is None
-    assert spent_budget(Budget(evaluations=5), [], 5, 0.0) == "5 evaluations were made"
+    assert spent_budget(Budget(evaluations=5), [], 5, 0.0) == "5 evaluations were made (budget.evaluations)"
     assert spent([], seconds=9.9, wall_seconds=10) is None
-    assert spent([], seconds=10.0, wall_seconds=10) == "10 s have passed"
+    assert spent([], seconds=10.0, wall_seconds=10) == "10 s have passed (budget.wall_seconds)"

@@ -269,7 +269,7 @@ def test_what_an_earlier_run_measured_is_not_measured_again() -> None:
 
     script = [change("a.py", "000"), None]
     outcomes = drive(make_engine(trees, store), lambda request: script[request.number - 1], measure)
-    assert outcomes[1].reason_code == "worse"
+    assert outcomes[1].reason_code == "no_gain"
     assert asked == [(0, "baseline")]
 
 
@@ -281,7 +281,7 @@ def test_a_part_that_an_earlier_run_measured_answers_for_nothing() -> None:
     store.known[tree] = evaluation({}, gate).model_copy(update={"not_run": 7})
     script = [change("a.py", "000"), None]
     outcomes = drive(make_engine(trees, store), lambda request: script[request.number - 1], Worker(trees))
-    assert outcomes[1].reason_code == "worse" and outcomes[1].metrics
+    assert outcomes[1].reason_code == "no_gain" and outcomes[1].metrics
     assert {event.measured.candidate.not_run for event in store.measured() if event.measured.candidate} == {0}
 
 

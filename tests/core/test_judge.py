@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from statistics import median
 from typing import Any
 
 import pytest
 from engine_fakes import COUNT, evaluation, make_blueprint
+from hypothesis import given
+from hypothesis import strategies as st
 
-from maabarium.acceptance.judge import Judge, noisy_sources
+from maabarium.acceptance.estimate import median_interval
+from maabarium.acceptance.judge import Judge, _lost, noisy_sources
 from maabarium.records import Champion, Evaluation, Gate, Measured, Measurement
+from maabarium.report.phrases import factor
 from maabarium.scoring import weighted_total
 
 TIME = {"name": "time", "weight": 1, "direction": "minimize", "source": "time", "noisy": True}
@@ -54,11 +60,36 @@ def test_a_missing_measurement_is_a_failed_gate() -> None:
     assert (decision.reason_code, "nobody measured" in decision.reason) == ("gate_failed", True)
 
 
-@pytest.mark.parametrize(("value", "following"), [(11, "audit"), (10, "lose"), (9, "lose"), (0, "lose")])
-def test_deterministic_totals_must_be_strictly_higher(value: float, following: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "following", "code", "words"),
+    [(11, "audit", "worse", ""), (10, "lose", "no_gain", "the same as"), (9, "lose", "worse", "0.5000 -> 0.4737"),
+     (0, "lose", "worse", "-> 0.0")],
+)  # fmt: skip
+def test_deterministic_totals_must_be_strictly_higher(value: float, following: str, code: str, words: str) -> None:
     decision = judge(COUNT, base={"score:count": 10}).screen(evaluation({"score:count": value}))
-    assert decision.next == following
-    assert following == "audit" or decision.reason_code == "worse"
+    assert (decision.next, decision.reason_code) == (following, code) and words in decision.reason
+
+
+def test_the_repair_of_one_test_of_many_is_never_called_worse() -> None:
+    """1 red test of 119, and a least gain that such a share cannot reach."""
+    case = judge(COUNT, base={"score:count": 118 / 119})
+    assert case.screen(evaluation({"score:count": 1.0})).next == "audit"
+    demanding = case.blueprint.constraints.model_copy(update={"min_improvement": 0.01})
+    strict = replace(case, blueprint=case.blueprint.model_copy(update={"constraints": demanding}))
+    lost = strict.screen(evaluation({"score:count": 1.0}))
+    assert lost.reason_code == "too_small" and "constraints.min_improvement = 0.01" in lost.reason
+
+
+@given(st.lists(st.floats(-0.9, 0.9), min_size=1, max_size=12))
+def test_what_is_called_worse_is_below_one_wherever_it_is_shown(ratios: list[float]) -> None:
+    bounds = median_interval(ratios)
+    shown = bounds and (math.exp(bounds[0]), math.exp(bounds[1]))
+    code, reason = _lost("worse", ratios, median(ratios), shown)
+    assert "-0.0 %" not in reason
+    if code == "worse":
+        assert median(ratios) < 0 and len(ratios) > 1 and "x1.00" not in factor(math.exp(median(ratios)))
+    else:
+        assert code == "no_gain" and "no gain" in reason
 
 
 @pytest.mark.parametrize(("size", "following"), [(100, "audit"), (111, "audit"), (112, "lose"), (50, "audit")])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from report_views import baseline, rejected, run_record, view, won
+from report_views import baseline, promoted, rejected, run_record, view, won
 
-from maabarium.records import COMBINATION, EXHAUSTED, MetricEffect, Origin
+from maabarium.records import COMBINATION, EXHAUSTED, Evaluation, MetricEffect, Origin, TestResult
 from maabarium.report import summary_lines
 from maabarium.report.gains import RULE, TRIED_ALL, advice
+from maabarium.report.summary import still_red_line
 
 SUITE = tuple(
     MetricEffect(name=source, source=source, weight=weight, direction="minimize", baseline=2.0, raw=2.0, value=0.5)
@@ -42,10 +43,33 @@ def test_the_time_of_a_whole_suite_asks_for_a_rule() -> None:
     assert "broke the tests" in ended("gate_failed", suite=True)[0], "what it measures is not the cause"
 
 
-def test_a_limit_that_ended_the_run_is_named() -> None:
-    found = ended("worse", reason="120 s have\x1b[2J passed", max_iterations=40)
-    assert found[0] == "a limit ended the run early (120 s have passed); raise it in [budget]"
-    assert not any("[budget]" in each for each in ended("worse", reason=EXHAUSTED, max_iterations=40))
+def test_what_ended_a_run_before_its_last_experiment_is_said_also_when_something_was_kept() -> None:
+    limit = "120 s have\x1b[2J passed (budget.wall_seconds)"
+    for outcomes in ((baseline(), rejected(1)), won().outcomes):
+        lines = summary_lines(view(outcomes, reason=limit, run=run_record(max_iterations=40)))
+        said = f"ended after {len(outcomes) - 1} of 40 experiments: 120 s have passed (budget.wall_seconds)"
+        (line,) = [line for line in lines if line.startswith("ended after")]
+        assert line.startswith(f"{said}; raise budget.wall_seconds, then maabarium resume ")
+    (line,) = [x for x in summary_lines(view((baseline(), rejected(1)), reason=EXHAUSTED)) if x.startswith("ended")]
+    assert line.endswith(EXHAUSTED)
+    done = view((baseline(), rejected(1)), reason="all experiments are done", run=run_record(max_iterations=1))
+    assert not any(line.startswith("ended") for line in summary_lines(done))
+
+
+def test_what_still_fails_in_what_was_kept_is_said() -> None:
+    half = promoted(1, 0, 40_000.0, 60_000.0, failing=("tests/test_a.py::test_x", "tests/test_a.py::flaky"))
+    red = [TestResult(id=f"tests/test_a.py::test_{name}", outcome="failed") for name in "xyz"]
+    first = Evaluation(tests=tuple(red), flaky=("tests/test_a.py::flaky",), grader="g")
+    found = view((baseline(), half), baseline=first)
+    assert "still red: 1 test of the 3 that failed before, with all that was kept: tests/test_a.py::test_x" in (
+        summary_lines(found)
+    )
+    assert still_red_line(view((baseline(), promoted(1, 0, 4.0, 6.0)), baseline=first)) == ""
+    assert still_red_line(view((baseline(),), baseline=first)) == ""
+
+
+def test_a_gain_that_was_too_small_asks_for_a_lower_least_gain() -> None:
+    assert "min_improvement" in ended("too_small")[0] and "allow more experiments" in ended("no_gain")[0]
 
 
 def test_advice_is_short_and_only_for_those_who_need_it() -> None:
@@ -56,6 +80,6 @@ def test_advice_is_short_and_only_for_those_who_need_it() -> None:
     assert ended("stale_conflict") == []
 
 
-@pytest.mark.parametrize("code", ["worse", "undecided"])
+@pytest.mark.parametrize("code", ["worse", "no_gain", "undecided"])
 def test_promotion_off_comes_before_everything_else(code: str) -> None:
     assert "promotion was off" in ended(code, suite=True, promote=False)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -61,6 +62,7 @@ def test_runs_are_listed_newest_first(store):
     latest, first = store.runs(10)
     assert (latest.run_id, latest.state, latest.experiments, latest.best_total) == ("00000001", "running", 0, None)
     assert (first.experiments, first.promoted, first.rejected, first.errors) == (7, 3, 4, 0)
+    assert latest.gain is None and first.gain == pytest.approx(math.prod(each.effect for each in store.view(RUN).kept))
     assert first.best_total == pytest.approx(0.57) and first.branch == "maabarium/quickstart"
     assert [run.run_id for run in store.runs(1)] == ["00000001"]
     assert [run.run_id for run in store.runs(10, "quickstart")] == [RUN]

@@ -27,7 +27,7 @@ BROKEN = frozenset({
     "gate_failed", "guard_failed", "tests_lost", "timeout", "crashed", "out_of_memory", "output_flood", "import_failed",
     "unparseable", "does_not_apply", "out_of_bounds", "tampered", "differs_from_champion",
 })  # fmt: skip
-MEASURED = frozenset({"kept", "worse", "undecided", "no_effect", "policy_objection"})
+MEASURED = frozenset({"kept", "worse", "no_gain", "too_small", "undecided", "no_effect", "policy_objection"})
 WAS = "was "
 
 

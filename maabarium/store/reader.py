@@ -49,8 +49,7 @@ class RunSummary(Record):
     run_id: str
     blueprint_name: str
     state: str
-    started_at: str
-    """RFC 3339, UTC."""
+    started_at: str  # RFC 3339, UTC
     finished_at: str | None
     experiments: int
     promoted: int
@@ -66,8 +65,7 @@ class RunSummary(Record):
     branch: str
     target: str
     isolation: str
-    repository: str
-    """The private one."""
+    repository: str  # the private one
 
 
 class Request(Record):

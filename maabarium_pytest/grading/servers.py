@@ -31,7 +31,7 @@ from maabarium_pytest.grading.suite import AUDIT_SEED, TARGET_CODE, Suite, comma
 
 __all__ = ["Servers", "WarmServer"]
 
-PAIRS, SECONDS, AHEAD = 4, 1.0, 2
+PAIRS, SECONDS, AHEAD = 4, 1.0, 1
 """Pairs that a server serves at least, and for how long at least, before it is renewed, and at which of them the next
 one is started in the background."""
 LARGEST_PAD = 4096

@@ -7,6 +7,7 @@ A baseline runs the suite twice (what differs is flaky or noisy), a fast one som
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
@@ -29,9 +30,9 @@ TRACE_FACTOR = 5.0
 LEAST_TRACE = 0.5
 AGAIN, AGAIN_SECONDS = 5, 0.5
 """So many more sessions of a baseline at most, and what they may take together."""
-SEEDS, SEEDS_SECONDS, LONGEST_AUDIT = 5, 2.0, 20.0
-"""Hash seeds of an audit at most, what those after the second may take together, and the seconds of a suite above which
-one has to do."""
+SEEDS, SEEDS_SECONDS, SEEDS_SHARE, LONGEST_AUDIT = 5, 2.0, 0.01, 20.0
+"""Hash seeds of an audit at most, what those after the second may take together (seconds, and share of a run's time), and
+the seconds of a suite above which one has to do."""
 
 
 def next_session(suite: Suite, done: Sequence[SessionResult], left: float) -> Mode | None:
@@ -66,9 +67,10 @@ def _again(done: Sequence[SessionResult], left: float) -> Mode | None:
 
 def _other_order(suite: Suite, mode: Mode, done: Sequence[SessionResult]) -> Mode | None:
     """One more session before a winner is kept, under another hash seed and with other orders of what has none."""
-    spent = sum(session.completed.duration for session in done[1:])
+    spent = sum(session.completed.duration for session in done[2:])
     usual = done[0].completed.duration
-    enough = len(done) >= SEEDS or (len(done) > 1 and spent + usual > SEEDS_SECONDS)
+    limit = min(SEEDS_SECONDS, SEEDS_SHARE * (suite.request.blueprint.budget.wall_seconds or math.inf))
+    enough = len(done) >= SEEDS or (len(done) > 1 and spent + usual > limit)
     baseline = suite.request.baseline
     if enough or usual > LONGEST_AUDIT or grade(suite, done, baseline).failed_gate is not None:
         return None

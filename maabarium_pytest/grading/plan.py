@@ -31,8 +31,8 @@ LEAST_TRACE = 0.5
 AGAIN, AGAIN_SECONDS = 5, 0.5
 """So many more sessions of a baseline at most, and what they may take together."""
 SEEDS, SEEDS_SECONDS, SEEDS_SHARE, LONGEST_AUDIT = 5, 2.0, 0.01, 20.0
-"""Hash seeds of an audit at most, what those after the second may take together (seconds, and share of a run's time), and
-the seconds of a suite above which one has to do."""
+"""Hash seeds of an audit at most, what those after the second may take together (seconds, and share of a run's time),
+and the seconds of a suite above which one has to do."""
 
 
 def next_session(suite: Suite, done: Sequence[SessionResult], left: float) -> Mode | None:

@@ -14,7 +14,7 @@ from maabarium.acceptance.calibration import Calibration, bias_sentence, calibra
 from maabarium.acceptance.evidence import ErrorBudget
 from maabarium.acceptance.judge import RULES, Decision, Judge, noisy_sources
 from maabarium.acceptance.stable_tests import with_later_flaky
-from maabarium.acceptance.steadiness import Steadiness
+from maabarium.acceptance.steadiness import LEAST_SECONDS, Steadiness
 from maabarium.blueprint.schema import Blueprint
 from maabarium.code.moved_lines import moved_lines
 from maabarium.engine.actions import RunRepository, RunStore
@@ -195,6 +195,7 @@ class RunState:
         champion = running.parent.evaluation if running.parent else self.baseline
         every = frozenset(str(metric.source) for metric in self.blueprint.metrics.metrics)
         by_cpu = {m.source for m in self.baseline.measurements if m.clock == "cpu"}  # two at once on one core
+        seconds = self.steadiness.wanted(*self._shown(running))
         return MeasureJob(
             number=running.number,
             stage=stage,
@@ -211,9 +212,8 @@ class RunState:
             sources=self.noisy if paired else every,
             exclusive=stage == "baseline" or paired,
             side_by_side=self.noisy & by_cpu if paired else frozenset(),
-            repeats=repeats_needed(champion, self.noisy, self.steadiness.wanted(*self._shown(running)))
-            if paired
-            else 1,
+            repeats=repeats_needed(champion, self.noisy, seconds) if paired else 1,
+            precise=seconds >= LEAST_SECONDS,
         )
 
     def _shown(self, running: RunningExperiment) -> tuple[list[float], list[float]]:

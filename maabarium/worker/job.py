@@ -16,7 +16,8 @@ class MeasureJob(Record):
     `exclusive`: it is noisy and must run alone on its machine. `sources` is what this stage needs; those of them in
     `side_by_side` are CPU times, for which both sides of a pair run at the same time on one core. The others are
     measured with the sides one after the other, A B B A: a wall clock would count the other side's work.
-    `repeats`: how many sessions each side runs for one pair, so that short timed blocks add up. `rejections`: how many
+    `repeats`: how many sessions each side runs for one pair, so that short timed blocks add up; `precise`: both sides
+    take turns that are shorter than the kernel's, which a clear effect does not need. `rejections`: how many
     candidates each test rejected so far.
     """
 
@@ -36,6 +37,7 @@ class MeasureJob(Record):
     exclusive: bool = False
     side_by_side: frozenset[str] = frozenset()
     repeats: int = 1
+    precise: bool = True
 
     @property
     def name(self) -> str:

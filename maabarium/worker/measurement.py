@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -126,7 +127,8 @@ def _at_once(worker: Worker, job: MeasureJob, repetition: str, seconds: dict[Pha
     meeting = Meeting(f"{job.name}:wake {repetition}", wait)
     spent: tuple[dict[Phase, float], dict[Phase, float]] = {}, {}
     order = _order(job, f"order {repetition}")
-    with worker.worktree() as one, worker.worktree() as two, short_turns(), ThreadPoolExecutor(2) as threads:
+    turns = short_turns() if job.precise else nullcontext()
+    with worker.worktree() as one, worker.worktree() as two, turns, ThreadPoolExecutor(2) as threads:
         worktrees = (one, two) if job.coin(f"worktree {repetition}") else (two, one)
         started = {}
         for (name, tree), worktree, own, side in zip(order, worktrees, spent, meeting.sides, strict=True):

@@ -13,8 +13,8 @@ __all__ = ["pin", "short_turns"]
 TURN = 0.001
 """Seconds after which another process of the core has its turn. Left to itself, the kernel looks every 4 ms or so,
 and a virtual machine's speed changes within less: equal programs of 0.1 s then deviated by 1.3 to 2.9 %, and by 0.6
-to 1.3 % with turns of 0.5 to 1 ms; at 0.25 ms nothing was gained but switches. Beside other busy programs it takes up to
-twice as long, for the kernel then leaves those on the core."""
+to 1.3 % with turns of 0.5 to 1 ms; at 0.25 ms nothing was gained but switches. Beside other busy programs it takes up
+to twice as long, for the kernel then leaves those on the core."""
 
 
 def the_core() -> int:

@@ -260,7 +260,8 @@ def test_what_the_engine_asks_of_a_pair() -> None:
     pairs = [job for job in jobs if job.stage == "pair"]
     assert pairs
     for job in pairs:
-        assert (job.sources, job.side_by_side, job.repeats) == (frozenset(sources), {"score:fast"}, 4)
+        assert (job.sources, job.side_by_side) == (frozenset(sources), {"score:fast"})
+    assert [(job.repeats, job.precise) for job in pairs] == [(4, True)] * 2 + [(1, False)] * (len(pairs) - 2)
     for job in jobs:
         if not job.champion_tree:
             assert (job.side_by_side, job.repeats) == (frozenset(), 1)

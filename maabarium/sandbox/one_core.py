@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import threading
-import time
 from collections.abc import Iterator
 
-__all__ = ["pin", "short_turns"]
+__all__ = ["Metronome", "pin"]
 
-TURN = 0.001
-"""Seconds after which another process of the core has its turn. Left to itself, the kernel looks every 4 ms or so,
+TURN = 1
+"""Milliseconds after which another process of the core has its turn. Left to itself, the kernel looks every 4 ms or so,
 and a virtual machine's speed changes within less: equal programs of 0.1 s then deviated by 1.3 to 2.9 %, and by 0.6
-to 1.3 % with turns of 0.5 to 1 ms; at 0.25 ms nothing was gained but switches. Beside other busy programs it takes up
-to twice as long, for the kernel then leaves those on the core."""
+to 1.3 % with turns of 0.5 to 1 ms; at 0.25 ms nothing was gained but switches."""
+PROGRAM = f"""
+import os, select
+poll, on = select.poll(), False
+poll.register(0, select.POLLIN)
+while True:
+    if poll.poll({TURN} if on else None):
+        said = os.read(0, 1)
+        if not said:
+            break
+        on = said == b"1"
+"""
 
 
 def the_core() -> int:
@@ -23,30 +34,48 @@ def the_core() -> int:
 
 
 def pin(pid: int) -> None:
-    """Keep a waiting process (0: the calling thread), and all that it will start, on the core of pairs."""
+    """Keep a waiting process, and all that it will start, on the core of pairs."""
     if hasattr(os, "sched_setaffinity"):
         with contextlib.suppress(ProcessLookupError):
             os.sched_setaffinity(pid, {the_core()})
 
 
-@contextlib.contextmanager
-def short_turns() -> Iterator[None]:
-    """While it is open, processes on the core of pairs take turns that are shorter than the kernel's.
+class Metronome:
+    """Makes processes on the core of pairs take turns that are shorter than the kernel's. A worker has one.
 
-    A thread that does nothing wakes there every millisecond. Whoever runs is stopped for it, and when it sleeps
-    again the kernel chooses anew: who has had less. It costs 1 to 2 % of that core.
+    A program that does nothing wakes there every millisecond. Whoever runs is stopped for it, and when it sleeps
+    again the kernel chooses anew: who has had less. It costs 1 to 2 % of that core. It leads a session of its own: in
+    one with busy programs (the user's shell) its waking up gave those nearly all of the core for seconds.
     """
-    over = threading.Event()
-    beat = threading.Thread(target=_beat, args=(over,), name="maabarium-turns", daemon=True)
-    beat.start()
-    try:
-        yield
-    finally:
-        over.set()
-        beat.join()
 
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
 
-def _beat(over: threading.Event) -> None:
-    pin(0)
-    while not over.is_set():
-        time.sleep(TURN)
+    @contextlib.contextmanager
+    def beating(self) -> Iterator[None]:
+        """Short turns while this is open, by one caller at a time; without effect where it cannot be started."""
+        self._say(b"1")
+        try:
+            yield
+        finally:
+            self._say(b"0")
+
+    def close(self) -> None:
+        """End the program; the next use starts another. It also ends by itself, with the process that started it."""
+        with self._lock:
+            process, self._process = self._process, None
+        if process is not None:
+            process.communicate()
+
+    def _say(self, what: bytes) -> None:
+        with self._lock, contextlib.suppress(OSError):  # somebody has ended it, or there is no process to be had
+            if self._process is not None and self._process.poll() is not None:
+                self._process.communicate()
+                self._process = None
+            if self._process is None:
+                words = [sys.executable, "-I", "-S", "-c", PROGRAM]
+                self._process = subprocess.Popen(words, stdin=subprocess.PIPE, bufsize=0, start_new_session=True)
+                pin(self._process.pid)
+            assert self._process.stdin is not None
+            self._process.stdin.write(what)

@@ -15,7 +15,6 @@ from maabarium.errors import MaabariumError
 from maabarium.plugins.meeting import LONGEST_WAIT, Meeting, Side
 from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import PAIRED, Evaluation, Gate, Measured, Phase
-from maabarium.sandbox.one_core import short_turns
 from maabarium.worker.job import MeasureJob
 from maabarium.worker.repetition import joined, merged
 from maabarium.worker.worker import Worker
@@ -127,7 +126,7 @@ def _at_once(worker: Worker, job: MeasureJob, repetition: str, seconds: dict[Pha
     meeting = Meeting(f"{job.name}:wake {repetition}", wait)
     spent: tuple[dict[Phase, float], dict[Phase, float]] = {}, {}
     order = _order(job, f"order {repetition}")
-    turns = short_turns() if job.precise else nullcontext()
+    turns = worker.metronome.beating() if job.precise else nullcontext()
     with worker.worktree() as one, worker.worktree() as two, turns, ThreadPoolExecutor(2) as threads:
         worktrees = (one, two) if job.coin(f"worktree {repetition}") else (two, one)
         started = {}

@@ -17,6 +17,7 @@ from maabarium.errors import SandboxError
 from maabarium.plugins.manager import PluginManager, bare_evaluators, build_plugins, make
 from maabarium.plugins.processes import Command, Completed, KeepsPrograms, KeptProgram, Sandbox
 from maabarium.plugins.protocols import Evaluator, RunTrees, Workspace
+from maabarium.sandbox.one_core import Metronome
 from maabarium.workspace.repository import Repository, RepositoryHandle
 from maabarium.workspace.storage import remove_folder
 from maabarium.workspace.worktree import Worktree
@@ -58,6 +59,8 @@ class Worker:
         self._made: list[Worktree] = []
         self._repository: Repository | None = None
         self._kept = KeptPrograms()
+        self.metronome = Metronome()
+        """For pairs, of which there is one at a time."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return worker_of, (self.setup,)
@@ -111,8 +114,9 @@ class Worker:
         )
 
     def close(self) -> None:
-        """End the programs that are kept, and remove the worktrees of this process."""
+        """End the programs that are kept and the metronome, and remove the worktrees of this process."""
         self._kept.close()
+        self.metronome.close()
         with self._lock:
             if self._made:
                 remove_folder(shared_folder(self._made[0].path.parent))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 __all__ = ["BLUEPRINT", "LEAN"]
 
-LEAN = " ".join(f"-p no:{name}" for name in ("anyio", "benchmark", "hypothesispytest", "pytest_cov", "xdist"))
+SURPLUS = ("anyio", "benchmark", "hypothesispytest", "pytest_cov", "random_order", "randomly", "xdist")
+LEAN = " ".join(f"-p no:{name}" for name in SURPLUS)
 """Options for a suite: without plug-ins that it does not use, a child starts in half the time. What a suite does with
 its plug-ins is tested where it matters, with addopts of its own."""
 

@@ -15,7 +15,7 @@ from maabarium.sandbox.bubblewrap import PROGRAM, BubblewrapDoor
 from maabarium.sandbox.caps import NPROC_UNBOUND, ROOT_UNBOUND, Caps
 from maabarium.sandbox.door import PlainDoor
 from maabarium.sandbox.kept import ForkingRunner
-from maabarium.sandbox.launch_plans import HOME, NOTE, SCOPE_ABI, landlock_plan, namespaces_plan
+from maabarium.sandbox.launch_plans import NOTE, PRIVATE, SCOPE_ABI, landlock_plan, namespaces_plan
 from maabarium.sandbox.launcher import syscalls
 from maabarium.sandbox.launcher_door import LaunchDoor
 from maabarium.sandbox.runner import Runner
@@ -45,7 +45,7 @@ def namespaces_sandbox(options: SandboxOptions, cancel: threading.Event) -> Runn
     caps = Caps(options, bounded=True, namespaced=True, helpers=2)
     held_by = f"namespaces{', landlock' if syscalls.landlock_abi() else ''}, seccomp"
     door = partial(LaunchDoor, plan=partial(namespaces_plan, caps=caps, strict=level == "strict"))
-    runner = ForkingRunner("namespaces", level, held_by, door, caps, cancel, HOME, confined_notes(level, caps))
+    runner = ForkingRunner("namespaces", level, held_by, door, caps, cancel, PRIVATE, confined_notes(level, caps))
     runner.strict = level == "strict"
     return runner
 
@@ -57,7 +57,7 @@ def bubblewrap_sandbox(options: SandboxOptions, cancel: threading.Event) -> Runn
         raise SandboxError("bubblewrap is not installed (there is no bwrap in PATH)")
     caps = Caps(options, bounded=True, helpers=4)
     door = partial(BubblewrapDoor, caps=caps, strict=level == "strict")
-    return Runner("bubblewrap", level, "bubblewrap, seccomp", door, caps, cancel, HOME, confined_notes(level, caps))
+    return Runner("bubblewrap", level, "bubblewrap, seccomp", door, caps, cancel, PRIVATE, confined_notes(level, caps))
 
 
 def landlock_sandbox(options: SandboxOptions, cancel: threading.Event) -> Runner:

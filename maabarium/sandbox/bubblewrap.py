@@ -17,7 +17,7 @@ from maabarium.sandbox.caps import Caps
 from maabarium.sandbox.clock import CpuClock
 from maabarium.sandbox.door import PlainDoor, Start, bare_environment
 from maabarium.sandbox.file_access import FileAccess, access_of
-from maabarium.sandbox.launch_plans import HOST, HOSTS, private_places
+from maabarium.sandbox.launch_plans import HOST, HOSTS, hosts_file, private_places
 from maabarium.sandbox.seccomp import confining_rules, filter_program
 
 __all__ = ["PROGRAM", "BubblewrapDoor"]
@@ -48,9 +48,8 @@ class BubblewrapDoor(PlainDoor):
         os.set_blocking(self._status, False)
         self._files = [telling, memory_file(filter_program(confining_rules(strict=strict), os.uname().machine))]
         arguments += ["--json-status-fd", str(telling), "--seccomp", str(self._files[1])]
-        if not network:
-            self._files.append(memory_file(HOSTS))
-            arguments += ["--ro-bind-data", str(self._files[2]), "/etc/hosts"]
+        self._files.append(memory_file(hosts_file(network=network)))
+        arguments += ["--ro-bind-data", str(self._files[2]), str(HOSTS)]
         self._files.append(memory_file(b"\0".join(map(os.fsencode, arguments)) + b"\0"))
         command = dataclasses.replace(
             start.command, argv=[program, "--args", str(self._files[-1]), "--", *start.command.argv]

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from maabarium.plugins.processes import Command, Completed
 from maabarium.sandbox.caps import CAN_LIMIT_FROM_OUTSIDE, apply_limits, shell_settings
@@ -21,7 +22,8 @@ from maabarium.sandbox.clock import CpuClock
 from maabarium.sandbox.process_tree import RUN_MARK, ProcessTree
 
 __all__ = [
-    "CHANNEL", "Door", "DoorMaker", "PlainDoor", "Start", "bare_environment", "find_program", "scrubbed_environment",
+    "CHANNEL", "Door", "DoorMaker", "PlainDoor", "Private", "Start", "bare_environment", "find_program",
+    "scrubbed_environment",
 ]  # fmt: skip
 
 CHANNEL = "MAABARIUM_CHANNEL"
@@ -61,6 +63,13 @@ class Start:
     mark: str
     limits: Mapping[int, int]
     group: Group
+
+
+class Private(NamedTuple):
+    """What HOME and TMPDIR name, unless the command says otherwise."""
+
+    home: Path
+    temporary: Path
 
 
 class Door(ABC):
@@ -130,16 +139,16 @@ class PlainDoor(Door):
 
 
 def scrubbed_environment(
-    source: Mapping[str, str], own: Mapping[str, str], *, cwd: Path, private: Path, pass_env: Iterable[str] = ()
+    source: Mapping[str, str], own: Mapping[str, str], *, cwd: Path, private: Private, pass_env: Iterable[str] = ()
 ) -> dict[str, str]:
-    """The environment of one process. Later wins: what every process gets (`private` is its HOME and TMPDIR), what
+    """The environment of one process. Later wins: what every process gets, what
     `source`, our own environment, may pass on, `pass_env` of the blueprint (absent names are skipped), and `own`, the
     variables of the command itself."""
     env = dict(FIXED)
     # No empty and relative entries, which would find programs in the target's own folder.
     path = [entry for entry in source.get("PATH", os.defpath).split(os.pathsep) if entry.startswith("/")]
     env["PATH"] = os.pathsep.join(path) or os.defpath
-    env["HOME"] = env["TMPDIR"] = str(private)
+    env["HOME"], env["TMPDIR"] = map(str, private)
     # Git must not find a repository above the tree: it would read that one's configuration and history.
     env["GIT_CEILING_DIRECTORIES"] = str(cwd.resolve().parent)
     env.update((name, source[name]) for name in (*INHERITED, *pass_env) if name in source)

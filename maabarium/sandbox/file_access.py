@@ -51,7 +51,7 @@ class FileAccess:
 
 def access_of(command: Command, options: SandboxOptions, env: Mapping[str, str]) -> FileAccess:
     """What one command may see. Raises SandboxError for a path of the blueprint that cannot be meant."""
-    settings = [str(ETC / name) for name in (*SETTINGS, *(("hosts", "resolv.conf") if options.network else ()))]
+    settings = [str(ETC / name) for name in (*SETTINGS, *(("resolv.conf",) if options.network else ()))]
     settings += map(str, sorted(ETC.glob("python3*")))  # the target's interpreter may be another than ours
     program = folders_of_program(command.argv[0], env["PATH"], command.cwd) if command.argv else ()
     libraries = [entry for entry in env.get("LD_LIBRARY_PATH", "").split(os.pathsep) if entry.startswith("/")]

@@ -20,25 +20,25 @@ from pathlib import Path
 from typing import Any
 
 from maabarium.sandbox.caps import Caps
-from maabarium.sandbox.door import Start
+from maabarium.sandbox.door import Private, Start
 from maabarium.sandbox.file_access import DEVICES, FileAccess, access_of
 from maabarium.sandbox.launcher import syscalls
 from maabarium.sandbox.seccomp import confining_rules, filter_program, standalone_rules
 
 __all__ = [
-    "HOME", "HOST", "HOSTS", "NOTE", "SCOPE_ABI", "fork_plan", "handled_rights", "landlock_plan", "namespaces_plan",
-    "path_rules", "private_places", "shown_at",
+    "HOST", "HOSTS", "NOTE", "PRIVATE", "SCOPE_ABI", "fork_plan", "handled_rights", "hosts_file", "landlock_plan",
+    "namespaces_plan", "path_rules", "private_places", "shown_at",
 ]  # fmt: skip
 
 HOST = "sandbox"
-HOME = Path("/home/candidate")
+PRIVATE = Private(Path("/home/candidate"), Path("/tmp"))
 BESIDE = "/.beside"
 """Where a kept program has the folders of its sessions; what a session sees there is empty."""
 POOL = "/.private"
 """Where the memory file system is mounted for a moment."""
 SMALL = 256 * 1024
 INODES = 262144
-HOSTS = b"127.0.0.1 localhost\n::1 localhost\n"
+HOSTS = Path("/etc/hosts")
 MASKED = ["kcore", "key-users", "keys", "kmsg", "sysrq-trigger", "timer_list"]
 LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
 
@@ -150,7 +150,7 @@ def write_domain(abi: int, files: FileAccess, private: Mapping[str, int]) -> tup
 
 def private_places(env: Mapping[str, str]) -> dict[str, int]:
     """Folders in memory and their modes: home, temporary files, shared memory."""
-    return {"/tmp": 0o1777, "/var/tmp": 0o1777, "/dev/shm": 0o1777, env["HOME"]: 0o700, env["TMPDIR"]: 0o700}
+    return {env["HOME"]: 0o700, env["TMPDIR"]: 0o700} | {"/tmp": 0o1777, "/var/tmp": 0o1777, "/dev/shm": 0o1777}
 
 
 def steps_of(
@@ -160,8 +160,7 @@ def steps_of(
     steps: list[tuple[Any, ...]] = [("device", f"/dev/{name}", False) for name in DEVICES]
     steps += [("link", f"/dev/{name}", target) for name, target in LINKS.items()]
     steps += [("terminals", "/dev/pts"), ("link", "/dev/ptmx", "pts/ptmx"), ("processes", "/proc", MASKED, sealed)]
-    if not network:
-        steps.append(("text", "/etc/hosts", HOSTS))
+    steps.append(("text", str(HOSTS), hosts_file(network=network)))
     rest: list[tuple[Any, ...]] = [shown(path) for path in files.readable]
     rest += [("write", path, os.path.isdir(path)) for path in files.writable]  # noqa: PTH112
     rest += [("link", place, target) for place, target in files.links.items()]
@@ -196,12 +195,22 @@ def content(path: str, stamp: int) -> bytes:
     return Path(path).read_bytes()
 
 
+def hosts_file(*, network: bool) -> bytes:
+    """Names of this machine inside; with a network, what the host's own file says as well."""
+    names = f"127.0.0.1 localhost {HOST}\n::1 localhost {HOST}\n".encode()
+    try:
+        return names + (content(str(HOSTS), HOSTS.stat().st_mtime_ns) if network else b"")
+    except OSError:
+        return names
+
+
 def landlock_plan(start: Start, caps: Caps) -> dict[str, Any]:
     """The plan of one run: rules and filter."""
     files, abi = access_of(start.command, caps.options, start.env), syscalls.landlock_abi()
     private = [place for place in (start.env["HOME"], start.env["TMPDIR"]) if place != "/"]
     devices = [f"/dev/{name}" for name in DEVICES]
     facts = ["/proc/self", *(f"/proc/{name}" for name in PROCESS_FILES)]  # its own folder, not its children's
+    facts += [str(HOSTS)] if HOSTS.exists() else []  # the host's name is seen: it must be possible to look it up
     rules = path_rules(abi, [*files.readable, *facts], [*files.writable, *private, *devices])
     return {
         "landlock": (handled_rights(abi), rules),

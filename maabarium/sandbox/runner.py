@@ -22,13 +22,14 @@ from maabarium.folders import discard
 from maabarium.plugins.processes import Command, Completed
 from maabarium.sandbox.caps import MEGABYTE, Caps
 from maabarium.sandbox.clock import CpuClock, probe_clock
-from maabarium.sandbox.door import CHANNEL, Door, DoorMaker, Start, find_program, scrubbed_environment
+from maabarium.sandbox.door import CHANNEL, Door, DoorMaker, Private, Start, find_program, scrubbed_environment
 from maabarium.sandbox.one_core import pin
 from maabarium.sandbox.process_tree import RUN_MARK, ProcessTree, new_mark
 from maabarium.sandbox.supervision import Ending, KeptOutput, Supervision
 
 __all__ = ["Child", "Runner", "Spent", "limit"]
 
+SHORT = "/tmp"
 UNSEEN_CPU = 0.02
 """Seconds by which a child's rusage may exceed the kernel's counter: what it used between fork and exec."""
 
@@ -67,7 +68,7 @@ class Runner:
     door: DoorMaker
     caps: Caps
     cancel: threading.Event
-    home: Path | None = None
+    private: Private | None = None
     """What HOME and TMPDIR name inside unless the command does; None: a folder on disk that goes with the run."""
     notes: tuple[str, ...] = ()
 
@@ -89,9 +90,9 @@ class Runner:
 
     def prepared(self, command: Command, stack: contextlib.ExitStack) -> Start:
         """What is to be started, with a mark and a control group of its own, which go when `stack` is closed."""
-        home = self.home or private_folder(command, stack)
+        private = self.private or private_folder(command, stack)
         mark = new_mark(os.environ.get(RUN_MARK))
-        environment = self._environment(command, home, mark)
+        environment = self._environment(command, private, mark)
         start = Start(command, environment, mark, self.caps.rlimits(command.timeout), self.caps.group())
         stack.callback(start.group.close)
         return start
@@ -126,11 +127,11 @@ class Runner:
     def _growing(self, start: Start) -> list[str]:
         """Folders on disk that the program may fill."""
         places = {str(place) for place in start.command.writable}
-        if self.home is None:
+        if self.private is None:
             places |= {start.env["HOME"], start.env["TMPDIR"]}
         return sorted(places)
 
-    def _environment(self, command: Command, private: Path, mark: str) -> dict[str, str]:
+    def _environment(self, command: Command, private: Private, mark: str) -> dict[str, str]:
         own = {**command.env, RUN_MARK: mark}
         if command.channel is not None:
             own[CHANNEL] = str(command.channel.fileno())
@@ -138,13 +139,14 @@ class Runner:
         return scrubbed_environment(os.environ, own, cwd=command.cwd, private=private, pass_env=passed)
 
 
-def private_folder(command: Command, stack: contextlib.ExitStack) -> Path:
-    """A folder for HOME and TMPDIR that goes away with the run; none is made when the command names both."""
+def private_folder(command: Command, stack: contextlib.ExitStack) -> Private:
+    """A folder for HOME and TMPDIR that goes away with the run; none is made when the command names both. Its path is
+    short: that of a Unix socket has at most 108 bytes."""
     if "HOME" in command.env and "TMPDIR" in command.env:
-        return command.cwd
-    folder = Path(tempfile.mkdtemp(prefix="maabarium-"))
+        return Private(command.cwd, command.cwd)
+    folder = Path(tempfile.mkdtemp(prefix="maabarium-", dir=SHORT if os.access(SHORT, os.W_OK) else None))
     stack.callback(discard, folder)
-    return folder
+    return Private(folder, folder)
 
 
 class Child:

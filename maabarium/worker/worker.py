@@ -244,13 +244,11 @@ class CheckedOut:
     def _command(
         self, seen: Callable[[Path], Path], argv: Sequence[str], env: Mapping[str, str] | None, **options: Any
     ) -> Command:
-        for name in ("home", "tmp"):
-            (self.scratch / name).mkdir(exist_ok=True)
-        home, temporary = str(seen(self.scratch / "home")), str(seen(self.scratch / "tmp"))
+        (self.scratch / "home").mkdir(exist_ok=True)
         return Command(
             argv=tuple(argv),
             cwd=seen(options.pop("cwd", self.root)),
-            env=dict(env or {}) | {"HOME": home, "TMPDIR": temporary},
+            env=dict(env or {}) | {"HOME": str(seen(self.scratch / "home"))},
             writable=(seen(self.path), seen(self.scratch), *options.pop("writable", ())),
             **options,
         )

@@ -28,8 +28,8 @@ __all__ = ["Worktree"]
 _COPY = 0
 """Stands for a git mode: a frozen copy of an untracked file."""
 _FOLDER_MODE = 0o755
-PRIVATE = ("home", "tmp")
-"""Folders of `scratch`: where HOME and TMPDIR are, in memory where a sandbox has private folders there."""
+PRIVATE = ("home",)
+"""Folders of `scratch`: where HOME is, in memory where a sandbox has a private folder there."""
 
 Seen = tuple[Entry, tuple[int, ...]]
 
@@ -54,8 +54,8 @@ class Worktree:
         self._tick = 20_000_000
 
     def reset(self, tree: str) -> None:
-        """Make `path` hold exactly this tree and the copies, and `scratch` two empty folders. Folders that are there
-        already stay the same ones: they may be mounted somewhere. Raises WorkspaceError."""
+        """Make `path` hold exactly this tree and the copies, and `scratch` an empty folder for HOME. Those that are
+        there already stay the same ones: they may be mounted somewhere. Raises WorkspaceError."""
         self._list(tree)
         with storing("reset the worktree", self._folder):
             for folder in (self.path, self.scratch):

@@ -41,18 +41,17 @@ VALUED = _words(
     "--numprocesses --maxprocesses --dist --tx --px --rsyncdir --rsyncignore --max-worker-restart --maxschedchunk "
     "--cov-report --cov-config --cov-context --cov-fail-under --cov-precision --maxfail --lfnf "
     "--last-failed-no-failures --junitxml --junit-xml --junitprefix --junit-prefix --html --css --reruns "
-    "--reruns-delay --only-rerun --rerun-except --randomly-seed --randomly-seed-per-test --random-order-bucket "
-    "--random-order-seed --tb --color --code-highlight --durations --durations-min --verbosity --show-capture "
-    "--pdbcls --report-log --json-report-file --alluredir --pastebin --basetemp --rootdir --confcutdir "
-    "--config-file --benchmark-json --benchmark-save --benchmark-compare-fail --benchmark-storage "
-    "--benchmark-histogram"
+    "--reruns-delay --only-rerun --rerun-except --random-order-bucket --random-order-seed --tb --color "
+    "--code-highlight --durations --durations-min --verbosity --show-capture --pdbcls --report-log "
+    "--json-report-file --alluredir --pastebin --basetemp --rootdir --confcutdir --config-file "
+    "--benchmark-json --benchmark-save --benchmark-compare-fail --benchmark-storage --benchmark-histogram"
 )
 """Dropped together with their value."""
 
 OPTIONAL = _words("--cov --cache-show --benchmark-compare --benchmark-cprofile")
 """Dropped; a following word that is no option is their value."""
 
-PREFIXES = ("--cov-", "--randomly-", "--random-order", "--reruns", "--html-")
+PREFIXES = ("--cov-", "--random-order", "--reruns", "--html-")
 """Dropped whatever follows: options of such plug-ins that we do not know by name take a value after `=` only."""
 
 REWRITING_FLAGS = _words(

@@ -61,7 +61,7 @@ class Stream:
 
     def _answer(self, message: dict[str, str] | dict[str, float]) -> None:
         try:
-            self.listen.send(packed(json.dumps(message).encode(), self.listen))
+            self.listen.send(packed(json.dumps(message).encode(), stream=self.listen.type == socket.SOCK_STREAM))
         except OSError:  # the child is gone, or does not read: its missing end record will say so
             self._over = True
 

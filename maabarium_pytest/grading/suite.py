@@ -43,7 +43,10 @@ TARGET_CODE = Path(target.__file__).parent
 BROUGHT = {"anyio": b"anyio", "hypothesispytest": b"hypothesis"}
 """Plug-ins that are installed because Maabarium is, and the word without which no suite uses them. Loading the two
 takes as long as the rest of pytest."""
-PLUGINS_OFF = ("cacheprovider", "maabarium", "randomly", "random_order")
+PLUGINS_OFF = ("lfplugin", "nfplugin", "stepwise", "maabarium")
+"""Parts of pytest's cache that order or pick tests by what failed last, and would write it down; the cache stays."""
+CACHE = "home/.pytest_cache"
+"""Where in the scratch folder `config.cache` is: in memory where a sandbox has private folders."""
 AUDIT_SEED = 1
 """Hash seed of audits, and of the first session of a baseline, so that tests which hang on it are known as flaky."""
 SPOKEN = (".py", ".toml", ".ini", ".cfg")
@@ -196,6 +199,8 @@ def command_line(suite: Suite, seen: Callable[[Path], Path], folder: Path) -> li
     words = ["-c", str(seen(file)), f"--rootdir={rootdir}", f"--confcutdir={rootdir}"]
     words += [word for name in (*PLUGINS_OFF, *suite.surplus) for word in ("-p", f"no:{name}")]
     words += ["-q", "--tb=short", "--color=no", "-o", f"addopts={configuration.override}"]
+    if "no:cacheprovider" not in " ".join(configuration.addopts):
+        words += ["-o", f"cache_dir={seen(suite.request.workspace.scratch) / CACHE}"]
     if not suite.strict:
         words.append("--continue-on-collection-errors")
     own, _ = filtered(suite.request.blueprint.evaluator.args)

@@ -17,6 +17,5 @@ def main(names: list[str]) -> None:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             versions[name] = None
-    facts = surroundings.interpreter()
-    facts["prefix"] = sys.prefix
+    facts = {**surroundings.interpreter(), "prefix": sys.prefix}
     print(json.dumps({"interpreter": facts, "versions": versions}))  # noqa: T201 (the answer)

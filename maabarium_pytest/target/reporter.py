@@ -1,11 +1,13 @@
 """The pytest plug-in of an evaluated session: reports each test as it ends, and brings the rules in.
 
 It must not judge. Rules are kept out of the target's own selection (`-m`, `-k`, reordering), for they belong to
-the blueprint.
+the blueprint. What pytest-randomly would shuffle stays in its order, by its own option: a plug-in that is not loaded
+would be missed by who requires it, uses its markers, or needs the seeds it sets.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Generator
 from typing import Any
@@ -14,6 +16,8 @@ import pytest
 
 from .channel import Channel
 
+RULES = "rules/"
+"""How ids of rules begin. Those of the target's own tests in a folder of that name begin with `./rules/`."""
 ID_LIMIT = 1500
 DETAIL_LIMIT = 2000
 
@@ -61,6 +65,10 @@ class Reporter:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
+        if hasattr(config.option, "randomly_reorganize"):  # of pytest-randomly
+            config.option.randomly_reorganize = False
+            if config.option.randomly_seed in ("default", "last"):  # another one in every session
+                config.option.randomly_seed = int(os.environ.get("PYTHONHASHSEED", "0"))
         self.choose(config)
 
     def choose(self, config: pytest.Config) -> None:
@@ -70,9 +78,12 @@ class Reporter:
         config.args[:] = self._select or ([] if self._only_rules else list(config.args)) + self._files
 
     def identity(self, nodeid: str) -> str:
-        """The id as it is reported: rules are `rules/<file>::<test>`, whatever their reserved folder is called."""
-        if self._folder and nodeid.startswith(self._folder):
-            nodeid = "rules/" + nodeid[len(self._folder) :]
+        """The id as it is reported: rules are `rules/<file>::<test>`, whatever their reserved folder is called, and
+        nothing else is."""
+        if self.is_rule(nodeid):
+            nodeid = RULES + nodeid[len(self._folder) :]
+        elif nodeid.startswith((RULES, f"./{RULES}")):
+            nodeid = f"./{nodeid}"
         return trimmed(nodeid, ID_LIMIT)
 
     def is_rule(self, nodeid: str) -> bool:

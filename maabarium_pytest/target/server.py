@@ -23,7 +23,7 @@ import pytest
 from . import bytecode, surroundings
 from .boot import load_package
 from .channel import VARIABLE, Channel
-from .session import GradedSession, extend_path, leaving
+from .session import GradedSession, extend_path, leaving, look_like_pytest, read_plan
 
 FORKING = "maabarium_launcher"
 """The name under which the package that forks is loaded."""
@@ -108,6 +108,7 @@ class ForkServer:
     def run(self) -> int:
         """Serve; comes back in sessions only, at their end, with pytest's exit status."""
         surroundings.interpreter()
+        look_like_pytest()
         warm_up()
         sys.dont_write_bytecode = True
         session = GradedSession()
@@ -170,7 +171,7 @@ class ForkServer:
 
 def channel_of(words: list[str]) -> Channel:
     """The channel of a session: its descriptor is the last word."""
-    return Channel(socket.socket(fileno=int(words[-1])))
+    return Channel.of(int(words[-1]))
 
 
 def loaded_from(top: str, targets: list[str]) -> str:
@@ -208,4 +209,4 @@ def main(arguments: list[str]) -> None:
     os.environ.pop("PAD", None)  # it has moved the stack; the sessions need not see it
     load_package(FORKING, os.environ.pop("MAABARIUM_FORKS"))
     forks = importlib.import_module(f"{FORKING}.forks")
-    leaving(ForkServer(forks, control, json.loads(Path(arguments[0]).read_text(encoding="utf-8"))).run)
+    leaving(ForkServer(forks, control, read_plan(arguments[0])).run)

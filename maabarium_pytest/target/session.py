@@ -1,28 +1,29 @@
 """One evaluated pytest session, from the greeting on the channel to the exit status.
 
-Everything of ours is imported before the tree is put on `sys.path`.
+Everything of ours is imported before the tree is put on `sys.path`, and bound where the code under test may patch it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Generator
-from pathlib import Path
+from os import _exit as leave
+from os.path import dirname, exists, join
+from traceback import print_exc
 from types import CodeType, FrameType
 from typing import Any, NoReturn
 
 import pytest
 
 from . import bytecode, disorder, surroundings
-from .channel import Channel
+from .channel import Channel, decoded
 from .reporter import Reporter
 from .score import Ledger, ScorePlugin
 
+open_file = open
 TOOL = 4
 """The number under which `sys.monitoring` knows us."""
 NO_FINISH = 70
@@ -121,14 +122,14 @@ class GradedSession:
     @property
     def plugins(self) -> list[Any]:
         """Plug-ins of pytest for any session."""
-        return [self.reporter, ScorePlugin(self._ledger, summary=False), *self._more]
+        rules = ScorePlugin(self._ledger, summary=False, earns=lambda item: self.reporter.is_rule(item.nodeid))
+        return [self.reporter, rules, *self._more]
 
     def begin(self, channel: Channel, path: str) -> None:
         """Greet the parent, read the plan, put the tree first on the path, start to measure coverage."""
         self.channel = channel
-        sys.argv[1:] = ["session", path]
         channel.nonce = channel.receive()["nonce"]
-        plan = self.plan = json.loads(Path(path).read_text(encoding="utf-8"))
+        plan = self.plan = read_plan(path)
         channel.send("hello", **surroundings.interpreter(), pytest=pytest.__version__)
         channel.send_chunks("packages", "packages", surroundings.packages(sys.path))
         sys.dont_write_bytecode = not plan["bytecode"]
@@ -157,6 +158,26 @@ class GradedSession:
         self.channel.send("finish", status=status, results=self.reporter.results)
 
 
+def read_plan(path: str) -> dict[str, Any]:
+    """What the parent has written into a file for this process."""
+    with open_file(path, encoding="utf-8") as file:
+        plan: dict[str, Any] = decoded(file.read())
+    return plan
+
+
+def look_like_pytest() -> None:
+    """Let the code under test see a process that was started as `pytest`, without arguments: programs fall back to
+    `sys.argv`, and name themselves and their files by it and by `__main__`."""
+    script = join(dirname(sys.executable), "pytest")  # noqa: PTH118, PTH120
+    installed = exists(script)  # noqa: PTH110
+    sys.argv[:] = [script if installed else "pytest"]
+    if hasattr(sys, "orig_argv"):  # Python 3.10
+        sys.orig_argv[:] = [sys.executable, *sys.argv]
+    main = sys.modules["__main__"]
+    main.__file__ = script if installed else join(dirname(pytest.__file__), "__main__.py")  # noqa: PTH118, PTH120
+    main.__doc__ = None
+
+
 def extend_path(folders: list[str]) -> None:
     """Put the tree first on the path, here and in the processes that tests start."""
     sys.path[:] = folders + [entry for entry in sys.path if entry not in folders]
@@ -171,13 +192,13 @@ def leaving(run: Callable[[], int]) -> NoReturn:
     try:
         status = run()
     except BaseException:  # noqa: BLE001
-        traceback.print_exc()
         status = NO_FINISH
+        print_exc()
     finally:
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(Exception):  # what stands there may be of the code under test
                 stream.flush()
-        os._exit(status)
+        leave(status)
 
 
 def main(arguments: list[str]) -> None:
@@ -186,6 +207,7 @@ def main(arguments: list[str]) -> None:
     def run() -> int:
         session = GradedSession()
         session.begin(Channel.inherit(), arguments[0])
+        look_like_pytest()
         plugins = session.plugins + ([session.trace()] if session.plan["lines"] else [])
         status = int(pytest.main(session.plan["args"], plugins=plugins))
         session.end(status)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from collections.abc import Iterable
+from functools import lru_cache
+from os import listdir
+from os.path import realpath
 from typing import Any
 
 
@@ -14,15 +16,16 @@ def packages(path: Iterable[str]) -> list[str]:
     found = set()
     for entry in path:
         try:
-            names = os.listdir(entry or ".")  # noqa: PTH208
+            names = listdir(entry or ".")  # noqa: PTH208
         except OSError:
             continue
         found |= {name.rsplit(".", 1)[0] for name in names if name.endswith((".dist-info", ".egg-info"))}
     return sorted(found)
 
 
+@lru_cache(None)
 def interpreter() -> dict[str, Any]:
-    """Who interprets, on what machine."""
+    """Who interprets, on what machine; as it was when it was asked first."""
     return {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
@@ -38,7 +41,7 @@ def origins(names: Iterable[str]) -> list[list[str]]:
         module = sys.modules.get(name)
         path = getattr(module, "__file__", None)
         if isinstance(path, str):
-            found.append([name, os.path.realpath(path)])
+            found.append([name, realpath(path)])
     return found
 
 

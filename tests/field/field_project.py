@@ -197,13 +197,13 @@ class FieldProject:
             argv, cwd=self.root, env=env, capture_output=True, text=True, errors="replace", timeout=120
         )
 
-    def pytest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def pytest(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Plain pytest, as its user starts it."""
-        return self.run([str(Path(self.python).with_name("pytest")), *arguments])
+        return self.run([str(Path(self.python).with_name("pytest")), *arguments], **environment)
 
     def assert_plain_is_green(self, *arguments: str) -> list[str]:
         """Plain pytest passes; ids of the tests that ran."""
-        done = self.pytest("-rA", "-q", *arguments)
+        done = self.pytest(*arguments, PYTEST_ADDOPTS="-rA -q")
         assert done.returncode == 0, done.stdout + done.stderr
         return re.findall(r"^(?:PASSED|SKIPPED|XFAIL) (\S+)", done.stdout, re.MULTILINE)
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maabarium.plugins.processes import Completed
-from maabarium.sandbox.door import FIXED, INHERITED, scrubbed_environment
+from maabarium.sandbox.door import FIXED, INHERITED, Private, scrubbed_environment
 
 Runner = Callable[..., Completed]
 
@@ -56,7 +56,7 @@ NAMES = st.sampled_from([*PLANTED, *ALWAYS, *INHERITED]) | st.text(min_size=1, m
 
 @given(st.dictionaries(NAMES, st.text(max_size=5)), st.dictionaries(NAMES, st.text(max_size=5)), st.sets(NAMES))
 def test_nothing_comes_from_anywhere_else(source: dict[str, str], own: dict[str, str], passed: set[str]) -> None:
-    env = scrubbed_environment(source, own, cwd=Path("/a/b"), private=Path("/p"), pass_env=passed)
+    env = scrubbed_environment(source, own, cwd=Path("/a/b"), private=Private(Path("/p"), Path("/t")), pass_env=passed)
     assert set(env) <= ALWAYS | set(own) | ((set(INHERITED) | passed) & set(source))
     assert set(env) >= ALWAYS | set(own)
     assert all(env[name] == value for name, value in own.items())
@@ -66,5 +66,5 @@ def test_nothing_comes_from_anywhere_else(source: dict[str, str], own: dict[str,
     ("path", "kept"), [("/usr/bin:/bin", "/usr/bin:/bin"), (":/bin:.:x", "/bin"), ("", os.defpath), (".", os.defpath)]
 )
 def test_no_program_is_found_in_the_targets_folder(path: str, kept: str) -> None:
-    env = scrubbed_environment({"PATH": path}, {}, cwd=Path("/a"), private=Path("/p"))
+    env = scrubbed_environment({"PATH": path}, {}, cwd=Path("/a"), private=Private(Path("/p"), Path("/t")))
     assert env["PATH"] == kept

@@ -14,7 +14,7 @@ from maabarium.sandbox import file_access
 from maabarium.sandbox.caps import UsageGuard, bytes_below
 from maabarium.sandbox.file_access import access_of, traced, without
 from maabarium.sandbox.interpreter import folders_of_program
-from maabarium.sandbox.launch_plans import handled_rights, path_rules
+from maabarium.sandbox.launch_plans import handled_rights, hosts_file, path_rules
 
 ENV = {"PATH": "/usr/bin:/bin"}
 
@@ -69,7 +69,10 @@ def test_nothing_of_the_user_is_in_a_view(tmp_path: Path, monkeypatch: pytest.Mo
     granted = access_of(Command(["sh"], tree, writable=(tree,)), SandboxOptions(readable=("~/.ssh",)), ENV)
     assert {*granted.readable} - {*view.readable} == {str(home / ".ssh")}
     networked = access_of(Command(["sh"], tree), SandboxOptions(network=True), ENV)
-    assert "/etc/hosts" in networked.readable or not Path("/etc/hosts").exists()
+    assert str(Path("/etc/resolv.conf").resolve()) in networked.readable or not Path("/etc/resolv.conf").exists()
+    assert hosts_file(network=False) == b"127.0.0.1 localhost sandbox\n::1 localhost sandbox\n"
+    host = Path("/etc/hosts").read_bytes() if Path("/etc/hosts").exists() else b""
+    assert hosts_file(network=True) == hosts_file(network=False) + host
 
 
 def test_what_is_writable_is_not_listed_twice(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ the schema's. Each check looks only at values of the right type; the schema repo
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
@@ -17,6 +19,18 @@ from maabarium.suggestions import suggestion
 __all__ = ["check", "doubts"]
 
 _WEIGHT_TOLERANCE = 0.01
+_OURS = {
+    "HOME": "it is an empty folder",
+    "TMPDIR": "it is an empty folder",
+    "PAD": "choose another name",
+    "PATH": "programs are found on the PATH with which Maabarium is started",
+    "PYTHONPATH": "name folders in the target's own configuration: pythonpath = ...",
+    "PYTHONHASHSEED": "sessions have several on purpose",
+    "PYTHONDONTWRITEBYTECODE": "a session leaves no bytecode behind",
+    "PYTEST_ADDOPTS": "write the options into evaluator.args",
+    "PYTEST_PLUGINS": 'write args = ["-p", "NAME"]',
+}
+"""Variables that `evaluator.env` must not set, and what to do instead."""
 _Document = Mapping[str, Any]
 
 
@@ -28,6 +42,7 @@ def check(document: _Document) -> list[Problem]:
         *_metrics(document),
         *_council(document),
         *_evaluator(document),
+        *_environment(document),
         *_promotion(document),
     ]
 
@@ -153,6 +168,20 @@ def _evaluator(document: _Document) -> Iterator[Problem]:
         yield Problem("evaluator.manifest_path", 'is missing: kind = "process" needs the path of its manifest')
     if builtin is not None and kind != "builtin":
         yield Problem("evaluator.builtin", f'is only allowed with kind = "builtin", and kind is {quote(kind)}')
+
+
+def _environment(document: _Document) -> Iterator[Problem]:
+    """Names and values of `evaluator.env`: those of ours would change what is graded, or have no effect."""
+    for name, value in _at(_at(document, "evaluator"), "env").items():
+        where = f"evaluator.env.{name}"
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            yield Problem(where, "cannot be the name of a variable: use letters, digits and _")
+        elif name in _OURS or name.startswith("MAABARIUM_"):
+            yield Problem(where, f"is set for every session; {_OURS.get(name, 'choose another name')}")
+        elif isinstance(value, str) and "\0" in value:
+            yield Problem(where, "must not hold a null character")
+        elif not isinstance(value, str):
+            yield Problem(where, f"must be text: write {json.dumps(str(value))}")
 
 
 def _blank(value: object) -> bool:

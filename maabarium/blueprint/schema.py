@@ -139,15 +139,15 @@ class Models(Settings):
 
 
 class EvaluatorOptions(Settings):
-    """`[evaluator]`: who grades. `builtin = "code"` means `pytest`. Rules are paths relative to the blueprint."""
+    """`[evaluator]`: who grades, with which variables of the environment. Rules are paths relative to the blueprint."""
 
     kind: str = "auto"
     builtin: Literal["code", "prompt", "research", "lora"] | None = None
     manifest_path: str | None = None
     plugin_id: str | None = None
-    python: str | None = None
-    """Interpreter of the target; default: the one that runs Maabarium."""
+    python: str | None = None  # the one that runs Maabarium
     args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
     rules: tuple[str, ...] = ()
     holdout: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()

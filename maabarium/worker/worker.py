@@ -108,7 +108,7 @@ class Worker:
 
     def checked_out(self, worktree: Worktree, sandbox: Sandbox, timeout: float) -> CheckedOut:
         """What an evaluator gets of a worktree; `timeout` in seconds unless it says another."""
-        place = self._made[0].path.parent
+        place = self._made[0].scratch.parent
         return CheckedOut(
             worktree.path, worktree.root, worktree.scratch, sandbox, timeout, place, self._kept, worktree.altered
         )
@@ -119,7 +119,7 @@ class Worker:
         self.metronome.close()
         with self._lock:
             if self._made:
-                remove_folder(shared_folder(self._made[0].path.parent))
+                remove_folder(shared_folder(self._made[0].scratch.parent))
             while self._made:
                 self._made.pop().remove()
             if self._repository is not None:
@@ -213,7 +213,7 @@ class CheckedOut:
         timeout = self.default_timeout if timeout is None else timeout
         if program is None:
             return self.sandbox.run(self._command(lambda path: path, argv, env, timeout=timeout, **options))
-        return program.run(self._command(self.seen, argv, env, timeout=timeout, **options), self.path.parent)
+        return program.run(self._command(self.seen, argv, env, timeout=timeout, **options), self.scratch.parent)
 
     def keep(
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, readable: Sequence[Path] = ()
@@ -223,7 +223,7 @@ class CheckedOut:
         if not isinstance(self.sandbox, KeepsPrograms):
             raise SandboxError(f"the sandbox {self.sandbox.name} keeps no programs")
         command = self._command(self.seen, argv, env, readable=tuple(readable))
-        return self.kept.added(self.sandbox.keep(command, self.place, self.path.parent))
+        return self.kept.added(self.sandbox.keep(command, self.place, self.scratch.parent))
 
     @property
     def shared(self) -> Path:
@@ -238,7 +238,7 @@ class CheckedOut:
 
     def seen(self, path: Path) -> Path:
         """A path in this worktree as sessions of kept programs see it."""
-        folder = self.path.parent
+        folder = self.scratch.parent
         return self.place / path.relative_to(folder) if path.is_relative_to(folder) else path
 
     def _command(

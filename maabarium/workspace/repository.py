@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from maabarium.blueprint.globs import Globs
@@ -14,6 +15,7 @@ from maabarium.errors import ProposalError, WorkspaceError
 from maabarium.records import FileEdit, Operation
 from maabarium.safe_text import printable
 from maabarium.workspace.branch import Branches
+from maabarium.workspace.conversions import Conversions
 from maabarium.workspace.git import IDENTITY, Git
 from maabarium.workspace.objects import Objects
 from maabarium.workspace.private import check_run_id, home_of, make_bare, private_repository
@@ -206,9 +208,14 @@ class Repository:
         """Commit a tree onto a parent as Maabarium; the id. `when` (seconds since 1970, UTC) defaults to now."""
         return _store_commit(self.objects, tree, parent, message, trailers, int(time.time()) if when is None else when)
 
+    @cached_property
+    def _conversions(self) -> Conversions | None:
+        return Conversions.of(self.handle.owner, self.view(self.base_tree).entries, self.objects)
+
     def worktree(self, slot: int) -> Worktree:
         """A folder in which trees of this repository can be put, one after the other."""
-        return Worktree(self.trees, self.handle.folder / self.handle.run_id, slot, self.handle.prefix)
+        handle, folder = self.handle, self.handle.folder / self.handle.run_id
+        return Worktree(self.trees, folder, slot, handle.prefix, handle.top.name, self._conversions)
 
 
 def _take_snapshot(git_dir: Path, top: Path) -> str:

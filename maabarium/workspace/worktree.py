@@ -17,6 +17,7 @@ from pathlib import Path
 from maabarium.errors import WorkspaceError
 from maabarium.folders import stamp, write_file
 from maabarium.safe_text import printable
+from maabarium.workspace.conversions import Conversions
 from maabarium.workspace.lock import Flock
 from maabarium.workspace.names import parents_of
 from maabarium.workspace.snapshot import frozen_copies
@@ -37,12 +38,22 @@ Seen = tuple[Entry, tuple[int, ...]]
 class Worktree:
     """One slot of a run. Not thread-safe: one evaluation uses it at a time."""
 
-    def __init__(self, trees: Trees, run_folder: Path, slot: int, prefix: str = "") -> None:
+    def __init__(
+        self,
+        trees: Trees,
+        run_folder: Path,
+        slot: int,
+        prefix: str = "",
+        name: str = "",
+        conversions: Conversions | None = None,
+    ) -> None:
+        """`name` is that of the user's top folder: a package may be imported by it."""
         self._trees = trees
+        self._conversions = conversions
         make_folder(run_folder)
         self._copies = frozen_copies(run_folder)
         self._folder, self._lock = _claim(run_folder, slot)
-        self.path = self._folder / "tree"
+        self.path = self._folder / "tree" / (name or "tree")
         self.root = self.path / prefix if prefix else self.path
         self.scratch = self._folder / "scratch"
         self.tree = ""
@@ -58,8 +69,9 @@ class Worktree:
         there already stay the same ones: they may be mounted somewhere. Raises WorkspaceError."""
         self._list(tree)
         with storing("reset the worktree", self._folder):
-            for folder in (self.path, self.scratch):
+            for folder in (self.path.parent, self.path, self.scratch):
                 _real_folder(folder)
+            _empty(self.path.parent, but=(self.path.name,))
             _empty(self.scratch, but=PRIVATE)
             for name in PRIVATE:
                 _real_folder(self.scratch / name)
@@ -176,6 +188,8 @@ class Worktree:
             content = os.fsencode(os.readlink(place))  # noqa: PTH115
         else:
             content = Path(place).read_bytes()
+            if self._conversions and (conversion := self._conversions.conversion(path)):
+                return content == conversion.applied(self._trees.objects.blob(wanted.oid), wanted.oid)
         return self._trees.objects.name("blob", content) == wanted.oid
 
     def _write(self, path: str) -> None:
@@ -189,8 +203,14 @@ class Worktree:
         else:
             frozen = Path(wanted.oid) if wanted.mode == _COPY else None
             executable = bool(frozen.stat().st_mode & 0o100) if frozen else wanted.mode == EXECUTABLE
-            write_file(place, frozen or self._trees.objects.blob(wanted.oid), executable=executable)
+            write_file(place, frozen or self._content(path, wanted.oid), executable=executable)
         self._note(path, place.lstat())
+
+    def _content(self, path: str, oid: str) -> bytes:
+        """A file of the tree as it is checked out."""
+        content = self._trees.objects.blob(oid)
+        conversion = self._conversions.conversion(path) if self._conversions else None
+        return conversion.applied(content, oid) if conversion else content
 
     def _note(self, path: str, info: os.stat_result) -> None:
         """Remember a file as ours; racy while another write could leave the very same times."""

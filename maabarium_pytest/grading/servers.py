@@ -169,7 +169,8 @@ class Servers:
         number = next(self._numbers)
         coin = Random(f"{suite.request.seed}:{number}:server")
         seed, pad = coin.choice(seeds), coin.randrange(LARGEST_PAD) if len(seeds) > 1 else 0
-        env = {"PYTHONHASHSEED": str(seed), "PYTHONDONTWRITEBYTECODE": "1", "PAD": "x" * pad}
+        env = suite.request.blueprint.evaluator.env
+        env = env | {"PYTHONHASHSEED": str(seed), "PYTHONDONTWRITEBYTECODE": "1", "PAD": "x" * pad}
         top = workspace.seen(suite.top)
         compiled, file = workspace.shared / "compiled", workspace.shared / f"server-{number}.json"
         replace_file(compiled, self.bytecode.content)
@@ -178,6 +179,7 @@ class Servers:
             "groups": groups(suite),
             "args": words,
             "path": path_of(suite, workspace.seen),
+            "hiding": [str(workspace.seen(Path(folder))) for folder in suite.hiding],
             "top": str(top),
             "targets": [str(top / target) for target in suite.targets.paths],
             "fork": self._fork,

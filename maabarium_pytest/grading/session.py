@@ -132,7 +132,8 @@ def _run(
         else:
             completed = workspace.run(
                 [suite.python, str(TARGET_CODE / "boot.py"), "session", str(file)],
-                env={"PYTHONHASHSEED": str(mode.hash_seed), "PYTHONDONTWRITEBYTECODE": "" if mode.bytecode else "1"},
+                env=suite.request.blueprint.evaluator.env
+                | {"PYTHONHASHSEED": str(mode.hash_seed), "PYTHONDONTWRITEBYTECODE": "" if mode.bytecode else "1"},
                 readable=(TARGET_CODE,),
                 **options,
             )
@@ -157,6 +158,7 @@ def _plan(suite: Suite, mode: Mode, rules: list[str], seen: Callable[[Path], Pat
             *(_inside(rules, seen) if mode.only_rules else []),
         ],
         "path": path_of(suite, seen),
+        "hiding": _inside(suite.hiding, seen),
         "folder": f"{FOLDER}/" if suite.rules.contents else "",
         "rules": _inside(rules, seen),
         "only_rules": mode.only_rules,

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,7 +23,7 @@ from maabarium_pytest import target
 from maabarium_pytest.grading.configuration import Configuration, filtered, find_configuration
 from maabarium_pytest.grading.rules import Rules, read_rules
 from maabarium_pytest.grading.static import STATIC_SOURCES
-from maabarium_pytest.grading.targets import TargetFiles, find_targets, import_path, module_names
+from maabarium_pytest.grading.targets import TargetFiles, find_targets, hiding, import_path, module_names
 
 __all__ = [
     "AUDIT_SEED",
@@ -60,6 +60,10 @@ class Suite:
     python: str
     configuration: Configuration
     targets: TargetFiles
+    path: Sequence[str]
+    """Folders that go first on the import path."""
+    hiding: Sequence[str]
+    """Those of them that hold a module with the name of one of the standard library."""
     modules: Mapping[str, str]
     """Names under which target files are imported, and the path of each."""
     contents: Mapping[str, bytes]
@@ -92,8 +96,11 @@ def prepare_suite(request: EvaluationRequest, surplus: tuple[str, ...] | None = 
     if surplus is None:
         surplus = surplus_plugins(workspace.path, targets.paths, rules.contents.values())
     static = not request.sources.isdisjoint(STATIC_SOURCES)
+    path = import_path(workspace.root, targets)
     return Suite(
         request=request,
+        path=path,
+        hiding=hiding(path),
         python=find_interpreter(request.blueprint, request.folder),
         configuration=find_configuration(workspace.path, workspace.root),
         targets=targets,
@@ -184,7 +191,7 @@ def unmoved(path: Path) -> Path:
 
 def path_of(suite: Suite, seen: Callable[[Path], Path]) -> list[str]:
     """What goes first on the path of a session; `seen` says where it sees its files."""
-    return [str(seen(Path(folder))) for folder in import_path(suite.request.workspace.root, suite.targets)]
+    return [str(seen(Path(folder))) for folder in suite.path]
 
 
 def command_line(suite: Suite, seen: Callable[[Path], Path], folder: Path) -> list[str]:

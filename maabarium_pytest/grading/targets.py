@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from maabarium.blueprint.globs import matching
 
-__all__ = ["TargetFiles", "find_targets", "import_path", "module_names"]
+__all__ = ["TargetFiles", "find_targets", "hiding", "import_path", "module_names"]
+
+INIT = "__init__.py"
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,25 @@ def find_targets(top: Path, patterns: Iterable[str]) -> TargetFiles:
 
 
 def import_path(root: Path, targets: TargetFiles) -> list[str]:
-    """Folders that go first on `sys.path`: the root, its `src`, the tree's top, and the packages' own folders."""
-    folders = [root, root / "src", targets.top, *(_package_root(targets.top, path) for path in targets.paths)]
+    """Folders that go first on `sys.path`: the root, its `src`, the tree's top, and the packages' own folders. One that
+    is a package itself is imported by its name from the folder above."""
+    folders = [root, root / "src", targets.top]
+    folders = [folder.parent if (folder / INIT).is_file() else folder for folder in folders]
+    folders += [_package_root(targets.top, path) for path in targets.paths]
     return list(dict.fromkeys(str(folder) for folder in folders if folder.is_dir()))
+
+
+def hiding(folders: Iterable[str]) -> list[str]:
+    """Those of the folders that hold a module with the name of one of the standard library: they must not come first
+    where pytest would not put them first."""
+    return [folder for folder in folders if any(_hides(entry) for entry in os.scandir(folder))]
+
+
+def _hides(entry: os.DirEntry[str]) -> bool:
+    name, dot, ending = entry.name.partition(".")
+    if name not in sys.stdlib_module_names:
+        return False
+    return ending == "py" if dot else os.path.exists(os.path.join(entry.path, INIT))  # noqa: PTH110, PTH118
 
 
 def module_names(root: Path, targets: TargetFiles) -> dict[str, str]:
@@ -61,8 +80,8 @@ def module_names(root: Path, targets: TargetFiles) -> dict[str, str]:
 def _package_root(top: Path, path: str) -> Path:
     """The folder that must be on `sys.path` for this file to be imported by its package's name."""
     folder = (top / path).parent
-    if not (folder / "__init__.py").is_file():
+    if not (folder / INIT).is_file():
         return top
-    while folder != top and (folder / "__init__.py").is_file():
+    while folder != top and (folder / INIT).is_file():
         folder = folder.parent
-    return folder
+    return folder.parent if (folder / INIT).is_file() else folder

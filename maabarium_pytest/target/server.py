@@ -114,7 +114,7 @@ class ForkServer:
         session = GradedSession()
         more = bytecode.install(self._plan["compiled"], self._plan["top"], self._plan["groups"], ahead=True)
         if self._plan["fork"] == "collection":
-            extend_path(self._plan["path"])
+            extend_path(self._plan["path"], self._plan["hiding"])
             self._watch = Watch(self._plan["top"])
             place = ForkInCollection(self, session)
             status = int(pytest.main(self._plan["args"], plugins=[place, *session.plugins, *more]))

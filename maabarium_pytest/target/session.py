@@ -133,7 +133,7 @@ class GradedSession:
         channel.send("hello", **surroundings.interpreter(), pytest=pytest.__version__)
         channel.send_chunks("packages", "packages", surroundings.packages(sys.path))
         sys.dont_write_bytecode = not plan["bytecode"]
-        extend_path(plan["path"])
+        extend_path(plan["path"], plan["hiding"])
         if plan["disorder"]:
             disorder.begin(plan["disorder"])
         self.reporter.begin(channel, plan)
@@ -178,10 +178,15 @@ def look_like_pytest() -> None:
     main.__doc__ = None
 
 
-def extend_path(folders: list[str]) -> None:
-    """Put the tree first on the path, here and in the processes that tests start."""
-    sys.path[:] = folders + [entry for entry in sys.path if entry not in folders]
-    os.environ["PYTHONPATH"] = os.pathsep.join(folders)
+def extend_path(folders: list[str], hiding: list[str]) -> None:
+    """Put the tree first on the path, here and in the processes that tests start; those of its folders that would hide
+    a module of the standard library come behind that, before what is installed."""
+    first = [folder for folder in folders if folder not in hiding]
+    rest = [entry for entry in sys.path if entry not in folders]
+    installed = [entry for entry in rest if entry.endswith(("site-packages", "dist-packages"))]
+    place = rest.index(installed[0]) if installed else len(rest)
+    sys.path[:] = [*first, *rest[:place], *hiding, *rest[place:]]
+    os.environ["PYTHONPATH"] = os.pathsep.join(first)
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 

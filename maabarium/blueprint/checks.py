@@ -6,13 +6,12 @@ the schema's. Each check looks only at values of the right type; the schema repo
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
-from maabarium.blueprint.sentences import quote
+from maabarium.blueprint.sentences import key_path, quote
 from maabarium.errors import Problem
 from maabarium.suggestions import suggestion
 
@@ -173,15 +172,13 @@ def _evaluator(document: _Document) -> Iterator[Problem]:
 def _environment(document: _Document) -> Iterator[Problem]:
     """Names and values of `evaluator.env`: those of ours would change what is graded, or have no effect."""
     for name, value in _at(_at(document, "evaluator"), "env").items():
-        where = f"evaluator.env.{name}"
+        where = key_path(("evaluator", "env", name))
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             yield Problem(where, "cannot be the name of a variable: use letters, digits and _")
         elif name in _OURS or name.startswith("MAABARIUM_"):
             yield Problem(where, f"is set for every session; {_OURS.get(name, 'choose another name')}")
         elif isinstance(value, str) and "\0" in value:
             yield Problem(where, "must not hold a null character")
-        elif not isinstance(value, str):
-            yield Problem(where, f"must be text: write {json.dumps(str(value))}")
 
 
 def _blank(value: object) -> bool:

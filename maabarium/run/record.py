@@ -94,7 +94,8 @@ def rules_hash(binding: Binding, path: Path) -> str:
     for entry in (*blueprint.evaluator.rules, *blueprint.evaluator.holdout):
         files.update(file for file in (folder / entry).rglob("*") if file.is_file() and "__pycache__" not in file.parts)
     parts = [part for file in sorted(files) for part in (file.name.encode(errors="surrogateescape"), file.read_bytes())]
-    evaluator = blueprint.evaluator.model_dump_json(exclude={"warm"})  # which changes no verdict
+    left_out = {"warm"} if blueprint.evaluator.env else {"warm", "env"}  # no verdict changes; older runs have no `env`
+    evaluator = blueprint.evaluator.model_dump_json(exclude=left_out)
     return _hash([*parts, evaluator.encode(), blueprint.metrics.model_dump_json().encode()])
 
 

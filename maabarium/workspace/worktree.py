@@ -53,7 +53,8 @@ class Worktree:
         make_folder(run_folder)
         self._copies = frozen_copies(run_folder)
         self._folder, self._lock = _claim(run_folder, slot)
-        self.path = self._folder / "tree" / (name or "tree")
+        named = name if name and os.pathsep not in name else "tree"  # it is to be on an import path
+        self.path = self._folder / "tree" / named
         self.root = self.path / prefix if prefix else self.path
         self.scratch = self._folder / "scratch"
         self.tree = ""

@@ -114,7 +114,8 @@ class FieldProject:
             for name, value in os.environ.items()
             if name != "PYTHONDONTWRITEBYTECODE" and not name.startswith(("PYTEST_", "COV_", "COVERAGE"))
         } | {"XDG_CACHE_HOME": str(folder / "cache"), "COLUMNS": "200", "GIT_CONFIG_GLOBAL": os.devnull}
-        self.python = sys.executable
+        self.script = str(Path(sys.executable).with_name("pytest"))
+        """`python -m pytest` would put the project's folder first on the path."""
         if base:
             self.write(BASE)
 
@@ -194,12 +195,12 @@ class FieldProject:
         """Run a command in the project."""
         env = self.environment | environment
         return subprocess.run(
-            argv, cwd=self.root, env=env, capture_output=True, text=True, errors="replace", timeout=120
+            argv, cwd=self.root, env=env, capture_output=True, text=True, errors="replace", timeout=300
         )
 
     def pytest(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Plain pytest, as its user starts it."""
-        return self.run([str(Path(self.python).with_name("pytest")), *arguments], **environment)
+        return self.run([self.script, *arguments], **environment)
 
     def assert_plain_is_green(self, *arguments: str) -> list[str]:
         """Plain pytest passes; ids of the tests that ran."""
@@ -209,13 +210,13 @@ class FieldProject:
 
     def maabarium(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """The `maabarium` command."""
-        return self.run([sys.executable, "-m", "maabarium", *arguments], **environment)
+        return self.run([str(Path(sys.executable).with_name("maabarium")), *arguments], **environment)
 
     def loop(self, *arguments: str, commit: bool = True, **environment: str) -> FieldRun:
         """Commit, then `pytest --maabarium bp.toml -v`."""
         if commit:
             self.commit()
-        done = self.run([sys.executable, "-m", "pytest", "--maabarium", "bp.toml", "-v", *arguments], **environment)
+        done = self.run([self.script, "--maabarium", "bp.toml", "-v", *arguments], **environment)
         database = self.root / "data" / "maabarium.db"
         view = None
         if database.exists():

@@ -84,7 +84,7 @@ def test_a_version_from_history_is_answered_by_a_line(project: FieldProject) -> 
         ('{ PYTEST_ADDOPTS = "-x" }', "write the options into evaluator.args"),
         ('{ PYTHONPATH = "src" }', "pythonpath"),
         ('{ "NOT A NAME" = "x" }', "letters, digits and _"),
-        ("{ DEBUG = 1 }", 'write "1"'),
+        ("{ DEBUG = 1 }", "text in quotes"),
         ('{ MAABARIUM_CHANNEL = "3" }', "choose another name"),
     ],
 )

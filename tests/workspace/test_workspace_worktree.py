@@ -213,7 +213,7 @@ def test_scratch_is_emptied(worktree):
 
 def test_remove_leaves_nothing(worktree):
     locked_folder(worktree.path)
-    folder = worktree.path.parent.parent
+    folder = worktree.scratch.parent.parent
     worktree.remove()
     assert list(folder.iterdir()) == []
 

@@ -57,7 +57,8 @@ def noisy_sources(blueprint: Blueprint, baseline: Evaluation) -> frozenset[str]:
 
 
 def _lose(code: ReasonCode, reason: str, effect: float | None = None, interval: Interval | None = None) -> Decision:
-    return Decision("lose", "tampered" if code == "tampered" else "rejected", code, reason, effect, interval)
+    verdicts: dict[ReasonCode, Verdict] = {"tampered": "tampered", "out_of_bounds": "invalid"}
+    return Decision("lose", verdicts.get(code, "rejected"), code, reason, effect, interval)
 
 
 def _percent(log_ratio: float) -> str:

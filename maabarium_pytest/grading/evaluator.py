@@ -11,18 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from maabarium.blueprint.schema import Settings
+from maabarium.code.unordered import unordered_uses
 from maabarium.plugins.protocols import EvaluationRequest
 from maabarium.records import Evaluation, Gate
 from maabarium.safe_text import listed
 from maabarium_pytest.grading.flaky import Retries, lost_tests, with_flaky
 from maabarium_pytest.grading.grade import grade, unstable_ids
+from maabarium_pytest.grading.inline_tests import InlineTests
 from maabarium_pytest.grading.measured import SOURCES
 from maabarium_pytest.grading.plan import LEAST_TIMEOUT, next_session
 from maabarium_pytest.grading.positions import moving
 from maabarium_pytest.grading.rejection import FirstTests
 from maabarium_pytest.grading.servers import Servers
 from maabarium_pytest.grading.session import Mode, SessionResult, run_session
-from maabarium_pytest.grading.suite import Suite, prepare_suite
+from maabarium_pytest.grading.suite import Suite, grader_fingerprint, prepare_suite
 from maabarium_pytest.grading.transcript import placed
 
 __all__ = ["PytestEvaluator"]
@@ -48,11 +50,17 @@ class PytestEvaluator:
         self._servers = Servers()
         self._first_tests = FirstTests()
         self._retries = Retries()
+        self._inline_tests = InlineTests()
 
     def evaluate(self, request: EvaluationRequest) -> Evaluation:
         """Measure one tree. Raises EvaluationError when the target cannot be graded at all."""
         suite = prepare_suite(request, self._surplus)
         self._surplus = suite.surplus
+        changed = self._inline_tests.gate(suite)
+        if changed is not None and request.baseline is not None:
+            return Evaluation(gates=(changed,), not_run=len(request.baseline.tests), grader=grader_fingerprint(suite))
+        if request.stage == "audit":
+            suite = replace(suite, unordered=_uses_more_of_no_order(suite))
         rejected, small, seconds = self._first_tests.rejection(suite, self._servers)
         if rejected is not None and small is not None:
             return self._without_flaky(suite, [small], rejected)
@@ -72,10 +80,10 @@ class PytestEvaluator:
         found: frozenset[str] = frozenset()
         for _ in range(MOST_FLAKY):
             gate, baseline = evaluation.failed_gate, suite.request.baseline
-            session = next((one for one in sessions if baseline and lost_tests(suite, one, baseline)), None)
-            if gate is None or gate.name not in ("tests", "rules") or session is None or baseline is None:
+            if gate is None or gate.name not in ("tests", "rules") or baseline is None:
                 break
-            lost = lost_tests(suite, session, baseline)
+            found_lost = ((one, lost_tests(suite, one, baseline)) for one in sessions)
+            session, lost = next(((one, ids) for one, ids in found_lost if ids), (sessions[0], ()))
             more = self._retries.flaky(suite, session.mode, lost, self._servers)
             if not more:
                 break
@@ -97,8 +105,23 @@ class PytestEvaluator:
             return grade(suite, sessions, request.baseline), sessions
         with request.trees.checked_out(request.tree) as workspace:
             fresh = prepare_suite(replace(request, workspace=workspace), suite.surplus)
+            fresh = replace(fresh, unordered=suite.unordered)
             sessions = run_sessions(fresh, self._servers, () if sessions[0].transcript.lost else sessions)
             return grade(fresh, sessions, request.baseline), sessions
+
+
+def _uses_more_of_no_order(suite: Suite) -> bool:
+    """Whether a file of the candidate has more to do with sets, folders or addresses than it had before."""
+    request = suite.request
+    for path in {edit.path for edit in request.proposal.edits} if request.proposal else ():
+        place = suite.targets.top / path
+        try:
+            before = request.trees.read(request.champion_tree, path) if request.trees else b""
+        except KeyError:
+            before = b""
+        if place.is_file() and unordered_uses(place.read_bytes()) > unordered_uses(before):
+            return True
+    return False
 
 
 def _untouched(suite: Suite, evaluation: Evaluation) -> Evaluation:

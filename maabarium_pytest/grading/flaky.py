@@ -21,8 +21,8 @@ from maabarium_pytest.grading.suite import Suite, prepare_suite
 
 __all__ = ["Retries", "lost_tests", "with_flaky"]
 
-FEW, MANY = 3, 40
-"""Runs of champion and candidate each, and of the champion when the candidate's own runs differ."""
+FEW, FEW_COLD, MANY = 3, 2, 40
+"""Runs of champion and candidate each, of those of an audit, and of the champion when the candidate's own differ."""
 STEADY = 20
 """So often the champion passed a test without losing it once: who loses it is to blame."""
 FRESH = 60.0
@@ -31,8 +31,9 @@ WHOLE = 0.5
 """Seconds of a suite up to which it is run as a whole: then nothing depends on the order of its tests."""
 MOST_NAMED = 20
 SECONDS, PATIENCE = 1.0, 10.0
-"""What few runs and many may take at least; else as long as this many sessions of the suite."""
-SESSIONS = 4
+SESSIONS, LONGEST = 4, 8.0
+"""Seconds that few runs and many may take; more where the suite is slow, as long as so many of its sessions, up to the
+last."""
 MARGIN = 0.5
 """Seconds before the deadline at which no run is begun."""
 
@@ -67,7 +68,7 @@ class Retries:
         if not (lost and request.baseline and request.trees and request.champion_tree):
             return frozenset()
         known = {test.id for test in request.baseline.tests}
-        if any(id not in known or self._is_steady(id) for id in lost):
+        if any(id not in known or (self._is_steady(id) and not mode.cold) for id in lost):
             return frozenset()  # it is rejected, whatever becomes of the others
         return Look(self, suite, mode, tuple(lost), servers).flaky()
 
@@ -110,6 +111,7 @@ class Look:
             self._losses.clear()
             varies = self._few()
         runs = 0
+        self._mode = replace(self._mode, cold=False, hash_seed=0, disorder=0)  # no order explains it
         while varies and self._open() and runs < MANY and self._has_time(PATIENCE):
             self._champion()
             runs += 1
@@ -117,13 +119,11 @@ class Look:
 
     def _few(self) -> bool:
         """A few runs of both; whether the candidate loses these tests now and then only, so that more are needed."""
-        for number in range(FEW):
+        for number in range(FEW_COLD if self._mode.cold else FEW):
             if number and not self._has_time(SECONDS):
                 break
             self._champion()
             if not self._open():
-                return False
-            if self._mode.cold:  # the same hash seed, the same order: once is enough
                 return False
             again = self._session(self._suite.request.tree)
             if not all(id in self._failed(again) for id in self._lost if id in self._open()):
@@ -132,8 +132,8 @@ class Look:
 
     def _has_time(self, seconds: float) -> bool:
         now = time.monotonic()
-        enough = now - self._began < max(seconds, SESSIONS * self._usual)
-        return enough and self._suite.request.deadline - now > MARGIN + self._usual
+        left = now - self._began < max(seconds, min(SESSIONS * self._usual, LONGEST))
+        return left and self._suite.request.deadline - now > MARGIN + self._usual
 
     def _found(self) -> frozenset[str]:
         """At the baseline all of them passed in whole sessions; what happens alone must have passed alone."""

@@ -26,7 +26,7 @@ PASSED, FAILED, ERRORS, USAGE, NONE = 0, 1, 3, 4, 5
 
 def session_gate(suite: Suite, session: SessionResult, baseline: Evaluation | None) -> Gate:
     """Whether the session ran to its end, honestly. Raises EvaluationError when the baseline cannot even start."""
-    found = _tampering(session)
+    found = _tampering(session, baseline)
     if found is None and baseline is not None and session.transcript.lost:
         return _loss_gate(session.transcript, baseline)
     found = found or _violence(suite, session, baseline) or _ending(suite, session, baseline)
@@ -37,7 +37,9 @@ def session_gate(suite: Suite, session: SessionResult, baseline: Evaluation | No
     return Gate(name="session", passed=False, reason_code=found[0], detail=found[1])
 
 
-def _tampering(session: SessionResult) -> tuple[ReasonCode, str] | None:
+def _tampering(session: SessionResult, baseline: Evaluation | None) -> tuple[ReasonCode, str] | None:
+    if baseline is None and session.transcript.twice:
+        return "gate_failed", f"{session.transcript.twice}: give each measurement a name of its own"
     sentence = session.transcript.fault or session.changed
     return ("tampered", sentence) if sentence else None
 

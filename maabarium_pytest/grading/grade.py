@@ -41,7 +41,7 @@ def grade(suite: Suite, sessions: Sequence[SessionResult], baseline: Evaluation 
             *unreadable,
             origin_gate(suite, session.transcript, baseline),
             *later_gates(suite, session.transcript, baseline, only_rules=session.mode.only_rules),
-            _measured_gate(suite, measured, baseline),
+            _measured_gate(suite, session.transcript, measured, baseline),
             *(gate for other in others for gate in _gates_in_other_order(suite, other, baseline)),
         ],
         measured,
@@ -70,7 +70,8 @@ def _grade_baseline(
     noisy = _differing_sources(measure_session(suite, first, None, flaky), measured)
     measured |= measure_static(suite, None)[0]
     origin = origin_gate(suite, transcript, None)
-    gates = [gate, origin, *baseline_gates(suite, transcript, flaky), _measured_gate(suite, measured, None)]
+    measured_gate = _measured_gate(suite, transcript, measured, None)
+    gates = [gate, origin, *baseline_gates(suite, transcript, flaky), measured_gate]
     slower = max(session.completed.duration for session in graded)
     traced = next((session.transcript for session in sessions if session.mode.purpose == "trace"), None)
     facts = {
@@ -125,9 +126,16 @@ def _differing_sources(first: Mapping[str, Measurement], second: Mapping[str, Me
     return tuple(sorted((first.keys() | second.keys()) - same))
 
 
-def _measured_gate(suite: Suite, measured: Mapping[str, Measurement], baseline: Evaluation | None) -> Gate:
+def _measured_gate(
+    suite: Suite, transcript: Transcript, measured: Mapping[str, Measurement], baseline: Evaluation | None
+) -> Gate:
     """Whether every source that the metrics need was measured, points out of the same total as at the baseline."""
     missing = sorted(suite.request.sources - measured.keys())
+    for source in missing:
+        if namesakes := transcript.namesakes.get(source.removeprefix("benchmark:")):
+            full = " or ".join(f'"benchmark:{name}"' for name in namesakes)
+            detail = f"{len(namesakes)} benchmarks have the name in {source}; say which one is meant: {full}"
+            return Gate(name="measured", passed=False, detail=detail)
     if missing:
         there = ", ".join(sorted(measured)) or "nothing"
         detail = f"{', '.join(missing)} was not measured; measured: {there[:600]}"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from random import Random
 
 from maabarium.records import PAIRED, Clock
 from maabarium_pytest.grading.gates import session_gate
@@ -30,9 +29,11 @@ TRACE_FACTOR = 5.0
 LEAST_TRACE = 0.5
 AGAIN, AGAIN_SECONDS = 5, 0.5
 """So many more sessions of a baseline at most, and what they may take together."""
-SEEDS, SEEDS_SECONDS, SEEDS_SHARE, LONGEST_AUDIT = 5, 2.0, 0.01, 20.0
+SEEDS, SEEDS_SECONDS, SEEDS_SHARE, LONGEST_AUDIT = 6, 2.0, 0.01, 20.0
 """Hash seeds of an audit at most, what those after the second may take together (seconds, and share of a run's time),
 and the seconds of a suite above which one has to do."""
+UNORDERED_SECONDS = 8.0
+"""What they may take where the candidate is seen to use what has no order."""
 
 
 def next_session(suite: Suite, done: Sequence[SessionResult], left: float) -> Mode | None:
@@ -70,11 +71,12 @@ def _other_order(suite: Suite, mode: Mode, done: Sequence[SessionResult]) -> Mod
     spent = sum(session.completed.duration for session in done[2:])
     usual = done[0].completed.duration
     limit = min(SEEDS_SECONDS, SEEDS_SHARE * (suite.request.blueprint.budget.wall_seconds or math.inf))
+    limit = UNORDERED_SECONDS if suite.unordered else limit
     enough = len(done) >= SEEDS or (len(done) > 1 and spent + usual > limit)
     baseline = suite.request.baseline
     if enough or usual > LONGEST_AUDIT or grade(suite, done, baseline).failed_gate is not None:
         return None
-    seed = Random(f"{suite.request.seed}:{len(done)}:order").randrange(AUDIT_SEED + 1, 1 << 32)
+    seed = AUDIT_SEED + len(done)
     return replace(mode, cold=True, hash_seed=seed, disorder=seed)
 
 

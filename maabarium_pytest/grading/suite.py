@@ -34,6 +34,7 @@ __all__ = [
     "grader_fingerprint",
     "path_of",
     "prepare_suite",
+    "speaks_of",
     "surplus_plugins",
     "unmoved",
 ]
@@ -73,6 +74,8 @@ class Suite:
     """Plug-ins of pytest that are not loaded."""
     top: Path
     """The tree's top level without links, to tell what was imported from it."""
+    unordered: bool = False
+    """The candidate uses more of what has no order (sets, folders, addresses) than the champion."""
 
     @property
     def strict(self) -> bool:
@@ -172,6 +175,12 @@ def surplus_plugins(top: Path, apart_from: Iterable[str], rules: Iterable[bytes]
         if not left:
             break
     return tuple(left)
+
+
+def speaks_of(suite: Suite, word: bytes) -> bool:
+    """Whether a word stands in the rules, or in a file of the tree that no experiment may change."""
+    rules = suite.rules.contents.values()
+    return any(word in content for content in _contents(suite.targets.top, frozenset(suite.targets.paths), rules))
 
 
 def _contents(top: Path, apart_from: frozenset[str], rules: Iterable[bytes]) -> Iterator[bytes]:

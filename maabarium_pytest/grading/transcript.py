@@ -74,7 +74,12 @@ class Transcript:
     """Collection errors by node id."""
     running: str = ""
     scores: dict[str, ReportedScore] = field(default_factory=dict)
+    twice: str = ""
+    """A score that was measured twice, and in which tests."""
     benchmarks: dict[str, float] = field(default_factory=dict)
+    """Seconds by full name, and by short name where only one benchmark has it."""
+    namesakes: dict[str, list[str]] = field(default_factory=dict)
+    """Full names by short name."""
     coverage: dict[int, tuple[int, int]] = field(default_factory=dict)
     lines: dict[str, dict[int, dict[int, int]]] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
@@ -95,6 +100,7 @@ class Transcript:
     """Names of the tests whose ids say nothing in another process."""
     lost: str = ""
     """The test whose result decided: what came after it was not read."""
+    _measured_in: dict[str, str] = field(default_factory=dict)
     _started: float = 0.0
     _open: dict[str, float] = field(default_factory=dict)
     _results: int = 0
@@ -163,8 +169,11 @@ class Transcript:
     def _on_measure(self, record: Mapping[str, Any], clocks: Clockface) -> None:
         name = named(record["name"])
         if name in self.scores:
-            self.fault = f"the score {name} was measured twice"
+            self.twice = self.fault = f"the score {name} was measured twice"
+            if name in self._measured_in:
+                self.twice += f", in {self._measured_in[name]} and {self.running}"
             return
+        self._measured_in[name] = self.running
         self.scores[name] = ReportedScore(finite(record["value"]), named(record["unit"])[:40])
 
     def _on_points(self, record: Mapping[str, Any], clocks: Clockface) -> None:
@@ -210,7 +219,12 @@ class Transcript:
     def _on_benchmark(self, record: Mapping[str, Any], clocks: Clockface) -> None:
         name, full, seconds = named(record["name"]), named(record["full"]), finite(record["seconds"])
         self.benchmarks[full] = seconds
-        self.benchmarks.setdefault(name, seconds)
+        namesakes = self.namesakes.setdefault(name, [])
+        namesakes += [full] if full not in namesakes else []
+        if len(namesakes) == 1:
+            self.benchmarks[name] = seconds
+        elif name != full:
+            self.benchmarks.pop(name, None)
 
     def _on_coverage(self, record: Mapping[str, Any], clocks: Clockface) -> None:
         for index, statements, missing in record["files"]:

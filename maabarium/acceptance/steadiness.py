@@ -57,7 +57,7 @@ class Steadiness:
         """
         noise = deviation([*self._recent, *_noise(log_ratios, seconds)][-RECENT:], 0.0)
         steady = max(LEAST_SECONDS, min((noise / STEADY) ** 2, MOST_SECONDS))
-        effect = abs(median(log_ratios)) if len(log_ratios) > 1 else 0.0
+        effect = abs(median(log_ratios)) if log_ratios else 0.0
         if effect * math.sqrt(steady) <= CLEAR * noise:
             return steady
         return max(SHORTEST_SECONDS, (CLEAR * noise / effect) ** 2)

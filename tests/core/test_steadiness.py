@@ -65,10 +65,10 @@ def test_a_clear_effect_is_not_measured_longer_than_shows_it() -> None:
     steadiness.add([0.014, -0.014] * 6, [0.1] * 12, 0.0)
     coarse = steadiness.wanted()
     assert coarse > LEAST_SECONDS
-    unclear: list[tuple[float, ...]] = [(), (0.5,), (0.5, -0.5), (0.02, 0.02)]
+    unclear: list[tuple[float, ...]] = [(), (0.02,), (0.5, -0.5), (0.02, 0.02)]
     assert [steadiness.wanted(made, [0.1] * len(made)) for made in unclear] == [coarse] * 4
-    for effect in (0.5, -0.5):
-        assert steadiness.wanted([effect] * 2, [0.1] * 2) == SHORTEST_SECONDS
+    clear: list[tuple[float, ...]] = [(0.5,), (-0.5,), (0.5, 0.5), (-0.5, -0.4)]
+    assert [steadiness.wanted(made, [0.1] * len(made)) for made in clear] == [SHORTEST_SECONDS] * 4
     seconds = steadiness.wanted([0.14] * 2, [0.1] * 2)
     assert SHORTEST_SECONDS < seconds < LEAST_SECONDS
     noise = 0.014 * math.sqrt(0.1) * 1.2533

@@ -1,4 +1,5 @@
-"""The live line: on a terminal, one line below the last one says what is under way. Never in a pipe.
+"""The live line: on a terminal, one line below the last one says what is under way. In a pipe, where nothing else
+is printed while the baseline is measured, a line of its own from time to time.
 
 It writes with relative cursor movements only and leaves no trace: whoever prints pauses it. PYTEST_DONT_REWRITE
 """
@@ -21,6 +22,8 @@ INTERVAL = 0.25
 """Seconds between two looks."""
 FIRST = 0.4
 """Seconds until the line appears: what is over sooner needs none."""
+FIRST_IN_PIPE, INTERVAL_IN_PIPE = 5.0, 20.0
+"""Seconds of a baseline until a pipe gets its first line, and between two."""
 
 
 def live_text(progress: Progress, width: int) -> str:
@@ -36,6 +39,7 @@ class LiveLine:
     """Shows `progress()` from a thread while it is `shown`; `paused` clears the way for other output."""
 
     def __init__(self, reporter: pytest.TerminalReporter, progress: Callable[[], Progress | None]) -> None:
+        self._reporter = reporter
         self._writer = reporter.config.get_terminal_writer()
         self._progress = progress
         self._lock = threading.RLock()
@@ -43,14 +47,16 @@ class LiveLine:
         self._visible = False
         quiet = reporter.config.get_verbosity() < 0
         self.enabled = reporter.isatty() and not quiet and os.environ.get("TERM", "dumb") not in ("", "dumb")
+        self._quiet = quiet
 
     @contextmanager
     def shown(self) -> Generator[None]:
         """Look after the line until the block ends."""
-        if not self.enabled:
+        if self._quiet:
             yield
             return
-        thread = threading.Thread(target=self._watch, name="maabarium-live", daemon=True)
+        watch = self._watch if self.enabled else self._tell
+        thread = threading.Thread(target=watch, name="maabarium-live", daemon=True)
         thread.start()
         try:
             yield
@@ -74,6 +80,20 @@ class LiveLine:
                     self._draw(progress)
         with self._lock:
             self._erase()
+
+    def _tell(self) -> None:
+        """Say in whole lines how long the baseline has been measured, until it is."""
+        wait = FIRST_IN_PIPE
+        while not self._stop.wait(wait):
+            wait = INTERVAL_IN_PIPE
+            with self._lock:
+                progress = self._progress()
+                if progress is None:
+                    continue
+                if progress.number:
+                    return
+                self._reporter.ensure_newline()
+                self._reporter.write_line(f"measuring the {live_text(progress, 100)}", flush=True)
 
     def _draw(self, progress: Progress) -> None:
         text = live_text(progress, self._writer.fullwidth - 1)

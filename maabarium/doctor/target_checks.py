@@ -15,6 +15,7 @@ from maabarium.acceptance.stable_tests import without_stable_tests
 from maabarium.causes import cause_in, error_line
 from maabarium.code.python_file import parse
 from maabarium.doctor.findings import Finding, failed, passed, warned
+from maabarium.doctor.plain_pytest import compare
 from maabarium.errors import BlueprintError, MaabariumError
 from maabarium.plugins.manager import PluginManager, contributions
 from maabarium.plugins.processes import Sandbox
@@ -107,6 +108,7 @@ def check_target(binding: Binding, path: Path, plugins: PluginManager) -> Iterat
         yield failed("target", "starts", one_line(measured.problem, 600), advice)
         return
     yield from _verdicts(binding, measured.candidate, runnable)
+    yield from compare(binding, path, measured.candidate)
 
 
 def _measure(

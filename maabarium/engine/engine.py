@@ -41,7 +41,8 @@ __all__ = ["Engine"]
 
 
 class Engine:
-    """The keep-winner loop as ask and tell. `capacity` is how many experiments may be under way at once."""
+    """The keep-winner loop as ask and tell. `capacity` is how many experiments may be under way at once; `began_with`
+    is the blueprint of a resumed run whose budget has changed: what was measured under it is judged by it."""
 
     def __init__(
         self,
@@ -52,12 +53,13 @@ class Engine:
         repository: RunRepository,
         plugins: PluginManager,
         strategy: Strategy,
+        began_with: Blueprint | None = None,
         capacity: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.blueprint = blueprint
         self.run = run
-        self.state = RunState(blueprint, run.seed, repository, run.rules)
+        self.state = RunState(began_with or blueprint, run.seed, repository, run.rules)
         self.stopping: Done | None = None
         self._store = store
         self._repository = repository
@@ -221,7 +223,7 @@ class Engine:
     # --- deciding ---
 
     def _proceed(self, running: RunningExperiment, decision: Decision | None) -> list[Outcome]:
-        if decision is None and running.job and running.pairs and out_of_time(self.blueprint.budget, self._seconds):
+        if decision is None and running.job and running.pairs and out_of_time(self.blueprint.budget, self.seconds):
             decision = Decision("lose", reason_code="budget_spent", reason="the run's time was over before that")
         if decision:
             return self._settle(running, decision)
@@ -266,7 +268,7 @@ class Engine:
         if not running.number and not self.state.champions and outcome.verdict != "cancelled":
             self._stop("failed", outcome.reason_code, f"the baseline failed: {outcome.reason}")
         elif running.number:
-            state, seconds = self.state, self._seconds
+            state, seconds = self.state, self.seconds
             latest = [state.outcomes[number] for number in sorted(state.outcomes, reverse=True) if number]
             reason = spent_budget(self.blueprint.budget, latest, state.evaluations, seconds)
             try:
@@ -279,7 +281,8 @@ class Engine:
                 self._stop("completed", "exhausted", left)
 
     @property
-    def _seconds(self) -> float:
+    def seconds(self) -> float:
+        """How long the run has taken since it began or was taken up."""
         return self._clock() - self._began
 
     def _stop(self, status: RunStatus, code: ReasonCode, reason: str) -> None:

@@ -17,7 +17,7 @@ from maabarium.plugins.manager import PluginManager, ask_lists, contributions, l
 from maabarium.plugins.processes import Sandbox
 from maabarium.plugins.protocols import Proposer, ProposerContext, Strategy
 from maabarium.run.binding import Binding, asks_models, bind_blueprint, make_strategy, models_of
-from maabarium.run.record import RunOptions, branch_of, stored_record
+from maabarium.run.record import RunOptions, branch_of, most_iterations, stored_record, with_first_budget
 from maabarium.sandbox.selection import describe, notes_of, select
 from maabarium.state_paths import StatePaths, state_paths_of
 from maabarium.store import Store
@@ -53,6 +53,11 @@ class PreparedRun:
     def blueprint(self) -> Blueprint:
         """The blueprint, with all that binding has filled in."""
         return self.binding.bound.blueprint
+
+    @property
+    def began_with(self) -> Blueprint | None:
+        """Of a run that is resumed: the blueprint with the budget with which it began."""
+        return with_first_budget(self.blueprint, self.stored) if self.stored else None
 
     @property
     def name(self) -> str:
@@ -135,7 +140,7 @@ def prepare_run(path: Path, options: RunOptions, plugins: PluginManager) -> Prep
         plugins=plugins,
         stored=stored,
         run_id=stored.run_id if stored else secrets.token_hex(4),
-        max_iterations=options.iterations or (stored or blueprint.constraints).max_iterations,
+        max_iterations=options.iterations or most_iterations(blueprint, stored),
         state_paths=state_paths,
         executor=executor,
         workers=workers,

@@ -6,17 +6,30 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from maabarium import __version__
 from maabarium.acceptance.judge import RULES
-from maabarium.errors import UsageProblem
+from maabarium.blueprint.loading import parse
+from maabarium.blueprint.schema import Blueprint
+from maabarium.errors import BlueprintError, UsageProblem
 from maabarium.events import RunRecord
 from maabarium.run.binding import Binding
+from maabarium.safe_text import listed
 from maabarium.store import Store
 from maabarium.workspace.repository import Repository
 from maabarium.workspace.trees import GitTree
 
-__all__ = ["RunOptions", "blueprint_hash", "branch_of", "new_record", "rules_hash", "stored_record"]
+__all__ = [
+    "RunOptions",
+    "blueprint_hash",
+    "branch_of",
+    "most_iterations",
+    "new_record",
+    "rules_hash",
+    "stored_record",
+    "with_first_budget",
+]
 
 
 @dataclass(frozen=True)
@@ -79,7 +92,11 @@ def new_record(binding: Binding, path: Path, options: RunOptions, repository: Re
 
 def blueprint_hash(binding: Binding, path: Path) -> str:
     """Over the blueprint's text and the proposals that it names."""
-    parts = [binding.bound.loaded.text.encode("utf-8", "surrogatepass")]
+    return _text_hash(binding.bound.loaded.text, binding, path)
+
+
+def _text_hash(text: str, binding: Binding, path: Path) -> str:
+    parts = [text.encode("utf-8", "surrogatepass")]
     named = binding.bound.blueprint.proposer.own.get("path")
     if isinstance(named, str) and (path.resolve().parent / named).is_file():
         parts.append((path.resolve().parent / named).read_bytes())
@@ -106,6 +123,44 @@ def _protected_hash(binding: Binding, start: GitTree) -> str:
     return _hash([text.encode("utf-8", "surrogateescape") for text in found])
 
 
+def _changed(record: RunRecord, binding: Binding, path: Path) -> list[str]:
+    """What of the blueprint differs from that with which the run began, and decides what a run does."""
+    if record.blueprint_hash == blueprint_hash(binding, path):
+        return []
+    try:
+        before = parse(record.blueprint_text, path).blueprint
+    except BlueprintError:  # written for an earlier version
+        return [path.name]
+    found = [] if _text_hash(record.blueprint_text, binding, path) == record.blueprint_hash else ["its proposals file"]
+    old, new = (_deciding(blueprint) for blueprint in (before, binding.bound.loaded.blueprint))
+    return [*(f"[{key}] of {path.name}" for key in old if old[key] != new[key]), *found]
+
+
+def _deciding(blueprint: Blueprint) -> dict[str, Any]:
+    """The tables of a blueprint without what may be raised under way, and what only people read."""
+    found = blueprint.model_dump(mode="json", exclude={"budget", "execution", "library"})
+    for table, keys in (("constraints", ("max_iterations",)), ("blueprint", ("description", "version"))):
+        found[table] = {key: value for key, value in found[table].items() if key not in keys}
+    return found
+
+
+def most_iterations(blueprint: Blueprint, stored: RunRecord | None) -> int:
+    """How many experiments a run makes: a resumed one as many as it began with, unless the blueprint changed that."""
+    now = blueprint.constraints.max_iterations
+    if (
+        stored is None
+        or parse(stored.blueprint_text, stored.blueprint_path).blueprint.constraints.max_iterations != now
+    ):
+        return now
+    return stored.max_iterations
+
+
+def with_first_budget(blueprint: Blueprint, stored: RunRecord) -> Blueprint:
+    """The blueprint with the budget that this run began with: it decided how long was measured at its start."""
+    first = parse(stored.blueprint_text, stored.blueprint_path).blueprint.budget
+    return blueprint.model_copy(update={"budget": first})
+
+
 def stored_record(path: Path, binding: Binding, database: Path, which: str) -> RunRecord:
     """The run to resume. UsageProblem when blueprint or grader changed since."""
     name = binding.bound.blueprint.name
@@ -113,10 +168,10 @@ def stored_record(path: Path, binding: Binding, database: Path, which: str) -> R
         record = store.view(store.resolve(which, name if which == "last" else None)).run
     if record.blueprint_name != name:
         raise UsageProblem(f"run {record.run_id} is of the blueprint {record.blueprint_name}; resume it with that one")
-    if record.blueprint_hash != blueprint_hash(binding, path):
+    if changed := _changed(record, binding, path):
         raise UsageProblem(
-            f"run {record.run_id} cannot be resumed: {path.name}, or the proposals it names, changed since it began; "
-            "put them back, or start a new run"
+            f"run {record.run_id} cannot be resumed: {listed(changed)} changed since it began; put it back, or start a "
+            "new run. [budget], [execution] and constraints.max_iterations may change"
         )
     # The protected files are those of the run's own start, which does not change; older runs have no such part.
     if record.grader_hash.partition("+")[0] != rules_hash(binding, path):

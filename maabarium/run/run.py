@@ -71,13 +71,20 @@ class OpenRun:
         rules = sum(test.role != "suite" for test in baseline.tests)
         grader = f"{len(baseline.tests) - rules} tests, {len(baseline.flaky)} flaky, {rules} rules"
         each = baseline.session_seconds or baseline.duration
-        limit = state.blueprint.budget.wall_seconds or inf
-        estimate = rough_time(min(limit, each * run.max_iterations / self.prepared.workers))
+        whole = each * run.max_iterations / self.prepared.workers
+        limit = max(0.0, (self.prepared.blueprint.budget.wall_seconds or inf) - self.engine.seconds)
+        estimate = f"about {rough_time(whole)} to go before confirmations"
+        if whole > limit:
+            count = int(limit / each * self.prepared.workers) if each else 0
+            estimate = (
+                f"about {rough_time(limit)} to go, for at most {count} of {run.max_iterations} experiments "
+                "(budget.wall_seconds)"
+            )
         lines = []
         if run.start_commit != run.base_commit:
             kept = f"{run.branch} ({run.start_commit[:8]})"
             lines.append(f"start: {kept}, which has winners that HEAD ({run.base_commit[:8]}) lacks")
-        lines.append(f"grader: {grader} · about {estimate} to go before confirmations")
+        lines.append(f"grader: {grader} · {estimate}")
         if baseline.moving:
             lines.append(
                 f"note: told apart by position, for their ids change from run to run: {listed(baseline.moving)}"
@@ -151,6 +158,7 @@ def _open(prepared: PreparedRun, stack: ExitStack) -> OpenRun:
         repository=bounded,
         plugins=plugins,
         strategy=prepared.strategy,
+        began_with=prepared.began_with,
         capacity=prepared.workers,
     )
     executor: Executor = make(plugins, "executors", prepared.executor, prepared.workers)

@@ -64,15 +64,18 @@ def _hides(entry: os.DirEntry[str]) -> bool:
 
 
 def module_names(root: Path, targets: TargetFiles) -> dict[str, str]:
-    """Dotted names under which target files are expected in `sys.modules`, and the file each name belongs to."""
+    """Dotted names under which target files are expected in `sys.modules`, and the file each name belongs to. A name of
+    the standard library says nothing: who imports it may mean that."""
     names: dict[str, str] = {}
+    bases = [folder.parent if (folder / INIT).is_file() else folder for folder in (root, root / "src")]
     for path in targets.paths:
         absolute = targets.top / path
-        for base in (root, root / "src", _package_root(targets.top, path)):
+        for base in (*bases, _package_root(targets.top, path)):
             if absolute.is_relative_to(base):
                 parts = list(absolute.relative_to(base).with_suffix("").parts)
                 parts = parts[:-1] if parts[-1] == "__init__" else parts
-                if parts and all(part.isidentifier() for part in parts):
+                known = parts and parts[0] in sys.stdlib_module_names
+                if parts and not known and all(part.isidentifier() for part in parts):
                     names.setdefault(".".join(parts), path)
     return names
 

@@ -225,6 +225,7 @@ def plain_text(text: str) -> str:
     for pattern, name in (
         (r"/(warm|cold)/", "/RUN/"),
         (r"/runs/[0-9a-f]+/", "/runs/RUN/"),
+        (r"/slot-\d+/", "/slot-N/"),
         (r"0x[0-9a-f]+", "0xN"),
         (r"\b\d+\.\d+ ?s\b", "N s"),
     ):

@@ -58,7 +58,7 @@ def test_tree_ids_are_those_of_git(checkout, repository):
     assert tree == checkout.git("rev-parse", "HEAD^{tree}")
 
 
-def test_everything_is_byte_exact_whatever_attributes_say(checkout, open_repository):
+def test_stored_byte_exact_and_checked_out_as_git_does(checkout, open_repository, tmp_path):
     checkout.write(".gitattributes", "* text=auto eol=crlf ident\n*.txt working-tree-encoding=UTF-16\n")
     name = os.fsdecode(b"caf\xe9.py")
     base = checkout.commit("attributes")
@@ -69,9 +69,16 @@ def test_everything_is_byte_exact_whatever_attributes_say(checkout, open_reposit
     )
     worktree = repository.worktree(0)
     worktree.reset(tree)
+    private = {"GIT_ALTERNATE_OBJECT_DIRECTORIES": str(repository.handle.git_dir / "objects")}
+    env = os.environ | private | {"GIT_INDEX_FILE": str(tmp_path / "index")}
+    for words in (["read-tree", tree], ["checkout-index", "-a", f"--prefix={tmp_path}/out/"]):
+        subprocess.run(["git", *words], cwd=checkout.top, env=env, check=True, capture_output=True)
     for path, content in {**EXACT, name: b"1"}.items():
         assert repository.view(tree).read(path) == content
-        assert (worktree.path / path).read_bytes() == content
+        assert (worktree.path / path).read_bytes() == (tmp_path / "out" / path).read_bytes()
+    worktree.reset(repository.base_tree)
+    worktree.reset(tree)
+    assert (worktree.path / name).read_bytes() == b"1"
     assert repository.base_commit == base
     assert not (worktree.path / ".git").exists()
     worktree.remove()

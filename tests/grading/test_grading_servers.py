@@ -170,6 +170,9 @@ def make(tmp_path: Path) -> Iterator[Callable[..., GradedTarget]]:
     yield build
     for target in made:
         target.close()
+    until = time.monotonic() + 20
+    while pids_of_sessions() and time.monotonic() < until:
+        time.sleep(0.05)  # one that was being started ahead ends when it is ready
     assert pids_of_sessions() == []
 
 

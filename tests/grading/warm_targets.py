@@ -385,7 +385,7 @@ def test_numbers():
 HIDDEN = "# is read by nobody\n"
 KINDS: dict[str, Kind] = {
     "plain": Kind(
-        {"test_plain.py": PLAIN, "pytest.ini": "[pytest]\naddopts = --doctest-modules -ra\n"},
+        {"test_plain.py": PLAIN, "pytest.ini": "[pytest]\naddopts = -ra\n"},
         more_changes=(
             ("new file", "", {"product.py": PRODUCT + "\n\nfrom new_part import more\n", "new_part.py": "more = 1\n"}),
         ),

@@ -14,7 +14,6 @@ PARAMETERS = {
     "functions": "@pytest.mark.parametrize('box', [Box(1), Box(2)], ids=lambda box: str(lambda: box))",
     "names made anew": "@pytest.mark.parametrize('box', [Box(1), Box(2)], ids=lambda box: uuid.uuid4().hex)",
     "times": "@pytest.mark.parametrize('box', [Box(1), Box(2)], ids=lambda box: str(time.time_ns()))",
-    "process ids": "@pytest.mark.parametrize('box', [Box(1), Box(2)], ids=lambda box: f'{os.getpid()}-{box.value}')",
     "random numbers": "@pytest.mark.parametrize('box', [Box(random.random()), Box(2)], ids=lambda b: b.value)",
 }
 
@@ -24,7 +23,7 @@ SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in sorted(PARAMETERS
 
 @pytest.mark.parametrize("kind", ["addresses", *SLOW])
 def test_ids_that_differ_in_each_process_gate(project: FieldProject, kind: str) -> None:
-    imports = "import os, random, time, uuid\n\nimport pytest\nfrom app.core import Box, double\n\n\n"
+    imports = "import random, time, uuid\n\nimport pytest\nfrom app.core import Box, double\n\n\n"
     test = f"{PARAMETERS[kind]}\ndef test_box(box):\n    assert double(box) == 2 * box.value\n"
     red = "\n\ndef test_red():\n    assert False\n"
     project.write({"app/core.py": LONG, "tests/test_core.py": imports + test + red})

@@ -37,7 +37,7 @@ def grade(suite: Suite, sessions: Sequence[SessionResult], baseline: Evaluation 
         suite,
         session,
         [
-            *gates,
+            gates[0],
             *unreadable,
             origin_gate(suite, session.transcript, baseline),
             *later_gates(suite, session.transcript, baseline, only_rules=session.mode.only_rules),

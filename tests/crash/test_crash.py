@@ -140,8 +140,7 @@ def is_interruption(event):
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("loop/stall.toml", "stall.toml, or the proposals it names, changed"),
-        ("loop/proposals.jsonl", "or the proposals it names, changed"),
+        ("loop/proposals.jsonl", "its proposals file changed"),
         ("loop/rules/test_steps.py", "its rules or evaluator changed"),
         ("loop/rules/conftest.py", "its rules or evaluator changed"),
     ],

@@ -145,7 +145,7 @@ def test_policies_object_before_anything_is_measured(loop: Any, tmp_path: Path) 
         "good = 1\n" + "#" * 2**20,
     )
     assert [(o.verdict, o.reason_code) for o in outcomes[1:]] == [
-        ("invalid", "policy_objection"), ("invalid", "policy_objection"), ("rejected", "worse"),
+        ("invalid", "policy_objection"), ("invalid", "policy_objection"), ("rejected", "no_gain"),
         ("invalid", "policy_objection"),
     ]  # fmt: skip
     assert "policy no-deletions.wasm  deletes a file" in outcomes[1].reason

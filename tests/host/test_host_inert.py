@@ -21,7 +21,8 @@ def test_output_is_the_same_and_nothing_heavy_is_imported(target: Target) -> Non
         "    assert not heavy & set(sys.modules)\n",
     )
     target.write(
-        "pyproject.toml", '[tool.pytest.ini_options]\ntestpaths = ["tests"]\naddopts = "-p no:cacheprovider"\n'
+        "pyproject.toml",
+        '[tool.pytest.ini_options]\ntestpaths = ["tests"]\naddopts = "-p no:cacheprovider -p no:randomly"\n',
     )
     with_it, without = target.pytest(), target.pytest("-p", "no:maabarium")
     assert with_it.returncode == without.returncode == 0, with_it.stdout

@@ -248,9 +248,10 @@ def kill_server() -> None:
     """End the kept programs beneath this process: those that nobody of the same kind has forked."""
     kept = pids_of_sessions()
     for pid in kept:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        if int(fields[1]) not in kept:
-            os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(OSError):  # a session that was ready ends with its server
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            if int(fields[1]) not in kept:
+                os.kill(pid, signal.SIGKILL)
 
 
 @needs_namespaces

@@ -44,8 +44,7 @@ def find_targets(top: Path, patterns: Iterable[str]) -> TargetFiles:
 def import_path(root: Path, targets: TargetFiles) -> list[str]:
     """Folders that go first on `sys.path`: the root, its `src`, the tree's top, and the packages' own folders. One that
     is a package itself is imported by its name from the folder above."""
-    folders = [root, root / "src", targets.top]
-    folders = [folder.parent if (folder / INIT).is_file() else folder for folder in folders]
+    folders = [_importing(folder) for folder in (root, root / "src", targets.top)]
     folders += [_package_root(targets.top, path) for path in targets.paths]
     return list(dict.fromkeys(str(folder) for folder in folders if folder.is_dir()))
 
@@ -67,7 +66,7 @@ def module_names(root: Path, targets: TargetFiles) -> dict[str, str]:
     """Dotted names under which target files are expected in `sys.modules`, and the file each name belongs to. A name of
     the standard library says nothing: who imports it may mean that."""
     names: dict[str, str] = {}
-    bases = [folder.parent if (folder / INIT).is_file() else folder for folder in (root, root / "src")]
+    bases = [_importing(folder) for folder in (root, root / "src")]
     for path in targets.paths:
         absolute = targets.top / path
         for base in (*bases, _package_root(targets.top, path)):
@@ -87,4 +86,9 @@ def _package_root(top: Path, path: str) -> Path:
         return top
     while folder != top and (folder / INIT).is_file():
         folder = folder.parent
+    return _importing(folder)
+
+
+def _importing(folder: Path) -> Path:
+    """The folder itself, or where it is a package the one above, from which it is imported by its name."""
     return folder.parent if (folder / INIT).is_file() else folder
